@@ -1,0 +1,2 @@
+//! keyledger
+fn main() {}
