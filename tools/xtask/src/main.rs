@@ -1,2 +1,63 @@
-//! xtask
-fn main() {}
+//! The only automation: `cargo xtask <command>`.
+//!
+//! What a person or CI runs is a command here, never a shell script, so that it works the same
+//! everywhere cargo does. It knows cargo and the layout of the house, nothing of what the crates do.
+
+#![expect(clippy::print_stdout, reason = "a tool talks on stdout")]
+
+mod cargo;
+mod forward;
+mod test;
+mod tidy;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The automation of this repository.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What it can do.
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must pass before a change lands: format, lints, tidy, tests
+    Test,
+    /// The rules no compiler checks: who imports whom, how long files and functions are
+    Tidy,
+    /// Build for release and print the table of figures, each beside its floor
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Options of `load bench`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
+    /// The fault tests, in their long form
+    #[command(disable_help_flag = true)]
+    Crash {
+        /// Options of `crash`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Test => test::run(),
+        Command::Tidy => tidy::run(),
+        Command::Bench { options } => forward::bench(&options),
+        Command::Crash { options } => forward::crash(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

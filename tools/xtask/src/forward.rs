@@ -1,0 +1,27 @@
+//! Commands that only build another tool and hand the options on.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::cargo;
+
+/// Builds the service and the load generator for release and prints the table of figures.
+///
+/// The data are put under the target directory, not in `/tmp`, which may be a file system in
+/// memory where syncing costs nothing and a figure means nothing.
+pub(crate) fn bench(options: &[OsString]) -> Result<()> {
+    cargo::run(&["build", "--release", "-p", "keyledger", "-p", "load"])?;
+    let built = cargo::metadata()?.target_directory.into_std_path_buf();
+    let mut load = Command::new(built.join("release").join("load"));
+    load.arg("bench").arg("--server").arg(built.join("release").join("keyledger"));
+    load.arg("--under").arg(&built).args(options);
+    cargo::run_command(&mut load)
+}
+
+/// Builds the fault tests for release and runs them.
+pub(crate) fn crash(options: &[OsString]) -> Result<()> {
+    let words = ["run", "--release", "-p", "crash", "--"].map(OsString::from);
+    cargo::run(&[&words, options].concat())
+}

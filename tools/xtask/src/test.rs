@@ -1,0 +1,60 @@
+//! What must pass before a change lands. The README names it and CI runs it.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cargo, tidy};
+
+/// One thing that must pass.
+enum Step {
+    /// A cargo command line.
+    Cargo(&'static [&'static str]),
+    /// The rules of the house.
+    Tidy,
+}
+
+/// In this order, cheapest first; the first that fails ends the run.
+const STEPS: &[Step] = &[
+    Step::Cargo(&["fmt", "--all", "--check"]),
+    Step::Tidy,
+    Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    Step::Cargo(&["test", "--workspace"]),
+];
+
+/// Runs every step.
+pub(crate) fn run() -> Result<()> {
+    let started = Instant::now();
+    components()?;
+    for step in STEPS {
+        match step {
+            Step::Cargo(arguments) => cargo::run(arguments)?,
+            Step::Tidy => {
+                println!("\n$ cargo xtask tidy");
+                tidy::run()?;
+            }
+        }
+    }
+    println!("\nall passed in {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Sees to it that rustfmt and clippy are there: a minimal toolchain comes without them.
+fn components() -> Result<()> {
+    let missing: Vec<&str> =
+        ["fmt", "clippy"].into_iter().filter(|name| !cargo::has(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("this toolchain lacks `cargo {}`", missing.join("` and `cargo "));
+    let mut rustup = Command::new("rustup");
+    rustup.args(["component", "add", "rustfmt", "clippy"]);
+    cargo::run_command(&mut rustup).context(
+        "install the components rustfmt and clippy of your Rust toolchain, then try again",
+    )?;
+    if let Some(name) = missing.into_iter().find(|name| !cargo::has(name)) {
+        bail!("`cargo {name}` is still missing; install it for the toolchain that cargo uses here");
+    }
+    Ok(())
+}

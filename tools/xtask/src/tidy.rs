@@ -1,0 +1,78 @@
+//! The rules no compiler checks: who imports whom, how long files and functions are, and the
+//! words that mean "later".
+
+mod imports;
+mod source;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo;
+
+/// One broken rule: where, what, and what to do about it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Finding {
+    /// Relative to the root of the workspace.
+    path: PathBuf,
+    /// Counted from 1.
+    line: usize,
+    /// The rule and the way out.
+    what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}: {}", self.path.display(), self.line, self.what)
+    }
+}
+
+/// Checks the whole tree and prints what it found.
+pub(crate) fn run() -> Result<()> {
+    let metadata = cargo::metadata()?;
+    let root = metadata.workspace_root.as_std_path();
+    let mut findings = imports::check(&metadata)?;
+    let files = rust_files(root)?;
+    for path in &files {
+        let text = read(path)?;
+        let path = path.strip_prefix(root).unwrap_or(path);
+        findings.extend(source::check(path, &text));
+    }
+    findings.sort();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if !findings.is_empty() {
+        bail!("tidy found {} to mend", findings.len());
+    }
+    println!("tidy: {} crates and {} files in order", metadata.packages.len(), files.len());
+    Ok(())
+}
+
+/// A file's text.
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Every `.rs` file below `root` but what was built and what is hidden.
+fn rust_files(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder)
+            .with_context(|| format!("cannot list {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let kind = entry.file_type()?;
+            if kind.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
+                folders.push(entry.path());
+            } else if kind.is_file() && entry.path().extension().is_some_and(|end| end == "rs") {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
