@@ -1,0 +1,62 @@
+//! What callers hang on a key for themselves.
+
+use std::collections::BTreeMap;
+
+use crate::Invalid;
+
+/// Pairs of strings in the order of their names: at most 20, at most 4 KiB together.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Metadata(Box<[(Box<str>, Box<str>)]>);
+
+impl Metadata {
+    /// The most pairs.
+    pub const MAX_PAIRS: usize = 20;
+    /// The most bytes, names and values together.
+    pub const MAX_BYTES: usize = 4096;
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] for too many pairs, too many bytes, or an empty name.
+    pub fn new(pairs: BTreeMap<String, String>) -> Result<Metadata, Invalid> {
+        if pairs.len() > Metadata::MAX_PAIRS {
+            return Err(Invalid::new("must be at most 20 pairs"));
+        }
+        if pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+            > Metadata::MAX_BYTES
+        {
+            return Err(Invalid::new("must be at most 4096 bytes together"));
+        }
+        if pairs.keys().any(String::is_empty) {
+            return Err(Invalid::new("must not have an empty name"));
+        }
+        Ok(Metadata(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+    }
+
+    /// The pairs, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_pairs_and_four_kibibytes() {
+        let pairs = |n: usize| (0..n).map(|i| (format!("k{i:02}"), String::new())).collect();
+        assert!(Metadata::new(pairs(20)).is_ok());
+        assert!(Metadata::new(pairs(21)).is_err());
+        let one = |n: usize| BTreeMap::from([("k".to_owned(), "v".repeat(n))]);
+        assert!(Metadata::new(one(4095)).is_ok());
+        assert!(Metadata::new(one(4096)).is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! What a key may be used for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Invalid;
+
+/// A permission: `area.action`, any number of parts, `*` allowed as the last
+/// (`orders.read`, `orders.*`, `*`). At most 128 characters.
+///
+/// A single word (`read`) is a *mode*: it comes from a dialect's key, never from a native request.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Permission(Box<str>);
+
+impl Permission {
+    /// The most that one key can hold.
+    pub const MAX_PER_KEY: usize = 64;
+
+    /// A permission or a mode: what a verify may ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] when a part is empty, has other characters than letters, digits, `-`, `_`, or
+    /// a `*` stands before the end.
+    pub fn new(text: &str) -> Result<Permission, Invalid> {
+        let word = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        let (head, last) = text.rsplit_once('.').map_or((None, text), |(h, l)| (Some(h), l));
+        let lawful = text.len() <= 128
+            && (last == "*" || word(last))
+            && head.is_none_or(|head| head.split('.').all(word));
+        if lawful {
+            Ok(Permission(text.into()))
+        } else {
+            Err(Invalid::new("must be area.action such as orders.read, '*' allowed as last part"))
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether holding this one is enough where `asked` is wanted.
+    #[must_use]
+    pub fn covers(&self, asked: &Permission) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(area) => asked.0.starts_with(area),
+            None => self.0 == asked.0,
+        }
+    }
+}
+
+/// Whether any of `granted` is enough for `asked`. No permissions cover nothing.
+#[must_use]
+pub fn covers(granted: &[Permission], asked: &Permission) -> bool {
+    granted.iter().any(|permission| permission.covers(asked))
+}
+
+impl FromStr for Permission {
+    type Err = Invalid;
+
+    /// The native form: at least two parts, or `*`.
+    fn from_str(text: &str) -> Result<Permission, Invalid> {
+        if text.contains('.') || text == "*" {
+            Permission::new(text)
+        } else {
+            Err(Invalid::new("must be area.action such as orders.read, '*' allowed as last part"))
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_covers_what_lies_below_it() {
+        let table = [
+            ("orders.read", "orders.read", true),
+            ("orders.read", "orders.write", false),
+            ("orders.*", "orders.read", true),
+            ("orders.*", "orders.items.read", true),
+            ("orders.*", "orders", false),
+            ("orders.*", "ordersx.read", false),
+            ("*", "anything.at.all", true),
+            ("orders.read", "orders.*", false),
+            ("orders.*", "orders.*", true),
+        ];
+        for (granted, asked, covered) in table {
+            let (granted, asked) = (granted.parse().unwrap(), Permission::new(asked).unwrap());
+            assert_eq!(covers(&[granted], &asked), covered, "{asked}");
+        }
+    }
+
+    #[test]
+    fn only_the_last_part_may_be_a_star() {
+        for bad in ["", ".", "a.", ".a", "a..b", "*.a", "a.*.b", "a b", "a.b*", "**", "ä.b"] {
+            assert!(Permission::new(bad).is_err(), "{bad}");
+        }
+        assert!("orders".parse::<Permission>().is_err());
+        assert!(Permission::new("read").is_ok());
+    }
+}

@@ -1,0 +1,227 @@
+//! A key's secret text: made, checked, digested. Never printed.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::Invalid;
+use crate::format::{Alphabet, Format};
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const HEX: &[u8; 16] = b"0123456789abcdef";
+const CHECKSUM: usize = 6;
+/// Longer than any key of any format.
+const LONGEST: usize = 128;
+
+/// The whole text of a key. Erased from memory when dropped; `Debug` does not show it.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Makes a key's text. `fill` fills a buffer with random bytes, and may be asked again.
+    pub fn generate(format: Format, mut fill: impl FnMut(&mut [u8])) -> Secret {
+        let mut text = Zeroizing::new(String::with_capacity(LONGEST));
+        text.push_str(format.literal);
+        match format.alphabet {
+            Alphabet::Base62 => spell(&mut text, BASE62, format.random, &mut fill),
+            Alphabet::Hex => spell(&mut text, HEX, format.random, &mut fill),
+            Alphabet::Uuid => {
+                let mut random = Zeroizing::new([0; 16]);
+                fill(&mut *random);
+                let id = uuid::Builder::from_random_bytes(*random).into_uuid();
+                text.push_str(id.as_hyphenated().encode_lower(&mut [0; 36]));
+            }
+        }
+        if format.checksum {
+            let sum = checksum(text.as_bytes());
+            text.extend(sum.iter().map(|byte| char::from(*byte)));
+        }
+        Secret(text)
+    }
+
+    /// The text, for the one answer that gives it away.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The digest to store and look up.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    /// The part that may be shown.
+    #[must_use]
+    pub fn prefix(&self, format: Format) -> Prefix {
+        let end = (format.literal.len() + format.shown).min(self.0.len());
+        Prefix(self.0.get(..end).unwrap_or_default().into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Appends `count` characters of `alphabet`, each as likely as any other.
+fn spell(text: &mut String, alphabet: &[u8], count: usize, fill: &mut impl FnMut(&mut [u8])) {
+    let mask = alphabet.len().next_power_of_two() - 1;
+    let mut random = Zeroizing::new([0_u8; 64]);
+    let mut left = count;
+    while left > 0 {
+        fill(&mut *random);
+        // A number past the alphabet is thrown away: folding it back would favour some characters.
+        for byte in random.iter() {
+            if left > 0
+                && let Some(&character) = alphabet.get(usize::from(*byte) & mask)
+            {
+                text.push(char::from(character));
+                left -= 1;
+            }
+        }
+    }
+}
+
+/// CRC-32 (ISO-HDLC) of `bytes` as 6 base62 digits, the highest first.
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    let mut rest = crc32fast::hash(bytes);
+    let mut digits = [b'0'; CHECKSUM];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62.get((rest % 62) as usize).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    digits
+}
+
+/// Whether `text` is spelled like an API key of any format, valid or not.
+#[must_use]
+pub fn looks_like_key(text: &str) -> bool {
+    Format::CHECKED.iter().chain(Format::UNCHECKED).any(|format| text.starts_with(format.literal))
+}
+
+/// SHA-256 of a key's whole text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of any text.
+    #[must_use]
+    pub fn of(text: &str) -> Digest {
+        Digest(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// The digest of a presented key, or `None` if it is malformed: of no known format, or with
+    /// a checksum that is wrong. Allocates nothing.
+    #[must_use]
+    pub fn of_presented(text: &str) -> Option<Digest> {
+        if text.len() > LONGEST || !text.is_ascii() {
+            return None;
+        }
+        for format in Format::CHECKED {
+            if let Some(rest) = text.strip_prefix(format.literal) {
+                let (body, sum) = text.split_at_checked(text.len().checked_sub(CHECKSUM)?)?;
+                let lawful = rest.len() == format.random + CHECKSUM
+                    && rest.bytes().all(|b| b.is_ascii_alphanumeric())
+                    && checksum(body.as_bytes()) == sum.as_bytes();
+                return lawful.then(|| Digest::of(text));
+            }
+        }
+        looks_like_key(text).then(|| Digest::of(text))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest")
+    }
+}
+
+/// The part of a key that may be shown, in lists and in logs: 1 to 64 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix(Box<str>);
+
+impl Prefix {
+    /// A prefix from its text.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if it is empty, too long, or has other than printable ASCII characters.
+    pub fn new(text: &str) -> Result<Prefix, Invalid> {
+        if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Prefix(text.into()))
+        } else {
+            Err(Invalid::new("must be 1 to 64 printable characters"))
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Dialect, Environment, Kind};
+
+    /// Counts up: a stand-in for randomness whose output can be written down.
+    fn counting() -> impl FnMut(&mut [u8]) {
+        let mut next = 0_u8;
+        move |buffer| {
+            for byte in buffer {
+                *byte = next;
+                next = next.wrapping_add(37);
+            }
+        }
+    }
+
+    #[test]
+    fn every_format_is_spelled_as_published() {
+        let mut lines = String::new();
+        for dialect in Dialect::ALL {
+            for kind in Kind::ALL {
+                for environment in Environment::ALL {
+                    let format = Format::of(*dialect, *kind, *environment);
+                    let secret = Secret::generate(format, counting());
+                    let prefix = secret.prefix(format);
+                    lines += &format!("{} {}\n", secret.reveal(), prefix.as_str());
+                    assert!(Digest::of_presented(secret.reveal()).is_some());
+                }
+            }
+        }
+        expect_test::expect_file!["formats.txt"].assert_eq(&lines);
+    }
+
+    #[test]
+    fn the_checksum_is_the_known_one() {
+        // CRC-32 of "123456789" is 0xCBF43926 = 3421780262.
+        assert_eq!(&checksum(b"123456789"), b"3jZRME");
+    }
+
+    #[test]
+    fn a_mistyped_key_is_known_without_a_lookup() {
+        let format = Format::of(Dialect::Native, Kind::Secret, Environment::Live);
+        let good = Secret::generate(format, counting()).reveal().to_owned();
+        for place in 0..good.len() {
+            let mut bad = good.clone().into_bytes();
+            bad[place] = if bad[place] == b'x' { b'y' } else { b'x' };
+            assert_eq!(Digest::of_presented(&String::from_utf8(bad).unwrap()), None, "{place}");
+        }
+        assert_eq!(Digest::of_presented(&good[..good.len() - 1]), None);
+        assert_eq!(Digest::of_presented(&format!("{good}0")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_digested_or_refused(text in "(kl_live_|kl_|sk-|csk_live_|)\\PC{0,80}") {
+            let _ = Digest::of_presented(&text);
+        }
+    }
+}

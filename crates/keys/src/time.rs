@@ -1,0 +1,136 @@
+//! Moments, as microseconds since 1970 in UTC.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::Invalid;
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z, between the years 1 and 9999.
+///
+/// Its text is RFC 3339 in UTC with microseconds (`2026-01-02T03:04:05.000000Z`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The latest moment that can be written, at the end of the year 9999.
+    pub const MAX: Timestamp = Timestamp(253_402_300_799_999_999);
+    /// The earliest moment that can be written, at the start of the year 1.
+    pub const MIN: Timestamp = Timestamp(-62_135_596_800_000_000);
+
+    /// A moment from microseconds since 1970; outside the years 1 to 9999 the nearest end.
+    #[must_use]
+    pub fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(micros.clamp(Timestamp::MIN.0, Timestamp::MAX.0))
+    }
+
+    /// A moment from whole seconds since 1970.
+    #[must_use]
+    pub fn from_secs(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since 1970.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// Whole days since 1970, rounded down: the day a daily limit counts in.
+    #[must_use]
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(86_400_000_000)
+    }
+
+    /// This moment and `seconds` more, at most [`Timestamp::MAX`].
+    #[must_use]
+    pub fn plus_secs(self, seconds: u64) -> Timestamp {
+        let micros = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        Timestamp::from_micros(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to this moment; 0 if that lies later.
+    #[must_use]
+    pub fn micros_since(self, earlier: Timestamp) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+
+    fn chrono(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
+
+    /// RFC 3339 with whole seconds (`2026-01-02T03:04:05Z`).
+    #[must_use]
+    pub fn to_seconds_text(self) -> String {
+        self.chrono().to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
+    /// RFC 3339 with milliseconds (`2026-01-02T03:04:05.678Z`).
+    #[must_use]
+    pub fn to_millis_text(self) -> String {
+        self.chrono().to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+}
+
+/// RFC 3339, any offset. Anything finer than a microsecond is cut off.
+impl FromStr for Timestamp {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Timestamp, Invalid> {
+        let wrong = || Invalid::new("must be an RFC 3339 time such as 2026-01-02T03:04:05Z");
+        let moment = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?.timestamp_micros();
+        if (Timestamp::MIN.0..=Timestamp::MAX.0).contains(&moment) {
+            Ok(Timestamp(moment))
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.chrono().to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_is_utc_with_microseconds() {
+        let moment: Timestamp = "2026-01-02T04:04:05.1234567+01:00".parse().unwrap();
+        assert_eq!(moment.to_string(), "2026-01-02T03:04:05.123456Z");
+        assert_eq!(moment.to_millis_text(), "2026-01-02T03:04:05.123Z");
+        assert_eq!(moment.to_seconds_text(), "2026-01-02T03:04:05Z");
+        assert!("2026-01-02".parse::<Timestamp>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_moment_survives_its_text(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
+            let moment = Timestamp::from_micros(micros);
+            prop_assert_eq!(moment.to_string().parse::<Timestamp>(), Ok(moment));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,40}") {
+            let _ = text.parse::<Timestamp>();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The answer to "may this key be used for that?".
+
+use std::net::IpAddr;
+
+use crate::key::words;
+use crate::{Environment, NewKey, Permission, Project, Standing, Status, Timestamp, covers};
+
+words!(
+    /// What verify answers; the first that holds, in this order.
+    Verdict {
+        /// The text is no key of any format.
+        Malformed = "MALFORMED",
+        /// No such key, as far as the asker may know.
+        NotFound = "NOT_FOUND",
+        /// The key was withdrawn.
+        Revoked = "REVOKED",
+        /// The key's time has run out.
+        Expired = "EXPIRED",
+        /// The key is switched off.
+        Disabled = "DISABLED",
+        /// The key is for the other environment.
+        WrongEnvironment = "WRONG_ENVIRONMENT",
+        /// The key is for another project.
+        WrongProject = "WRONG_PROJECT",
+        /// The key may not be used from there.
+        IpNotAllowed = "IP_NOT_ALLOWED",
+        /// The key may not do that.
+        InsufficientPermissions = "INSUFFICIENT_PERMISSIONS",
+        /// The key was used as often as its day allows.
+        UsageExceeded = "USAGE_EXCEEDED",
+        /// The key may be used.
+        Valid = "VALID",
+    }
+);
+
+/// What a gateway asks about a key. What is `None` is not checked, but for the address.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// The permission that the client's request needs.
+    pub permission: Option<Permission>,
+    /// The client's address. A key with a list of addresses needs one.
+    pub ip: Option<IpAddr>,
+    /// The project that the client's request is about.
+    pub project: Option<Project>,
+    /// The environment that the client's request is for.
+    pub environment: Option<Environment>,
+}
+
+/// Judges a key that was found, all but its daily limit, which needs a count.
+#[must_use]
+pub fn judge(key: &NewKey, standing: &Standing, asked: &Question, now: Timestamp) -> Verdict {
+    match standing.status_at(now) {
+        Status::Revoked => return Verdict::Revoked,
+        Status::Expired => return Verdict::Expired,
+        Status::Disabled => return Verdict::Disabled,
+        Status::Enabled => {}
+    }
+    if asked.environment.is_some_and(|environment| environment != key.environment) {
+        return Verdict::WrongEnvironment;
+    }
+    if let (Some(asked), Some(own)) = (&asked.project, &key.project)
+        && asked != own
+    {
+        return Verdict::WrongProject;
+    }
+    if !key.allowed_ips.allows(asked.ip) {
+        return Verdict::IpNotAllowed;
+    }
+    match &asked.permission {
+        Some(permission) if !covers(&key.permissions, permission) => {
+            Verdict::InsufficientPermissions
+        }
+        Some(_) | None => Verdict::Valid,
+    }
+}
