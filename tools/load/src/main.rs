@@ -1,2 +1,43 @@
-//! load
-fn main() {}
+//! The load generator: how fast the service answers, and how near that is to the floor.
+//!
+//! A closed loop: every connection sends a request, waits for the answer and sends the next. The
+//! generator runs beside the server on the same machine, so it must use as little of it as it can:
+//! request bytes are made beforehand and of an answer only the status and the length are read.
+//!
+//! The *floor* is a bare axum handler with the same JSON in and out and nothing behind it. The
+//! ratio to it says more than a figure alone: it carries over from one machine to another.
+
+#![expect(clippy::print_stdout, reason = "a tool talks on stdout")]
+
+mod answer;
+mod bench;
+mod client;
+mod floor;
+mod options;
+mod process;
+mod run;
+mod script;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match (arguments.command, arguments.one) {
+        (Some(Command::Floor { listen }), _) => floor::serve(listen),
+        (Some(Command::Bench(options)), _) => bench::run(&options),
+        (None, Some(one)) => setup::one(&one),
+        (None, None) => Err(anyhow::anyhow!("give --url, --token and --op, or see --help")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What a bench found out, as a table or as JSON, beside what the service must reach.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::run::real;
+use crate::script::Op;
+
+/// One round of one operation on one side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    /// Answers a second.
+    pub(super) per_second: f64,
+    /// Half of the answers took at most this long.
+    pub(super) p50_ms: f64,
+    /// 99 of 100 did.
+    pub(super) p99_ms: f64,
+    /// Processor time of the server an answer.
+    pub(super) processor_us: f64,
+}
+
+/// One operation on both sides.
+pub(super) struct Row {
+    op: Op,
+    connections: usize,
+    /// Service and floor, each round.
+    pub(super) rounds: Vec<(Sample, Sample)>,
+}
+
+/// What an operation must reach; a bound of infinity is none.
+struct Goal {
+    ratio: f64,
+    p99_ms: f64,
+    p99_ratio: f64,
+}
+
+impl Row {
+    /// A row without rounds yet.
+    pub(super) fn new(op: Op, connections: usize) -> Row {
+        Row { op, connections, rounds: Vec::new() }
+    }
+
+    fn service(&self, of: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.rounds.iter().map(|(service, _)| of(service)).collect())
+    }
+
+    fn floor(&self, of: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.rounds.iter().map(|(_, floor)| of(floor)).collect())
+    }
+
+    /// Service by floor, round by round, smallest first.
+    fn ratios(&self, of: impl Fn(&Sample) -> f64) -> Vec<f64> {
+        let mut ratios: Vec<f64> =
+            self.rounds.iter().map(|(service, floor)| of(service) / of(floor)).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios
+    }
+
+    fn ratio(&self) -> f64 {
+        median(self.ratios(|sample| sample.per_second))
+    }
+
+    fn p99_ratio(&self) -> f64 {
+        median(self.ratios(|sample| sample.p99_ms))
+    }
+
+    /// How far the ratios of the rounds lie apart.
+    fn spread(&self) -> (f64, f64) {
+        let ratios = self.ratios(|sample| sample.per_second);
+        (ratios.first().copied().unwrap_or(0.0), ratios.last().copied().unwrap_or(0.0))
+    }
+
+    fn goal(&self) -> Option<Goal> {
+        let none = f64::INFINITY;
+        match (self.op, self.connections) {
+            (Op::Verify, _) => Some(Goal { ratio: 0.93, p99_ms: none, p99_ratio: 1.3 }),
+            (Op::Create, 64) => Some(Goal { ratio: 0.40, p99_ms: 5.0, p99_ratio: none }),
+            (Op::Create, 256) => Some(Goal { ratio: 0.55, p99_ms: none, p99_ratio: none }),
+            (Op::Create | Op::List | Op::Mixed, _) => None,
+        }
+    }
+
+    /// The goal in words, and whether it is reached.
+    fn wanted(&self) -> String {
+        let Some(goal) = self.goal() else { return String::new() };
+        let mut words = vec![format!("ratio ≥ {:.2}", goal.ratio)];
+        if goal.p99_ms.is_finite() {
+            words.push(format!("p99 ≤ {:.0} ms", goal.p99_ms));
+        }
+        if goal.p99_ratio.is_finite() {
+            words.push(format!("p99 ≤ {:.1} × floor", goal.p99_ratio));
+        }
+        let p99 = self.service(|sample| sample.p99_ms);
+        let reached =
+            self.ratio() >= goal.ratio && p99 <= goal.p99_ms && self.p99_ratio() <= goal.p99_ratio;
+        format!("{}: {}", words.join(", "), verdict(reached))
+    }
+
+    fn json(&self) -> Value {
+        let side = |sample: &Sample| {
+            json!({
+                "per_second": sample.per_second,
+                "p50_ms": sample.p50_ms,
+                "p99_ms": sample.p99_ms,
+                "processor_us": sample.processor_us,
+            })
+        };
+        let rounds: Vec<Value> = self
+            .rounds
+            .iter()
+            .map(|(service, floor)| json!({"service": side(service), "floor": side(floor)}))
+            .collect();
+        json!({
+            "op": self.op.name(),
+            "connections": self.connections,
+            "per_second": self.service(|sample| sample.per_second),
+            "p50_ms": self.service(|sample| sample.p50_ms),
+            "p99_ms": self.service(|sample| sample.p99_ms),
+            "ratio": self.ratio(),
+            "p99_ratio": self.p99_ratio(),
+            "rounds": rounds,
+        })
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, high) = self.spread();
+        write!(
+            out,
+            "{:<14}{:>10.0}{:>8.2}{:>8.2}{:>8.1}{:>11.0}{:>8.2}{:>8.1}{:>8.2}  {:<12}{}",
+            format!("{}, {}", self.op.name(), self.connections),
+            self.service(|sample| sample.per_second),
+            self.service(|sample| sample.p50_ms),
+            self.service(|sample| sample.p99_ms),
+            self.service(|sample| sample.processor_us),
+            self.floor(|sample| sample.per_second),
+            self.floor(|sample| sample.p99_ms),
+            self.floor(|sample| sample.processor_us),
+            self.ratio(),
+            format!("{low:.2}–{high:.2}"),
+            self.wanted(),
+        )
+    }
+}
+
+/// What one thing takes of something, on the average.
+pub(super) struct Size {
+    what: &'static str,
+    of: String,
+    bytes: f64,
+    at_most: f64,
+}
+
+impl Size {
+    /// Memory a key.
+    pub(super) fn memory(of: &str, bytes: f64) -> Size {
+        Size { what: "memory, bytes a key", of: of.to_owned(), bytes, at_most: 600.0 }
+    }
+
+    /// Disk an event.
+    pub(super) fn disk(of: &str, bytes: f64) -> Size {
+        Size { what: "disk, bytes an event", of: of.to_owned(), bytes, at_most: 450.0 }
+    }
+}
+
+/// Everything found out.
+#[derive(Default)]
+pub(super) struct Report {
+    /// The operations.
+    pub(super) rows: Vec<Row>,
+    /// Memory and disk.
+    pub(super) sizes: Vec<Size>,
+    /// From the start of the process to the first 200 of `/readyz`.
+    pub(super) ready_s: f64,
+    /// Events that were read for it.
+    pub(super) replayed: u64,
+}
+
+/// Events a second that a start must reach.
+const REPLAY: f64 = 600_000.0;
+
+impl Report {
+    fn replay_per_second(&self) -> f64 {
+        real(self.replayed) / self.ready_s.max(f64::MIN_POSITIVE)
+    }
+
+    /// All of it for a program to read.
+    pub(super) fn json(&self) -> Value {
+        let size = |size: &Size| json!({"what": size.what, "of": size.of, "bytes": size.bytes});
+        json!({
+            "operations": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
+            "sizes": self.sizes.iter().map(size).collect::<Vec<_>>(),
+            "ready_s": self.ready_s,
+            "replayed": self.replayed,
+            "replay_per_second": self.replay_per_second(),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "{:<14}{:>10}{:>8}{:>8}{:>8}{:>11}{:>8}{:>8}{:>8}  {:<12}wanted",
+            "operation",
+            "a second",
+            "p50 ms",
+            "p99 ms",
+            "cpu µs",
+            "floor/s",
+            "p99 ms",
+            "cpu µs",
+            "ratio",
+            "of rounds",
+        )?;
+        for row in &self.rows {
+            writeln!(out, "{row}")?;
+        }
+        for Size { what, of, bytes, at_most } in &self.sizes {
+            let reached = verdict(bytes <= at_most);
+            let of = format!("over {of}");
+            writeln!(out, "{what:<24}{bytes:>8.0}  {of:<63}≤ {at_most:.0}: {reached}")?;
+        }
+        let rate = self.replay_per_second();
+        let of = format!("{} events replayed, {rate:.0} a second", self.replayed);
+        let what = "seconds to ready";
+        let reached = verdict(rate >= REPLAY);
+        write!(out, "{what:<24}{:>8.2}  {of:<63}≥ {REPLAY:.0} a second: {reached}", self.ready_s)
+    }
+}
+
+fn verdict(reached: bool) -> &'static str {
+    if reached { "yes" } else { "NO" }
+}
+
+/// The middle one; of an even number the mean of the two.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let high = values.get(middle).copied().unwrap_or(f64::NAN);
+    match values.get(middle.wrapping_sub(1)) {
+        Some(low) if values.len().is_multiple_of(2) => f64::midpoint(*low, high),
+        Some(_) | None => high,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(per_second: f64, p99_ms: f64) -> Sample {
+        Sample { per_second, p50_ms: 1.0, p99_ms, processor_us: 10.0 }
+    }
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
+        assert!((median(vec![5.0]) - 5.0).abs() < 1e-9);
+        assert!(median(Vec::new()).is_nan());
+    }
+
+    #[test]
+    fn a_ratio_is_of_neighbours_in_time() {
+        let mut row = Row::new(Op::Create, 64);
+        // The machine slowed down by half in the second round; the ratio does not mind.
+        row.rounds = vec![
+            (sample(50_000.0, 2.0), sample(100_000.0, 1.0)),
+            (sample(25_000.0, 4.0), sample(50_000.0, 2.0)),
+        ];
+        assert!((row.ratio() - 0.5).abs() < 1e-9);
+        assert_eq!(row.wanted(), "ratio ≥ 0.40, p99 ≤ 5 ms: yes");
+        row.rounds = vec![(sample(50_000.0, 6.0), sample(100_000.0, 1.0))];
+        assert_eq!(row.wanted(), "ratio ≥ 0.40, p99 ≤ 5 ms: NO");
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_as_wide() {
+        let mut row = Row::new(Op::Verify, 64);
+        row.rounds = vec![(sample(98_000.0, 1.2), sample(100_000.0, 1.1))];
+        let sizes = vec![Size::memory("98000 keys", 512.0), Size::disk("98000 keys", 200.0)];
+        let report = Report { rows: vec![row], sizes, ready_s: 0.5, replayed: 400_000 };
+        let text = report.to_string();
+        let at = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
+        let lines: Vec<&str> = text.lines().collect();
+        let column = at(lines[0], "wanted");
+        assert_eq!(at(lines[1], "ratio ≥"), column, "{text}");
+        assert_eq!(at(lines[2], "≤ 600"), column, "{text}");
+        assert_eq!(at(lines[4], "≥ 600000"), column, "{text}");
+        assert!(lines[4].contains("800000 a second"), "{text}");
+    }
+}

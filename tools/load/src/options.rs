@@ -1,0 +1,146 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::script::Op;
+
+/// Puts load on a keyledger server and says how fast it answers.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    /// What to do instead of loading a running server.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Load a running server.
+    #[command(flatten)]
+    pub(crate) one: Option<One>,
+}
+
+/// What else there is.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve the floor: the same JSON in and out, nothing behind it
+    Floor {
+        /// Where to listen; port 0 takes any that is free
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
+    /// Start the service and the floor, load both in turn, print one table
+    Bench(Bench),
+}
+
+/// One operation against a running server.
+#[derive(Args)]
+pub(crate) struct One {
+    /// The server, as in `http://127.0.0.1:7070`
+    #[arg(long)]
+    pub(crate) url: String,
+    /// A token of role `owner`
+    #[arg(long, env = "KEYLEDGER_TOKEN", hide_env_values = true)]
+    pub(crate) token: String,
+    /// The operation
+    #[arg(long)]
+    pub(crate) op: Op,
+    /// How many connections, each with one request under way
+    #[arg(long, default_value_t = 64)]
+    pub(crate) connections: usize,
+    /// How many threads drive them
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// How long to measure, as in `5s` or `500ms`
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// How long to run before that, unmeasured
+    #[arg(long, default_value = "300ms", value_parser = duration)]
+    pub(crate) warm_up: Duration,
+    /// How many keys to create first, for `verify`, `list` and `mixed` to spread over
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) keys: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The whole table.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// The service's program, built for release
+    #[arg(long)]
+    pub(crate) server: PathBuf,
+    /// Where to make the temporary data directory; a real disk, or syncing costs nothing
+    #[arg(long, default_value = ".")]
+    pub(crate) under: PathBuf,
+    /// Only these operations
+    #[arg(long, value_delimiter = ',', default_value = "verify,list,mixed,create")]
+    pub(crate) ops: Vec<Op>,
+    /// How many connections
+    #[arg(long, default_value_t = 64)]
+    pub(crate) connections: usize,
+    /// How many connections for the second row of `create`; 0 leaves it out
+    #[arg(long, default_value_t = 256)]
+    pub(crate) many: usize,
+    /// How many threads drive them
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// How long one round of one operation on one side is measured
+    #[arg(long, default_value = "2s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// How long each round runs before that, unmeasured
+    #[arg(long, default_value = "300ms", value_parser = duration)]
+    pub(crate) warm_up: Duration,
+    /// How many rounds; floor and service take turns, the table shows medians
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// How many keys are there before anything is measured
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) keys: usize,
+    /// Worker threads of the service and of the floor (`TOKIO_WORKER_THREADS` for both; else one a core)
+    #[arg(long)]
+    pub(crate) workers: Option<usize>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Reads `5s`, `500ms` or `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|one: char| !one.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "write it as 5s, 500ms or 2m".to_owned())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err("write it as 5s, 500ms or 2m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+        assert!(Arguments::try_parse_from(["load", "floor"]).is_ok());
+        assert!(Arguments::try_parse_from(["load", "bench", "--server", "keyledger"]).is_ok());
+        let one = ["load", "--url", "http://[::1]:1", "--token", "t", "--op", "create"];
+        assert!(Arguments::try_parse_from(one).is_ok());
+        assert!(Arguments::try_parse_from(["load", "--url", "http://[::1]:1"]).is_err());
+    }
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "5", "s", "5h", "-1s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What a connection sends: request bytes made beforehand, with holes to fill in.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use memchr::memmem;
+
+use crate::client::{Answer, Target};
+
+/// What to load the server with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Op {
+    /// `POST /v1/keys`, a new key each
+    Create,
+    /// `POST /v1/keys/verify`, spread over all keys there are
+    Verify,
+    /// `GET /v1/keys`, pages of 50, spread over the first hundred
+    List,
+    /// Of twenty requests 18 verify, one creates and one lists
+    Mixed,
+}
+
+impl Op {
+    /// Its name in the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Op::Create => "create",
+            Op::Verify => "verify",
+            Op::List => "list",
+            Op::Mixed => "mixed",
+        }
+    }
+}
+
+/// The kind of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Creates a key.
+    Create,
+    /// Verifies one.
+    Verify,
+    /// Lists a page of them.
+    List,
+}
+
+impl Kind {
+    /// Whether this is the answer that such a request should get.
+    pub(crate) fn satisfied_by(self, answer: &Answer<'_>) -> bool {
+        match self {
+            Kind::Create => answer.status() == 201,
+            Kind::Verify => {
+                answer.status() == 200 && memmem::find(answer.raw(), b"\"valid\":true").is_some()
+            }
+            Kind::List => answer.status() == 200,
+        }
+    }
+}
+
+/// The secrets of the keys to verify, end to end: they all have the same length.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    bytes: Vec<u8>,
+    width: usize,
+}
+
+impl Secrets {
+    /// Takes the secrets that creating keys gave.
+    pub(crate) fn new(secrets: &[Vec<u8>]) -> Result<Secrets> {
+        let width = secrets.first().context("no key was created")?.len();
+        if secrets.iter().any(|secret| secret.len() != width) {
+            bail!("the secrets differ in length");
+        }
+        Ok(Secrets { bytes: secrets.concat(), width })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    fn get(&self, index: usize) -> &[u8] {
+        let start = index * self.width;
+        self.bytes.get(start..start + self.width).unwrap_or_default()
+    }
+}
+
+/// Request bytes with a hole.
+#[derive(Clone, Debug)]
+struct Template {
+    bytes: Vec<u8>,
+    hole: Range<usize>,
+}
+
+impl Template {
+    /// Finds the hole: where `mark` stands in `bytes`.
+    fn new(bytes: Vec<u8>, mark: &str) -> Result<Template> {
+        let start = memmem::rfind(&bytes, mark.as_bytes()).context("no hole to fill")?;
+        Ok(Template { bytes, hole: start..start + mark.len() })
+    }
+
+    /// The bytes with `value`, as long as the hole, in it.
+    fn filled(&mut self, value: &[u8]) -> &[u8] {
+        if let Some(hole) = self.bytes.get_mut(self.hole.clone()) {
+            hole.copy_from_slice(value);
+        }
+        &self.bytes
+    }
+}
+
+/// What one connection sends, without end.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    op: Op,
+    create: Template,
+    verify: Template,
+    pages: Arc<Vec<Vec<u8>>>,
+    secrets: Arc<Secrets>,
+    /// Which connection this is: part of a key's name, and the start of its random walk.
+    connection: usize,
+    turn: usize,
+    random: u64,
+}
+
+impl Script {
+    /// The requests for `target`. `secrets` are verified and `pages` listed.
+    pub(crate) fn new(
+        target: &Target,
+        op: Op,
+        secrets: Arc<Secrets>,
+        pages: Arc<Vec<Vec<u8>>>,
+    ) -> Result<Script> {
+        let needs_secrets = matches!(op, Op::Verify | Op::Mixed);
+        let needs_pages = matches!(op, Op::List | Op::Mixed);
+        if (needs_secrets && secrets.len() == 0) || (needs_pages && pages.is_empty()) {
+            bail!("`{}` needs keys that are there already: give --keys", op.name());
+        }
+        let number = name(0, 0);
+        let body = format!(
+            r#"{{"name":"{number}","environment":"live","permissions":["orders.read","orders.write"],"project":"checkout"}}"#
+        );
+        let create = Template::new(target.post("/v1/keys", &body), &number)?;
+        let mark = "?".repeat(secrets.width.max(1));
+        let body = format!(r#"{{"key":"{mark}","permission":"orders.read"}}"#);
+        let verify = Template::new(target.post("/v1/keys/verify", &body), &mark)?;
+        Ok(Script { op, create, verify, pages, secrets, connection: 0, turn: 0, random: 1 })
+    }
+
+    /// The same script for another connection.
+    pub(crate) fn for_connection(&self, connection: usize) -> Script {
+        let mut script = self.clone();
+        script.connection = connection;
+        script.random = (connection as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        script
+    }
+
+    /// The next request.
+    pub(crate) fn next(&mut self) -> (Kind, &[u8]) {
+        self.turn += 1;
+        let kind = match self.op {
+            Op::Create => Kind::Create,
+            Op::Verify => Kind::Verify,
+            Op::List => Kind::List,
+            Op::Mixed => match (self.turn + self.connection) % 20 {
+                0 => Kind::Create,
+                10 => Kind::List,
+                _ => Kind::Verify,
+            },
+        };
+        let bytes = match kind {
+            Kind::Create => self.create.filled(name(self.connection, self.turn).as_bytes()),
+            Kind::Verify => {
+                let at = below(&mut self.random, self.secrets.len());
+                self.verify.filled(self.secrets.get(at))
+            }
+            Kind::List => {
+                let at = below(&mut self.random, self.pages.len());
+                self.pages.get(at).map(Vec::as_slice).unwrap_or_default()
+            }
+        };
+        (kind, bytes)
+    }
+}
+
+/// A key's name, always as long.
+fn name(connection: usize, turn: usize) -> String {
+    format!("load-{:05}-{:09}", connection % 100_000, turn % 1_000_000_000)
+}
+
+/// A number below `bound` (xorshift64; the low bits of a large word are even enough here).
+fn below(random: &mut u64, bound: usize) -> usize {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    usize::try_from(*random >> 16).unwrap_or(0).checked_rem(bound).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn script(op: Op, count: u8) -> Script {
+        let target = Target::new("http://127.0.0.1:1", "token").unwrap();
+        let secrets: Vec<Vec<u8>> = (0..count).map(|n| format!("k{n:03}").into_bytes()).collect();
+        let secrets = Arc::new(Secrets::new(&secrets).unwrap());
+        let pages = Arc::new(vec![target.get("/v1/keys?limit=50")]);
+        Script::new(&target, op, secrets, pages).unwrap().for_connection(7)
+    }
+
+    #[test]
+    fn a_verify_carries_one_secret_and_the_right_length() {
+        let mut script = script(Op::Verify, 100);
+        let mut seen = BTreeSet::new();
+        for _ in 0..2_000 {
+            let (kind, bytes) = script.next();
+            assert_eq!(kind, Kind::Verify);
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+            assert!(head.contains("Authorization: Bearer token"));
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            seen.insert(body["key"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(seen.len(), 100, "every key is verified");
+    }
+
+    #[test]
+    fn every_created_key_has_a_name_of_its_own() {
+        let mut script = script(Op::Create, 1);
+        let bodies: BTreeSet<Vec<u8>> = (0..100).map(|_| script.next().1.to_vec()).collect();
+        assert_eq!(bodies.len(), 100);
+    }
+
+    #[test]
+    fn mixed_is_eighteen_one_one() {
+        let mut script = script(Op::Mixed, 10);
+        let kinds: Vec<Kind> = (0..20).map(|_| script.next().0).collect();
+        let count = |kind| kinds.iter().filter(|one| **one == kind).count();
+        assert_eq!((count(Kind::Verify), count(Kind::Create), count(Kind::List)), (18, 1, 1));
+    }
+
+    #[test]
+    fn nothing_to_verify_is_said() {
+        let target = Target::new("http://127.0.0.1:1", "").unwrap();
+        assert!(Script::new(&target, Op::Verify, Arc::default(), Arc::default()).is_err());
+        assert!(Script::new(&target, Op::Create, Arc::default(), Arc::default()).is_ok());
+    }
+}

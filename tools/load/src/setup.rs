@@ -1,0 +1,117 @@
+//! What must be there before a measurement: keys to verify, pages to list. And the simplest
+//! measurement, of one operation on a server that runs already.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::client::{Connection, Target};
+use crate::options::One;
+use crate::run::{self, Outcome, Plan, Until};
+use crate::script::{Op, Script, Secrets};
+
+/// How many keys a listed page has.
+const PAGE: usize = 50;
+/// How many pages listing is spread over.
+const PAGES: usize = 100;
+
+/// What a script needs of the server it is for.
+#[derive(Clone, Default)]
+pub(crate) struct Material {
+    /// Of the keys to verify.
+    pub(crate) secrets: Arc<Secrets>,
+    /// The requests of the pages to list.
+    pub(crate) pages: Arc<Vec<Vec<u8>>>,
+}
+
+impl Material {
+    /// A script of `op`.
+    pub(crate) fn script(&self, target: &Target, op: Op) -> Result<Script> {
+        Script::new(target, op, Arc::clone(&self.secrets), Arc::clone(&self.pages))
+    }
+}
+
+/// Creates `count` keys and gives their secrets.
+pub(crate) fn create(target: &Target, count: usize, connections: usize) -> Result<Vec<Vec<u8>>> {
+    let script = Material::default().script(target, Op::Create)?;
+    let until = Until::Count(count);
+    let plan = Plan { connections, threads: 1, until, keep_secrets: true };
+    let outcome = run::run(target, &script, plan)?;
+    match outcome.complaint() {
+        Some(complaint) => bail!("cannot create the keys to begin with: {complaint}"),
+        None => Ok(outcome.secrets),
+    }
+}
+
+/// Walks the list as far as there are keys (or [`PAGES`]) and gives the requests it took.
+pub(crate) async fn pages(target: &Target) -> Result<Vec<Vec<u8>>> {
+    let mut connection = Connection::open(target.address).await?;
+    let mut requests = vec![target.get(&format!("/v1/keys?limit={PAGE}"))];
+    while let Some(request) = requests.last() {
+        let answer = connection.call(request).await?;
+        if answer.status() != 200 {
+            bail!("cannot list keys: {}", String::from_utf8_lossy(answer.raw()));
+        }
+        let page: Value = serde_json::from_slice(&answer.body()?).context("a page is no JSON")?;
+        let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) else { break };
+        if requests.len() == PAGES {
+            break;
+        }
+        requests.push(target.get(&format!("/v1/keys?limit={PAGE}&cursor={cursor}")));
+    }
+    Ok(requests)
+}
+
+/// Runs the future `work` to its end.
+pub(crate) fn wait<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Loads a running server with one operation and prints what came of it.
+pub(crate) fn one(options: &One) -> Result<()> {
+    let target = Target::new(&options.url, &options.token)?;
+    let mut material = Material::default();
+    if options.op != Op::Create {
+        let secrets = create(&target, options.keys, options.connections)?;
+        material.secrets = Arc::new(Secrets::new(&secrets)?);
+        material.pages = Arc::new(wait(pages(&target))?);
+    }
+    let until = Until::Time { warm_up: options.warm_up, duration: options.duration };
+    let (connections, threads) = (options.connections, options.threads);
+    let plan = Plan { connections, threads, until, keep_secrets: false };
+    let outcome = run::run(&target, &material.script(&target, options.op)?, plan)?;
+    print(options, &outcome);
+    match outcome.complaint() {
+        Some(complaint) => bail!(complaint),
+        None => Ok(()),
+    }
+}
+
+/// Prints the outcome, as a line or as JSON.
+fn print(options: &One, outcome: &Outcome) {
+    let op = options.op.name();
+    let (p50, p99, max) = (outcome.millis(0.5), outcome.millis(0.99), outcome.millis(1.0));
+    if options.json {
+        let unwished: u64 = outcome.unwished.values().sum();
+        println!(
+            "{}",
+            json!({
+                "op": op,
+                "connections": options.connections,
+                "measured": outcome.measured,
+                "per_second": outcome.per_second(),
+                "p50_ms": p50,
+                "p99_ms": p99,
+                "max_ms": max,
+                "unwished": unwished,
+            })
+        );
+    } else {
+        println!(
+            "{op}, {} connections: {:.0} a second, p50 {p50:.3} ms, p99 {p99:.3} ms, longest {max:.3} ms",
+            options.connections,
+            outcome.per_second(),
+        );
+    }
+}
