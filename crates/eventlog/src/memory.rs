@@ -1,0 +1,176 @@
+//! A log in memory: a real engine that forgets when the process ends.
+//!
+//! The same frames as on disk, so it keeps the same contract, and it can be told to fail like a
+//! disk. It is what other crates test with.
+
+use std::{collections::BTreeMap, io, ops::Bound, sync::Arc};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::{
+    AppendError, Broken, Cause, CheckError, Checked, CloseError, Extra, Log, ReadError, Record,
+    Seq, check,
+    engine::{Change, EXTRAS, End, Engine, Store, Visit, frame_key},
+};
+
+/// How the next append fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The records are kept, but the caller is not told.
+    Keep,
+    /// The records are lost.
+    Lose,
+}
+
+/// A log in memory. A clone is the same log.
+#[derive(Clone, Debug)]
+pub struct MemoryLog {
+    engine: Arc<Engine<MemoryStore>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct MemoryStore {
+    pairs: Arc<RwLock<BTreeMap<Vec<u8>, Bytes>>>,
+    fault: Arc<Mutex<Option<Fault>>>,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> MemoryLog {
+        MemoryLog::default()
+    }
+
+    /// Makes the next append fail, and with it the log break.
+    pub fn fail_next(&self, fault: Fault) {
+        *self.engine.store().fault.lock() = Some(fault);
+    }
+
+    /// Opens the same records anew, as a restart does: what was broken or closed is not any more.
+    ///
+    /// # Errors
+    ///
+    /// What is held is damaged; this log is as it was.
+    pub fn reopen(&self) -> Result<MemoryLog, ReadError> {
+        let store = self.engine.store();
+        store.fault.lock().take();
+        Ok(MemoryLog { engine: Arc::new(Engine::open(store.clone())?) })
+    }
+
+    /// [`crate::check`], for this engine.
+    ///
+    /// # Errors
+    ///
+    /// The first damage. The log is as it was.
+    pub fn check(&self, progress: &mut dyn FnMut(Seq)) -> Result<Checked, CheckError> {
+        check::engine(&self.engine, progress)
+    }
+}
+
+impl Default for MemoryLog {
+    fn default() -> MemoryLog {
+        MemoryLog { engine: Arc::new(Engine::empty(MemoryStore::default())) }
+    }
+}
+
+impl Log for MemoryLog {
+    fn append(
+        &self,
+        expected: Seq,
+        records: &[Vec<u8>],
+        extras: &[Extra],
+    ) -> Result<Seq, AppendError> {
+        self.engine.append(expected, records, extras)
+    }
+
+    fn read(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
+        self.engine.read(from, limit)
+    }
+
+    fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        self.engine.extra(key)
+    }
+
+    fn length(&self) -> watch::Receiver<Seq> {
+        self.engine.length()
+    }
+
+    fn health(&self) -> Result<(), Broken> {
+        self.engine.health()
+    }
+
+    fn close(&self) -> Result<(), CloseError> {
+        self.engine.close()
+    }
+}
+
+impl MemoryStore {
+    fn change(&self, changes: Vec<Change>) {
+        let mut pairs = self.pairs.write();
+        for change in changes {
+            match change {
+                Change::Put(key, value) => drop(pairs.insert(key, value.into())),
+                Change::Remove(key) => drop(pairs.remove(&key)),
+            }
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn room(&self, _: usize) -> Result<(), AppendError> {
+        Ok(())
+    }
+
+    fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
+        let fault = self.fault.lock().take();
+        if fault != Some(Fault::Lose) {
+            self.change(changes);
+        }
+        match fault {
+            None => Ok(()),
+            Some(_) => Err(Arc::new(io::Error::other("the storage was told to fail"))),
+        }
+    }
+
+    fn grown(&self, _: End) {}
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Cause> {
+        Ok(self.pairs.read().get(key).cloned())
+    }
+
+    fn floor(&self, at: Seq) -> Result<Option<(Seq, Bytes)>, Cause> {
+        let pairs = self.pairs.read();
+        let last = pairs.range(..=frame_key(at).to_vec()).next_back();
+        Ok(last.and_then(|(key, value)| Some((place(key)?, value.clone()))))
+    }
+
+    fn visit(&self, from: Seq, visit: Visit<'_>) -> Result<(), Cause> {
+        let pairs = self.pairs.read();
+        for (key, value) in pairs.range(frame_key(from).to_vec()..EXTRAS.to_vec()) {
+            let Some(filed) = place(key) else { continue };
+            if !visit(filed, value.clone()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_extras(&self, visit: &mut dyn FnMut(&[u8], usize)) -> Result<(), Cause> {
+        let pairs = self.pairs.read();
+        let extras = (Bound::Included(EXTRAS.to_vec()), Bound::Unbounded);
+        for (key, value) in pairs.range::<Vec<u8>, _>(extras) {
+            visit(key.get(1..).unwrap_or_default(), value.len());
+        }
+        Ok(())
+    }
+
+    fn close(&self, _: End) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+fn place(key: &[u8]) -> Option<Seq> {
+    Some(Seq(u64::from_be_bytes(key.try_into().ok()?)))
+}

@@ -1,0 +1,48 @@
+//! The ballast: a file that is only there to be thrown away.
+//!
+//! sled does not open on a full disk: it writes a snapshot and at least one segment before it
+//! reads anything. Then the ballast is dropped, and what nobody could read can be read again.
+
+use std::{io, path::Path};
+
+use crate::files;
+
+/// The name of the ballast in a data directory.
+pub(super) const BALLAST: &str = "ballast";
+
+/// Enough for sled's first segment and a snapshot of some 100,000 pages.
+const BYTES: usize = 8 << 20;
+
+/// Puts the ballast in its place, if there is room.
+pub(super) fn restore(dir: &Path) {
+    let path = dir.join(BALLAST);
+    if path.exists() {
+        return;
+    }
+    if let Err(error) = files::write_new(&path, &noise(), 0o600) {
+        tracing::warn!(path = %path.display(), %error, "no room for the ballast");
+        // What was half written must not fill the disk for good.
+        let _ = files::remove_if_there(&dir.join(format!(".{BALLAST}.aside")));
+    }
+}
+
+/// Drops the ballast; whether there was one.
+pub(super) fn drop(dir: &Path) -> io::Result<bool> {
+    let path = dir.join(BALLAST);
+    let there = path.try_exists()?;
+    files::remove_if_there(&path)?;
+    Ok(there)
+}
+
+/// Bytes that no file system can make smaller.
+fn noise() -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let words = (0..BYTES / 8).flat_map(|_| {
+        // xorshift64
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.collect()
+}

@@ -1,0 +1,146 @@
+//! Why a data directory is not opened: one story each, and each says what to do.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{Cause, Damage, ReadError, Seq};
+
+/// Why a log was not opened. The directory was left as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is something else's directory.
+    #[error("`{dir}` is not a keyledger data directory and not empty; choose another directory")]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Another version of keyledger made it.
+    #[error("`{dir}` is of another version (`{found}`); open it with the version that made it")]
+    OtherVersion {
+        /// The directory.
+        dir: PathBuf,
+        /// What it says about itself.
+        found: String,
+    },
+    /// It is in use.
+    #[error("`{dir}` is in use by another process; stop that one first")]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// What it holds is not what was appended.
+    #[error("`{path}` is damaged ({what}); restore it from a backup")]
+    Damaged {
+        /// The damaged file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// The frame, if it is one.
+        damage: Option<Damage>,
+    },
+    /// Records that it had are gone.
+    #[error(
+        "the log in `{dir}` has {length} records, its guard remembers {guard}; restore the \
+         missing ones from a backup, or accept the rollback explicitly"
+    )]
+    ShorterThanGuard {
+        /// The directory.
+        dir: PathBuf,
+        /// The records that are there.
+        length: Seq,
+        /// The records that were.
+        guard: Seq,
+    },
+    /// The guard remembers another log.
+    #[error(
+        "the log in `{dir}` is not the one its guard remembers (at {guard} records); restore \
+         the right one, or accept the rollback explicitly"
+    )]
+    OtherThanGuard {
+        /// The directory.
+        dir: PathBuf,
+        /// Where they differ.
+        guard: Seq,
+    },
+    /// Nothing remembers how long the log was.
+    #[error(
+        "the log in `{dir}` has records and no guard at `{guard}`; put its guard file there, or \
+         accept the rollback explicitly"
+    )]
+    NoGuard {
+        /// The directory.
+        dir: PathBuf,
+        /// Where the guard should be.
+        guard: PathBuf,
+    },
+    /// There is no room to open it.
+    #[error("the disk of `{path}` is full; free some space and start again")]
+    Full {
+        /// The file or folder that could not be written.
+        path: PathBuf,
+    },
+    /// It may not be read or written.
+    #[error("`{path}` may not be read and written by this user; change its owner or permissions")]
+    Denied {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The storage failed.
+    #[error("`{path}` cannot be opened; look at the disk and start again")]
+    Storage {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the storage said.
+        source: Cause,
+    },
+}
+
+impl OpenError {
+    pub(super) fn io(path: &Path, source: io::Error) -> OpenError {
+        let path = path.into();
+        let is = |kinds: &[io::ErrorKind]| kinds.contains(&source.kind());
+        if is(&[io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded]) {
+            OpenError::Full { path }
+        } else if is(&[io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem]) {
+            OpenError::Denied { path }
+        } else {
+            OpenError::Storage { path, source: Arc::new(source) }
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> OpenError {
+        OpenError::Damaged { path: path.into(), what: what.into(), damage: None }
+    }
+
+    pub(super) fn damage(path: &Path, damage: Damage) -> OpenError {
+        OpenError::Damaged { path: path.into(), what: damage.to_string(), damage: Some(damage) }
+    }
+
+    /// What sled, or a read through it, said.
+    pub(super) fn sled(path: &Path, error: sled::Error) -> OpenError {
+        match error {
+            sled::Error::Io(error) => OpenError::io(path, error),
+            sled::Error::Corruption { .. } => {
+                OpenError::damaged(path, "sled finds it inconsistent")
+            }
+            sled::Error::Unsupported(what) => OpenError::damaged(path, what),
+            sled::Error::CollectionNotFound(_) | sled::Error::ReportableBug(_) => {
+                OpenError::Storage { path: path.into(), source: Arc::new(error) }
+            }
+        }
+    }
+
+    /// What a read said.
+    pub(super) fn read(path: &Path, error: ReadError) -> OpenError {
+        match error {
+            ReadError::Damaged(damage) => OpenError::damage(path, damage),
+            ReadError::Storage(source) => match source.downcast_ref::<sled::Error>() {
+                Some(error) => OpenError::sled(path, error.clone()),
+                None => OpenError::Storage { path: path.into(), source },
+            },
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The pairs of a log in one sled tree, durable when `write` returns.
+
+use std::{
+    fmt,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use sled::{Batch, Db, IVec};
+
+use super::{folder::Lock, guard::GuardKeeper};
+use crate::{
+    AppendError, Cause, Seq,
+    engine::{Change, EXTRAS, End, Store, Visit, frame_key},
+    files,
+};
+
+/// The file in sled's folder that holds everything.
+pub(super) const DB: &str = "db";
+
+/// sled's cache. Its default is 1 GiB, whatever the machine.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// A sled database that was opened by [`open_db`].
+pub(crate) struct SledStore {
+    // Declared, and so dropped, in this order: sled's files are let go before our lock is.
+    db: Db,
+    disk: Disk,
+    guard: GuardKeeper,
+    dir: PathBuf,
+    reserve_bytes: u64,
+    _lock: Lock,
+}
+
+/// Opens sled's folder, and changes it: what can be refused must have been refused before.
+pub(super) fn open_db(folder: &Path) -> sled::Result<Db> {
+    sled::Config::new()
+        .path(folder)
+        .cache_capacity(CACHE_BYTES)
+        // sled's own flusher logs its errors and goes on. Every flush here is ours, and an error
+        // of one breaks the log.
+        .flush_every_ms(None)
+        .open()
+}
+
+impl SledStore {
+    pub(super) fn new(
+        db: Db,
+        guard: GuardKeeper,
+        lock: Lock,
+        (dir, reserve_bytes): (PathBuf, u64),
+        folder: &Path,
+    ) -> io::Result<SledStore> {
+        let disk = Disk { file: File::open(folder.join(DB))?, syncs: AtomicU64::new(0) };
+        Ok(SledStore { db, disk, guard, dir, reserve_bytes, _lock: lock })
+    }
+
+    /// Makes sure that what sled did when it opened is on the disk, the names of its files too.
+    pub(super) fn settle(&self, folder: &Path) -> io::Result<()> {
+        self.sync().map_err(io::Error::other)?;
+        File::open(folder.join("conf"))?.sync_all()?;
+        files::make_folder(folder)
+    }
+
+    /// How often the disk was told to keep what it was given.
+    #[cfg(test)]
+    pub(super) fn syncs(&self) -> u64 {
+        self.disk.syncs.load(Ordering::Acquire)
+    }
+
+    fn sync(&self) -> Result<(), Cause> {
+        self.db.flush().map_err(shared)?;
+        self.disk.sync().map_err(shared)
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// Our own handle to sled's file.
+///
+/// On Linux sled's `flush` ends in `sync_file_range`, which writes no metadata and empties no
+/// cache of the disk: in simulated power cuts it lost acknowledged records every time, with
+/// `sync_data` after it never. A `kill -9` does not show this.
+struct Disk {
+    file: File,
+    syncs: AtomicU64,
+}
+
+impl Disk {
+    fn sync(&self) -> io::Result<()> {
+        if cfg!(not(feature = "flush-only")) {
+            self.file.sync_data()?;
+            self.syncs.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+}
+
+impl Store for SledStore {
+    /// sled takes a full disk for a broken one, halfway through a write. So we look first, and a
+    /// full disk is only a refusal.
+    fn room(&self, bytes: usize) -> Result<(), AppendError> {
+        let Ok(stat) = rustix::fs::statvfs(&self.dir) else { return Ok(()) };
+        let available = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let needed = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(self.reserve_bytes);
+        if available < needed { Err(AppendError::Full { available, needed }) } else { Ok(()) }
+    }
+
+    /// One batch is all or nothing, also for a crash: sled reserves a place for a batch's manifest
+    /// before its first write (`Tree::apply_batch`, `pin_log`), fills in where the batch ends after
+    /// its last, and on recovery stops in front of a manifest whose end it did not find
+    /// (`LogIter::next`, `BatchManifest`). The buffer that holds the manifest cannot reach the disk
+    /// before it is filled in. An *error* halfway does leave a part of the batch in sled's memory;
+    /// the engine reads nothing behind the durable length and is broken from then on.
+    ///
+    /// While a batch is applied, sled keeps readers out (`concurrency_control`): that is time in
+    /// memory. The waiting for the disk comes after it, and there nobody is kept out.
+    fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
+        let mut batch = Batch::default();
+        for change in changes {
+            match change {
+                Change::Put(key, value) => batch.insert(key, value),
+                Change::Remove(key) => batch.remove(key),
+            }
+        }
+        self.db.apply_batch(batch).map_err(shared)?;
+        self.sync()
+    }
+
+    fn grown(&self, end: End) {
+        self.guard.note(end);
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Cause> {
+        Ok(self.db.get(key).map_err(shared)?.map(Bytes::from_owner))
+    }
+
+    fn floor(&self, at: Seq) -> Result<Option<(Seq, Bytes)>, Cause> {
+        let last = self.db.range(..=frame_key(at)).next_back().transpose().map_err(shared)?;
+        last.map(frame_of).transpose()
+    }
+
+    fn visit(&self, from: Seq, visit: Visit<'_>) -> Result<(), Cause> {
+        for pair in self.db.range(frame_key(from).as_slice()..EXTRAS.as_slice()) {
+            let (filed, bytes) = frame_of(pair.map_err(shared)?)?;
+            if !visit(filed, bytes) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_extras(&self, visit: &mut dyn FnMut(&[u8], usize)) -> Result<(), Cause> {
+        for pair in self.db.range(EXTRAS.as_slice()..) {
+            let (key, value) = pair.map_err(shared)?;
+            visit(key.get(1..).unwrap_or_default(), value.len());
+        }
+        Ok(())
+    }
+
+    fn close(&self, end: End) -> Result<(), Cause> {
+        self.sync()?;
+        self.guard.close(end).map_err(shared)
+    }
+}
+
+fn frame_of((key, value): (IVec, IVec)) -> Result<(Seq, Bytes), Cause> {
+    let Ok(key) = <[u8; 8]>::try_from(key.as_ref()) else {
+        return Err(shared(io::Error::new(io::ErrorKind::InvalidData, "a key is no place")));
+    };
+    Ok((Seq(u64::from_be_bytes(key)), Bytes::from_owner(value)))
+}
+
+fn shared(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
+    Arc::new(error)
+}
