@@ -1,1 +1,43 @@
-//! tlog
+//! The arithmetic of a transparency log: trees, tiles, proofs, notes, checkpoints.
+//!
+//! The formats are the ones the field has settled on, so that other people's verifiers work on
+//! a log made here: RFC 6962 trees, and the C2SP documents signed-note, tlog-checkpoint,
+//! tlog-tiles, tlog-cosignature and tlog-proof.
+//!
+//! Everything here is a pure function of bytes. This crate does not know where bytes are kept,
+//! what an entry means, what time it is, or that there is a network. Whoever stores tiles hands
+//! them in through [`TileReader`]; whoever needs a signature's time passes the seconds.
+//!
+//! Two ways to read a log, and what each is worth:
+//! - [`Prover`] trusts its tiles. A wrong tile gives a proof that [`verify_inclusion`] or
+//!   [`verify_consistency`] refuses, never a wrong proof that is accepted.
+//! - [`Rebuild`] trusts nothing: it hashes every entry, compares every tile on the way, and
+//!   accepts only the root it was given. A forged entry with a matching forged tile is refused.
+mod edge;
+mod frontier;
+mod hash;
+mod memory;
+mod proof;
+mod prover;
+mod rebuild;
+mod text;
+mod tile;
+
+pub mod checkpoint;
+pub mod cosignature;
+pub mod entries;
+pub mod note;
+pub mod proof_file;
+
+pub use checkpoint::Checkpoint;
+pub use edge::{Edge, OverEdge};
+pub use frontier::Frontier;
+pub use hash::{Hash, ParseHashError, empty_root, leaf_hash, node_hash};
+pub use memory::MemoryTree;
+pub use proof::{ProofError, root_from_inclusion, verify_consistency, verify_inclusion};
+pub use proof_file::ProofFile;
+pub use prover::{
+    ProveError, Prover, TileReader, consistency_proof, frontier_at, inclusion_proof, root_at,
+};
+pub use rebuild::{Rebuild, RebuildError};
+pub use tile::{TILE_WIDTH, Tile, TileError, TileIndex, TilePath, bundles_of, tiles_of};

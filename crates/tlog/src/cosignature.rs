@@ -1,0 +1,58 @@
+//! Cosignatures of witnesses (c2sp.org/tlog-cosignature, Ed25519): "as of this time, the largest
+//! tree I have seen of this log has this root".
+//!
+//! A cosignature is verified like any signature, by [`note::open`](crate::note::open) with the
+//! witness's key among the known ones; the time comes out as
+//! [`Verified::cosigned_at_s`](crate::note::Verified::cosigned_at_s).
+
+use crate::Checkpoint;
+use crate::note::{Algorithm, KeyError, Signature, Signer, VerifierKey};
+
+/// The largest time a cosignature may bear, in seconds since 1970.
+pub const MAX_TIME_S: u64 = (1 << 63) - 1;
+
+/// The key of a witness. The signed text does not say which witness it is, so one seed serves
+/// one witness, and no log.
+#[derive(Debug)]
+pub struct Cosigner(Signer);
+
+impl Cosigner {
+    /// The Ed25519 key made from this seed, for cosignatures.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Name`].
+    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Cosigner, KeyError> {
+        Signer::with_algorithm(name, Algorithm::Cosignature, seed).map(Cosigner)
+    }
+
+    /// The key that verifies what this one signs.
+    #[must_use]
+    pub fn verifier_key(&self) -> &VerifierKey {
+        self.0.verifier_key()
+    }
+
+    /// Cosigns a checkpoint at `time_s` seconds since 1970; `None` after [`MAX_TIME_S`].
+    ///
+    /// The witness has checked that it is consistent with the last one it signed.
+    #[must_use]
+    pub fn cosign(&self, checkpoint: &Checkpoint, time_s: u64) -> Option<Signature> {
+        if time_s > MAX_TIME_S {
+            return None;
+        }
+        let signature = self.0.sign_bytes(message(&checkpoint.text(), time_s).as_bytes());
+        Some(self.0.signature([time_s.to_be_bytes().as_slice(), &signature].concat()))
+    }
+}
+
+/// The text that a cosignature signs, for a checkpoint with this text.
+pub(crate) fn message(text: &str, time_s: u64) -> String {
+    format!("cosignature/v1\ntime {time_s}\n{text}")
+}
+
+/// The time and the Ed25519 signature in a cosignature's bytes.
+pub(crate) fn split(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (time, signature) = bytes.split_first_chunk()?;
+    let time_s = u64::from_be_bytes(*time);
+    (time_s <= MAX_TIME_S).then_some((time_s, signature))
+}
