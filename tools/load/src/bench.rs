@@ -110,6 +110,10 @@ impl<'a> Runner<'a> {
         self.keys = secrets.len() as u64;
         self.material.secrets = Arc::new(Secrets::new(&secrets)?);
         self.material.pages = Arc::new(wait(setup::pages(target))?);
+        // The floor keeps no keys, but its allocator gets the same past. (glibc gives the top of a
+        // heap back to the kernel or not as its past will have it: two equal processes can come
+        // out a quarter apart in `list`, whose answers are long.)
+        setup::create(&self.floor.target, count, self.options.connections)?;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
 
 /// A moment; all of them are the same one here.
 const MOMENT: &str = "2026-01-02T03:04:05.000000Z";
@@ -27,15 +28,20 @@ static CREATED: AtomicU64 = AtomicU64::new(0);
 pub(crate) fn serve(listen: SocketAddr) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(listen)
+        let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         println!("floor ready listen={}", listener.local_addr()?);
         std::io::stdout().flush()?;
-        // A client that went away has no use for the option: not worth an error.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        Ok(axum::serve(listener, router()).await?)
+        serve_on(listener).await
     })
+}
+
+/// Serves on a listener that is there already.
+pub(crate) async fn serve_on(listener: TcpListener) -> Result<()> {
+    // A client that went away has no use for the option: not worth an error.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    Ok(axum::serve(listener, router()).await?)
 }
 
 fn router() -> Router {

@@ -87,13 +87,13 @@ pub(crate) struct Bench {
     #[arg(long, default_value_t = 1)]
     pub(crate) threads: usize,
     /// How long one round of one operation on one side is measured
-    #[arg(long, default_value = "2s", value_parser = duration)]
+    #[arg(long, default_value = "1s", value_parser = duration)]
     pub(crate) duration: Duration,
     /// How long each round runs before that, unmeasured
     #[arg(long, default_value = "300ms", value_parser = duration)]
     pub(crate) warm_up: Duration,
     /// How many rounds; floor and service take turns, the table shows medians
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 9)]
     pub(crate) rounds: usize,
     /// How many keys are there before anything is measured
     #[arg(long, default_value_t = 100_000)]

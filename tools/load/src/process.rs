@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -42,12 +43,11 @@ impl Server {
         let address = "0.0.0.0:0".parse()?;
         let target = Target { address, token: token.to_owned() };
         let mut server = Server { child, target, ready_after: Duration::ZERO };
-        let told = server.address().and_then(|told| Ok(told.parse()?));
-        server.target.address = told.with_context(|| {
+        let Some(address) = server.address()? else {
             let said = std::fs::read_to_string(log).unwrap_or_default();
-            let from = said.len().saturating_sub(2_000);
-            format!("{} did not start; it said: {}", name.display(), said.get(from..).unwrap_or(""))
-        })?;
+            bail!("{} printed no `listen=`; on stderr it said: {said:?}", name.display());
+        };
+        server.target.address = address;
         let request = Target { token: String::new(), ..server.target.clone() }.get("/readyz");
         while !is_ready(&server.target, &request).await {
             if started.elapsed() > START_LIMIT || server.child.try_wait()?.is_some() {
@@ -60,11 +60,12 @@ impl Server {
     }
 
     /// The address on the line of stdout that has one. The rest is read too, lest the pipe fills.
-    fn address(&mut self) -> Result<String> {
+    fn address(&mut self) -> Result<Option<SocketAddr>> {
         let stdout = self.child.stdout.take().context("no stdout")?;
         let (told, hears) = mpsc::channel();
         std::thread::spawn(move || listen_line(stdout, &told));
-        hears.recv_timeout(START_LIMIT).context("it printed no `listen=`")
+        let Ok(text) = hears.recv_timeout(START_LIMIT) else { return Ok(None) };
+        Ok(Some(text.parse().with_context(|| format!("`listen={text}` is no address"))?))
     }
 
     fn pid(&self) -> u32 {

@@ -115,3 +115,54 @@ fn print(options: &One, outcome: &Outcome) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::floor;
+    use tokio::net::TcpListener;
+    use tokio::runtime::Runtime;
+
+    /// A floor of our own; it ends with the runtime.
+    fn floor() -> (Runtime, Target) {
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(floor::serve_on(listener));
+        (runtime, Target { address, token: "token".to_owned() })
+    }
+
+    fn counted(count: usize, threads: usize) -> Plan {
+        Plan { connections: 8, threads, until: Until::Count(count), keep_secrets: false }
+    }
+
+    #[test]
+    fn every_request_is_answered_and_counted() {
+        let (_runtime, target) = floor();
+        let secrets = create(&target, 501, 8).unwrap();
+        assert_eq!(secrets.len(), 501);
+        let mut material =
+            Material { secrets: Arc::new(Secrets::new(&secrets).unwrap()), ..Material::default() };
+        material.pages = Arc::new(wait(pages(&target)).unwrap());
+        assert_eq!(material.pages.len(), PAGES, "the floor's list has no end");
+        for op in [Op::Verify, Op::List, Op::Mixed, Op::Create] {
+            let script = material.script(&target, op).unwrap();
+            let outcome = run::run(&target, &script, counted(200, 2)).unwrap();
+            assert_eq!((outcome.measured, outcome.answered), (200, 200), "{op:?}");
+            assert_eq!(outcome.latency.len(), 200, "{op:?}");
+            assert_eq!(outcome.complaint(), None, "{op:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_not_as_wished_is_told_and_not_measured() {
+        let (_runtime, target) = floor();
+        let secrets = Arc::new(Secrets::new(&[b"x".to_vec()]).unwrap());
+        let pages = Arc::new(vec![target.get("/v1/absent")]);
+        let script = Script::new(&target, Op::List, secrets, pages).unwrap();
+        let outcome = run::run(&target, &script, counted(10, 1)).unwrap();
+        assert_eq!((outcome.measured, outcome.answered), (0, 10));
+        let complaint = outcome.complaint().unwrap();
+        assert!(complaint.starts_with("answers not as wished: 10 × 404; the first: HTTP/1.1 404"));
+    }
+}
