@@ -230,6 +230,13 @@ impl<S: Store> Engine<S> {
         self.store.close(end).map_err(CloseError::Storage)
     }
 
+    /// Does something while the log is as a writer has it who waits for the disk.
+    #[cfg(test)]
+    pub(crate) fn while_writing(&self, act: &mut dyn FnMut()) {
+        let _tail = self.tail.lock();
+        act();
+    }
+
     fn broke(&self, broken: Broken) -> Broken {
         self.broken.get_or_init(|| broken).clone()
     }

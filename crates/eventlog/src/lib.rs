@@ -16,6 +16,8 @@ pub mod frame;
 pub mod memory;
 pub mod sled;
 
+#[cfg(test)]
+mod conforms;
 
 use std::{fmt, sync::Arc};
 

@@ -15,7 +15,7 @@ use crate::{
     engine::{Change, EXTRAS, End, Engine, Store, Visit, frame_key},
 };
 
-/// How the next append fails.
+/// How a write fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The records are kept, but the caller is not told.
@@ -33,7 +33,8 @@ pub struct MemoryLog {
 #[derive(Clone, Debug, Default)]
 struct MemoryStore {
     pairs: Arc<RwLock<BTreeMap<Vec<u8>, Bytes>>>,
-    fault: Arc<Mutex<Option<Fault>>>,
+    /// How many more writes succeed, and how the next one fails.
+    fault: Arc<Mutex<Option<(u32, Fault)>>>,
 }
 
 impl MemoryLog {
@@ -45,7 +46,13 @@ impl MemoryLog {
 
     /// Makes the next append fail, and with it the log break.
     pub fn fail_next(&self, fault: Fault) {
-        *self.engine.store().fault.lock() = Some(fault);
+        self.fail_after(0, fault);
+    }
+
+    /// Makes a write fail, after that many that succeed. An append of more than 256 KiB is more
+    /// than one write, so this can leave a part of one behind.
+    pub fn fail_after(&self, writes: u32, fault: Fault) {
+        *self.engine.store().fault.lock() = Some((writes, fault));
     }
 
     /// Opens the same records anew, as a restart does: what was broken or closed is not any more.
@@ -57,6 +64,11 @@ impl MemoryLog {
         let store = self.engine.store();
         store.fault.lock().take();
         Ok(MemoryLog { engine: Arc::new(Engine::open(store.clone())?) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &Engine<impl Store> {
+        &self.engine
     }
 
     /// [`crate::check`], for this engine.
@@ -124,7 +136,7 @@ impl Store for MemoryStore {
     }
 
     fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
-        let fault = self.fault.lock().take();
+        let fault = next_fault(&mut self.fault.lock());
         if fault != Some(Fault::Lose) {
             self.change(changes);
         }
@@ -169,6 +181,14 @@ impl Store for MemoryStore {
     fn close(&self, _: End) -> Result<(), Cause> {
         Ok(())
     }
+}
+
+/// Whether this write is the one that fails, and how.
+pub(crate) fn next_fault(planned: &mut Option<(u32, Fault)>) -> Option<Fault> {
+    let (writes, fault) = planned.take()?;
+    let Some(left) = writes.checked_sub(1) else { return Some(fault) };
+    *planned = Some((left, fault));
+    None
 }
 
 fn place(key: &[u8]) -> Option<Seq> {

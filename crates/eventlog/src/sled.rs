@@ -10,6 +10,9 @@ mod guard;
 mod open;
 mod refusal;
 mod store;
+mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

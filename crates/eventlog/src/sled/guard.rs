@@ -24,19 +24,36 @@ const FIRST_LINE: &str = "keyledger guard v1";
 /// The least time between two writes of the guard.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The bytes of a guard file that remembers `end`.
-pub(super) fn encode(end: End) -> String {
+/// What was there when the log was last opened; a survey starts from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    /// The length then.
+    pub(super) length: Seq,
+    /// The name of the snapshot that sled made then, `none` if it made none.
+    pub(super) snapshot: String,
+}
+
+/// What a guard file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// An end that was on stable storage.
+    pub(super) end: End,
+    pub(super) opened: Opened,
+}
+
+/// The bytes of a guard file.
+pub(super) fn encode(end: End, opened: &Opened) -> String {
     let mut text = format!("{FIRST_LINE}\nlength {}\nframe ", end.length);
     for byte in end.hash.0 {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
     }
-    text.push('\n');
+    let _ = write!(text, "\nopened {}\nsnapshot {}\n", opened.length, opened.snapshot);
     text
 }
 
 /// Reads what [`encode`] wrote, and nothing else.
-pub(super) fn decode(text: &str) -> Option<End> {
+pub(super) fn decode(text: &str) -> Option<Mark> {
     let mut lines = text.lines();
     if lines.next()? != FIRST_LINE {
         return None;
@@ -48,20 +65,20 @@ pub(super) fn decode(text: &str) -> Option<End> {
         *byte = u8::from_str_radix(digits.get(2 * i..2 * i + 2)?, 16).ok()?;
     }
     let end = End { length, hash: FrameHash(hash) };
-    (encode(end) == text).then_some(end)
+    let opened = Opened {
+        length: Seq(lines.next()?.strip_prefix("opened ")?.parse().ok()?),
+        snapshot: lines.next()?.strip_prefix("snapshot ")?.into(),
+    };
+    (encode(end, &opened) == text).then_some(Mark { end, opened })
 }
 
 /// Reads a guard file; `None` if there is none.
-pub(super) fn read(path: &Path) -> io::Result<Option<End>> {
+pub(super) fn read(path: &Path) -> io::Result<Option<Mark>> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text?,
     };
     decode(&text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
-pub(super) fn write(path: &Path, end: End) -> io::Result<()> {
-    files::replace(path, encode(end).as_bytes(), 0o644)
 }
 
 /// The thread that keeps the guard, and its owner.
@@ -72,6 +89,7 @@ pub(super) struct GuardKeeper {
 
 struct Shared {
     path: PathBuf,
+    opened: Opened,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -84,9 +102,11 @@ struct State {
 }
 
 impl GuardKeeper {
-    /// Starts keeping the guard file at `path`, which holds what the log is opened with.
-    pub(super) fn start(path: PathBuf) -> io::Result<GuardKeeper> {
-        let shared = Arc::new(Shared { path, state: Mutex::default(), changed: Condvar::new() });
+    /// Writes the guard of a log that was just opened, and keeps it from then on.
+    pub(super) fn start(path: PathBuf, end: End, opened: Opened) -> io::Result<GuardKeeper> {
+        let state = Mutex::default();
+        let shared = Arc::new(Shared { path, opened, state, changed: Condvar::new() });
+        shared.write(end)?;
         let keeper = Arc::clone(&shared);
         let thread = thread::Builder::new().name("guard".into()).spawn(move || keeper.run())?;
         Ok(GuardKeeper { shared, thread: Mutex::new(Some(thread)) })
@@ -105,7 +125,7 @@ impl GuardKeeper {
     /// Stops the thread and writes the guard a last time.
     pub(super) fn close(&self, end: End) -> io::Result<()> {
         self.stop();
-        write(&self.shared.path, end)
+        self.shared.write(end)
     }
 
     fn stop(&self) {
@@ -126,6 +146,10 @@ impl Drop for GuardKeeper {
 }
 
 impl Shared {
+    fn write(&self, end: End) -> io::Result<()> {
+        files::replace(&self.path, encode(end, &self.opened).as_bytes(), 0o644)
+    }
+
     fn run(&self) {
         let mut state = self.state.lock();
         while !state.stopped {
@@ -134,7 +158,7 @@ impl Shared {
                 continue;
             };
             drop(state);
-            if let Err(error) = write(&self.path, end) {
+            if let Err(error) = self.write(end) {
                 // An old guard guards less, it does no harm; the next one is a second away.
                 tracing::error!(path = %self.path.display(), %error, "the guard was not written");
             }

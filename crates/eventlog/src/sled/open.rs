@@ -2,13 +2,12 @@
 
 use std::{fs, io, path::Path};
 
-use sled::Db;
-
 use super::{
     OpenError, Options, ballast,
     folder::{self, FORMAT, FORMAT_LINE},
-    guard::{self, GuardKeeper},
+    guard::{self, GuardKeeper, Opened},
     store::{SledStore, open_db},
+    survey::{self, NO_SNAPSHOT},
 };
 use crate::{
     ReadError,
@@ -42,22 +41,32 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
         }
     })?;
     refuse_blobs(&log)?;
-    remove_torn_snapshots(&log).map_err(|source| OpenError::io(&log, source))?;
     let at = |source| OpenError::io(&log, source);
     if !folder::wait_until_free(&log).map_err(at)? {
         return Err(OpenError::Locked { dir: dir.into() });
     }
-    let db = open_despite_full_disk(dir, &log)?;
-    let keeper = GuardKeeper::start(guard_path.clone()).map_err(at)?;
+    let survey = survey::survey(&log, guard.as_ref())?;
+    if !options.accept_rollback {
+        survey.judge(dir, &guard_path, guard.as_ref())?;
+    }
+    // Up to here nothing was changed but for a first start's own files.
+    remove_torn_snapshots(&log).map_err(at)?;
+    let db = open_despite_full_disk(dir, &log, || open_db(&log))?;
     let place = (dir.to_path_buf(), options.reserve_bytes);
-    let store = SledStore::new(db, keeper, lock, place, &log).map_err(at)?;
+    let store = SledStore::new(db, lock, place, &log).map_err(at)?;
     let engine = Engine::open(store).map_err(|error| OpenError::read(&log, error))?;
     if !options.accept_rollback {
-        compare(dir, &guard_path, guard, &engine)?;
+        compare(dir, &guard_path, guard.map(|mark| mark.end), &engine)?;
     }
-    // sled made its files without syncing their names, and may have rewritten some of them.
-    engine.store().settle(&log).map_err(at)?;
-    guard::write(&guard_path, engine.end()).map_err(|source| OpenError::io(&guard_path, source))?;
+    let end = engine.end();
+    let store = engine.store();
+    store.settle(&log).map_err(at)?;
+    let snapshot = survey::newest_snapshot(&log).map_err(at)?;
+    let snapshot = snapshot.map_or_else(|| NO_SNAPSHOT.into(), |found| found.name);
+    let opened = Opened { length: end.length, snapshot };
+    let keeper = GuardKeeper::start(guard_path.clone(), end, opened)
+        .map_err(|source| OpenError::io(&guard_path, source))?;
+    store.keep(keeper);
     ballast::restore(dir);
     Ok(engine)
 }
@@ -124,15 +133,20 @@ fn remove_torn_snapshots(log: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn open_despite_full_disk(dir: &Path, log: &Path) -> Result<Db, OpenError> {
+/// Opens with `open`, and on a full disk once more without the ballast.
+pub(super) fn open_despite_full_disk<T>(
+    dir: &Path,
+    log: &Path,
+    mut open: impl FnMut() -> sled::Result<T>,
+) -> Result<T, OpenError> {
     let at = |error| OpenError::sled(log, error);
-    match open_db(log).map_err(at) {
+    match open().map_err(at) {
         Err(OpenError::Full { path }) => {
             // sled needs room to open. The ballast was kept for this.
             if ballast::drop(dir).map_err(|source| OpenError::io(dir, source))? {
                 remove_torn_snapshots(log).map_err(|source| OpenError::io(log, source))?;
                 tracing::warn!("the disk is full: the ballast was dropped to open the log");
-                open_db(log).map_err(at)
+                open().map_err(at)
             } else {
                 Err(OpenError::Full { path })
             }

@@ -6,7 +6,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -32,9 +32,12 @@ pub(crate) struct SledStore {
     // Declared, and so dropped, in this order: sled's files are let go before our lock is.
     db: Db,
     disk: Disk,
-    guard: GuardKeeper,
+    /// Set when the log is known to be the right one.
+    guard: OnceLock<GuardKeeper>,
     dir: PathBuf,
     reserve_bytes: u64,
+    #[cfg(test)]
+    fault: parking_lot::Mutex<Option<(u32, crate::memory::Fault)>>,
     _lock: Lock,
 }
 
@@ -52,13 +55,21 @@ pub(super) fn open_db(folder: &Path) -> sled::Result<Db> {
 impl SledStore {
     pub(super) fn new(
         db: Db,
-        guard: GuardKeeper,
         lock: Lock,
         (dir, reserve_bytes): (PathBuf, u64),
         folder: &Path,
     ) -> io::Result<SledStore> {
         let disk = Disk { file: File::open(folder.join(DB))?, syncs: AtomicU64::new(0) };
-        Ok(SledStore { db, disk, guard, dir, reserve_bytes, _lock: lock })
+        Ok(SledStore {
+            #[cfg(test)]
+            fault: parking_lot::Mutex::default(),
+            db,
+            disk,
+            guard: OnceLock::new(),
+            dir,
+            reserve_bytes,
+            _lock: lock,
+        })
     }
 
     /// Makes sure that what sled did when it opened is on the disk, the names of its files too.
@@ -66,6 +77,18 @@ impl SledStore {
         self.sync().map_err(io::Error::other)?;
         File::open(folder.join("conf"))?.sync_all()?;
         files::make_folder(folder)
+    }
+
+    /// Lets `guard` hear of each new end from now on.
+    pub(super) fn keep(&self, guard: GuardKeeper) {
+        // It is opened once.
+        let _ = self.guard.set(guard);
+    }
+
+    /// Makes a write fail, after that many that succeed.
+    #[cfg(test)]
+    pub(crate) fn fail_after(&self, writes: u32, fault: crate::memory::Fault) {
+        *self.fault.lock() = Some((writes, fault));
     }
 
     /// How often the disk was told to keep what it was given.
@@ -133,12 +156,25 @@ impl Store for SledStore {
                 Change::Remove(key) => batch.remove(key),
             }
         }
+        #[cfg(test)]
+        let fault = crate::memory::next_fault(&mut self.fault.lock());
+        #[cfg(test)]
+        if fault == Some(crate::memory::Fault::Lose) {
+            return Err(shared(io::Error::other("the storage was told to fail")));
+        }
         self.db.apply_batch(batch).map_err(shared)?;
-        self.sync()
+        self.sync()?;
+        #[cfg(test)]
+        if fault.is_some() {
+            return Err(shared(io::Error::other("the storage was told to fail")));
+        }
+        Ok(())
     }
 
     fn grown(&self, end: End) {
-        self.guard.note(end);
+        if let Some(guard) = self.guard.get() {
+            guard.note(end);
+        }
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Cause> {
@@ -170,7 +206,10 @@ impl Store for SledStore {
 
     fn close(&self, end: End) -> Result<(), Cause> {
         self.sync()?;
-        self.guard.close(end).map_err(shared)
+        match self.guard.get() {
+            Some(guard) => guard.close(end).map_err(shared),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,0 +1,1 @@
+//! What the engine on disk does beyond the suite.
