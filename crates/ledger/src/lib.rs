@@ -1,1 +1,42 @@
-//! ledger
+//! The ledger: one writer that turns commands into events, and the projections of those events.
+//!
+//! Knows no HTTP and no JSON. Every method takes a [`Caller`].
+
+mod api;
+mod batch;
+mod caller;
+mod clock;
+mod codec;
+mod history;
+mod ledger;
+mod outcomes;
+mod query;
+mod record;
+mod report;
+mod state;
+mod table;
+mod usage;
+mod work;
+mod writer;
+
+pub use api::{
+    Ask, Change, Changed, Changes, Created, Draft, Entry, Error, EventFilter, Expirations, Expiry,
+    Held, KeyFilter, KeyView, Page, Rules, Verified, Walk,
+};
+pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
+pub use clock::{Clock, SystemClock};
+pub use codec::DecodeError;
+pub use eventlog::Seq;
+pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
+pub use record::{Actor, Idempotency, Leaf, Link, Record};
+pub use state::ReplayError;
+pub use usage::UsageError;
+
+/// Reads a record from its stored bytes.
+///
+/// # Errors
+///
+/// [`DecodeError`], for bytes that no ledger wrote.
+pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
+    codec::decode(bytes, &mut codec::Interner::default())
+}

@@ -1,0 +1,150 @@
+//! Who asks. Every method of the ledger takes a [`Caller`]: there is no unaudited way in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use keys::{Account, Dialect, KeyId, Subject};
+
+use crate::Error;
+
+/// Whose keys a caller may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of every account.
+    All,
+    /// Those of one.
+    Account(Account),
+}
+
+impl Scope {
+    /// Whether `account` lies in it.
+    #[must_use]
+    pub fn covers(&self, account: &Account) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Account(own) => own == account,
+        }
+    }
+
+    /// The one account, if it is one.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        match self {
+            Scope::All => None,
+            Scope::Account(account) => Some(account),
+        }
+    }
+}
+
+/// What a caller may do within its scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// Everything a client does with its own account's keys and events.
+    Owner,
+    /// Verify keys, nothing else.
+    Verifier,
+    /// Read everything, change nothing.
+    Auditor,
+    /// Record that keys are due, nothing else.
+    Worker,
+    /// Everything.
+    Admin,
+}
+
+/// A set of duties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Duties(u8);
+
+impl Duties {
+    /// The set with `duty` in it too.
+    #[must_use]
+    pub fn with(self, duty: Duty) -> Duties {
+        Duties(self.0 | 1 << duty as u8)
+    }
+
+    /// Whether any of `duties` is in the set.
+    #[must_use]
+    pub fn any(self, duties: &[Duty]) -> bool {
+        duties.iter().any(|duty| self.0 & (1 << *duty as u8) != 0)
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<Duty> for Duties {
+    fn from_iter<I: IntoIterator<Item = Duty>>(duties: I) -> Duties {
+        duties.into_iter().fold(Duties::default(), Duties::with)
+    }
+}
+
+/// How a caller proved who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// By a token of this issuer, with this `jti` (RFC 7519 §4.1.7).
+    Token {
+        /// The `iss` claim, or the ledger's own name for its own tokens.
+        issuer: Arc<str>,
+        /// The `jti` claim.
+        jti: Option<Arc<str>>,
+    },
+    /// By an API key.
+    Key(KeyId),
+    /// It is the ledger's own expiry worker.
+    Worker,
+}
+
+/// Who a caller is, whatever it asks for: the same for all requests of one token.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The subject.
+    pub subject: Subject,
+    /// Whose keys it may see.
+    pub scope: Scope,
+    /// What it may do with them.
+    pub duties: Duties,
+    /// How it proved that.
+    pub via: Via,
+}
+
+/// From where a request came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address.
+    pub ip: Option<IpAddr>,
+    /// The request's id, at most 64 characters.
+    pub request_id: Option<Box<str>>,
+}
+
+/// One who asks, with the request it asks by.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub identity: Arc<Identity>,
+    /// Through which face.
+    pub dialect: Dialect,
+    /// From where.
+    pub origin: Origin,
+}
+
+impl Caller {
+    pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), Error> {
+        if self.identity.duties.any(duties) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
+    pub(crate) fn sees(&self, account: &Account) -> bool {
+        self.identity.scope.covers(account)
+    }
+}
+
+/// Who may change keys.
+pub(crate) const MANAGE: &[Duty] = &[Duty::Owner, Duty::Admin];
+/// Who may read keys and events.
+pub(crate) const READ: &[Duty] = &[Duty::Owner, Duty::Auditor, Duty::Admin];
+/// Who may verify.
+pub(crate) const VERIFY: &[Duty] = &[Duty::Owner, Duty::Verifier, Duty::Admin];
+/// Who may record that keys are due.
+pub(crate) const EXPIRE: &[Duty] = &[Duty::Worker, Duty::Admin];

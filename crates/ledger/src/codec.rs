@@ -1,0 +1,98 @@
+//! The stored encoding: the only place that knows bincode.
+//!
+//! A record is a version byte and then one frozen type in bincode's standard configuration. The
+//! layout is described in `schemas/record.md` and pinned by golden bytes. Decoding checks that
+//! every byte was used and that encoding again gives the same bytes, because bincode alone accepts
+//! trailing bytes and integers that are longer than they need to be. A new version is a new type
+//! and one function that turns the old one into the new.
+
+mod v1;
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use crate::record::Record;
+
+/// The version that is written.
+const VERSION: u8 = 1;
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard()
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// They are empty, or of a version that this program does not know.
+    #[error("unknown record version")]
+    Version,
+    /// They are not in the layout of their version.
+    #[error("not a record: {0}")]
+    Layout(String),
+    /// A value in them is not lawful.
+    #[error("a record holds an unlawful value: {0}")]
+    Value(#[from] keys::Invalid),
+    /// They are not the bytes that encoding gives.
+    #[error("a record is not encoded canonically")]
+    NotCanonical,
+}
+
+/// Shares equal texts of decoded records: a million keys have few accounts. Bounded.
+#[derive(Default)]
+pub(crate) struct Interner(HashSet<Arc<str>>);
+
+impl Interner {
+    const MOST: usize = 100_000;
+
+    fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(shared) = self.0.get(text) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = text.into();
+        if self.0.len() < Interner::MOST {
+            self.0.insert(Arc::clone(&shared));
+        }
+        shared
+    }
+}
+
+/// The bytes to store.
+pub(crate) fn encode(record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(320);
+    bytes.push(VERSION);
+    let texts = v1::Texts::of(record);
+    // Writing numbers and texts into memory cannot fail; a shorter record would be found by its
+    // golden bytes and by every decode.
+    let written = bincode::serde::encode_into_std_write(
+        v1::RecordV1::new(record, &texts),
+        &mut bytes,
+        config(),
+    );
+    debug_assert!(written.is_ok());
+    bytes
+}
+
+/// Reads a record back.
+///
+/// # Errors
+///
+/// [`DecodeError`], for bytes that [`encode`] never gave.
+pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, DecodeError> {
+    let (&version, body) = bytes.split_first().ok_or(DecodeError::Version)?;
+    if version != VERSION {
+        return Err(DecodeError::Version);
+    }
+    let (stored, used): (v1::RecordV1<'_>, usize) =
+        bincode::serde::borrow_decode_from_slice(body, config())
+            .map_err(|error| DecodeError::Layout(error.to_string()))?;
+    if used != body.len() {
+        return Err(DecodeError::NotCanonical);
+    }
+    let record = stored.into_record(interner)?;
+    if encode(&record) == bytes { Ok(record) } else { Err(DecodeError::NotCanonical) }
+}
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

@@ -1,0 +1,338 @@
+//! Version 1 of the record. Frozen: no field moves, no variant changes its place.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use eventlog::Seq;
+use keys::{
+    Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, Kind,
+    Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation, Role,
+    Status, Subject, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{DecodeError, Interner};
+use crate::record::{Actor, Idempotency, Leaf, Link, Record};
+use crate::{Origin, Via};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct RecordV1<'a> {
+    at: i64,
+    #[serde(borrow)]
+    subject: &'a str,
+    account: Option<&'a str>,
+    via: ViaV1<'a>,
+    ip: Option<IpV1>,
+    request_id: Option<&'a str>,
+    dialect: DialectV1,
+    reason: Option<&'a str>,
+    event: EventV1<'a>,
+    link: LinkV1,
+    replaced: Option<LinkV1>,
+    salt: [u8; 16],
+    idempotency: Option<IdempotencyV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ViaV1<'a> {
+    Token { issuer: &'a str, jti: Option<&'a str> },
+    Key([u8; 16]),
+    Worker,
+}
+
+#[derive(Serialize, Deserialize)]
+enum IpV1 {
+    V4([u8; 4]),
+    V6([u8; 16]),
+}
+
+#[derive(Serialize, Deserialize)]
+enum EventV1<'a> {
+    #[serde(borrow)]
+    Created(NewKeyV1<'a>),
+    Enabled,
+    Disabled,
+    Expired {
+        due: Option<i64>,
+    },
+    Revoked {
+        code: Option<ReasonCodeV1>,
+        compromised_since: Option<i64>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct NewKeyV1<'a> {
+    id: [u8; 16],
+    number: u64,
+    account: &'a str,
+    owner: &'a str,
+    name: &'a str,
+    description: Option<&'a str>,
+    kind: KindV1,
+    environment: EnvironmentV1,
+    role: Option<&'a str>,
+    #[serde(borrow)]
+    permissions: Vec<&'a str>,
+    project: Option<&'a str>,
+    allowed_ips: Vec<std::borrow::Cow<'a, str>>,
+    expires_at: Option<i64>,
+    daily_limit: Option<u32>,
+    metadata: Vec<(&'a str, &'a str)>,
+    prefix: &'a str,
+    digest: [u8; 32],
+    replaces: Option<ReplacesV1>,
+    dialect: DialectV1,
+    public_value: Option<&'a str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReplacesV1 {
+    key: [u8; 16],
+    valid_until: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LinkV1 {
+    key: [u8; 16],
+    revision: u32,
+    before: Option<StatusV1>,
+    after: StatusV1,
+    previous: Option<PreviousV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PreviousV1 {
+    seq: u64,
+    leaf: [u8; 32],
+}
+
+#[derive(Serialize, Deserialize)]
+struct IdempotencyV1 {
+    key: [u8; 32],
+    request: [u8; 32],
+}
+
+/// An enum of the domain and its stored twin: the twin's order is the wire tag.
+macro_rules! twin {
+    ($stored:ident = $domain:ident { $($variant:ident),+ $(,)? }) => {
+        #[derive(Clone, Copy, Serialize, Deserialize)]
+        enum $stored { $($variant),+ }
+
+        impl From<$domain> for $stored {
+            fn from(value: $domain) -> $stored {
+                match value { $($domain::$variant => $stored::$variant),+ }
+            }
+        }
+
+        impl From<$stored> for $domain {
+            fn from(value: $stored) -> $domain {
+                match value { $($stored::$variant => $domain::$variant),+ }
+            }
+        }
+    };
+}
+
+twin!(KindV1 = Kind { Secret, Public });
+twin!(EnvironmentV1 = Environment { Live, Sandbox });
+twin!(StatusV1 = Status { Enabled, Disabled, Expired, Revoked });
+twin!(DialectV1 = Dialect { Native, Covosign, Callcov, Cloudsigma, Capgo, Composable });
+twin!(ReasonCodeV1 = ReasonCode { Compromised, Superseded, Unused, OwnerLeft, Policy, Other });
+
+/// Texts of a record that are not kept as text, made so that the stored type can borrow them.
+pub(super) struct Texts {
+    allowed_ips: Vec<String>,
+}
+
+impl Texts {
+    pub(super) fn of(record: &Record) -> Texts {
+        let allowed_ips = match &record.event {
+            Event::Created(key) => key.allowed_ips.texts().collect(),
+            Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
+                Vec::new()
+            }
+        };
+        Texts { allowed_ips }
+    }
+}
+
+impl<'a> RecordV1<'a> {
+    pub(super) fn new(record: &'a Record, texts: &'a Texts) -> RecordV1<'a> {
+        RecordV1 {
+            at: record.at.micros(),
+            subject: record.actor.subject.as_str(),
+            account: record.actor.account.as_ref().map(Account::as_str),
+            via: match &record.actor.via {
+                Via::Token { issuer, jti } => ViaV1::Token { issuer, jti: jti.as_deref() },
+                Via::Key(id) => ViaV1::Key(id.to_bytes()),
+                Via::Worker => ViaV1::Worker,
+            },
+            ip: record.origin.ip.map(|ip| match ip {
+                IpAddr::V4(ip) => IpV1::V4(ip.octets()),
+                IpAddr::V6(ip) => IpV1::V6(ip.octets()),
+            }),
+            request_id: record.origin.request_id.as_deref(),
+            dialect: record.dialect.into(),
+            reason: record.reason.as_ref().map(Reason::as_str),
+            event: match &record.event {
+                Event::Created(key) => EventV1::Created(NewKeyV1::new(key, texts)),
+                Event::Enabled => EventV1::Enabled,
+                Event::Disabled => EventV1::Disabled,
+                Event::Expired { due } => EventV1::Expired { due: due.map(Timestamp::micros) },
+                Event::Revoked(said) => EventV1::Revoked {
+                    code: said.code.map(Into::into),
+                    compromised_since: said.compromised_since.map(Timestamp::micros),
+                },
+            },
+            link: LinkV1::new(&record.link),
+            replaced: record.replaced.as_ref().map(LinkV1::new),
+            salt: record.salt,
+            idempotency: record
+                .idempotency
+                .map(|Idempotency { key, request }| IdempotencyV1 { key, request }),
+        }
+    }
+
+    pub(super) fn into_record(self, interner: &mut Interner) -> Result<Record, DecodeError> {
+        Ok(Record {
+            at: moment(self.at)?,
+            actor: Actor {
+                subject: Subject::new(interner.share(self.subject))?,
+                account: self
+                    .account
+                    .map(|account| Account::new(interner.share(account)))
+                    .transpose()?,
+                via: match self.via {
+                    ViaV1::Token { issuer, jti } => Via::Token {
+                        issuer: interner.share(issuer),
+                        jti: jti.map(|jti| interner.share(jti)),
+                    },
+                    ViaV1::Key(id) => Via::Key(KeyId::from_bytes(id)),
+                    ViaV1::Worker => Via::Worker,
+                },
+            },
+            origin: Origin {
+                ip: self.ip.map(|ip| match ip {
+                    IpV1::V4(octets) => IpAddr::from(octets),
+                    IpV1::V6(octets) => IpAddr::from(octets),
+                }),
+                request_id: self.request_id.map(Into::into),
+            },
+            dialect: self.dialect.into(),
+            reason: self.reason.map(Reason::new).transpose()?,
+            event: match self.event {
+                EventV1::Created(key) => Event::Created(Arc::new(key.into_key(interner)?)),
+                EventV1::Enabled => Event::Enabled,
+                EventV1::Disabled => Event::Disabled,
+                EventV1::Expired { due } => Event::Expired { due: due.map(moment).transpose()? },
+                EventV1::Revoked { code, compromised_since } => Event::Revoked(Revocation {
+                    code: code.map(Into::into),
+                    compromised_since: compromised_since.map(moment).transpose()?,
+                }),
+            },
+            link: self.link.into_link(),
+            replaced: self.replaced.map(LinkV1::into_link),
+            salt: self.salt,
+            idempotency: self
+                .idempotency
+                .map(|IdempotencyV1 { key, request }| Idempotency { key, request }),
+        })
+    }
+}
+
+fn moment(micros: i64) -> Result<Timestamp, DecodeError> {
+    let moment = Timestamp::from_micros(micros);
+    if moment.micros() == micros { Ok(moment) } else { Err(DecodeError::NotCanonical) }
+}
+
+impl<'a> NewKeyV1<'a> {
+    fn new(key: &'a NewKey, texts: &'a Texts) -> NewKeyV1<'a> {
+        NewKeyV1 {
+            id: key.id.to_bytes(),
+            number: key.number,
+            account: key.account.as_str(),
+            owner: key.owner.as_str(),
+            name: key.name.as_str(),
+            description: key.description.as_ref().map(Description::as_str),
+            kind: key.kind.into(),
+            environment: key.environment.into(),
+            role: key.role.as_ref().map(Role::as_str),
+            permissions: key.permissions.iter().map(Permission::as_str).collect(),
+            project: key.project.as_ref().map(Project::as_str),
+            allowed_ips: texts.allowed_ips.iter().map(|text| text.as_str().into()).collect(),
+            expires_at: key.expires_at.map(Timestamp::micros),
+            daily_limit: key.daily_limit,
+            metadata: key.metadata.iter().collect(),
+            prefix: key.prefix.as_str(),
+            digest: key.digest.0,
+            replaces: key.replaces.map(|Replaces { key, valid_until }| ReplacesV1 {
+                key: key.to_bytes(),
+                valid_until: valid_until.micros(),
+            }),
+            dialect: key.dialect.into(),
+            public_value: key.public_value.as_deref(),
+        }
+    }
+
+    fn into_key(self, interner: &mut Interner) -> Result<NewKey, DecodeError> {
+        let metadata: BTreeMap<String, String> =
+            self.metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Ok(NewKey {
+            id: KeyId::from_bytes(self.id),
+            number: self.number,
+            account: Account::new(interner.share(self.account))?,
+            owner: Subject::new(interner.share(self.owner))?,
+            name: KeyName::new(self.name)?,
+            description: self.description.map(Description::new).transpose()?,
+            kind: self.kind.into(),
+            environment: self.environment.into(),
+            role: self.role.map(|role| Role::new(interner.share(role))).transpose()?,
+            permissions: self
+                .permissions
+                .into_iter()
+                .map(Permission::new)
+                .collect::<Result<_, _>>()?,
+            project: self.project.map(|name| Project::new(interner.share(name))).transpose()?,
+            allowed_ips: AllowedIps::parse(&self.allowed_ips)?,
+            expires_at: self.expires_at.map(moment).transpose()?,
+            daily_limit: self.daily_limit,
+            metadata: Metadata::new(metadata)?,
+            prefix: Prefix::new(self.prefix)?,
+            digest: Digest(self.digest),
+            replaces: self
+                .replaces
+                .map(|ReplacesV1 { key, valid_until }| {
+                    Ok::<_, DecodeError>(Replaces {
+                        key: KeyId::from_bytes(key),
+                        valid_until: moment(valid_until)?,
+                    })
+                })
+                .transpose()?,
+            dialect: self.dialect.into(),
+            public_value: self.public_value.map(Into::into),
+        })
+    }
+}
+
+impl LinkV1 {
+    fn new(link: &Link) -> LinkV1 {
+        LinkV1 {
+            key: link.key.to_bytes(),
+            revision: link.revision,
+            before: link.before.map(Into::into),
+            after: link.after.into(),
+            previous: link.previous.map(|(seq, leaf)| PreviousV1 { seq: seq.0, leaf: leaf.0 }),
+        }
+    }
+
+    fn into_link(self) -> Link {
+        Link {
+            key: KeyId::from_bytes(self.key),
+            revision: self.revision,
+            before: self.before.map(Into::into),
+            after: self.after.into(),
+            previous: self.previous.map(|PreviousV1 { seq, leaf }| (Seq(seq), Leaf(leaf))),
+        }
+    }
+}

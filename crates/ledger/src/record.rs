@@ -1,0 +1,92 @@
+//! What the log stores: an event and its circumstances.
+
+use eventlog::Seq;
+use keys::{Account, Dialect, Event, KeyId, Reason, Status, Subject, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Origin, Via};
+
+/// A leaf of the Merkle tree over the log: SHA-256(0x00 ‖ record bytes), RFC 6962 §2.1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Leaf(pub [u8; 32]);
+
+impl Leaf {
+    /// The leaf of a record's stored bytes.
+    #[must_use]
+    pub fn of(record: &[u8]) -> Leaf {
+        Leaf(Sha256::new().chain_update([0]).chain_update(record).finalize().into())
+    }
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Who did it, as recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The subject.
+    pub subject: Subject,
+    /// The account it acted for; `None` is all.
+    pub account: Option<Account>,
+    /// How it proved who it is.
+    pub via: Via,
+}
+
+/// A key that a record touches, chained to that key's previous record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The key.
+    pub key: KeyId,
+    /// Its revision after the record: 1 for its creation.
+    pub revision: u32,
+    /// Its status before; `None` if it did not exist.
+    pub before: Option<Status>,
+    /// Its status after.
+    pub after: Status,
+    /// Place and leaf of the key's previous record; `None` for its first.
+    pub previous: Option<(Seq, Leaf)>,
+}
+
+/// Marks a record as the outcome of a request with an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// SHA-256 of account, subject, route and idempotency key.
+    pub key: [u8; 32],
+    /// SHA-256 of the request.
+    pub request: [u8; 32],
+}
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When: never earlier than the record before it.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+    /// Through which face.
+    pub dialect: Dialect,
+    /// Why, in the caller's words.
+    pub reason: Option<Reason>,
+    /// What happened.
+    pub event: Event,
+    /// The key it happened to.
+    pub link: Link,
+    /// The key that a rotation replaced.
+    pub replaced: Option<Link>,
+    /// 16 random bytes, so that a guessed record cannot be confirmed from its public hash.
+    pub salt: [u8; 16],
+    /// The request that asked for it, if that had an idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl Record {
+    /// The links of all keys it touches.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        std::iter::once(&self.link).chain(&self.replaced)
+    }
+}

@@ -1,0 +1,164 @@
+//! All that is projected from the log, and how a record is brought in: once, for live and replay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use eventlog::{Log, Seq};
+use keys::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use crate::clock::Clock;
+use crate::codec::{self, DecodeError, Interner};
+use crate::history::History;
+use crate::outcomes::{Outcomes, Secrets};
+use crate::record::{Leaf, Record};
+use crate::table::KeyTable;
+
+/// Why a log cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Read(#[from] eventlog::ReadError),
+    /// A record of it is no record.
+    #[error("record {seq} is damaged: {source}; restore the data directory from a backup")]
+    Record {
+        /// Its place.
+        seq: Seq,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// The machine refused a thread.
+    #[error("no thread for the writer")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A record read back, with its leaf.
+pub(crate) struct Read {
+    pub(crate) seq: Seq,
+    pub(crate) leaf: Leaf,
+    pub(crate) record: Record,
+}
+
+/// The projections, and what the writer and the readers share.
+pub(crate) struct State {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) table: KeyTable,
+    pub(crate) history: History,
+    pub(crate) outcomes: Mutex<Outcomes>,
+    pub(crate) secrets: Mutex<Secrets>,
+    /// The length up to which everything is applied; followers wait on it.
+    pub(crate) published: watch::Sender<Seq>,
+    /// The same, for the verify path: no lock.
+    pub(crate) size: AtomicU64,
+    /// The time of the last record.
+    pub(crate) last_at: AtomicI64,
+    /// Set when the outcome of an append is not known: no more writes.
+    pub(crate) broken: AtomicBool,
+    /// Set while the clocks disagree.
+    pub(crate) stepped: AtomicBool,
+    /// Wakes the expiry worker when a key is due earlier than it knew.
+    pub(crate) due_changed: Notify,
+    pub(crate) batches: AtomicU64,
+}
+
+impl State {
+    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> State {
+        State {
+            log,
+            clock,
+            table: KeyTable::new(),
+            history: History::default(),
+            outcomes: Mutex::default(),
+            secrets: Mutex::default(),
+            published: watch::Sender::new(Seq(0)),
+            size: AtomicU64::new(0),
+            last_at: AtomicI64::new(Timestamp::MIN.micros()),
+            broken: AtomicBool::new(false),
+            stepped: AtomicBool::new(false),
+            due_changed: Notify::new(),
+            batches: AtomicU64::new(0),
+        }
+    }
+
+    /// Brings one record into every projection.
+    pub(crate) fn apply(&self, seq: Seq, leaf: Leaf, record: &Record) {
+        self.table.apply(seq, leaf, record);
+        let key = self.table.get(record.link.key);
+        self.history.apply(seq, record, key.as_ref().map(|key| &key.made.account));
+        if let Some(idempotency) = record.idempotency {
+            self.outcomes.lock().apply(seq, record.at, idempotency);
+        }
+        self.last_at.store(record.at.micros(), Ordering::Relaxed);
+        self.size.store(seq.0 + 1, Ordering::Release);
+    }
+
+    /// Tells followers how far everything is applied.
+    pub(crate) fn publish(&self) {
+        self.published.send_replace(Seq(self.size.load(Ordering::Acquire)));
+    }
+
+    pub(crate) fn size(&self) -> Seq {
+        Seq(self.size.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn last_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.last_at.load(Ordering::Relaxed))
+    }
+
+    /// Applies what the log holds beyond what is applied, up to `until`, and publishes it.
+    ///
+    /// Reading, decoding and hashing run ahead on a thread of their own.
+    pub(crate) fn replay(
+        &self,
+        until: Seq,
+        progress: &mut dyn FnMut(Seq),
+    ) -> Result<(), ReplayError> {
+        const CHUNK: usize = 2048;
+        let (send, receive) = std::sync::mpsc::sync_channel(4);
+        let from = self.size();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut next = from;
+                let mut interner = Interner::default();
+                while next < until {
+                    let limit = usize::try_from(until.0 - next.0).unwrap_or(CHUNK).min(CHUNK);
+                    let chunk = read(self.log.as_ref(), next, limit, &mut interner);
+                    let end = chunk.as_ref().map_or(true, Vec::is_empty);
+                    next = Seq(next.0 + chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
+                    if send.send(chunk).is_err() || end {
+                        return;
+                    }
+                }
+            });
+            for chunk in receive {
+                for Read { seq, leaf, record } in chunk? {
+                    self.apply(seq, leaf, &record);
+                }
+                progress(self.size());
+            }
+            Ok::<(), ReplayError>(())
+        })?;
+        self.publish();
+        Ok(())
+    }
+}
+
+/// Reads and decodes up to `limit` records from `from` on.
+pub(crate) fn read(
+    log: &dyn Log,
+    from: Seq,
+    limit: usize,
+    interner: &mut Interner,
+) -> Result<Vec<Read>, ReplayError> {
+    log.read(from, limit)?
+        .into_iter()
+        .map(|stored| {
+            let record = codec::decode(&stored.bytes, interner)
+                .map_err(|source| ReplayError::Record { seq: stored.seq, source })?;
+            Ok(Read { seq: stored.seq, leaf: Leaf::of(&stored.bytes), record })
+        })
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! Counts of use, in a file of their own: written now and then, replaced whole, never an event.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use keys::KeyId;
+
+use crate::table::KeyTable;
+
+/// What the file begins with.
+const MAGIC: &[u8; 16] = b"keyledger use 1\n";
+/// Id, last use, day and count.
+const ROW: usize = 16 + 8 + 8;
+
+/// Why the counts of use were not read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the counts of use in {path}: {source}")]
+pub struct UsageError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl UsageError {
+    fn at(path: &Path) -> impl FnOnce(io::Error) -> UsageError {
+        let path = path.to_owned();
+        move |source| UsageError { path, source }
+    }
+}
+
+/// Writes the counts of all keys that were ever used.
+pub(crate) fn save(path: &Path, table: &KeyTable) -> Result<(), UsageError> {
+    const CHUNK: usize = 4096;
+    let mut bytes = MAGIC.to_vec();
+    let mut place = 0;
+    loop {
+        let keys = table.slice(place, CHUNK);
+        for key in &keys {
+            let (last, today) = key.uses.raw();
+            if last != 0 {
+                bytes.extend(key.made.id.to_bytes());
+                bytes.extend(last.to_be_bytes());
+                bytes.extend(today.to_be_bytes());
+            }
+        }
+        place += keys.len();
+        if keys.len() < CHUNK {
+            break;
+        }
+    }
+    let unchanged = std::fs::read(path).is_ok_and(|before| before == bytes);
+    if unchanged {
+        return Ok(());
+    }
+    eventlog::files::replace(path, &bytes, 0o600).map_err(UsageError::at(path))
+}
+
+/// Reads the counts back. A missing file is no counts; a file that is none is left alone.
+pub(crate) fn restore(path: &Path, table: &KeyTable) -> Result<(), UsageError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(UsageError::at(path)(error)),
+    };
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not a file of counts; remove it");
+    let rows = bytes.strip_prefix(MAGIC).ok_or_else(wrong).map_err(UsageError::at(path))?;
+    for row in rows.chunks_exact(ROW) {
+        let (id, rest) = row.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        let (last, today) = rest.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        let today = today.first_chunk().copied().unwrap_or_default();
+        if let Some(key) = table.get(KeyId::from_bytes(*id)) {
+            key.uses.restore((i64::from_be_bytes(*last), u64::from_be_bytes(today)));
+        }
+    }
+    Ok(())
+}

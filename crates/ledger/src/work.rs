@@ -1,0 +1,91 @@
+//! The expiry worker: sleeps until the next key is due, and records that it is.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use keys::{Dialect, Subject, Timestamp};
+
+use crate::api::Error;
+use crate::caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
+use crate::clock::StepGuard;
+use crate::ledger::Ledger;
+
+/// Keys recorded in one go: other commands get in between.
+const CHUNK: usize = 256;
+
+/// The ledger's own worker, as a caller.
+pub(crate) fn worker() -> Caller {
+    static WORKER: std::sync::LazyLock<Option<Arc<Identity>>> = std::sync::LazyLock::new(|| {
+        Subject::new("worker").ok().map(|subject| {
+            Arc::new(Identity {
+                subject,
+                scope: Scope::All,
+                duties: Duties::default().with(Duty::Worker),
+                via: Via::Worker,
+            })
+        })
+    });
+    match WORKER.as_ref() {
+        Some(identity) => Caller {
+            identity: Arc::clone(identity),
+            dialect: Dialect::Native,
+            origin: Origin::default(),
+        },
+        None => unreachable!("`worker` is a lawful subject"),
+    }
+}
+
+impl Ledger {
+    /// Records keys as expired when they are due, until the ledger is closed.
+    ///
+    /// Sleeps until the next due time and wakes for an earlier one. Stops for as long as the
+    /// machine's clocks disagree by more than `max_clock_step_s`.
+    pub async fn work(&self) {
+        let state = self.state();
+        let mut guard = StepGuard::new(self.max_clock_step_s());
+        loop {
+            // Registered before looking, so that no change is missed in between.
+            let changed = state.due_changed.notified();
+            let agrees = guard.agrees(state.clock.as_ref(), state.last_at());
+            if state.stepped.swap(!agrees, Ordering::Relaxed) == agrees {
+                tracing::warn!(agrees, "the clocks were compared");
+            }
+            let now = state.clock.now();
+            state.secrets.lock().forget(now);
+            let next = state.table.next_due().unwrap_or(Timestamp::MAX);
+            if agrees && next <= now {
+                match self.expire_due(&worker(), CHUNK, None).await {
+                    Ok(_) => continue,
+                    Err(Error::Broken | Error::Full) => {}
+                    Err(error) => tracing::error!(%error, "keys that are due were not recorded"),
+                }
+            }
+            let wake = if agrees && next > now { next } else { now.plus_secs(1) };
+            tokio::select! {
+                () = state.clock.wait(wake) => {}
+                () = changed => {}
+                () = self.closed() => return,
+            }
+        }
+    }
+
+    /// Reads what another writer of the same log appends, until the ledger is closed.
+    pub async fn keep_up(&self) {
+        let state = self.state();
+        let mut length = state.log.length();
+        let mut published = state.published.subscribe();
+        loop {
+            let wanted = *length.borrow_and_update();
+            // Our own appends are applied within moments of their being there.
+            let soon = std::time::Duration::from_millis(50);
+            let applied = published.wait_for(|size| *size >= wanted);
+            if tokio::time::timeout(soon, applied).await.is_err() {
+                self.catch_up().await;
+            }
+            tokio::select! {
+                changed = length.changed() => if changed.is_err() { return },
+                () = self.closed() => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The one writer: takes everything that waits, decides it, appends it in one go, answers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use eventlog::{AppendError, Seq};
+use keys::{NewKey, Rotation};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::{Change, Error, Rules};
+use crate::batch::{Batch, Circumstances, Decided};
+use crate::outcomes::Outcome;
+use crate::state::State;
+use crate::table::Key;
+
+/// The most commands of one batch: more would make the first ones wait for the last.
+const MOST_COMMANDS: usize = 1024;
+
+/// A command that waits for the writer.
+pub(crate) struct Job {
+    pub(crate) said: Circumstances,
+    pub(crate) wanted_revision: Option<u32>,
+    pub(crate) dry_run: bool,
+    pub(crate) work: Work,
+    pub(crate) answer: oneshot::Sender<Result<Answer, Error>>,
+}
+
+pub(crate) enum Work {
+    Create(Box<NewKey>, Rules),
+    Rotate(Arc<Key>, Box<NewKey>, Rotation, Rules),
+    Change(Arc<Key>, Change),
+    /// Record what is due, at most so many.
+    ExpireDue(usize),
+    /// Read what another writer appended.
+    CatchUp,
+}
+
+pub(crate) enum Answer {
+    /// Decided, and on stable storage unless it was a dry run: the batch began at this place.
+    Done(Seq, Box<Decided>),
+    /// Keys recorded as expired.
+    Expired(Vec<keys::KeyId>),
+    /// The same request was answered before.
+    Replay(Outcome),
+    /// The ledger has read all of the log.
+    CaughtUp,
+}
+
+/// The writer's loop. Ends when all senders are gone and everything that waited is answered.
+pub(crate) fn run(state: &State, queue: &mut mpsc::Receiver<Job>) {
+    let mut jobs = Vec::with_capacity(MOST_COMMANDS);
+    while queue.blocking_recv_many(&mut jobs, MOST_COMMANDS) > 0 {
+        let answers = commit(state, &jobs);
+        for (job, answer) in jobs.drain(..).zip(answers) {
+            // A client that went away does not take back what is recorded.
+            let _ = job.answer.send(answer);
+        }
+    }
+}
+
+type Answers = Vec<Result<Answer, Error>>;
+
+fn commit(state: &State, jobs: &[Job]) -> Answers {
+    loop {
+        if state.broken.load(Ordering::Acquire) {
+            return jobs.iter().map(|_| Err(Error::Broken)).collect();
+        }
+        let mut batch = Batch::new(state);
+        let answers: Answers = jobs.iter().map(|job| decide(state, &mut batch, job)).collect();
+        if batch.bytes.is_empty() {
+            match catch_up(state) {
+                Ok(false) => return answers,
+                Ok(true) => continue,
+                Err(error) => return fail(state, jobs, &error),
+            }
+        }
+        match state.log.append(batch.start(), &batch.bytes, &[]) {
+            Ok(_) => {
+                publish(state, &batch);
+                return answers;
+            }
+            // Another process wrote: read it, and decide again on what is true now.
+            Err(AppendError::Conflict { .. }) => match catch_up(state) {
+                Ok(_) => {}
+                Err(error) => return fail(state, jobs, &error),
+            },
+            Err(AppendError::Full { .. }) => {
+                return jobs.iter().map(|_| Err(Error::Full)).collect();
+            }
+            Err(error @ (AppendError::Broken(_) | AppendError::TooLong { .. })) => {
+                return fail(state, jobs, &error);
+            }
+        }
+    }
+}
+
+/// After a storage error nobody knows what was written: no more writes until a restart.
+fn fail(state: &State, jobs: &[Job], error: &(dyn std::error::Error + 'static)) -> Answers {
+    if !state.broken.swap(true, Ordering::AcqRel) {
+        tracing::error!(error, "the log is broken; restart to read it again");
+    }
+    jobs.iter().map(|_| Err(Error::Broken)).collect()
+}
+
+/// Reads what others appended. Whether there was anything.
+fn catch_up(state: &State) -> Result<bool, crate::state::ReplayError> {
+    let length = *state.log.length().borrow();
+    if length <= state.size() {
+        return Ok(false);
+    }
+    state.replay(length, &mut |_| {})?;
+    state.due_changed.notify_one();
+    Ok(true)
+}
+
+fn decide(state: &State, batch: &mut Batch<'_>, job: &Job) -> Result<Answer, Error> {
+    if let Some(outcome) = batch.replay_of(job.said.idempotency)? {
+        return Ok(Answer::Replay(outcome));
+    }
+    let Job { said, dry_run, wanted_revision, .. } = job;
+    let decided = match &job.work {
+        Work::CatchUp => return Ok(Answer::CaughtUp),
+        Work::ExpireDue(limit) => {
+            return Ok(Answer::Expired(expire_due(state, batch, said, *limit)?));
+        }
+        Work::Create(key, rules) => batch.create(said, key, rules, *dry_run)?,
+        Work::Change(key, change) => {
+            batch.change(said, key, *change, (*wanted_revision, *dry_run))?
+        }
+        Work::Rotate(old, key, rotation, rules) => {
+            batch.rotate(said, old, key, (*rotation, rules, *wanted_revision), *dry_run)?
+        }
+    };
+    Ok(Answer::Done(batch.start(), Box::new(decided)))
+}
+
+fn expire_due(
+    state: &State,
+    batch: &mut Batch<'_>,
+    said: &Circumstances,
+    limit: usize,
+) -> Result<Vec<keys::KeyId>, Error> {
+    let mut expired = Vec::new();
+    // One that the batch has ended already is still in the queue: pass it over.
+    for id in state.table.due(batch.now, limit) {
+        let Some(key) = state.table.get(id) else { continue };
+        match batch.expire_due(said, &key) {
+            Ok(_) => expired.push(id),
+            Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(expired)
+}
+
+/// Brings a durable batch into the projections and tells those who follow.
+fn publish(state: &State, batch: &Batch<'_>) {
+    let due_before = state.table.next_due();
+    for (seq, drafted) in (batch.start().0..).zip(&batch.drafted) {
+        state.apply(Seq(seq), drafted.leaf, &drafted.record);
+    }
+    state.batches.fetch_add(1, Ordering::Relaxed);
+    state.publish();
+    if state.table.next_due() != due_before {
+        state.due_changed.notify_one();
+    }
+}
