@@ -132,6 +132,32 @@ fn a_plain_signature_over_the_same_text_is_no_cosignature() {
 }
 
 #[test]
+fn a_cosignature_under_the_log_s_own_name_is_not_the_log_s_signature() {
+    let witness = Cosigner::from_seed(ORIGIN, &[3; 32]).unwrap();
+    let line = witness.cosign(&checkpoint(2), 1).unwrap();
+    let message = format!("{}\n{line}\n", checkpoint(2).text());
+    let unsigned = Err(CheckpointError::Note(NoteError::Unsigned));
+    assert_eq!(Checkpoint::open(message.as_bytes(), witness.verifier_key()), unsigned);
+}
+
+#[test]
+fn a_cosignature_of_a_time_out_of_range_is_refused() {
+    use base64::Engine as _;
+    let witness = Cosigner::from_seed("witness.example", &[3; 32]).unwrap();
+    let signer = Signer::from_seed("witness.example", &[3; 32]).unwrap();
+    let text = checkpoint(2).text();
+    for (time_s, lawful) in [(MAX_TIME_S, true), (MAX_TIME_S + 1, false)] {
+        let signature = signer.sign(&format!("cosignature/v1\ntime {time_s}\n{text}"));
+        let id = witness.verifier_key().id().to_be_bytes();
+        let bytes = [id.as_slice(), &time_s.to_be_bytes(), signature.bytes()].concat();
+        let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let message = format!("{text}\n— witness.example {base64}\n");
+        let known = [witness.verifier_key().clone()];
+        assert_eq!(tlog::note::open(message.as_bytes(), &known).is_ok(), lawful, "{time_s}");
+    }
+}
+
+#[test]
 fn every_changed_byte_of_a_cosignature_is_refused() {
     let witness = Cosigner::from_seed("witness.example", &[3; 32]).unwrap();
     let known = [witness.verifier_key().clone()];

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use tlog::entries::{self, BundleError};
 use tlog::{
-    Edge, Frontier, ProveError, Tile, TileIndex, TilePath, bundles_of, frontier_at, root_at,
-    tiles_of,
+    Edge, Frontier, ProveError, Tile, TileIndex, TilePath, TileReader as _, bundles_of,
+    frontier_at, root_at, tiles_of,
 };
 
 use crate::samples::{entry, leaf, tree};
@@ -166,6 +166,35 @@ fn proofs_over_edge_and_store_are_those_of_the_whole_tree_at_any_size() {
     assert_eq!(&frontier_at(&log, 66_000).unwrap(), edge.frontier());
     let beyond = root_at(&log, 66_001).unwrap_err();
     assert!(matches!(beyond, ProveError::Missing(index) if !index.is_within(66_000)));
+}
+
+#[test]
+fn a_tile_stored_ahead_of_the_edge_is_not_read() {
+    let (edge, _) = grown(255);
+    let (_, ahead) = grown(256);
+    let log = edge.over(reader(&ahead));
+    let full = TileIndex::full(0, 0).unwrap();
+    assert_eq!(log.tile(full).unwrap(), None);
+    let error = root_at(&log, 256).unwrap_err();
+    assert!(matches!(error, ProveError::Missing(_)), "{error}");
+}
+
+#[test]
+fn a_prover_takes_a_wider_tile_and_no_narrower_or_other_one() {
+    let (_, store) = grown(512);
+    let give = |number, width| {
+        let tile = store.get(&TileIndex::full(0, number).unwrap()).unwrap().prefix(width);
+        move |_| Ok::<_, Infallible>(tile.clone())
+    };
+    let root = root_at(&tree(100), 100).unwrap();
+    for width in [100, 101, 256] {
+        assert_eq!(root_at(&give(0, width), 100).unwrap(), root);
+    }
+    for (number, width) in [(0, 99), (0, 1), (1, 100), (1, 256)] {
+        let error = root_at(&give(number, width), 100).unwrap_err();
+        let missing = TileIndex::new(0, 0, 100).unwrap();
+        assert!(matches!(error, ProveError::Missing(index) if index == missing), "{error}");
+    }
 }
 
 #[test]
