@@ -2,6 +2,9 @@
 //!
 //! It reads and changes nothing. What the records mean is not known here.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 
 use crate::{
@@ -51,7 +54,7 @@ pub fn check(log: &SledLog, progress: &mut dyn FnMut(Seq)) -> Result<Checked, Ch
     engine(log.engine(), progress)
 }
 
-/// [`check`], for any engine.
+/// [`check()`], for any engine.
 pub(crate) fn engine<S: Store>(
     engine: &Engine<S>,
     progress: &mut dyn FnMut(Seq),
@@ -83,6 +86,9 @@ pub(crate) fn engine<S: Store>(
     let at = walk.checked.records;
     if at != end {
         return Err(Damage { at, flaw: Flaw::Gap }.into());
+    }
+    if walk.within.is_some() {
+        return Err(Damage { at, flaw: Flaw::Append }.into());
     }
     let mut long = false;
     let mut extras = 0;

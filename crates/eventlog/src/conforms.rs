@@ -1,6 +1,6 @@
 //! What every engine has to do, told once and run for each.
 
-mod cases;
+pub(crate) mod cases;
 
 use tempfile::TempDir;
 

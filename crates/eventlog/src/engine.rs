@@ -99,6 +99,7 @@ pub(crate) struct Engine<S> {
     tail: Mutex<Tail>,
     /// How much readers may see. Never ahead of what is on stable storage.
     durable: AtomicU64,
+    /// Not sled's `watch_prefix`: its buffer is bounded, and a slow follower blocks the writer.
     length: watch::Sender<Seq>,
     broken: OnceLock<Broken>,
 }

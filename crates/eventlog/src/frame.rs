@@ -4,6 +4,9 @@
 //! records it has, which part of its append it is, and the hash of the frame before it. The layout
 //! is `schemas/frames.md`; golden bytes pin it. This module knows no storage.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 

@@ -71,7 +71,7 @@ impl MemoryLog {
         &self.engine
     }
 
-    /// [`crate::check`], for this engine.
+    /// [`crate::check()`], for this engine.
     ///
     /// # Errors
     ///

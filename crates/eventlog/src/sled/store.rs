@@ -92,7 +92,7 @@ impl SledStore {
     }
 
     /// How often the disk was told to keep what it was given.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "flush-only")))]
     pub(super) fn syncs(&self) -> u64 {
         self.disk.syncs.load(Ordering::Acquire)
     }

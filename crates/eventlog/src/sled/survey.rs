@@ -116,7 +116,9 @@ impl Survey {
         if length < remembered {
             return Err(OpenError::ShorterThanGuard { dir: dir.into(), length, guard: remembered });
         }
-        if !self.at_guard.is_empty() && !self.at_guard.contains(&guard.end.hash) {
+        // What the guard remembers of the time since the last open must be among what was seen.
+        let unseen = remembered <= self.from.unwrap_or_default();
+        if !unseen && !self.at_guard.contains(&guard.end.hash) {
             return Err(OpenError::OtherThanGuard { dir: dir.into(), guard: remembered });
         }
         let Some(from) = self.from else { return Ok(()) };
