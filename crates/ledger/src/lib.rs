@@ -15,6 +15,10 @@ mod record;
 mod report;
 mod state;
 mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod work;
 mod writer;

@@ -1,0 +1,273 @@
+//! The ledger through its own door, on the memory log.
+
+use std::sync::Arc;
+
+use eventlog::Log;
+use eventlog::memory::{Fault, MemoryLog};
+use keys::{Dialect, Question, Refusal, Revocation, Rotation, Status, Verdict};
+
+use crate::testing::{ManualClock, caller, draft, idempotent, open, owner};
+use crate::{
+    Ask, Caller, Change, Changes, Duty, Error, EventFilter, KeyFilter, Ledger, Rules, Seq, Walk,
+};
+
+fn memory() -> Arc<dyn Log> {
+    Arc::new(MemoryLog::new())
+}
+
+fn digest(ledger: &Ledger) -> (Seq, [u8; 32]) {
+    ledger.table_digest(&caller(None, Duty::Auditor), None).unwrap()
+}
+
+fn live_digest(ledger: &Ledger) -> [u8; 32] {
+    ledger.state().table.digest()
+}
+
+/// A generator of plain numbers, so that a seed is a story that can be told again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+#[tokio::test]
+async fn whatever_happened_the_table_replayed_is_the_table_built_live() {
+    for seed in 0..200 {
+        let mut dice = Dice(seed * 2 + 1);
+        let (log, clock) = (memory(), ManualClock::new());
+        let ledger = open(&log, &clock);
+        let mut ids = Vec::new();
+        for _ in 0..60 {
+            let caller = owner();
+            let pick = dice.roll(ids.len().max(1) as u64) as usize;
+            let outcome = match (dice.roll(8), ids.get(pick).copied()) {
+                (0 | 1, _) | (_, None) => {
+                    let ttl = (dice.roll(2) == 0).then(|| dice.roll(50) + 1);
+                    let created = ledger.create(&caller, draft(ttl), Ask::default()).await;
+                    created.map(|created| ids.push(created.key.key.id))
+                }
+                (2, Some(id)) => {
+                    let rotation = Rotation::new(dice.roll(30)).unwrap();
+                    let changes = Changes::default();
+                    let made = ledger.rotate(&caller, id, changes, rotation, Ask::default()).await;
+                    made.map(|created| ids.push(created.key.key.id))
+                }
+                (3, Some(_)) => {
+                    clock.advance(i64::try_from(dice.roll(20)).unwrap());
+                    let worker = crate::work::worker();
+                    ledger.expire_due(&worker, 100, None).await.map(|_| ())
+                }
+                (n, Some(id)) => {
+                    let change = match n {
+                        4 => Change::Enable,
+                        5 => Change::Disable,
+                        6 => Change::Expire,
+                        _ => Change::Revoke(Revocation::default()),
+                    };
+                    ledger.change(&caller, id, change, Ask::default()).await.map(|_| ())
+                }
+            };
+            assert!(matches!(outcome, Ok(()) | Err(Error::Refused(_))), "seed {seed}: {outcome:?}");
+        }
+        let live = live_digest(&ledger);
+        assert_eq!(digest(&ledger).1, live, "seed {seed}");
+        assert_eq!(live_digest(&open(&log, &clock)), live, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn two_ledgers_on_one_log_agree() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let (one, two) = (open(&log, &clock), open(&log, &clock));
+    let made = one.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    // The second one has not heard of it: it conflicts, catches up, and decides again.
+    let number = two.create(&owner(), draft(None), Ask::default()).await.unwrap().key.key.number;
+    assert_eq!(number, 2);
+    let id = made.key.key.id;
+    let revoke = Change::Revoke(Revocation::default());
+    two.change(&owner(), id, revoke, Ask::default()).await.unwrap();
+    let again = one.change(&owner(), id, revoke, Ask::default()).await;
+    assert!(matches!(again, Err(Error::Refused(Refusal::Already(Status::Revoked)))), "{again:?}");
+    one.catch_up().await;
+    two.catch_up().await;
+    assert_eq!(live_digest(&one), live_digest(&two));
+}
+
+#[tokio::test]
+async fn a_ledger_keeps_up_with_another_writer() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let (one, two) = (open(&log, &clock), open(&log, &clock));
+    let follower = two.clone();
+    let keeping_up = tokio::spawn(async move { follower.keep_up().await });
+    let made = one.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    two.length().wait_for(|size| *size >= Seq(1)).await.unwrap();
+    assert_eq!(two.key(&owner(), made.key.key.id).unwrap().key.number, 1);
+    two.close().await.unwrap();
+    keeping_up.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_stops_writes_and_not_reads() {
+    for fault in [Fault::Keep, Fault::Lose] {
+        let memory = MemoryLog::new();
+        let (log, clock) = (Arc::new(memory.clone()) as Arc<dyn Log>, ManualClock::new());
+        let ledger = open(&log, &clock);
+        let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+        memory.fail_next(fault);
+        for _ in 0..2 {
+            let refused = ledger.create(&owner(), draft(None), Ask::default()).await;
+            assert!(matches!(refused, Err(Error::Broken)), "{refused:?}");
+        }
+        assert!(ledger.ready().is_err());
+        let secret = made.secret.unwrap();
+        let verified = ledger.verify(&owner(), secret.reveal(), &Question::default()).unwrap();
+        assert_eq!(verified.verdict, Verdict::Valid);
+        let reopened = Arc::new(memory.reopen().unwrap()) as Arc<dyn Log>;
+        let keys = open(&reopened, &clock).stats().keys;
+        assert!(keys == 1 || keys == 2, "the change is there whole or not at all: {keys}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_recorded_outcome() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    let first = ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
+    let again = ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
+    assert!(again.replayed && !first.replayed);
+    assert_eq!(again.key.key.id, first.key.key.id);
+    assert_eq!(
+        again.secret.map(|secret| secret.reveal().to_owned()),
+        first.secret.map(|secret| secret.reveal().to_owned())
+    );
+    let other = ledger.create(&owner(), draft(None), idempotent(1, 2)).await;
+    assert!(matches!(other, Err(Error::IdempotencyMismatch)));
+
+    let reopened = open(&log, &clock);
+    let late = reopened.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
+    assert!(late.replayed && late.secret.is_none());
+    clock.advance(24 * 3600);
+    let forgotten = reopened.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
+    assert!(!forgotten.replayed);
+}
+
+#[tokio::test]
+async fn a_secret_is_given_again_for_ten_minutes_only() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
+    clock.advance(599);
+    let soon = ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
+    clock.advance(1);
+    let late = ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
+    assert!(soon.secret.is_some() && late.secret.is_none());
+}
+
+#[tokio::test]
+async fn a_due_key_is_expired_before_it_is_changed() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    let made = ledger.create(&owner(), draft(Some(10)), Ask::default()).await.unwrap();
+    let (id, secret) = (made.key.key.id, made.secret.unwrap());
+    clock.advance(10);
+    let verified = ledger.verify(&owner(), secret.reveal(), &Question::default()).unwrap();
+    assert_eq!(verified.verdict, Verdict::Expired);
+    let revoke = Change::Revoke(Revocation::default());
+    let revoked = ledger.change(&owner(), id, revoke, Ask::default()).await.unwrap();
+    assert_eq!(revoked.entry.record.link.before, Some(Status::Expired));
+    let history = ledger.history(&owner(), id).unwrap();
+    let story: Vec<_> = history.iter().map(|entry| entry.record.event.kind().as_str()).collect();
+    assert_eq!(story, ["created", "expired", "revoked"]);
+}
+
+#[tokio::test]
+async fn fifty_at_once_leave_exactly_ten() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    let caller = Caller { dialect: Dialect::Callcov, ..owner() };
+    let rules = Rules { most_active: Some(10), ..Rules::default() };
+    let draft = crate::Draft { rules, ..draft(None) };
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (ledger, caller, draft) = (ledger.clone(), caller.clone(), draft.clone());
+        tasks.spawn(async move { ledger.create(&caller, draft, Ask::default()).await });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
+    assert_eq!(ledger.stats().keys, 10);
+}
+
+#[tokio::test]
+async fn another_accounts_key_is_unknown() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    let stranger = caller(Some("umbrella"), Duty::Owner);
+    let id = made.key.key.id;
+    let unknown = |answer: Option<Error>| {
+        assert!(matches!(answer, Some(Error::Refused(Refusal::UnknownKey))), "{answer:?}");
+    };
+    unknown(ledger.key(&stranger, id).err());
+    unknown(ledger.history(&stranger, id).err());
+    unknown(ledger.change(&stranger, id, Change::Disable, Ask::default()).await.err());
+    let secret = made.secret.unwrap();
+    let verified = ledger.verify(&stranger, secret.reveal(), &Question::default()).unwrap();
+    assert_eq!(verified.verdict, Verdict::NotFound);
+    assert!(ledger.event(&stranger, Seq(0)).is_err());
+    let listed = ledger.keys(&stranger, &KeyFilter::default(), 0, 50).unwrap();
+    assert!(listed.items.is_empty());
+}
+
+#[tokio::test]
+async fn a_rehearsal_records_nothing() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    let ask = Ask { dry_run: true, ..Ask::default() };
+    let rehearsed = ledger.create(&owner(), draft(None), ask).await.unwrap();
+    assert!(rehearsed.secret.is_none() && rehearsed.entry.is_none());
+    assert_eq!(*log.length().borrow(), Seq(0));
+}
+
+#[tokio::test]
+async fn events_are_found_by_their_filters_both_ways() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    for account in ["acme", "umbrella"] {
+        let owner = caller(Some(account), Duty::Owner);
+        for n in 0..30 {
+            let made = ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+            if n % 3 == 0 {
+                let id = made.key.key.id;
+                ledger.change(&owner, id, Change::Disable, Ask::default()).await.unwrap();
+            }
+            clock.advance(1);
+        }
+    }
+    let auditor = caller(None, Duty::Auditor);
+    let filter = EventFilter {
+        account: Some(keys::Account::new("umbrella").unwrap()),
+        kind: Some(keys::EventKind::Disabled),
+        ..EventFilter::default()
+    };
+    let all = |mut walk: Walk| {
+        let mut found = Vec::new();
+        loop {
+            let page = ledger.events(&auditor, &filter, walk, 3).unwrap();
+            found.extend(page.items.iter().map(|entry| entry.seq));
+            match page.next {
+                Some(next) => walk = next,
+                None => return found,
+            }
+        }
+    };
+    let up = all(Walk::Up(Seq(0)));
+    let mut down = all(Walk::Down(Seq(u64::MAX)));
+    down.reverse();
+    assert_eq!(up.len(), 10);
+    assert_eq!(up, down);
+}
