@@ -1,6 +1,6 @@
 //! Guards against what sled does, each told as the story it prevents.
 
-use std::{fs, io, thread};
+use std::{fs, io, sync::mpsc, thread, time::Duration};
 
 use tempfile::tempdir;
 
@@ -131,7 +131,7 @@ fn the_guard_is_kept_while_the_log_is_open_and_writing_it_costs_no_append() {
     let path = dir.path().join("guard");
     let remembered = || guard::read(&path).unwrap().unwrap().end.length;
     // The first one is written at once, by its own thread.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while remembered() != Seq(5) {
         assert!(std::time::Instant::now() < deadline);
         thread::yield_now();
@@ -161,4 +161,22 @@ fn a_guard_reads_back_and_a_changed_one_does_not() {
     for wrong in [text.replace(" 9", " 09"), text.replace("a5", "A5"), format!("{text}\n")] {
         assert!(guard::decode(&wrong).is_none());
     }
+}
+
+/// sled lets go of its file some time after it was dropped. Here somebody holds it just as long as
+/// it takes to see that opening waits.
+#[test]
+fn opening_waits_for_sled_to_let_go_of_its_file() {
+    let dir = tempdir().unwrap();
+    drop(open(dir.path()));
+    let held = fs::File::open(dir.path().join("log/db")).unwrap();
+    held.lock().unwrap();
+    thread::scope(|scope| {
+        let (done, opened) = mpsc::channel();
+        scope.spawn(move || done.send(SledLog::open(&Options::new(dir.path())).map(|_| ())));
+        let early = opened.recv_timeout(Duration::from_millis(100));
+        assert!(early.is_err(), "{early:?}");
+        drop(held);
+        opened.recv_timeout(Duration::from_secs(20)).unwrap().unwrap();
+    });
 }
