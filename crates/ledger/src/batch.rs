@@ -218,8 +218,8 @@ impl<'s> Batch<'s> {
         let until = made.replaces.map_or(self.now, |replaces| replaces.valid_until);
         let after = before.standing.replaced(made.id, until, self.now);
         let link = first_link(&made);
-        let replaced = before.link(old.made.id, &after, self.now);
-        let record = self.record(said, event, link, Some(replaced))?;
+        let old_link = before.link(old.made.id, &after, self.now);
+        let record = self.record(said, event, link, Some(old_link))?;
         self.finish(record, Standing::created(&made, self.now), Some(after), dry_run)
     }
 

@@ -31,10 +31,10 @@ impl Places {
             seq.0 - self.last
         };
         while gap >= 0x80 {
-            self.gaps.push((gap & 0x7F) as u8 | 0x80);
+            self.gaps.push(low_bits(gap) | 0x80);
             gap >>= 7;
         }
-        self.gaps.push(gap as u8 & 0x7F);
+        self.gaps.push(low_bits(gap));
         self.last = seq.0;
         self.count += 1;
     }
@@ -81,6 +81,11 @@ impl Places {
         found.truncate(limit);
         found
     }
+}
+
+/// The lowest 7 bits.
+fn low_bits(number: u64) -> u8 {
+    number.to_le_bytes()[0] & 0x7F
 }
 
 /// A list that can be asked for.

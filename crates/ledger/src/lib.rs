@@ -7,6 +7,8 @@ mod batch;
 mod caller;
 mod clock;
 mod codec;
+mod command;
+mod dialect;
 mod history;
 mod ledger;
 mod outcomes;
@@ -19,6 +21,7 @@ mod table;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod usage;
 mod work;
 mod writer;

@@ -7,7 +7,8 @@ use keys::{Account, Timestamp};
 
 use crate::api::{Error, Held, KeyView};
 use crate::caller::{Caller, Duty, READ};
-use crate::ledger::{Ledger, view};
+use crate::command::view;
+use crate::ledger::Ledger;
 use crate::state::State;
 use crate::table::Key;
 
@@ -72,7 +73,7 @@ impl Ledger {
         let mut last = None;
         for count in 1..=records.len() {
             let upto = records.iter().take(count).copied();
-            let Some(standing) = crate::query::fold(key, upto) else { continue };
+            let Some(standing) = crate::trail::fold(key, upto) else { continue };
             let start = standing.updated_at;
             let next = records.get(count).map_or(to, |record| record.at);
             let end = standing.expires_at.map_or(next, |due| due.min(next));

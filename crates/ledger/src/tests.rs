@@ -44,7 +44,7 @@ async fn whatever_happened_the_table_replayed_is_the_table_built_live() {
         let mut ids = Vec::new();
         for _ in 0..60 {
             let caller = owner();
-            let pick = dice.roll(ids.len().max(1) as u64) as usize;
+            let pick = usize::try_from(dice.roll(ids.len().max(1) as u64)).unwrap();
             let outcome = match (dice.roll(8), ids.get(pick).copied()) {
                 (0 | 1, _) | (_, None) => {
                     let ttl = (dice.roll(2) == 0).then(|| dice.roll(50) + 1);

@@ -47,6 +47,7 @@ enum IpV1 {
     V6([u8; 16]),
 }
 
+#[expect(clippy::large_enum_variant, reason = "lives for one encoding, on the stack")]
 #[derive(Serialize, Deserialize)]
 enum EventV1<'a> {
     #[serde(borrow)]

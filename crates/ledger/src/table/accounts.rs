@@ -11,12 +11,15 @@ use super::Key;
 #[derive(Default)]
 pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
 
+/// Whose keys a cap counts, within one account.
+type Holder = (Dialect, Subject);
+
 /// One account's keys.
 #[derive(Default)]
 pub(crate) struct AccountKeys {
     keys: RwLock<Vec<Arc<Key>>>,
     /// Alive keys of dialects that cap them or find them again. Native keys need neither.
-    alive: Mutex<HashMap<(Dialect, Subject), Vec<Arc<Key>>>>,
+    alive: Mutex<HashMap<Holder, Vec<Arc<Key>>>>,
 }
 
 impl Accounts {

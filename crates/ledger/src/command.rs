@@ -1,0 +1,291 @@
+//! Changing keys: a method of the ledger for each command, from the asker's side of the queue.
+
+use std::sync::Arc;
+
+use eventlog::Seq;
+use keys::{
+    Account, Digest, Event, Format, KeyId, KeyName, Kind, NewKey, Refusal, Rotation, Secret,
+    Standing, Timestamp,
+};
+
+use crate::api::{
+    Ask, Change, Changed, Changes, Created, Draft, Entry, Error, Expirations, Expiry, KeyView,
+    Rules,
+};
+use crate::batch::{Circumstances, Decided};
+use crate::caller::{Caller, EXPIRE, MANAGE, Scope};
+use crate::ledger::Ledger;
+use crate::outcomes::Outcome;
+use crate::record::Idempotency;
+use crate::table::Key;
+use crate::writer::{Answer, Work};
+
+impl Ledger {
+    /// Makes a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
+    pub async fn create(&self, caller: &Caller, draft: Draft, ask: Ask) -> Result<Created, Error> {
+        caller.require(MANAGE)?;
+        let account = match (&caller.identity.scope, &draft.account) {
+            (Scope::Account(own), None) => own.clone(),
+            (Scope::Account(own), Some(asked)) if own == asked => own.clone(),
+            (Scope::Account(_), Some(_)) => return Err(Error::Forbidden),
+            (Scope::All, Some(asked)) => asked.clone(),
+            (Scope::All, None) => return Err(Error::AccountRequired),
+        };
+        self.room_for_secret(caller, &ask)?;
+        // Two prefixes are rarely alike; three times in a row is not bad luck any more.
+        for _ in 0..8 {
+            let (key, secret) = self.make(caller, &account, &draft)?;
+            let work = Work::Create(Box::new(key), draft.rules);
+            match self.submit(circumstances(caller, &ask), work, &ask).await {
+                Err(Error::Refused(Refusal::PrefixTaken)) => {}
+                answer => return self.created(caller, answer?, secret, &ask).await,
+            }
+        }
+        Err(Error::Refused(Refusal::PrefixTaken))
+    }
+
+    /// Puts a new key in the place of `id`, which stays valid for the rotation's overlap.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
+    pub async fn rotate(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        changes: Changes,
+        rotation: Rotation,
+        ask: Ask,
+    ) -> Result<Created, Error> {
+        caller.require(MANAGE)?;
+        let old = self.find(caller, id, &ask)?;
+        self.room_for_secret(caller, &ask)?;
+        let made = &old.made;
+        let draft = Draft {
+            account: Some(made.account.clone()),
+            owner: Some(made.owner.clone()),
+            name: changes.name.or_else(|| Some(made.name.clone())),
+            description: changes.description.or_else(|| made.description.clone()),
+            kind: made.kind,
+            environment: made.environment,
+            role: changes.role.or_else(|| made.role.clone()),
+            permissions: changes.permissions.unwrap_or_else(|| made.permissions.clone()),
+            project: changes.project.or_else(|| made.project.clone()),
+            allowed_ips: changes.allowed_ips.unwrap_or_else(|| made.allowed_ips.clone()),
+            expires: changes.expires.or_else(|| made.expires_at.map(Expiry::At)),
+            daily_limit: changes.daily_limit.or(made.daily_limit),
+            metadata: changes.metadata.unwrap_or_else(|| made.metadata.clone()),
+            rules: Rules { most_active: changes.most_active, ..Rules::default() },
+        };
+        let of_old = Caller { dialect: made.dialect, ..caller.clone() };
+        let (key, secret) = self.make(&of_old, &made.account, &draft)?;
+        let work = Work::Rotate(Arc::clone(&old), Box::new(key), rotation, draft.rules);
+        let answer = self.submit(circumstances(caller, &ask), work, &ask).await?;
+        self.created(caller, answer, secret, &ask).await
+    }
+
+    /// Changes a key's status.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
+    pub async fn change(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        change: Change,
+        ask: Ask,
+    ) -> Result<Changed, Error> {
+        caller.require(MANAGE)?;
+        let key = self.find(caller, id, &ask)?;
+        let work = Work::Change(Arc::clone(&key), change);
+        match self.submit(circumstances(caller, &ask), work, &ask).await? {
+            Answer::Done(start, decided) => {
+                let Decided { index, record, standing } = *decided;
+                let seq = Seq(start.0 + index.unwrap_or(0) as u64);
+                let at = record.at;
+                Ok(Changed {
+                    key: view(&key, standing, at),
+                    entry: Entry { seq, record, account: key.made.account.clone() },
+                    recorded: index.is_some(),
+                    replayed: false,
+                })
+            }
+            Answer::Replay(outcome) => {
+                let entry = self.entry_at(outcome.first).await?;
+                let standing = self.standing_at(&key, outcome.first).await?;
+                let at = entry.record.at;
+                Ok(Changed { key: view(&key, standing, at), entry, recorded: true, replayed: true })
+            }
+            Answer::Expired(_) | Answer::CaughtUp => Err(Error::Broken),
+        }
+    }
+
+    /// Records what is due, at most `limit` keys, soonest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
+    pub async fn expire_due(
+        &self,
+        caller: &Caller,
+        limit: usize,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Expirations, Error> {
+        caller.require(EXPIRE)?;
+        let ask = Ask { idempotency, ..Ask::default() };
+        let answer = self.submit(circumstances(caller, &ask), Work::ExpireDue(limit), &ask).await?;
+        let (expired, replayed) = match answer {
+            Answer::Expired(expired) => (expired, false),
+            Answer::Replay(Outcome { first, count, .. }) => {
+                let records = self.read_chunk(first, count as usize).await?;
+                (records.into_iter().map(|read| read.record.link.key).collect(), true)
+            }
+            Answer::Done(..) | Answer::CaughtUp => return Err(Error::Broken),
+        };
+        let next_due = self.state().table.next_due();
+        let more = next_due.is_some_and(|due| due <= self.now());
+        Ok(Expirations { expired, more, next_due, replayed })
+    }
+
+    /// The key, if the caller may know of it.
+    pub(crate) fn find(&self, caller: &Caller, id: KeyId, ask: &Ask) -> Result<Arc<Key>, Error> {
+        self.state()
+            .table
+            .get(id)
+            .filter(|key| caller.sees(&key.made.account))
+            .filter(|key| ask.only.is_none_or(|dialect| dialect == key.made.dialect))
+            .ok_or(Error::Refused(Refusal::UnknownKey))
+    }
+
+    fn room_for_secret(&self, caller: &Caller, ask: &Ask) -> Result<(), Error> {
+        if ask.idempotency.is_none()
+            || self.state().secrets.lock().has_room(&holder(caller), self.now())
+        {
+            Ok(())
+        } else {
+            Err(Error::Overloaded)
+        }
+    }
+
+    /// Makes the key that `draft` wants, and its secret. Only the writer can say whether it may be.
+    fn make(
+        &self,
+        caller: &Caller,
+        account: &Account,
+        draft: &Draft,
+    ) -> Result<(NewKey, Secret), Error> {
+        let now = self.now();
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).map_err(Error::fault)?;
+        let format = Format::of(caller.dialect, draft.kind, draft.environment);
+        let mut failed = None;
+        let secret = Secret::generate(format, |buffer| {
+            failed = failed.take().or(getrandom::fill(buffer).err());
+        });
+        if let Some(error) = failed {
+            return Err(Error::fault(error));
+        }
+        let prefix = secret.prefix(format);
+        let name = match &draft.name {
+            Some(name) => name.clone(),
+            None => KeyName::new(format!("API key {}", prefix.as_str())).map_err(Error::fault)?,
+        };
+        let key = NewKey {
+            id: KeyId::new(now, random),
+            number: 0,
+            account: account.clone(),
+            owner: draft.owner.clone().unwrap_or_else(|| caller.identity.subject.clone()),
+            name,
+            description: draft.description.clone(),
+            kind: draft.kind,
+            environment: draft.environment,
+            role: draft.role.clone(),
+            permissions: draft.permissions.clone(),
+            project: draft.project.clone(),
+            allowed_ips: draft.allowed_ips.clone(),
+            expires_at: draft.expires.map(|expires| match expires {
+                Expiry::At(at) => at,
+                Expiry::After(seconds) => now.plus_secs(seconds),
+            }),
+            daily_limit: draft.daily_limit,
+            metadata: draft.metadata.clone(),
+            prefix,
+            digest: Digest::of(secret.reveal()),
+            replaces: None,
+            dialect: caller.dialect,
+            public_value: (draft.kind == Kind::Public).then(|| secret.reveal().into()),
+        };
+        Ok((key, secret))
+    }
+
+    async fn created(
+        &self,
+        caller: &Caller,
+        answer: Answer,
+        secret: Secret,
+        ask: &Ask,
+    ) -> Result<Created, Error> {
+        let (entry, secret, recorded, replayed) = match answer {
+            Answer::Done(start, decided) => {
+                let Decided { index, record, .. } = *decided;
+                let seq = Seq(start.0 + index.unwrap_or(0) as u64);
+                if index.is_some() && ask.idempotency.is_some() {
+                    let mut secrets = self.state().secrets.lock();
+                    secrets.keep(record.at, seq, secret.clone(), holder(caller));
+                }
+                let Event::Created(made) = &record.event else { return Err(Error::Broken) };
+                let account = made.account.clone();
+                let secret = index.is_some().then_some(secret);
+                (Entry { seq, record, account }, secret, index.is_some(), false)
+            }
+            Answer::Replay(outcome) => {
+                let entry = self.entry_at(outcome.first).await?;
+                let secret = self.state().secrets.lock().find(outcome.first, self.now());
+                (entry, secret, true, true)
+            }
+            Answer::Expired(_) | Answer::CaughtUp => return Err(Error::Broken),
+        };
+        let Event::Created(made) = &entry.record.event else {
+            // The idempotency key's scope holds the route: a create finds only creates.
+            return Err(Error::IdempotencyMismatch);
+        };
+        let standing = Standing::created(made, entry.record.at);
+        let key = KeyView {
+            key: Arc::clone(made),
+            standing,
+            status: standing.status_at(entry.record.at),
+            created_at: entry.record.at,
+            created_by: entry.record.actor.subject.clone(),
+            last_used_at: None,
+        };
+        Ok(Created { key, secret, entry: recorded.then_some(entry), replayed })
+    }
+}
+
+pub(crate) fn circumstances(caller: &Caller, ask: &Ask) -> Circumstances {
+    Circumstances {
+        caller: caller.clone(),
+        reason: ask.reason.clone(),
+        idempotency: ask.idempotency,
+    }
+}
+
+fn holder(caller: &Caller) -> (Option<Account>, keys::Subject) {
+    (caller.identity.scope.account().cloned(), caller.identity.subject.clone())
+}
+
+pub(crate) fn view(key: &Key, standing: Standing, now: Timestamp) -> KeyView {
+    KeyView {
+        key: Arc::clone(&key.made),
+        standing,
+        status: standing.status_at(now),
+        created_at: key.created_at,
+        created_by: key.created_by.clone(),
+        last_used_at: key.uses.last(),
+    }
+}
