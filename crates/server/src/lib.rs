@@ -1,1 +1,173 @@
-//! server
+//! HTTP and JSON: the native API.
+//!
+//! The only place that knows either. A handler parses, asks the ledger and answers; what is
+//! allowed with a key is decided elsewhere, and there is no path to the log but the ledger's
+//! methods, each of which takes a caller.
+//!
+//! One file per group of endpoints; [`Site`] is the request layer around all of them. A dialect is
+//! one more file whose routes are added in [`router`].
+
+mod ask;
+pub mod auth;
+mod authorize;
+mod change;
+mod cursor;
+mod docs;
+mod error;
+mod events;
+mod expirations;
+mod expiring;
+mod export;
+mod extract;
+mod forwarded;
+mod health;
+mod keys_routes;
+mod metrics;
+mod openapi;
+mod report;
+mod routes;
+mod serve;
+mod site;
+mod stream;
+mod verify;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::routing::{delete, get, post};
+use ipnet::IpNet;
+use keys::Account;
+use ledger::Ledger;
+use tokio::sync::watch;
+
+pub use crate::auth::{Auth, token};
+pub use crate::error::{ApiError, Code, Problem};
+pub use crate::openapi::document as openapi;
+use crate::routes::Routes;
+pub use crate::serve::{Limits, serve};
+pub use crate::site::Site;
+
+/// How the API is served, whatever the ledger holds.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a request may take before it is answered with `timeout`.
+    pub request_timeout: Duration,
+    /// Whether [`router`] has `/metrics`; with an address of its own it has not.
+    pub metrics: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            trusted_proxies: Vec::new(),
+            request_timeout: Duration::from_secs(30),
+            metrics: true,
+        }
+    }
+}
+
+/// What every handler needs. A clone is the same one.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    ledger: Ledger,
+    auth: Auth,
+    config: Config,
+    metrics: metrics::Metrics,
+    stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(ledger: Ledger, auth: Auth, config: Config) -> App {
+        let metrics = metrics::Metrics::new();
+        let stopping = watch::Sender::new(false);
+        App(Arc::new(Parts { ledger, auth, config, metrics, stopping }))
+    }
+
+    /// The ledger behind it.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// Ends every stream, at its next event; [`serve`] calls it when it is told to stop.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Changes to `true` when the streams have to end.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.0.auth
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn metrics(&self) -> &metrics::Metrics {
+        &self.0.metrics
+    }
+}
+
+/// The whole API.
+#[must_use]
+pub fn router(app: App) -> Site {
+    let mut routes = Routes::default()
+        .add("/v1/keys", get(keys_routes::list).post(keys_routes::create))
+        .add("/v1/keys/verify", post(verify::verify))
+        .add("/v1/keys/{id}", get(keys_routes::one).merge(delete(change::delete)))
+        .add("/v1/keys/{id}/history", get(keys_routes::history))
+        .add("/v1/keys/{id}/enable", post(change::enable))
+        .add("/v1/keys/{id}/disable", post(change::disable))
+        .add("/v1/keys/{id}/expire", post(change::expire))
+        .add("/v1/keys/{id}/revoke", post(change::revoke))
+        .add("/v1/keys/{id}/rotate", post(keys_routes::rotate))
+        .add("/v1/authorize", get(authorize::authorize))
+        .add("/v1/events", get(events::list))
+        .add("/v1/events/stream", get(stream::stream))
+        .add("/v1/events/{seq}", get(events::one))
+        .add("/v1/expirations", post(expirations::expire_due))
+        .add("/v1/expiring", get(expiring::list))
+        .add("/v1/report/access", get(report::access))
+        .add("/v1/table-digest", get(report::table_digest))
+        .add("/healthz", get(health::alive))
+        .add("/readyz", get(health::ready))
+        .add("/openapi.json", get(openapi::json))
+        .add("/docs", get(docs::page));
+    if app.config().metrics {
+        routes = routes.add("/metrics", get(metrics::page));
+    }
+    routes.site(app)
+}
+
+/// Forward auth alone, without a token: whoever reaches the address may ask about `account`.
+#[must_use]
+pub fn authorize_router(app: App, account: Account) -> Site {
+    Routes::default()
+        .add(
+            "/v1/authorize",
+            get(authorize::fixed).layer(axum::Extension(authorize::Fixed::new(account))),
+        )
+        .add("/healthz", get(health::alive))
+        .site(app)
+}
+
+/// The metrics alone, for an address of their own.
+#[must_use]
+pub fn metrics_router(app: App) -> Site {
+    Routes::default()
+        .add("/metrics", get(metrics::page))
+        .add("/healthz", get(health::alive))
+        .add("/readyz", get(health::ready))
+        .site(app)
+}

@@ -1,0 +1,165 @@
+//! A request for a change: who asks, how, and the body, in the order that answers 401 before 403
+//! before 400.
+
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
+use axum::http::request::Parts;
+use keys::{KeyId, Timestamp};
+use ledger::{Ask, Caller, Duty, Idempotency, Identity, Scope};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use crate::auth::{Authenticated, EXPIRE, MANAGE, caller};
+use crate::extract::{Path, field, idempotency_key, if_match, json, query, read_body};
+use crate::wire::{Create, Expirations, Reasoned, Rotate};
+use crate::{ApiError, App};
+
+/// A body that asks for a change.
+pub(crate) trait Wanted: DeserializeOwned {
+    /// Who may ask; the ledger judges it again.
+    const DUTIES: &[Duty] = MANAGE;
+
+    /// What no body at all means, if it means something.
+    fn without_body() -> Option<Self> {
+        None
+    }
+
+    /// Why it is asked for.
+    fn reason(&mut self) -> Option<String>;
+}
+
+impl Wanted for Create {
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl Wanted for Rotate {
+    fn without_body() -> Option<Rotate> {
+        Some(Rotate::default())
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl Wanted for Reasoned {
+    fn without_body() -> Option<Reasoned> {
+        Some(Reasoned::default())
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl Wanted for Expirations {
+    const DUTIES: &[Duty] = EXPIRE;
+
+    fn without_body() -> Option<Expirations> {
+        Some(Expirations::default())
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// What the path of a change names.
+pub(crate) trait Target: Sized {
+    fn of(parts: &mut Parts, app: &App) -> impl Future<Output = Result<Self, ApiError>> + Send;
+}
+
+impl Target for () {
+    async fn of(_: &mut Parts, _: &App) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+impl Target for KeyId {
+    async fn of(parts: &mut Parts, app: &App) -> Result<KeyId, ApiError> {
+        Path::from_request_parts(parts, app).await.map(|Path(id)| id)
+    }
+}
+
+/// A change that is asked for.
+pub(crate) struct Asked<B, P = ()> {
+    pub(crate) caller: Caller,
+    /// The moment the caller was checked.
+    pub(crate) now: Timestamp,
+    pub(crate) target: P,
+    pub(crate) ask: Ask,
+    pub(crate) body: B,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let who = Authenticated::of(&parts, app)?;
+        who.require(B::DUTIES)?;
+        let caller = caller(&parts, app, &who.token.identity);
+        let bytes = read_body(body).await?;
+        let target = P::of(&mut parts, app).await?;
+        let Parameters { dry_run } = query(parts.uri.query())?;
+        let if_revision = if_match(&parts.headers)?;
+        // A dry run has no outcome that could be recorded, or given again.
+        let idempotency = match idempotency_key(&parts.headers)? {
+            Some(key) if !dry_run => Some(digests(&parts, &caller.identity, key, &bytes)),
+            Some(_) | None => None,
+        };
+        let mut body = match B::without_body() {
+            Some(empty) if bytes.is_empty() => empty,
+            Some(_) | None => json::<B>(&bytes)?,
+        };
+        let reason = body.reason().map(|text| field("reason", text.parse())).transpose()?;
+        let ask = Ask { reason, if_revision, idempotency, dry_run, only: None };
+        Ok(Asked { caller, now: who.now, target, ask, body })
+    }
+}
+
+/// The digest of what scopes the key, and that of the request. Lengths go first, so that no two
+/// lists of parts look alike.
+fn digests(parts: &Parts, identity: &Identity, key: &str, body: &[u8]) -> Idempotency {
+    let account = match &identity.scope {
+        Scope::All => "*",
+        Scope::Account(account) => account.as_str(),
+    };
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let method = parts.method.as_str();
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
+    Idempotency {
+        key: digest(&[account, identity.subject.as_str(), method, route, key].map(str::as_bytes)),
+        request: digest(&[method.as_bytes(), path.as_bytes(), query.as_bytes(), body]),
+    }
+}
+
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_keep_parts_apart() {
+        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
+        assert_ne!(digest(&[b"a"]), digest(&[b"a", b""]));
+    }
+}

@@ -1,0 +1,212 @@
+//! Who calls: tokens from three kinds of sources, checked once and remembered by their digest.
+
+mod jwks;
+mod sources;
+pub mod token;
+mod who;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use keys::Timestamp;
+use ledger::{Duty, Identity};
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use self::sources::{Refreshed, Sources};
+use self::token::TokenVerifier;
+pub(crate) use self::who::{
+    AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, caller, not_a_key,
+};
+use crate::ApiError;
+
+/// The longest token that is looked at.
+const MAX_TOKEN: usize = 8 * 1024;
+/// How many checked tokens are remembered.
+const REMEMBERED: usize = 10_000;
+/// How often the JWKS file is looked at, at most.
+const LOOK_EVERY_MICROS: i64 = 1_000_000;
+/// A key that the file may have by now.
+const UNKNOWN_KEY: &str = "the token's key is not known";
+
+/// Why the sources of tokens cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// Issuer or audience are missing.
+    #[error("tokens from outside need --jwt-issuer and --jwt-audience, the issuer not 'keyledger'")]
+    IssuerAndAudience,
+    /// The HS256 secret is too short.
+    #[error("the HS256 secret must have at least 32 bytes")]
+    ShortSecret,
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}; check --jwks-file")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The JWKS file has no key that can be used.
+    #[error("{path} has no EdDSA, RS256 or ES256 key that can be used; check --jwks-file")]
+    NoKeys {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// An issuer outside.
+#[derive(Clone)]
+pub struct Outside {
+    /// What `iss` must be.
+    pub issuer: String,
+    /// What `aud` must be or hold.
+    pub audience: String,
+    /// The secret of HS256 tokens, at least 32 bytes.
+    pub secret: Option<Vec<u8>>,
+    /// The file with public keys.
+    pub jwks: Option<PathBuf>,
+    /// The most that its tokens give.
+    pub max_role: MaxRole,
+    /// Whether its tokens may say account `*`.
+    pub all_accounts: bool,
+}
+
+/// The most that an outside issuer's tokens give; roles beyond it are not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxRole {
+    /// To verify.
+    Verifier,
+    /// To read.
+    Auditor,
+    /// To expire what is due.
+    Worker,
+    /// All that a client does: to verify and to read are parts of it.
+    Owner,
+    /// Everything.
+    Admin,
+}
+
+impl MaxRole {
+    fn allows(self, duty: Duty) -> bool {
+        match self {
+            MaxRole::Verifier => duty == Duty::Verifier,
+            MaxRole::Auditor => duty == Duty::Auditor,
+            MaxRole::Worker => duty == Duty::Worker,
+            MaxRole::Owner => matches!(duty, Duty::Owner | Duty::Verifier | Duty::Auditor),
+            MaxRole::Admin => true,
+        }
+    }
+}
+
+impl FromStr for MaxRole {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<MaxRole, &'static str> {
+        match text {
+            "verifier" => Ok(MaxRole::Verifier),
+            "auditor" => Ok(MaxRole::Auditor),
+            "worker" => Ok(MaxRole::Worker),
+            "owner" => Ok(MaxRole::Owner),
+            "admin" => Ok(MaxRole::Admin),
+            _ => Err("must be one of: verifier auditor worker owner admin"),
+        }
+    }
+}
+
+/// What the bearer's account pays for; some dialects ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plan {
+    /// The least, and what a token without a plan has.
+    Free,
+    /// More.
+    Pro,
+    /// More again.
+    Team,
+    /// The most.
+    Enterprise,
+}
+
+impl Plan {
+    fn of(text: &str) -> Plan {
+        match text {
+            "pro" => Plan::Pro,
+            "team" => Plan::Team,
+            "enterprise" => Plan::Enterprise,
+            _ => Plan::Free,
+        }
+    }
+}
+
+/// A checked token.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub(crate) identity: Arc<Identity>,
+    #[expect(dead_code, reason = "the dialects ask for it")]
+    pub(crate) plan: Plan,
+    /// Until when it is accepted, leeway included.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Checks tokens.
+pub struct Auth {
+    sources: Sources,
+    /// By SHA-256 of the token: an Ed25519 check costs 30 µs, this less than one.
+    checked: Cache<[u8; 32], Arc<Token>>,
+    /// When the JWKS file may be looked at again, in microseconds.
+    look_again: AtomicI64,
+}
+
+impl Auth {
+    /// Accepts the tokens of `own`, and of `outside` if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] says what to correct.
+    pub fn new(own: TokenVerifier, outside: Option<Outside>) -> Result<Auth, AuthError> {
+        Ok(Auth {
+            sources: Sources::new(own, outside)?,
+            checked: Cache::new(REMEMBERED),
+            look_again: AtomicI64::new(i64::MIN),
+        })
+    }
+
+    /// Who bears `token`, as of `now`.
+    pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Token>, ApiError> {
+        if token.len() > MAX_TOKEN {
+            return Err(ApiError::bad_token("the token is longer than 8192 bytes"));
+        }
+        self.look(now);
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if let Some(known) = self.checked.get(&digest) {
+            if now < known.expires_at {
+                return Ok(known);
+            }
+            self.checked.remove(&digest);
+            return Err(ApiError::bad_token("the token has expired"));
+        }
+        let token = Arc::new(self.sources.check(token, now).map_err(ApiError::bad_token)?);
+        self.checked.insert(digest, Arc::clone(&token));
+        Ok(token)
+    }
+
+    /// Looks at most once a second whether other keys hold, and then forgets what it knew: a
+    /// token of a key that was taken out must not live on in memory.
+    fn look(&self, now: Timestamp) {
+        let due = self.look_again.load(Ordering::Relaxed);
+        if now.micros() < due {
+            return;
+        }
+        let next = now.micros().saturating_add(LOOK_EVERY_MICROS);
+        let mine =
+            self.look_again.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+        if mine.is_ok() && self.sources.refresh() == Refreshed::Changed {
+            self.checked.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "auth/tests.rs"]
+mod tests;

@@ -1,0 +1,109 @@
+//! The ledger's own tokens: made and checked with its token key (Ed25519), which signs nothing else.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+/// Who issues the ledger's own tokens, in their `iss` claim and in the records made with them.
+pub const ISSUER: &str = "keyledger";
+
+/// The key that own tokens are signed with. `Debug` does not show it.
+pub struct TokenKey(SigningKey);
+
+impl TokenKey {
+    /// The key of a seed of 32 random bytes.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32]) -> TokenKey {
+        TokenKey(SigningKey::from_bytes(&seed))
+    }
+
+    /// The half that checks tokens and cannot make any.
+    #[must_use]
+    pub fn verifier(&self) -> TokenVerifier {
+        TokenVerifier(self.0.verifying_key())
+    }
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenKey")
+    }
+}
+
+/// The public half of a [`TokenKey`].
+#[derive(Clone, Debug)]
+pub struct TokenVerifier(VerifyingKey);
+
+impl TokenVerifier {
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        Signature::from_slice(signature)
+            .is_ok_and(|signature| self.0.verify_strict(message, &signature).is_ok())
+    }
+}
+
+/// One role, or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Roles {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Roles {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Roles::One(role) => std::slice::from_ref(role).iter(),
+            Roles::Many(roles) => roles.iter(),
+        }
+        .map(String::as_str)
+    }
+}
+
+/// What an own token says. Times are seconds since 1970.
+#[derive(Clone, Debug, Serialize)]
+pub struct Claims {
+    /// The subject.
+    pub sub: String,
+    /// The account, `*` for all.
+    pub account: String,
+    /// `owner`, `verifier`, `auditor`, `worker`, `admin`.
+    pub role: Roles,
+    /// `free`, `pro`, `team` or `enterprise`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// When it was made.
+    pub iat: i64,
+    /// From when it holds; at once if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
+    /// Until when it holds.
+    pub exp: i64,
+    /// Its own name, which the records made with it carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+}
+
+/// A token that says `claims`, issued by [`ISSUER`] for [`ISSUER`].
+#[must_use]
+pub fn mint(key: &TokenKey, claims: &Claims) -> String {
+    #[derive(Serialize)]
+    struct Issued<'a> {
+        iss: &'a str,
+        aud: &'a str,
+        #[serde(flatten)]
+        claims: &'a Claims,
+    }
+    let issued = Issued { iss: ISSUER, aud: ISSUER, claims };
+    // Strings and numbers alone: this cannot fail.
+    let payload = serde_json::to_vec(&issued).unwrap_or_default();
+    let mut token = URL_SAFE_NO_PAD.encode(br#"{"alg":"EdDSA","typ":"JWT"}"#);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    let signature = key.0.sign(token.as_bytes());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
+    token
+}

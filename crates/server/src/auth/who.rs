@@ -1,0 +1,129 @@
+//! The caller of a request, as handlers ask for it.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use keys::{Dialect, Timestamp};
+use ledger::{Caller, Duty, Identity, Origin};
+
+use super::Token;
+use crate::forwarded;
+use crate::site::Visit;
+use crate::{ApiError, App, Code};
+
+/// Who changes keys.
+pub(crate) const MANAGE: &[Duty] = &[Duty::Owner, Duty::Admin];
+/// Who reads keys and events.
+const READ: &[Duty] = &[Duty::Owner, Duty::Auditor, Duty::Admin];
+/// Who verifies.
+pub(crate) const VERIFY: &[Duty] = &[Duty::Owner, Duty::Verifier, Duty::Admin];
+/// Who compares the whole table.
+pub(crate) const AUDIT: &[Duty] = &[Duty::Auditor, Duty::Admin];
+/// Who expires what is due.
+pub(crate) const EXPIRE: &[Duty] = &[Duty::Worker, Duty::Admin];
+
+/// The text after `Bearer`, refused if it is shaped like an API key.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let text = bearer_text(headers)?.ok_or_else(ApiError::no_token)?;
+    not_a_key(text)?;
+    Ok(text)
+}
+
+/// Refuses what is shaped like an API key of any format, by its shape alone.
+pub(crate) fn not_a_key(text: &str) -> Result<(), ApiError> {
+    if keys::looks_like_key(text) {
+        let detail = "send a token: an API key cannot manage keys";
+        Err(ApiError::new(Code::KeysCannotManageKeys, detail))
+    } else {
+        Ok(())
+    }
+}
+
+fn bearer_text(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(ApiError::bad_token("send Authorization once"));
+    }
+    let text = value.to_str().map_err(|_| ApiError::bad_token("the token is not text"))?;
+    match text.split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(rest.trim())),
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// A caller with a token that is accepted, whatever its roles: the ledger judges those.
+pub(crate) struct Authenticated {
+    /// The checked token.
+    pub(crate) token: Arc<Token>,
+    /// The moment it was checked.
+    pub(crate) now: Timestamp,
+}
+
+impl Authenticated {
+    /// Checks the bearer token of `parts`.
+    pub(crate) fn of(parts: &Parts, app: &App) -> Result<Authenticated, ApiError> {
+        let now = app.ledger().now();
+        let token = app.auth().check(bearer(&parts.headers)?, now)?;
+        Ok(Authenticated { token, now })
+    }
+
+    /// Refuses those without any of `duties` before their request is looked at.
+    pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
+        if self.token.identity.duties.any(duties) {
+            Ok(())
+        } else {
+            Err(ledger::Error::Forbidden.into())
+        }
+    }
+}
+
+/// The caller that the ledger is told, for what is recorded or read.
+pub(crate) fn caller(parts: &Parts, app: &App, identity: &Arc<Identity>) -> Caller {
+    let visit = parts.extensions.get::<Visit>();
+    let ip = forwarded::client(
+        visit.and_then(|visit| visit.peer),
+        &parts.headers,
+        &app.config().trusted_proxies,
+    );
+    let request_id = visit.and_then(|visit| visit.request_id.to_str().ok()).map(Box::from);
+    Caller {
+        identity: Arc::clone(identity),
+        dialect: Dialect::Native,
+        origin: Origin { ip, request_id },
+    }
+}
+
+/// One who may read keys and events.
+pub(crate) struct Reader {
+    /// Who.
+    pub(crate) caller: Caller,
+    /// Until when its token is accepted.
+    pub(crate) expires_at: Timestamp,
+    /// The moment that was checked.
+    pub(crate) now: Timestamp,
+}
+
+impl Reader {
+    /// Refuses those who may read, but not this.
+    pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
+        if self.caller.identity.duties.any(duties) {
+            Ok(())
+        } else {
+            Err(ledger::Error::Forbidden.into())
+        }
+    }
+}
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Reader, ApiError> {
+        let who = Authenticated::of(parts, app)?;
+        who.require(READ)?;
+        let caller = caller(parts, app, &who.token.identity);
+        Ok(Reader { caller, expires_at: who.token.expires_at, now: who.now })
+    }
+}

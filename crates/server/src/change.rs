@@ -1,0 +1,69 @@
+//! `/v1/keys/{id}/…`: switched on and off, ended, withdrawn.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use keys::KeyId;
+use ledger::Change;
+
+use crate::ask::Asked;
+use crate::wire::{self, Event, Key, Reasoned};
+use crate::{ApiError, App};
+
+/// `POST /v1/keys/{id}/enable`
+pub(crate) async fn enable(
+    State(app): State<App>,
+    asked: Asked<Reasoned, KeyId>,
+) -> Result<Response, ApiError> {
+    asked.body.only_reason()?;
+    change(&app, asked, Change::Enable).await
+}
+
+/// `POST /v1/keys/{id}/disable`
+pub(crate) async fn disable(
+    State(app): State<App>,
+    asked: Asked<Reasoned, KeyId>,
+) -> Result<Response, ApiError> {
+    asked.body.only_reason()?;
+    change(&app, asked, Change::Disable).await
+}
+
+/// `POST /v1/keys/{id}/expire`
+pub(crate) async fn expire(
+    State(app): State<App>,
+    asked: Asked<Reasoned, KeyId>,
+) -> Result<Response, ApiError> {
+    asked.body.only_reason()?;
+    change(&app, asked, Change::Expire).await
+}
+
+/// `POST /v1/keys/{id}/revoke`
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    asked: Asked<Reasoned, KeyId>,
+) -> Result<Response, ApiError> {
+    let said = asked.body.revocation(asked.now)?;
+    change(&app, asked, Change::Revoke(said)).await
+}
+
+/// `DELETE /v1/keys/{id}`: revokes; a key is never gone.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    asked: Asked<Reasoned, KeyId>,
+) -> Result<Response, ApiError> {
+    revoke(State(app), asked).await
+}
+
+async fn change(
+    app: &App,
+    asked: Asked<Reasoned, KeyId>,
+    change: Change,
+) -> Result<Response, ApiError> {
+    let changed = app.ledger().change(&asked.caller, asked.target, change, asked.ask).await?;
+    let event = Event::for_key(&changed.entry, Some(asked.target));
+    let answer = wire::Changed { key: Key::new(&changed.key), event };
+    let mut response = wire::json(StatusCode::OK, &answer);
+    wire::tag(&mut response, changed.key.standing.revision);
+    wire::replayed(&mut response, changed.replayed);
+    Ok(response)
+}

@@ -1,0 +1,177 @@
+//! `/v1/events`: the log as events, a page at a time or all of it.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use ledger::{Caller, Entry, EventFilter, Ledger, Page, Seq, Walk};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::auth::Reader;
+use crate::extract::{Path, Place, Query, limit, parse};
+use crate::health::blocking;
+use crate::keys_routes::Nothing;
+use crate::wire::{self, Event};
+use crate::{ApiError, App, Code, cursor, export};
+
+/// A page is filled from at most so many reads: a filter that nothing fits must not read the
+/// whole log in one request.
+const MOST_READS: usize = 16;
+
+/// Which events to list; what is missing does not matter.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListEvents {
+    /// Only events after this place.
+    after: Option<u64>,
+    /// At most so many: 1 to 500, default 50; all when they are streamed.
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// `asc` (default) is oldest first, `desc` newest first.
+    order: Option<String>,
+    /// The account of the key.
+    account: Option<String>,
+    /// The key.
+    #[param(format = "uuid")]
+    key: Option<String>,
+    /// `created`, `enabled`, `disabled`, `expired` or `revoked`.
+    r#type: Option<String>,
+    /// The subject that acted.
+    actor: Option<String>,
+    /// Recorded at this moment or later.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Recorded before this moment.
+    #[param(format = DateTime)]
+    to: Option<String>,
+}
+
+impl ListEvents {
+    pub(crate) fn filter(&self) -> Result<EventFilter, ApiError> {
+        Ok(EventFilter {
+            account: parse("account", self.account.as_deref())?,
+            key: parse("key", self.key.as_deref())?,
+            kind: parse("type", self.r#type.as_deref())?,
+            actor: parse("actor", self.actor.as_deref())?,
+            from: parse("from", self.from.as_deref())?,
+            to: parse("to", self.to.as_deref())?,
+        })
+    }
+
+    /// Where the list begins and which way it goes.
+    fn walk(&self) -> Result<Walk, ApiError> {
+        let start = match self.order.as_deref() {
+            None | Some("asc") => Walk::Up(self.after.map_or(Seq(0), |after| Seq(after).next())),
+            Some("desc") => Walk::Down(Seq(u64::MAX)),
+            Some(_) => return Err(ApiError::field("order", "must be one of: asc desc")),
+        };
+        match (self.cursor.as_deref().map(cursor::events).transpose()?, start) {
+            (None, start) => Ok(start),
+            (Some(Walk::Up(at)), Walk::Up(from)) => Ok(Walk::Up(at.max(from))),
+            (Some(Walk::Down(at)), Walk::Down(_)) => Ok(Walk::Down(at)),
+            (Some(_), _) => Err(ApiError::field("cursor", "is of a list in the other order")),
+        }
+    }
+}
+
+/// A walk over the events of one filter.
+#[derive(Clone)]
+pub(crate) struct Tour {
+    pub(crate) caller: Caller,
+    pub(crate) filter: EventFilter,
+    /// Nothing up to this place is shown.
+    pub(crate) after: Option<Seq>,
+}
+
+impl Tour {
+    /// The next events, at most `limit` of them; perhaps fewer though more follow.
+    pub(crate) fn read(
+        &self,
+        ledger: &Ledger,
+        walk: Walk,
+        limit: usize,
+    ) -> Result<Page<Entry, Walk>, ledger::Error> {
+        let mut page = ledger.events(&self.caller, &self.filter, walk, limit)?;
+        if let (Some(after), Walk::Down(_)) = (self.after, walk) {
+            let whole = page.items.len();
+            page.items.retain(|entry| entry.seq > after);
+            let passed = matches!(page.next, Some(Walk::Down(next)) if next <= after.next());
+            if page.items.len() < whole || passed {
+                page.next = None;
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// `GET /v1/events`
+pub(crate) async fn list(
+    State(app): State<App>,
+    who: Reader,
+    headers: HeaderMap,
+    Query(asked): Query<ListEvents>,
+) -> Result<Response, ApiError> {
+    let most = limit(asked.limit)?;
+    let mut walk = asked.walk()?;
+    let tour = Tour { caller: who.caller, filter: asked.filter()?, after: asked.after.map(Seq) };
+    if let Some(format) = export::wanted(&headers) {
+        let most = asked.limit.map(|_| most);
+        return export::stream(&app, tour, walk, most, format, who.expires_at).await;
+    }
+    let ledger = app.ledger().clone();
+    let (items, next) = blocking(move || {
+        let mut items = Vec::new();
+        for _ in 0..MOST_READS {
+            let page = tour.read(&ledger, walk, most - items.len())?;
+            items.extend(page.items);
+            match page.next {
+                None => return Ok((items, None)),
+                Some(next) => walk = next,
+            }
+            if items.len() >= most {
+                break;
+            }
+        }
+        Ok((items, Some(walk)))
+    })
+    .await?;
+    let shown_for = parse("key", asked.key.as_deref())?;
+    let items = items.iter().map(|entry| Event::for_key(entry, shown_for)).collect();
+    let page = wire::Page { items, next_cursor: next.map(cursor::of_events) };
+    Ok(wire::json(StatusCode::OK, &page))
+}
+
+/// `GET /v1/events/{seq}`
+pub(crate) async fn one(
+    State(app): State<App>,
+    who: Reader,
+    Path(Place(seq)): Path<Place>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    let ledger = app.ledger().clone();
+    let found = tokio::task::spawn_blocking(move || ledger.event(&who.caller, seq))
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
+    let entry = match found {
+        Ok(entry) => entry,
+        Err(
+            ledger::Error::BeyondTheLog { .. } | ledger::Error::Refused(keys::Refusal::UnknownKey),
+        ) => return Err(ApiError::new(Code::EventNotFound, "no such event")),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
+}
+
+/// Whether a client asks for `media_type`.
+pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    headers.get_all(header::ACCEPT).iter().any(|value| {
+        value.to_str().is_ok_and(|text| {
+            text.split(',').any(|part| {
+                let name = part.split(';').next().unwrap_or_default();
+                name.trim().eq_ignore_ascii_case(media_type)
+            })
+        })
+    })
+}

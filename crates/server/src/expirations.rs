@@ -1,0 +1,29 @@
+//! `POST /v1/expirations`: records what is due, for a worker outside the process.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::ask::Asked;
+use crate::wire::{self, Expirations, Text, Time};
+use crate::{ApiError, App};
+
+/// `POST /v1/expirations`
+pub(crate) async fn expire_due(
+    State(app): State<App>,
+    asked: Asked<Expirations>,
+) -> Result<Response, ApiError> {
+    let limit = asked.body.limit()?;
+    if asked.ask.dry_run {
+        return Err(ApiError::field("dry_run", "what is due is seen in /v1/expiring?within_s=0"));
+    }
+    let done = app.ledger().expire_due(&asked.caller, limit, asked.ask.idempotency).await?;
+    let answer = wire::Ended {
+        expired: done.expired.into_iter().map(Text).collect(),
+        more: done.more,
+        next_due: done.next_due.map(Time),
+    };
+    let mut response = wire::json(StatusCode::OK, &answer);
+    wire::replayed(&mut response, done.replayed);
+    Ok(response)
+}

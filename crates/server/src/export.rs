@@ -1,0 +1,209 @@
+//! All events of a filter at once, as NDJSON or CSV, read page by page as the client takes them.
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use keys::{KeyId, Timestamp};
+use ledger::{Entry, Walk};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::events::{Tour, accepts};
+use crate::health::blocking;
+use crate::wire::{self, Event};
+use crate::{ApiError, App};
+
+/// Events read at once. With one page on its way, this bounds what a slow client holds.
+const PAGE: usize = 500;
+
+const HEAD: &str = "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,\
+    actor_via,ip,request_id,dialect,reason,reason_code,before,after,data\r\n";
+
+/// How events are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// RFC 4180, with a line of names first.
+    Csv,
+}
+
+/// What the client asks for, if it is not a page of JSON.
+pub(crate) fn wanted(headers: &HeaderMap) -> Option<Format> {
+    if accepts(headers, "application/x-ndjson") {
+        Some(Format::Ndjson)
+    } else if accepts(headers, "text/csv") {
+        Some(Format::Csv)
+    } else {
+        None
+    }
+}
+
+/// Streams everything from `walk` on to the log's end, at most `most` events. It is cut off, and
+/// not ended, when the token expires, the service stops or the log cannot be read: a client must
+/// not take a part for the whole.
+pub(crate) async fn stream(
+    app: &App,
+    tour: Tour,
+    walk: Walk,
+    most: Option<usize>,
+    format: Format,
+    expires_at: Timestamp,
+) -> Result<Response, ApiError> {
+    // The first page comes before the answer's head, so that a refusal can still be one.
+    let mut left = most.unwrap_or(usize::MAX);
+    let ledger = app.ledger().clone();
+    let (first, also) = (tour.clone(), ledger.clone());
+    let mut page = blocking(move || first.read(&also, walk, PAGE.min(left))).await?;
+
+    let (send, receive) = mpsc::channel::<io::Result<Bytes>>(1);
+    let stopping = app.stopping();
+    tokio::spawn(async move {
+        let mut head = format == Format::Csv;
+        loop {
+            left -= page.items.len();
+            let text = write(&page.items, format, head, tour.filter.key);
+            head = false;
+            if !text.is_empty() && send.send(Ok(Bytes::from(text))).await.is_err() {
+                return;
+            }
+            let Some(next) = page.next.filter(|_| left > 0) else { return };
+            let over = *stopping.borrow() || ledger.now() >= expires_at;
+            let (tour, also) = (tour.clone(), ledger.clone());
+            let read = blocking(move || tour.read(&also, next, PAGE.min(left)));
+            let read = if over { Err(()) } else { read.await.map_err(drop) };
+            match read {
+                Ok(next) => page = next,
+                Err(()) => {
+                    let _ = send.send(Err(io::Error::other("cut off"))).await;
+                    return;
+                }
+            }
+        }
+    });
+    let content_type = HeaderValue::from_static(match format {
+        Format::Ndjson => "application/x-ndjson",
+        Format::Csv => "text/csv; charset=utf-8; header=present",
+    });
+    let body = Body::from_stream(ReceiverStream::new(receive));
+    Ok(wire::typed(StatusCode::OK, content_type, body))
+}
+
+fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> Vec<u8> {
+    let mut text = Vec::with_capacity(entries.len() * 512);
+    if head {
+        text.extend_from_slice(HEAD.as_bytes());
+    }
+    for entry in entries {
+        let event = Event::for_key(entry, key);
+        match format {
+            Format::Ndjson => {
+                // Into memory: this cannot fail.
+                let _ = serde_json::to_writer(&mut text, &event);
+                text.push(b'\n');
+            }
+            Format::Csv => row(&mut text, &event),
+        }
+    }
+    text
+}
+
+fn row(text: &mut Vec<u8>, event: &Event<'_>) {
+    let ip = event.origin.ip.map(|ip| ip.0.to_string());
+    let fields = [
+        event.seq.to_string(),
+        event.recorded_at.0.to_string(),
+        event.r#type.to_owned(),
+        event.key_id.0.to_string(),
+        event.account.to_owned(),
+        event.revision.to_string(),
+        event.actor.subject.to_owned(),
+        event.actor.account.to_owned(),
+        event.actor.via.to_string(),
+        ip.unwrap_or_default(),
+        event.origin.request_id.unwrap_or_default().to_owned(),
+        event.origin.dialect.to_owned(),
+        event.reason.unwrap_or_default().to_owned(),
+        event.reason_code.unwrap_or_default().to_owned(),
+        event.before.unwrap_or_default().to_owned(),
+        event.after.to_owned(),
+        serde_json::to_string(&event.data).unwrap_or_default(),
+    ];
+    for (at, field) in fields.iter().enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        quote(text, field);
+    }
+    text.extend_from_slice(b"\r\n");
+}
+
+/// Writes a field: in quotes where it needs them, and with an apostrophe before what a spreadsheet
+/// would take for a formula.
+fn quote(text: &mut Vec<u8>, field: &str) {
+    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    if !formula && !field.contains([',', '"', '\r', '\n', '\'']) {
+        text.extend_from_slice(field.as_bytes());
+        return;
+    }
+    text.push(b'"');
+    if formula {
+        text.push(b'\'');
+    }
+    text.extend_from_slice(field.replace('"', "\"\"").as_bytes());
+    text.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn quoted(field: &str) -> String {
+        let mut text = Vec::new();
+        quote(&mut text, field);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn no_field_is_a_formula() {
+        let table = [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=1+1", "\"'=1+1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("-2", "\"'-2\""),
+            ("+2", "\"'+2\""),
+            ("a\nb", "\"a\nb\""),
+            ("", ""),
+        ];
+        for (field, want) in table {
+            assert_eq!(quoted(field), want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_field_stays_one_field(field in "\\PC{0,40}|[=+@\",\\r\\n-]{0,6}") {
+            let text = quoted(&field);
+            let read = match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+                Some(inner) => {
+                    let bare = inner.replace("\"\"", "");
+                    prop_assert!(!bare.contains('"'));
+                    inner.replace("\"\"", "\"")
+                }
+                None => {
+                    let plain = !text.contains([',', '"', '\n', '\r']);
+                    prop_assert!(plain);
+                    text
+                }
+            };
+            prop_assert!(!read.starts_with(['=', '+', '-', '@']));
+            prop_assert_eq!(read.strip_prefix('\'').unwrap_or(&read), field.strip_prefix('\'').unwrap_or(&field));
+        }
+    }
+}

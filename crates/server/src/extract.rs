@@ -1,0 +1,204 @@
+//! Parsing at the door: bodies, paths, queries and headers, every refusal a problem.
+
+use std::str::FromStr;
+
+use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+use keys::Invalid;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{ApiError, Code};
+
+/// The longest body that is read.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// Checks a value that came in `field`.
+pub(crate) fn field<T>(field: &str, parsed: Result<T, Invalid>) -> Result<T, ApiError> {
+    parsed.map_err(|why| ApiError::field(field, why))
+}
+
+/// Parses the text that came in `name`, if it came.
+pub(crate) fn parse<T>(name: &str, text: Option<&str>) -> Result<Option<T>, ApiError>
+where
+    T: FromStr<Err = Invalid>,
+{
+    text.map(|text| field(name, text.parse())).transpose()
+}
+
+/// Reads a whole body of at most [`MAX_BODY`] bytes.
+pub(crate) async fn read_body(body: HttpBody) -> Result<Bytes, ApiError> {
+    let too_large = || ApiError::new(Code::PayloadTooLarge, "the body may have 65536 bytes");
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) => {
+            let limit = std::error::Error::source(&error)
+                .is_some_and(|source| source.to_string().contains("limit"));
+            Err(if limit || error.to_string().contains("limit") {
+                too_large()
+            } else {
+                ApiError::new(Code::InvalidRequest, "body: was cut off")
+            })
+        }
+    }
+}
+
+/// Reads JSON. Unknown and repeated fields are refused by `T`.
+pub(crate) fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|_| json_error::<T>(bytes))
+}
+
+/// Reads it again, to say where it is wrong: only those who send something wrong pay for that.
+#[cold]
+fn json_error<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiError {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(error) => {
+            let path = error.path().to_string();
+            let syntax = !error.inner().is_data();
+            invalid("body", &path, &error.into_inner().to_string(), syntax)
+        }
+        Ok(_) => ApiError::field("body", "must be one JSON object"),
+    }
+}
+
+/// Names the field and what it must be. The value itself is not repeated: it may be a secret.
+fn invalid(part: &str, path: &str, message: &str, syntax: bool) -> ApiError {
+    let message =
+        if syntax { "must be JSON" } else { message.split(" at line ").next().unwrap_or(message) };
+    let message = match message.split_once(", expected ") {
+        Some((wrong, expected)) if wrong.starts_with("invalid ") => format!("must be {expected}"),
+        Some((wrong, _)) if wrong.starts_with("unknown field") => "unknown field".to_owned(),
+        Some(_) | None if message.starts_with("unknown field") => "unknown field".to_owned(),
+        Some(_) | None => message.to_owned(),
+    };
+    // A field's name is the sender's own text: kept short, and never a key's.
+    let name: String = path.chars().take(64).collect();
+    let hidden = name.split('.').any(keys::looks_like_key);
+    match name.as_str() {
+        "" | "." | "?" => ApiError::field(part, message),
+        _ if hidden => ApiError::field(part, message),
+        name => ApiError::field(name, message),
+    }
+}
+
+/// Reads a query. Unknown and repeated parameters are refused by `T`.
+pub(crate) fn query<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiError> {
+    let parameters = form_urlencoded::parse(text.unwrap_or_default().as_bytes());
+    let reader = serde_urlencoded::Deserializer::new(parameters);
+    serde_path_to_error::deserialize(reader).map_err(|error| {
+        let path = error.path().to_string();
+        invalid("query", &path, &error.into_inner().to_string(), false)
+    })
+}
+
+/// The query, as a `T`.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        query(parts.uri.query()).map(Query)
+    }
+}
+
+/// The one parameter of the path, as a `T`.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: FromStr<Err = Invalid>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::RawPathParams::from_request_parts(parts, state).await;
+        let bad = || ApiError::field("path", "must be UTF-8");
+        let path = path.map_err(|_| bad())?;
+        let (name, value) = path.iter().next().ok_or_else(bad)?;
+        field(name, value.parse()).map(Path)
+    }
+}
+
+/// A place in the log, in a path.
+pub(crate) struct Place(pub(crate) ledger::Seq);
+
+impl FromStr for Place {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Place, Invalid> {
+        number(text)
+            .map(|seq| Place(ledger::Seq(seq)))
+            .ok_or_else(|| Invalid("must be a number".to_owned()))
+    }
+}
+
+/// A number of digits alone: no sign, no space.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// A header's text, refused if it comes twice or is no text.
+pub(crate) fn header_text(
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&str>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(ApiError::field(name.as_str(), "must be sent once"));
+    }
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| ApiError::field(name.as_str(), "must be printable characters"))
+}
+
+/// The revision that `If-Match` asks for; `*` asks for none in particular.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
+    match header_text(headers, &header::IF_MATCH)?.map(str::trim) {
+        None | Some("*") => Ok(None),
+        Some(text) => text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .and_then(number)
+            .and_then(|revision| u32::try_from(revision).ok())
+            .map(Some)
+            .ok_or_else(|| ApiError::field("if-match", "must be one revision such as \"3\"")),
+    }
+}
+
+/// The caller's idempotency key: 1 to 255 printable characters.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let name = HeaderName::from_static("idempotency-key");
+    let text = header_text(headers, &name)?;
+    match text {
+        Some(text)
+            if !(1..=255).contains(&text.len())
+                || !text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') =>
+        {
+            Err(ApiError::field("idempotency-key", "must be 1 to 255 printable characters"))
+        }
+        text => Ok(text),
+    }
+}
+
+/// How long a page may be: `?limit=`.
+pub(crate) fn limit(asked: Option<u64>) -> Result<usize, ApiError> {
+    match asked {
+        None => Ok(50),
+        Some(limit @ 1..=500) => Ok(usize::try_from(limit).unwrap_or(500)),
+        Some(_) => Err(ApiError::field("limit", "must be between 1 and 500")),
+    }
+}
+
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;

@@ -1,0 +1,37 @@
+//! `/healthz` and `/readyz`, and where work that waits for a disk is done.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{ApiError, App, Code, wire};
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok` or `ready`.
+    status: &'static str,
+}
+
+/// `GET /healthz`: the process answers.
+pub(crate) async fn alive() -> Response {
+    wire::json(StatusCode::OK, &Health { status: "ok" })
+}
+
+/// `GET /readyz`: the log is open, replayed and writable.
+pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
+    app.ledger().ready().map_err(|why| ApiError::new(Code::NotReady, why.to_string()))?;
+    Ok(wire::json(StatusCode::OK, &Health { status: "ready" }))
+}
+
+/// Does what reads the disk away from the threads that answer requests.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ledger::Error> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(ApiError::from),
+        Err(error) => Err(ApiError::internal(&error)),
+    }
+}

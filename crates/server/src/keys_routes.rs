@@ -1,0 +1,148 @@
+//! `/v1/keys`: made, rotated, read.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use keys::{KeyId, Rotation};
+use ledger::KeyFilter;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::ask::Asked;
+use crate::auth::Reader;
+use crate::extract::{Path, Query, field, limit, parse};
+use crate::health::blocking;
+use crate::wire::{self, Create, Event, Key, Rotate};
+use crate::{ApiError, App, cursor};
+
+/// `POST /v1/keys`
+pub(crate) async fn create(
+    State(app): State<App>,
+    asked: Asked<Create>,
+) -> Result<Response, ApiError> {
+    let draft = asked.body.draft()?;
+    let dry_run = asked.ask.dry_run;
+    let created = app.ledger().create(&asked.caller, draft, asked.ask).await?;
+    Ok(made(&created, dry_run))
+}
+
+/// `POST /v1/keys/{id}/rotate`
+pub(crate) async fn rotate(
+    State(app): State<App>,
+    asked: Asked<Rotate, KeyId>,
+) -> Result<Response, ApiError> {
+    let rotation = field("overlap_s", Rotation::new(asked.body.overlap_s.unwrap_or(0)))?;
+    let changes = asked.body.changes()?;
+    let dry_run = asked.ask.dry_run;
+    let created =
+        app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;
+    Ok(made(&created, dry_run))
+}
+
+fn made(created: &ledger::Created, dry_run: bool) -> Response {
+    let status = if dry_run { StatusCode::OK } else { StatusCode::CREATED };
+    let answer = wire::Created {
+        key: Key::new(&created.key),
+        secret: created.secret.as_ref().map(keys::Secret::reveal),
+    };
+    let mut response = wire::json(status, &answer);
+    wire::tag(&mut response, created.key.standing.revision);
+    wire::replayed(&mut response, created.replayed);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let location = format!("/v1/keys/{}", created.key.key.id);
+    if !dry_run && let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// Which keys to list; what is missing does not matter.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListKeys {
+    /// `enabled`, `disabled`, `expired` or `revoked`.
+    status: Option<String>,
+    /// `live` or `sandbox`.
+    environment: Option<String>,
+    /// `secret` or `public`.
+    kind: Option<String>,
+    /// The subject it belongs to.
+    owner: Option<String>,
+    /// Its project.
+    project: Option<String>,
+    /// Its role.
+    role: Option<String>,
+    /// The beginning of its shown prefix.
+    prefix: Option<String>,
+    /// Part of its name or description, whatever the case.
+    q: Option<String>,
+    /// Due before this moment.
+    #[param(format = DateTime)]
+    expires_before: Option<String>,
+    /// The tenant, for tokens of all accounts.
+    account: Option<String>,
+    /// At most so many: 1 to 500, default 50.
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// `GET /v1/keys`
+pub(crate) async fn list(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<ListKeys>,
+) -> Result<Response, ApiError> {
+    let limit = limit(asked.limit)?;
+    let after = cursor::keys(asked.cursor.as_deref())?;
+    let filter = KeyFilter {
+        account: parse("account", asked.account.as_deref())?,
+        status: parse("status", asked.status.as_deref())?,
+        environment: parse("environment", asked.environment.as_deref())?,
+        kind: parse("kind", asked.kind.as_deref())?,
+        owner: parse("owner", asked.owner.as_deref())?,
+        project: parse("project", asked.project.as_deref())?,
+        role: parse("role", asked.role.as_deref())?,
+        dialect: None,
+        prefix: asked.prefix.map(Into::into),
+        q: asked.q.map(Into::into),
+        expires_before: parse("expires_before", asked.expires_before.as_deref())?,
+    };
+    let page = app.ledger().keys(&who.caller, &filter, after, limit)?;
+    let items = page.items.iter().map(Key::new).collect();
+    let page = wire::Page { items, next_cursor: page.next.map(cursor::of_keys) };
+    Ok(wire::json(StatusCode::OK, &page))
+}
+
+/// A query without parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// `GET /v1/keys/{id}`
+pub(crate) async fn one(
+    State(app): State<App>,
+    who: Reader,
+    Path(id): Path<KeyId>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    let view = app.ledger().key(&who.caller, id)?;
+    let mut response = wire::json(StatusCode::OK, &Key::new(&view));
+    wire::tag(&mut response, view.standing.revision);
+    Ok(response)
+}
+
+/// `GET /v1/keys/{id}/history`
+pub(crate) async fn history(
+    State(app): State<App>,
+    who: Reader,
+    Path(id): Path<KeyId>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    let ledger = app.ledger().clone();
+    let entries = blocking(move || ledger.history(&who.caller, id)).await?;
+    let items = entries.iter().map(|entry| Event::for_key(entry, Some(id))).collect();
+    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor: None }))
+}

@@ -1,0 +1,171 @@
+//! `GET /metrics`: counts and times for Prometheus, with no account, subject or key in a label.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Opts, Registry, TextEncoder,
+};
+
+use crate::{ApiError, App};
+
+/// From 50 µs, a verify, to 10 s, a long report.
+const BUCKETS: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0,
+    10.0,
+];
+const METHODS: [&str; 8] = ["GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS", "other"];
+/// The statuses that the service answers with; any other is looked up.
+const STATUSES: [u16; 18] =
+    [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 412, 413, 422, 429, 431, 500, 503, 504];
+
+/// All series of the service.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Option<IntCounterVec>,
+    seconds: Option<HistogramVec>,
+    gauges: Vec<(IntGauge, Reading)>,
+}
+
+type Reading = fn(&ledger::Stats) -> u64;
+
+impl Metrics {
+    pub(crate) fn new() -> Metrics {
+        let registry = Registry::new();
+        let requests = IntCounterVec::new(
+            Opts::new("http_requests_total", "Requests answered"),
+            &["route", "method", "status"],
+        )
+        .ok();
+        let seconds = HistogramVec::new(
+            HistogramOpts::new("http_request_duration_seconds", "Time to the answer's head")
+                .buckets(BUCKETS.to_vec()),
+            &["route"],
+        )
+        .ok();
+        // Names and labels above are constants; were one refused, its series would be missing.
+        for collector in
+            requests.iter().cloned().map(boxed).chain(seconds.iter().cloned().map(boxed))
+        {
+            let _ = registry.register(collector);
+        }
+        let readings: [(&str, &str, Reading); 4] = [
+            ("keyledger_keys", "Keys in the table", |stats| stats.keys),
+            ("keyledger_log_size", "Records in the log", |stats| stats.log_size),
+            ("keyledger_commits", "Batches committed since the start", |stats| stats.batches),
+            ("keyledger_queue_depth", "Commands waiting for the writer", |stats| {
+                u64::try_from(stats.queue_depth).unwrap_or(u64::MAX)
+            }),
+        ];
+        let mut gauges = Vec::with_capacity(readings.len());
+        for (name, help, reading) in readings {
+            if let Ok(gauge) = IntGauge::new(name, help)
+                && registry.register(Box::new(gauge.clone())).is_ok()
+            {
+                gauges.push((gauge, reading));
+            }
+        }
+        Metrics { registry, requests, seconds, gauges }
+    }
+
+    /// The series of one route.
+    pub(crate) fn route(&self, template: &'static str) -> RouteMetrics {
+        RouteMetrics {
+            template,
+            requests: self.requests.clone(),
+            seconds: self.seconds.as_ref().map(|seconds| seconds.with_label_values(&[template])),
+            bound: std::array::from_fn(|_| OnceLock::new()),
+        }
+    }
+
+    fn text(&self, stats: &ledger::Stats) -> Result<Vec<u8>, prometheus::Error> {
+        for (gauge, reading) in &self.gauges {
+            gauge.set(i64::try_from(reading(stats)).unwrap_or(i64::MAX));
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn boxed<C: prometheus::core::Collector + 'static>(
+    collector: C,
+) -> Box<dyn prometheus::core::Collector> {
+    Box::new(collector)
+}
+
+/// The series of one route: bound the first time they are met, then one atomic addition.
+pub(crate) struct RouteMetrics {
+    template: &'static str,
+    requests: Option<IntCounterVec>,
+    seconds: Option<Histogram>,
+    bound: [OnceLock<IntCounter>; METHODS.len() * STATUSES.len()],
+}
+
+impl RouteMetrics {
+    /// The route's template.
+    pub(crate) fn template(&self) -> &'static str {
+        self.template
+    }
+
+    /// Counts one answer.
+    pub(crate) fn record(&self, method: &Method, status: StatusCode, took: Duration) {
+        if let Some(seconds) = &self.seconds {
+            seconds.observe(took.as_secs_f64());
+        }
+        let Some(requests) = &self.requests else { return };
+        let bind = || {
+            let labels = [self.template, method_label(method), status.as_str()];
+            requests.with_label_values(&labels)
+        };
+        let known = STATUSES.iter().position(|known| *known == status.as_u16());
+        match known.and_then(|at| self.bound.get(method_index(method) * STATUSES.len() + at)) {
+            Some(slot) => slot.get_or_init(bind).inc(),
+            None => bind().inc(),
+        }
+    }
+}
+
+fn method_index(method: &Method) -> usize {
+    METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len() - 1)
+}
+
+/// The method, or `other`: a client must not be able to make new series.
+pub(crate) fn method_label(method: &Method) -> &'static str {
+    METHODS.get(method_index(method)).copied().unwrap_or("other")
+}
+
+/// `GET /metrics`
+pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
+    let text =
+        app.metrics().text(&app.ledger().stats()).map_err(|error| ApiError::internal(&error))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_up_method_makes_no_new_series() {
+        let metrics = Metrics::new();
+        let route = metrics.route("/v1/keys");
+        for method in ["BREW", "WHEN", "GET"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            route.record(&method, StatusCode::OK, Duration::from_micros(70));
+            route.record(&method, StatusCode::IM_A_TEAPOT, Duration::from_micros(70));
+        }
+        let text = String::from_utf8(metrics.text(&ledger::Stats::default()).unwrap()).unwrap();
+        assert!(
+            text.contains(
+                "http_requests_total{method=\"other\",route=\"/v1/keys\",status=\"200\"} 2"
+            )
+        );
+        assert!(text.contains("http_request_duration_seconds_count{route=\"/v1/keys\"} 6"));
+        assert!(!text.contains("BREW"));
+    }
+}

@@ -1,0 +1,131 @@
+//! `/v1/report/access` and `/v1/table-digest`: what an auditor asks.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use keys::Timestamp;
+use ledger::{Held, Seq};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::{AUDIT, Reader};
+use crate::extract::{Query, parse};
+use crate::health::blocking;
+use crate::wire::{self, Made, Time};
+use crate::{ApiError, App};
+
+/// Between which moments, and whose.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Between {
+    /// From this moment on.
+    #[param(format = DateTime, required = true)]
+    from: Option<String>,
+    /// To this moment.
+    #[param(format = DateTime, required = true)]
+    to: Option<String>,
+    /// The tenant, for tokens of all accounts.
+    account: Option<String>,
+}
+
+/// Who held which active key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Access<'a> {
+    /// As asked.
+    #[schema(value_type = String, format = DateTime)]
+    from: Time,
+    /// As asked.
+    #[schema(value_type = String, format = DateTime)]
+    to: Time,
+    /// One for each span of time that a key could be used in, by key id.
+    items: Vec<HeldKey<'a>>,
+}
+
+/// A span of time that a key could be used in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeldKey<'a> {
+    /// The key as it was made.
+    key: Made<'a>,
+    /// From when, at the earliest the report's `from`.
+    #[schema(value_type = String, format = DateTime)]
+    from: Time,
+    /// Until when, at the latest the report's `to`.
+    #[schema(value_type = String, format = DateTime)]
+    until: Time,
+    /// Its status at the report's end.
+    status_at_end: &'static str,
+}
+
+impl<'a> HeldKey<'a> {
+    fn new(held: &'a Held) -> HeldKey<'a> {
+        HeldKey {
+            key: Made::new(&held.key),
+            from: Time(held.from),
+            until: Time(held.until),
+            status_at_end: held.status.as_str(),
+        }
+    }
+}
+
+/// `GET /v1/report/access`
+pub(crate) async fn access(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<Between>,
+) -> Result<Response, ApiError> {
+    let moment = |name, text: Option<&str>| -> Result<Timestamp, ApiError> {
+        parse(name, text)?.ok_or_else(|| ApiError::field(name, "is missing"))
+    };
+    let from = moment("from", asked.from.as_deref())?;
+    let to = moment("to", asked.to.as_deref())?;
+    if from > to {
+        return Err(ApiError::field("to", "must not lie before from"));
+    }
+    let account = parse("account", asked.account.as_deref())?;
+    let ledger = app.ledger().clone();
+    let held = blocking(move || ledger.held(&who.caller, account.as_ref(), from, to)).await?;
+    let items = held.iter().map(HeldKey::new).collect();
+    Ok(wire::json(StatusCode::OK, &Access { from: Time(from), to: Time(to), items }))
+}
+
+/// At which place.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct At {
+    /// After so many records; all of them by default.
+    seq: Option<u64>,
+}
+
+/// What the table of keys was.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TableDigest {
+    /// How many records it was built from.
+    seq: u64,
+    /// SHA-256 of the table in its one written form, in hex.
+    digest: String,
+}
+
+/// `GET /v1/table-digest`
+pub(crate) async fn table_digest(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<At>,
+) -> Result<Response, ApiError> {
+    who.require(AUDIT)?;
+    let ledger = app.ledger().clone();
+    let (seq, digest) =
+        blocking(move || ledger.table_digest(&who.caller, asked.seq.map(Seq))).await?;
+    let digest = hex(&digest);
+    Ok(wire::json(StatusCode::OK, &TableDigest { seq: seq.0, digest }))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Into memory: this cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

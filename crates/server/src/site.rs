@@ -1,0 +1,207 @@
+//! The request layer: request ids, time limit, metrics, and the one form of errors.
+//!
+//! It stands around the router instead of in it, so that a request passes one future and no boxed
+//! layer. It logs the route's template, never the path, the query or a header.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use tower::Service;
+
+use crate::error::Problem;
+use crate::metrics::RouteMetrics;
+use crate::{ApiError, App, Code};
+
+/// The most header fields a request may have.
+const MAX_HEADERS: usize = 64;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the layer knows of a request, for its handler.
+#[derive(Clone)]
+pub(crate) struct Visit {
+    /// The answer's `X-Request-Id`: 1 to 64 characters.
+    pub(crate) request_id: HeaderValue,
+    /// The address at the other end of the connection.
+    pub(crate) peer: Option<IpAddr>,
+}
+
+/// A served set of routes. A clone is the same one.
+#[derive(Clone)]
+pub struct Site(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    router: Router,
+    names: matchit::Router<usize>,
+    metrics: Vec<RouteMetrics>,
+    /// For what no route matches.
+    unknown: RouteMetrics,
+    ids: RequestIds,
+}
+
+impl Site {
+    pub(crate) fn new(app: App, router: Router, templates: &[&'static str]) -> Site {
+        let mut names = matchit::Router::new();
+        let mut metrics = Vec::with_capacity(templates.len());
+        for template in templates {
+            // The router has taken the same template already.
+            if names.insert(*template, metrics.len()).is_ok() {
+                metrics.push(app.metrics().route(template));
+            }
+        }
+        let unknown = app.metrics().route("unknown");
+        Site(Arc::new(Inner { app, router, names, metrics, unknown, ids: RequestIds::new() }))
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.0.app
+    }
+
+    /// Answers one request that came from `peer`.
+    pub async fn answer(&self, mut request: Request, peer: Option<IpAddr>) -> Response {
+        let started = Instant::now();
+        let inner = &*self.0;
+        let route = inner.route(request.uri().path());
+        let method = request.method().clone();
+        let request_id = inner.ids.of(request.headers());
+        request.extensions_mut().insert(Visit { request_id: request_id.clone(), peer });
+
+        let mut response = if request.headers().len() > MAX_HEADERS {
+            ApiError::new(Code::TooManyHeaders, "at most 64 header fields").into_response()
+        } else {
+            let limit = inner.app.config().request_timeout;
+            match tokio::time::timeout(limit, inner.router.clone().call(request)).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => ApiError::new(
+                    Code::Timeout,
+                    "no answer in time; whether a change was made is not known",
+                )
+                .into_response(),
+            }
+        };
+        if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+            write_problem(&mut response, &error, &request_id);
+        }
+        response.headers_mut().insert(REQUEST_ID, request_id);
+
+        let took = started.elapsed();
+        route.record(&method, response.status(), took);
+        tracing::debug!(
+            route = route.template(),
+            method = crate::metrics::method_label(&method),
+            status = response.status().as_u16(),
+            micros = took.as_micros(),
+            "request"
+        );
+        response
+    }
+}
+
+impl Inner {
+    fn route(&self, path: &str) -> &RouteMetrics {
+        self.names
+            .at(path)
+            .ok()
+            .and_then(|found| self.metrics.get(*found.value))
+            .unwrap_or(&self.unknown)
+    }
+}
+
+/// Writes the body that the error's answer has been waiting for.
+#[cold]
+fn write_problem(response: &mut Response, error: &ApiError, request_id: &HeaderValue) {
+    let problem = Problem::new(error, request_id.to_str().unwrap_or_default());
+    let text = serde_json::to_vec(&problem).unwrap_or_default();
+    *response.body_mut() = Body::from(text);
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+impl Service<Request> for Site {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// For those who have no connection: the peer is unknown.
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let site = self.clone();
+        Box::pin(async move { Ok(site.answer(request, None).await) })
+    }
+}
+
+/// Names requests: a random start, then a walk through all 64-bit numbers in mixed order.
+struct RequestIds {
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> RequestIds {
+        let mut start = [0; 8];
+        // Ids need only differ; without randomness they start at 0.
+        let _ = getrandom::fill(&mut start);
+        RequestIds { next: AtomicU64::new(u64::from_le_bytes(start)) }
+    }
+
+    /// The caller's id if it is a sane one, else a new one.
+    fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        match headers.get(&REQUEST_ID) {
+            Some(id) if is_sane(id.as_bytes()) => id.clone(),
+            Some(_) | None => self.make(),
+        }
+    }
+
+    fn make(&self) -> HeaderValue {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        // SplitMix64: a bijection, so no id comes twice.
+        let mut mixed = self.next.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^= mixed >> 31;
+        let mut text = [0; 16];
+        for (digit, place) in text.iter_mut().zip(0_u32..) {
+            let nibble = (mixed >> (60 - 4 * place)) & 0xF;
+            *digit = HEX.get(usize::try_from(nibble).unwrap_or(0)).copied().unwrap_or(b'0');
+        }
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+fn is_sane(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len())
+        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sane_request_id_is_kept_and_another_replaced() {
+        let ids = RequestIds::new();
+        for (sent, kept) in [("a.B_9-", true), ("", false), ("a b", false), ("é", false)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_bytes(sent.as_bytes()).unwrap());
+            assert_eq!(ids.of(&headers) == sent, kept, "{sent}");
+        }
+        assert!(!is_sane(&[b'a'; 65]));
+        assert_ne!(ids.make(), ids.make());
+        assert!(is_sane(ids.make().as_bytes()));
+    }
+}

@@ -1,0 +1,124 @@
+//! What goes over the wire: types of their own, so that no change of a stored type reaches a client.
+
+mod event;
+mod key;
+mod request;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use keys::Timestamp;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+pub(crate) use self::event::Event;
+pub(crate) use self::key::{Key, KeyRef, Made};
+pub(crate) use self::request::{Create, Expirations, Reasoned, Rotate, Verify, permission};
+
+/// A moment: RFC 3339 in UTC with microseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Anything that is written as its text.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<T>(pub(crate) T);
+
+impl<T: std::fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// What is on it.
+    pub(crate) items: Vec<T>,
+    /// The `cursor` of the next page; null at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A new key: what `create` and `rotate` answer.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Created<'a> {
+    /// The key.
+    pub(crate) key: Key<'a>,
+    /// Its text, given once: null for a dry run and for a replay that came too late.
+    pub(crate) secret: Option<&'a str>,
+}
+
+/// What a change answers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Changed<'a> {
+    /// The key, as it was right after.
+    pub(crate) key: Key<'a>,
+    /// The event. Of a dry run, the one that would be recorded.
+    pub(crate) event: Event<'a>,
+}
+
+/// What verify answers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Verified<'a> {
+    /// Whether the key may be used: `code` is VALID.
+    pub(crate) valid: bool,
+    /// The first that holds of `MALFORMED`, `NOT_FOUND`, `REVOKED`, `EXPIRED`, `DISABLED`,
+    /// `WRONG_ENVIRONMENT`, `WRONG_PROJECT`, `IP_NOT_ALLOWED`, `INSUFFICIENT_PERMISSIONS`,
+    /// `USAGE_EXCEEDED`, `VALID`.
+    pub(crate) code: &'static str,
+    /// The key; null for `MALFORMED` and `NOT_FOUND`.
+    pub(crate) key: Option<KeyRef<'a>>,
+    /// How often it may still be used today; null without a limit.
+    pub(crate) remaining_today: Option<u32>,
+    /// The length of the log that this answer has seen.
+    pub(crate) log_size: u64,
+}
+
+/// What recording due keys answers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ended {
+    /// The keys whose end was recorded, soonest due first.
+    #[schema(value_type = Vec<String>)]
+    pub(crate) expired: Vec<Text<keys::KeyId>>,
+    /// Whether more is due.
+    pub(crate) more: bool,
+    /// When the next key is due; null if none has a due time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) next_due: Option<Time>,
+}
+
+/// An answer in JSON.
+pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    let mut text = Vec::with_capacity(1024);
+    // Strings, numbers and lists into memory: this cannot fail.
+    let _ = serde_json::to_writer(&mut text, value);
+    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+}
+
+/// An answer of any type.
+pub(crate) fn typed(status: StatusCode, content_type: HeaderValue, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// `ETag: "<revision>"`
+pub(crate) fn tag(response: &mut Response, revision: u32) {
+    let text = format!("\"{revision}\"");
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+}
+
+/// `Idempotency-Replayed: true`, if it was.
+pub(crate) fn replayed(response: &mut Response, replayed: bool) {
+    if replayed {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+}

@@ -1,0 +1,214 @@
+//! Events in answers.
+
+use keys::{KeyId, Reason, Revocation, Timestamp};
+use ledger::{Entry, Link, Via};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::key::Made;
+use super::{Text, Time};
+
+/// An event of a key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Event<'a> {
+    /// Its place in the log, from 0.
+    pub(crate) seq: u64,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) recorded_at: Time,
+    /// `created`, `enabled`, `disabled`, `expired` or `revoked`.
+    pub(crate) r#type: &'static str,
+    /// The key it is shown for: in the history of a key that was replaced, that key.
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) key_id: Text<KeyId>,
+    /// The key's account.
+    pub(crate) account: &'a str,
+    /// The key's revision after it.
+    pub(crate) revision: u32,
+    /// Who did it.
+    pub(crate) actor: Actor<'a>,
+    /// From where.
+    pub(crate) origin: Origin<'a>,
+    /// Why, in the actor's words.
+    pub(crate) reason: Option<&'a str>,
+    /// Why, as a code: `compromised`, `superseded`, `unused`, `owner_left`, `policy`, `other`.
+    pub(crate) reason_code: Option<&'static str>,
+    /// The key's status before; null if it did not exist.
+    pub(crate) before: Option<&'static str>,
+    /// The key's status after.
+    pub(crate) after: &'static str,
+    /// What the type says more.
+    pub(crate) data: Data<'a>,
+}
+
+/// Who did something.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Actor<'a> {
+    /// The subject.
+    pub(crate) subject: &'a str,
+    /// The account it acted for; `*` is all.
+    pub(crate) account: &'a str,
+    /// How it proved that: `token:<issuer>:<jti>`, `key:<id>` or `worker`.
+    #[schema(value_type = String)]
+    pub(crate) via: ViaText<'a>,
+}
+
+/// From where something was asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Origin<'a> {
+    /// The client's address.
+    #[schema(value_type = Option<String>)]
+    pub(crate) ip: Option<Text<std::net::IpAddr>>,
+    /// The request's id.
+    pub(crate) request_id: Option<&'a str>,
+    /// The face it came through.
+    pub(crate) dialect: &'static str,
+}
+
+/// What the type of an event says more.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Data<'a> {
+    /// Of `created`: the key's attributes, and the key it took the place of.
+    Created(Box<CreatedData<'a>>),
+    /// Of `expired`.
+    Expired {
+        /// When the key's time ran out; null if it was ended early.
+        #[schema(value_type = Option<String>, format = DateTime)]
+        due_at: Option<Time>,
+        /// Milliseconds from the due time to the record; null if it was ended early.
+        late_ms: Option<u64>,
+    },
+    /// Of `revoked`.
+    Revoked {
+        /// Since when the key may have been in wrong hands.
+        #[schema(value_type = Option<String>, format = DateTime)]
+        compromised_since: Option<Time>,
+    },
+    /// Of `enabled` and `disabled`: nothing.
+    Nothing {},
+}
+
+/// A key as it was made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedData<'a> {
+    #[serde(flatten)]
+    made: Made<'a>,
+    /// The due time as first set.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Time>,
+    /// The key it took the place of, as that stands since.
+    replaced: Option<Replaced>,
+}
+
+/// What a rotation did to the old key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Replaced {
+    /// The old key.
+    #[schema(value_type = String, format = "uuid")]
+    key_id: Text<KeyId>,
+    /// Its revision after it.
+    revision: u32,
+    /// Its status before and after.
+    status: &'static str,
+    /// Until when it stays valid.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    valid_until: Option<Time>,
+}
+
+impl<'a> Event<'a> {
+    /// The event as its own key's.
+    pub(crate) fn new(entry: &'a Entry) -> Event<'a> {
+        Event::of(entry, &entry.record.link)
+    }
+
+    /// The event as `key` sees it: a rotation is an event of the old key too.
+    pub(crate) fn for_key(entry: &'a Entry, key: Option<KeyId>) -> Event<'a> {
+        let own = entry.record.links().find(|link| Some(link.key) == key);
+        Event::of(entry, own.unwrap_or(&entry.record.link))
+    }
+
+    fn of(entry: &'a Entry, link: &Link) -> Event<'a> {
+        let record = &entry.record;
+        Event {
+            seq: entry.seq.0,
+            recorded_at: Time(record.at),
+            r#type: record.event.kind().as_str(),
+            key_id: Text(link.key),
+            account: entry.account.as_str(),
+            revision: link.revision,
+            actor: Actor {
+                subject: record.actor.subject.as_str(),
+                account: record.actor.account.as_ref().map_or("*", keys::Account::as_str),
+                via: ViaText(&record.actor.via),
+            },
+            origin: Origin {
+                ip: record.origin.ip.map(Text),
+                request_id: record.origin.request_id.as_deref(),
+                dialect: record.dialect.as_str(),
+            },
+            reason: record.reason.as_ref().map(Reason::as_str),
+            reason_code: match &record.event {
+                keys::Event::Revoked(said) => said.code.map(keys::ReasonCode::as_str),
+                keys::Event::Created(_)
+                | keys::Event::Enabled
+                | keys::Event::Disabled
+                | keys::Event::Expired { .. } => None,
+            },
+            before: link.before.map(keys::Status::as_str),
+            after: link.after.as_str(),
+            data: Data::of(entry),
+        }
+    }
+}
+
+impl<'a> Data<'a> {
+    fn of(entry: &'a Entry) -> Data<'a> {
+        let record = &entry.record;
+        match &record.event {
+            keys::Event::Created(key) => Data::Created(Box::new(CreatedData {
+                made: Made::new(key),
+                expires_at: key.expires_at.map(Time),
+                replaced: record.replaced.as_ref().map(|link| Replaced {
+                    key_id: Text(link.key),
+                    revision: link.revision,
+                    status: link.after.as_str(),
+                    valid_until: key.replaces.as_ref().map(|replaces| Time(replaces.valid_until)),
+                }),
+            })),
+            keys::Event::Expired { due } => Data::Expired {
+                due_at: due.map(Time),
+                late_ms: due.map(|due| late_ms(record.at, due)),
+            },
+            keys::Event::Revoked(Revocation { compromised_since, .. }) => {
+                Data::Revoked { compromised_since: compromised_since.map(Time) }
+            }
+            keys::Event::Enabled | keys::Event::Disabled => Data::Nothing {},
+        }
+    }
+}
+
+fn late_ms(at: Timestamp, due: Timestamp) -> u64 {
+    at.micros_since(due) / 1000
+}
+
+/// How an actor proved who it is.
+pub(crate) struct ViaText<'a>(&'a Via);
+
+impl std::fmt::Display for ViaText<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Via::Token { issuer, jti } => {
+                write!(f, "token:{issuer}:{}", jti.as_deref().unwrap_or_default())
+            }
+            Via::Key(id) => write!(f, "key:{id}"),
+            Via::Worker => f.write_str("worker"),
+        }
+    }
+}
+
+impl Serialize for ViaText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

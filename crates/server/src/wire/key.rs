@@ -1,0 +1,209 @@
+//! Keys in answers: every attribute but the digest.
+
+use keys::{Metadata, NewKey};
+use ledger::KeyView;
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::{Text, Time};
+
+/// A key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Key<'a> {
+    /// What was fixed when it was made.
+    #[serde(flatten)]
+    pub(crate) made: Made<'a>,
+    /// `enabled`, `disabled`, `expired` (from the due time on) or `revoked`.
+    pub(crate) status: &'static str,
+    /// What may be shown of it.
+    pub(crate) masked: String,
+    /// How many records touched it.
+    pub(crate) revision: u32,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) created_at: Time,
+    /// When a record last touched it.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) updated_at: Time,
+    /// Its due time, which a rotation may have brought forward; null if it has none.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) expires_at: Option<Time>,
+    /// When it was last used; null if never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) last_used_at: Option<Time>,
+    /// The subject that made it.
+    pub(crate) created_by: &'a str,
+    /// The key that took its place; null if none.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub(crate) replaced_by: Option<Text<keys::KeyId>>,
+}
+
+impl<'a> Key<'a> {
+    pub(crate) fn new(view: &'a KeyView) -> Key<'a> {
+        Key {
+            made: Made::new(&view.key),
+            status: view.status.as_str(),
+            masked: format!("{}…", view.key.prefix.as_str()),
+            revision: view.standing.revision,
+            created_at: Time(view.created_at),
+            updated_at: Time(view.standing.updated_at),
+            expires_at: view.standing.expires_at.map(Time),
+            last_used_at: view.last_used_at.map(Time),
+            created_by: view.created_by.as_str(),
+            replaced_by: view.standing.replaced_by.map(Text),
+        }
+    }
+}
+
+/// The attributes that never change, but for the due time.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Made<'a> {
+    /// Its id, a UUID version 7.
+    #[schema(value_type = String, format = "uuid")]
+    id: Text<keys::KeyId>,
+    /// Its place in its account's creation order, from 1.
+    number: u64,
+    /// The tenant.
+    account: &'a str,
+    /// The subject it belongs to.
+    owner: &'a str,
+    /// Its display name.
+    name: &'a str,
+    /// What it is for.
+    description: Option<&'a str>,
+    /// `secret` or `public`.
+    kind: &'static str,
+    /// `live` or `sandbox`.
+    environment: &'static str,
+    /// A role that the services behind the gateway understand.
+    role: Option<&'a str>,
+    /// What it may do.
+    #[schema(value_type = Vec<String>)]
+    permissions: Permissions<'a>,
+    /// The only project it works on; null is all.
+    project: Option<&'a str>,
+    /// From where it may be used; empty is anywhere.
+    #[schema(value_type = Vec<String>)]
+    allowed_ips: Ips<'a>,
+    /// How often it may be used on one UTC day.
+    daily_limit: Option<u32>,
+    /// The caller's own pairs.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    metadata: Pairs<'a>,
+    /// The text up to and including its first random characters.
+    prefix: &'a str,
+    /// The key it took the place of.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    replaces: Option<Text<keys::KeyId>>,
+    /// The face that made it.
+    dialect: &'static str,
+    /// The whole text of a public key; null for a secret one.
+    public_value: Option<&'a str>,
+}
+
+impl<'a> Made<'a> {
+    pub(crate) fn new(key: &'a NewKey) -> Made<'a> {
+        Made {
+            id: Text(key.id),
+            number: key.number,
+            account: key.account.as_str(),
+            owner: key.owner.as_str(),
+            name: key.name.as_str(),
+            description: key.description.as_ref().map(keys::Description::as_str),
+            kind: key.kind.as_str(),
+            environment: key.environment.as_str(),
+            role: key.role.as_ref().map(keys::Role::as_str),
+            permissions: Permissions(&key.permissions),
+            project: key.project.as_ref().map(keys::Project::as_str),
+            allowed_ips: Ips(&key.allowed_ips),
+            daily_limit: key.daily_limit,
+            metadata: Pairs(&key.metadata),
+            prefix: key.prefix.as_str(),
+            replaces: key.replaces.as_ref().map(|replaces| Text(replaces.key)),
+            dialect: key.dialect.as_str(),
+            public_value: key.public_value.as_deref(),
+        }
+    }
+}
+
+/// What a gateway is told about a key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeyRef<'a> {
+    /// Its id.
+    #[schema(value_type = String, format = "uuid")]
+    id: Text<keys::KeyId>,
+    /// The tenant.
+    account: &'a str,
+    /// The subject it belongs to.
+    owner: &'a str,
+    /// Its display name.
+    name: &'a str,
+    /// `secret` or `public`.
+    kind: &'static str,
+    /// `live` or `sandbox`.
+    environment: &'static str,
+    /// Its role.
+    role: Option<&'a str>,
+    /// What it may do.
+    #[schema(value_type = Vec<String>)]
+    permissions: Permissions<'a>,
+    /// The only project it works on; null is all.
+    project: Option<&'a str>,
+    /// The caller's own pairs.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    metadata: Pairs<'a>,
+    /// Its due time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Time>,
+}
+
+impl<'a> KeyRef<'a> {
+    pub(crate) fn new(key: &'a NewKey, expires_at: Option<keys::Timestamp>) -> KeyRef<'a> {
+        KeyRef {
+            id: Text(key.id),
+            account: key.account.as_str(),
+            owner: key.owner.as_str(),
+            name: key.name.as_str(),
+            kind: key.kind.as_str(),
+            environment: key.environment.as_str(),
+            role: key.role.as_ref().map(keys::Role::as_str),
+            permissions: Permissions(&key.permissions),
+            project: key.project.as_ref().map(keys::Project::as_str),
+            metadata: Pairs(&key.metadata),
+            expires_at: expires_at.map(Time),
+        }
+    }
+}
+
+struct Permissions<'a>(&'a [keys::Permission]);
+
+impl Serialize for Permissions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for permission in self.0 {
+            list.serialize_element(permission.as_str())?;
+        }
+        list.end()
+    }
+}
+
+struct Ips<'a>(&'a keys::AllowedIps);
+
+impl Serialize for Ips<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.texts())
+    }
+}
+
+struct Pairs<'a>(&'a Metadata);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.0.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}

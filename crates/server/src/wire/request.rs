@@ -1,0 +1,300 @@
+//! Bodies of requests: parsed as JSON here, checked field by field on the way into the domain.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use keys::{AllowedIps, Environment, Kind, Metadata, Permission, Question, Revocation, Timestamp};
+use ledger::{Changes, Draft, Expiry, Rules};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use utoipa::ToSchema;
+
+use crate::ApiError;
+use crate::extract::{field, parse};
+
+/// A century and a bit: nobody means more.
+const MAX_TTL_S: u64 = 4_000_000_000;
+
+/// A key that is wanted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Create {
+    /// Its display name: 1 to 200 characters.
+    name: String,
+    /// What it is for: at most 500 characters.
+    description: Option<String>,
+    /// `secret` (default) or `public`.
+    kind: Option<String>,
+    /// `live` (default) or `sandbox`.
+    environment: Option<String>,
+    /// A role that the services behind the gateway understand.
+    role: Option<String>,
+    /// What it may do, as `area.action`, `*` allowed as the last part; none means nothing.
+    permissions: Option<Vec<String>>,
+    /// The only project it works on.
+    project: Option<String>,
+    /// Addresses and networks it may be used from.
+    allowed_ips: Option<Vec<String>>,
+    /// When it ends; not together with `ttl_s`.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// After how many seconds it ends.
+    #[schema(minimum = 1)]
+    ttl_s: Option<u64>,
+    /// How often it may be used on one UTC day.
+    #[schema(minimum = 1)]
+    daily_limit: Option<u32>,
+    /// Pairs of strings: at most 20, at most 4096 bytes together.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    metadata: Option<Pairs>,
+    /// The subject it belongs to; the token's by default.
+    owner: Option<String>,
+    /// The tenant; only for tokens of all accounts.
+    account: Option<String>,
+    /// Why, for the record: at most 500 characters.
+    pub(crate) reason: Option<String>,
+}
+
+impl Create {
+    pub(crate) fn draft(self) -> Result<Draft, ApiError> {
+        Ok(Draft {
+            account: parse("account", self.account.as_deref())?,
+            owner: parse("owner", self.owner.as_deref())?,
+            name: parse("name", Some(&self.name))?,
+            description: parse("description", self.description.as_deref())?,
+            kind: parse("kind", self.kind.as_deref())?.unwrap_or(Kind::Secret),
+            environment: parse("environment", self.environment.as_deref())?
+                .unwrap_or(Environment::Live),
+            role: parse("role", self.role.as_deref())?,
+            permissions: permissions(self.permissions)?.unwrap_or_default(),
+            project: parse("project", self.project.as_deref())?,
+            allowed_ips: allowed_ips(self.allowed_ips.as_deref())?.unwrap_or_default(),
+            expires: expiry(self.expires_at.as_deref(), self.ttl_s)?,
+            daily_limit: daily_limit(self.daily_limit)?,
+            metadata: metadata(self.metadata)?.unwrap_or_default(),
+            rules: Rules::default(),
+        })
+    }
+}
+
+/// What a new key has different from the one it takes the place of.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotate {
+    /// How long the old key stays valid: 0 (default) to 604800 seconds.
+    #[schema(maximum = 604_800)]
+    pub(crate) overlap_s: Option<u64>,
+    /// See create; copied if missing, as all that follow.
+    name: Option<String>,
+    /// See create.
+    description: Option<String>,
+    /// See create.
+    role: Option<String>,
+    /// See create.
+    permissions: Option<Vec<String>>,
+    /// See create.
+    project: Option<String>,
+    /// See create.
+    allowed_ips: Option<Vec<String>>,
+    /// See create.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// See create.
+    #[schema(minimum = 1)]
+    ttl_s: Option<u64>,
+    /// See create.
+    #[schema(minimum = 1)]
+    daily_limit: Option<u32>,
+    /// See create.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    metadata: Option<Pairs>,
+    /// Why, for the record: at most 500 characters.
+    pub(crate) reason: Option<String>,
+}
+
+impl Rotate {
+    pub(crate) fn changes(self) -> Result<Changes, ApiError> {
+        Ok(Changes {
+            name: parse("name", self.name.as_deref())?,
+            description: parse("description", self.description.as_deref())?,
+            role: parse("role", self.role.as_deref())?,
+            permissions: permissions(self.permissions)?,
+            project: parse("project", self.project.as_deref())?,
+            allowed_ips: allowed_ips(self.allowed_ips.as_deref())?,
+            expires: expiry(self.expires_at.as_deref(), self.ttl_s)?,
+            daily_limit: daily_limit(self.daily_limit)?,
+            metadata: metadata(self.metadata)?,
+            most_active: None,
+        })
+    }
+}
+
+/// Why a key's status is changed.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reasoned {
+    /// In words: at most 500 characters.
+    pub(crate) reason: Option<String>,
+    /// Of a revocation, as a code: `compromised`, `superseded`, `unused`, `owner_left`,
+    /// `policy`, `other`.
+    reason_code: Option<String>,
+    /// Of a revocation: since when the key may have been in wrong hands.
+    #[schema(format = DateTime)]
+    compromised_since: Option<String>,
+}
+
+impl Reasoned {
+    /// What is said about a revocation.
+    pub(crate) fn revocation(&self, now: Timestamp) -> Result<Revocation, ApiError> {
+        let since: Option<Timestamp> =
+            parse("compromised_since", self.compromised_since.as_deref())?;
+        if since.is_some_and(|since| since > now) {
+            return Err(ApiError::field("compromised_since", "must not lie in the future"));
+        }
+        let code = parse("reason_code", self.reason_code.as_deref())?;
+        Ok(Revocation { code, compromised_since: since })
+    }
+
+    /// Refuses what only a revocation records, rather than to lose it in silence.
+    pub(crate) fn only_reason(&self) -> Result<(), ApiError> {
+        for (name, said) in
+            [("reason_code", &self.reason_code), ("compromised_since", &self.compromised_since)]
+        {
+            if said.is_some() {
+                return Err(ApiError::field(name, "is recorded of a revocation only"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many due keys to record.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expirations {
+    /// At most so many: 1 to 1000 (default).
+    #[schema(minimum = 1, maximum = 1000)]
+    limit: Option<u64>,
+}
+
+impl Expirations {
+    pub(crate) fn limit(&self) -> Result<usize, ApiError> {
+        match self.limit {
+            None => Ok(1000),
+            Some(limit @ 1..=1000) => Ok(usize::try_from(limit).unwrap_or(1000)),
+            Some(_) => Err(ApiError::field("limit", "must be between 1 and 1000")),
+        }
+    }
+}
+
+/// A presented key, and what it would be used for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verify<'a> {
+    /// The presented text.
+    #[serde(borrow)]
+    pub(crate) key: Cow<'a, str>,
+    /// The permission that is needed; not checked if missing.
+    #[serde(borrow)]
+    permission: Option<Cow<'a, str>>,
+    /// The client's address; a key with a list of addresses needs one.
+    #[serde(borrow)]
+    ip: Option<Cow<'a, str>>,
+    /// The project it would be used on; not checked if missing.
+    #[serde(borrow)]
+    project: Option<Cow<'a, str>>,
+    /// The environment it would be used in; not checked if missing.
+    #[serde(borrow)]
+    environment: Option<Cow<'a, str>>,
+}
+
+impl Verify<'_> {
+    pub(crate) fn question(&self) -> Result<Question, ApiError> {
+        Ok(Question {
+            permission: permission(self.permission.as_deref())?,
+            ip: self
+                .ip
+                .as_deref()
+                .map(str::parse::<IpAddr>)
+                .transpose()
+                .map_err(|_| ApiError::field("ip", "must be an IP address"))?,
+            project: parse("project", self.project.as_deref())?,
+            environment: parse("environment", self.environment.as_deref())?,
+        })
+    }
+}
+
+/// A permission that is asked for: a mode of a dialect's keys, too.
+pub(crate) fn permission(text: Option<&str>) -> Result<Option<Permission>, ApiError> {
+    text.map(|text| field("permission", Permission::new(text))).transpose()
+}
+
+fn permissions(texts: Option<Vec<String>>) -> Result<Option<Box<[Permission]>>, ApiError> {
+    let Some(texts) = texts else { return Ok(None) };
+    if texts.len() > Permission::MAX_PER_KEY {
+        return Err(ApiError::field("permissions", "must be at most 64 entries"));
+    }
+    texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| {
+            text.parse().map_err(|why| ApiError::field(&format!("permissions[{at}]"), why))
+        })
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
+fn allowed_ips(texts: Option<&[String]>) -> Result<Option<AllowedIps>, ApiError> {
+    texts.map(|texts| field("allowed_ips", AllowedIps::parse(texts))).transpose()
+}
+
+fn expiry(at: Option<&str>, ttl_s: Option<u64>) -> Result<Option<Expiry>, ApiError> {
+    match (parse("expires_at", at)?, ttl_s) {
+        (Some(_), Some(_)) => Err(ApiError::field("ttl_s", "must not come with expires_at")),
+        (Some(at), None) => Ok(Some(Expiry::At(at))),
+        (None, Some(ttl_s @ 1..=MAX_TTL_S)) => Ok(Some(Expiry::After(ttl_s))),
+        (None, Some(_)) => Err(ApiError::field("ttl_s", "must be between 1 and 4000000000")),
+        (None, None) => Ok(None),
+    }
+}
+
+fn daily_limit(limit: Option<u32>) -> Result<Option<u32>, ApiError> {
+    if limit == Some(0) {
+        Err(ApiError::field("daily_limit", "must be at least 1"))
+    } else {
+        Ok(limit)
+    }
+}
+
+fn metadata(pairs: Option<Pairs>) -> Result<Option<Metadata>, ApiError> {
+    pairs.map(|pairs| field("metadata", Metadata::new(pairs.0))).transpose()
+}
+
+/// Pairs of strings, each name once.
+struct Pairs(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    if pairs.insert(name, value).is_some() {
+                        return Err(A::Error::custom("duplicate name"));
+                    }
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
