@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Event, KeyId, NewKey, Replaces, Revocation, Status, Timestamp};
+use crate::{Event, KeyId, NewKey, Revocation, Status, Timestamp};
 
 /// All that an answer depends on, gathered by the writer.
 #[derive(Clone, Copy, Debug)]
@@ -189,7 +189,7 @@ fn rotate(
     let overlap_end = facts.now.plus_secs(u64::from(rotation.overlap_s));
     let valid_until = facts.due.map_or(overlap_end, |due| due.min(overlap_end));
     if let Some(replaces) = &mut key.replaces {
-        *replaces = Replaces { key: replaces.key, valid_until };
+        replaces.valid_until = valid_until;
     }
     // Without an overlap the old key is due at once, and makes room for the new one.
     create(facts, key, limits, rotation.overlap_s > 0)

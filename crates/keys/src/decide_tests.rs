@@ -4,7 +4,8 @@ use expect_test::expect;
 
 use super::*;
 use crate::{
-    Account, AllowedIps, Dialect, Digest, Environment, KeyName, Kind, Metadata, Prefix, Subject,
+    Account, AllowedIps, Dialect, Digest, Environment, KeyName, Kind, Metadata, Prefix, Replaces,
+    Subject,
 };
 
 const NOW: Timestamp = Timestamp::MAX;
@@ -54,7 +55,7 @@ fn facts(status: Option<Status>) -> Facts {
 
 fn rotation(overlap_s: u64) -> Command {
     let old = Replaces { key: KeyId::from_bytes([1; 16]), valid_until: NOW };
-    let key = NewKey { replaces: Some(old), ..new_key() };
+    let key = NewKey { replaces: Some(Box::new(old)), ..new_key() };
     Command::Rotate(Box::new(key), Rotation::new(overlap_s).unwrap(), Limits::default())
 }
 
@@ -114,7 +115,7 @@ fn an_overlap_never_outlives_the_old_key() {
     let valid_until = |due: Option<Timestamp>, overlap_s| {
         let facts = Facts { due, ..facts(Some(Status::Enabled)) };
         match decide(&facts, rotation(overlap_s)) {
-            Ok(Event::Created(key)) => key.replaces.unwrap().valid_until,
+            Ok(Event::Created(key)) => key.replaces.as_ref().unwrap().valid_until,
             other => panic!("{other:?}"),
         }
     };

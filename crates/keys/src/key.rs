@@ -127,7 +127,7 @@ pub struct NewKey {
     /// SHA-256 of its whole text.
     pub digest: Digest,
     /// The key it takes the place of.
-    pub replaces: Option<Replaces>,
+    pub replaces: Option<Box<Replaces>>,
     /// The face that made it.
     pub dialect: Dialect,
     /// The whole text of a public key.

@@ -55,8 +55,13 @@ impl Secret {
     /// The part that may be shown.
     #[must_use]
     pub fn prefix(&self, format: Format) -> Prefix {
-        let end = (format.literal.len() + format.shown).min(self.0.len());
-        Prefix(self.0.get(..end).unwrap_or_default().into())
+        let mut prefix = Prefix { length: 0, bytes: [0; 31] };
+        let end = format.literal.len() + format.shown;
+        for (place, byte) in prefix.bytes.iter_mut().zip(self.0.bytes().take(end)) {
+            *place = byte;
+            prefix.length += 1;
+        }
+        prefix
     }
 }
 
@@ -139,9 +144,14 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// The part of a key that may be shown, in lists and in logs: 1 to 64 characters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Prefix(Box<str>);
+/// The part of a key that may be shown, in lists and in logs: 1 to 31 printable characters.
+///
+/// Kept in place: there is one in every key of the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    length: u8,
+    bytes: [u8; 31],
+}
 
 impl Prefix {
     /// A prefix from its text.
@@ -150,17 +160,27 @@ impl Prefix {
     ///
     /// [`Invalid`] if it is empty, too long, or has other than printable ASCII characters.
     pub fn new(text: &str) -> Result<Prefix, Invalid> {
-        if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
-            Ok(Prefix(text.into()))
-        } else {
-            Err(Invalid::new("must be 1 to 64 printable characters"))
+        let mut bytes = [0; 31];
+        match (u8::try_from(text.len()), bytes.get_mut(..text.len())) {
+            (Ok(length @ 1..), Some(place)) if text.bytes().all(|b| b.is_ascii_graphic()) => {
+                place.copy_from_slice(text.as_bytes());
+                Ok(Prefix { length, bytes })
+            }
+            _ => Err(Invalid::new("must be 1 to 31 printable characters")),
         }
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -209,13 +209,13 @@ impl<'s> Batch<'s> {
             replaced_by: before.standing.replaced_by,
             ..self.facts_of_new(key, rules)
         };
-        let replaces = Some(Replaces { key: old.made.id, valid_until: self.now });
+        let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
         let number = self.next_number(&key.account);
         let key = Box::new(NewKey { number, replaces, ..key.clone() });
         let event = decide(&facts, Command::Rotate(key, rotation, limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);
-        let until = made.replaces.map_or(self.now, |replaces| replaces.valid_until);
+        let until = made.replaces.as_ref().map_or(self.now, |replaces| replaces.valid_until);
         let after = before.standing.replaced(made.id, until, self.now);
         let link = first_link(&made);
         let old_link = before.link(old.made.id, &after, self.now);

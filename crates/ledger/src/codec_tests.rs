@@ -40,7 +40,10 @@ fn full_key() -> NewKey {
         metadata: Metadata::new(BTreeMap::from([("team".into(), "core".into())])).unwrap(),
         prefix: Prefix::new("kl_pub_0bAlKv").unwrap(),
         digest: Digest([3; 32]),
-        replaces: Some(Replaces { key: id(1), valid_until: Timestamp::from_secs(1_700_003_600) }),
+        replaces: Some(Box::new(Replaces {
+            key: id(1),
+            valid_until: Timestamp::from_secs(1_700_003_600),
+        })),
         dialect: Dialect::Native,
         public_value: Some("kl_pub_0bAlKvU3eDoNyX6hGrQa9kJuT22XaPvC".into()),
     }

@@ -85,8 +85,7 @@ impl State {
 
     /// Brings one record into every projection.
     pub(crate) fn apply(&self, seq: Seq, leaf: Leaf, record: &Record) {
-        self.table.apply(seq, leaf, record);
-        let key = self.table.get(record.link.key);
+        let key = self.table.apply(seq, leaf, record);
         self.history.apply(seq, record, key.as_ref().map(|key| &key.made.account));
         if let Some(idempotency) = record.idempotency {
             self.outcomes.lock().apply(seq, record.at, idempotency);

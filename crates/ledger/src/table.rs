@@ -124,8 +124,9 @@ impl KeyTable {
         }
     }
 
-    /// Brings in the record at `seq`. The same for a record just made and one read back.
-    pub(crate) fn apply(&self, seq: Seq, leaf: Leaf, record: &Record) {
+    /// Brings in the record at `seq`, and answers the key it happened to. The same for a record
+    /// just made and one read back.
+    pub(crate) fn apply(&self, seq: Seq, leaf: Leaf, record: &Record) -> Option<Arc<Key>> {
         if let Event::Created(made) = &record.event {
             let key = Arc::new(Key {
                 made: Arc::clone(made),
@@ -138,23 +139,32 @@ impl KeyTable {
                 self.due.lock().insert((due, made.id));
             }
             self.by_id.insert(&key);
-            self.by_prefix.insert(&key);
+            // Native keys are never found by their prefix alone.
+            if made.dialect != Dialect::Native {
+                self.by_prefix.insert(&key);
+            }
             self.accounts.insert(&key);
             self.all.write().push(Arc::clone(&key));
             // Last, so that a key that verifies is found everywhere else.
             self.by_digest.insert(&key);
-            if let (Some(replaces), Some(link)) = (made.replaces, record.replaced) {
+            if let (Some(replaces), Some(link)) = (&made.replaces, record.replaced) {
                 self.update(link.key, seq, leaf, |old| {
                     old.replaced(made.id, replaces.valid_until, record.at)
                 });
             }
-        } else {
-            self.update(record.link.key, seq, leaf, |now| now.after(&record.event, record.at));
+            return Some(key);
         }
+        self.update(record.link.key, seq, leaf, |now| now.after(&record.event, record.at))
     }
 
-    fn update(&self, id: KeyId, seq: Seq, leaf: Leaf, change: impl Fn(Standing) -> Standing) {
-        let Some(key) = self.get(id) else { return };
+    fn update(
+        &self,
+        id: KeyId,
+        seq: Seq,
+        leaf: Leaf,
+        change: impl Fn(Standing) -> Standing,
+    ) -> Option<Arc<Key>> {
+        let key = self.get(id)?;
         let (before, after) = {
             let mut state = key.state.write();
             let before = state.standing;
@@ -172,6 +182,7 @@ impl KeyTable {
         if !after.status.is_alive() {
             self.accounts.ended(&key);
         }
+        Some(key)
     }
 
     pub(crate) fn get(&self, id: KeyId) -> Option<Arc<Key>> {
@@ -182,7 +193,7 @@ impl KeyTable {
         self.by_digest.find(hash_bytes(&digest.0), |key| key.made.digest == *digest)
     }
 
-    /// A key with that prefix for which `wanted` holds.
+    /// A key of a dialect with that prefix for which `wanted` holds.
     pub(crate) fn by_prefix(
         &self,
         prefix: &str,

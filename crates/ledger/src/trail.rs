@@ -237,7 +237,7 @@ pub(crate) fn fold<'r>(key: &Key, records: impl Iterator<Item = &'r Record>) -> 
             Some(Standing::created(made, record.at))
         }
         (Event::Created(made), Some(standing)) => {
-            let until = made.replaces.map_or(record.at, |replaces| replaces.valid_until);
+            let until = made.replaces.as_ref().map_or(record.at, |replaces| replaces.valid_until);
             Some(standing.replaced(made.id, until, record.at))
         }
         (event, Some(standing)) => Some(standing.after(event, record.at)),

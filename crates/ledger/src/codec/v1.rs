@@ -267,9 +267,9 @@ impl<'a> NewKeyV1<'a> {
             metadata: key.metadata.iter().collect(),
             prefix: key.prefix.as_str(),
             digest: key.digest.0,
-            replaces: key.replaces.map(|Replaces { key, valid_until }| ReplacesV1 {
-                key: key.to_bytes(),
-                valid_until: valid_until.micros(),
+            replaces: key.replaces.as_ref().map(|replaces| ReplacesV1 {
+                key: replaces.key.to_bytes(),
+                valid_until: replaces.valid_until.micros(),
             }),
             dialect: key.dialect.into(),
             public_value: key.public_value.as_deref(),
@@ -304,10 +304,11 @@ impl<'a> NewKeyV1<'a> {
             replaces: self
                 .replaces
                 .map(|ReplacesV1 { key, valid_until }| {
-                    Ok::<_, DecodeError>(Replaces {
+                    let valid_until = moment(valid_until)?;
+                    Ok::<_, DecodeError>(Box::new(Replaces {
                         key: KeyId::from_bytes(key),
-                        valid_until: moment(valid_until)?,
-                    })
+                        valid_until,
+                    }))
                 })
                 .transpose()?,
             dialect: self.dialect.into(),

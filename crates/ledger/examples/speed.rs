@@ -1,0 +1,134 @@
+//! How fast the ledger is without HTTP: durable creates, verifies, replay; bytes a key and an
+//! event. `cargo run --release -p ledger --example speed -- [events] [folder]`
+#![expect(clippy::print_stdout, reason = "an example talks on stdout")]
+#![expect(clippy::cast_precision_loss, reason = "a rate is printed in whole numbers")]
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use eventlog::sled::{Options as LogOptions, SledLog};
+use keys::Dialect;
+use keys::{Account, AllowedIps, Environment, KeyName, Kind, Metadata, Question, Subject};
+use ledger::{Ask, Caller, Draft, Duty, Identity, Ledger, Options, Origin, Rules};
+use ledger::{Scope, Via};
+
+fn caller() -> Result<Caller, keys::Invalid> {
+    Ok(Caller {
+        identity: Arc::new(Identity {
+            subject: Subject::new("ann")?,
+            scope: Scope::Account(Account::new("acme")?),
+            duties: [Duty::Owner].into_iter().collect(),
+            via: Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) },
+        }),
+        dialect: Dialect::Native,
+        origin: Origin {
+            ip: Some([127, 0, 0, 1].into()),
+            request_id: Some("0123456789abcdef".into()),
+        },
+    })
+}
+
+fn draft() -> Result<Draft, keys::Invalid> {
+    Ok(Draft {
+        account: None,
+        owner: None,
+        name: Some(KeyName::new("load test key")?),
+        description: None,
+        kind: Kind::Secret,
+        environment: Environment::Live,
+        role: None,
+        permissions: Box::default(),
+        project: None,
+        allowed_ips: AllowedIps::default(),
+        expires: None,
+        daily_limit: None,
+        metadata: Metadata::default(),
+        rules: Rules::default(),
+    })
+}
+
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+fn folder_bytes(path: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(about) if about.is_dir() => folder_bytes(&entry.path()),
+            Ok(about) => about.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+async fn create(ledger: &Ledger, clients: u64, events: u64) -> Result<Vec<String>, String> {
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..clients {
+        let ledger = ledger.clone();
+        tasks.spawn(async move {
+            let caller = caller().map_err(|error| error.to_string())?;
+            let draft = draft().map_err(|error| error.to_string())?;
+            let mut secrets = Vec::new();
+            for _ in 0..events / clients {
+                let made = ledger.create(&caller, draft.clone(), Ask::default()).await;
+                let made = made.map_err(|error| error.to_string())?;
+                secrets.extend(made.secret.map(|secret| secret.reveal().to_owned()));
+            }
+            Ok::<_, String>(secrets)
+        });
+    }
+    let mut secrets = Vec::new();
+    for made in tasks.join_all().await {
+        secrets.extend(made?);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("create, {clients} waiting: {:.0} a second", secrets.len() as f64 / seconds);
+    Ok(secrets)
+}
+
+fn verify(ledger: &Ledger, secrets: &[String]) -> Result<(), Box<dyn Error>> {
+    let (caller, question) = (caller()?, Question::default());
+    let start = Instant::now();
+    for secret in secrets {
+        ledger.verify(&caller, secret, &question)?;
+    }
+    println!("verify: {:.0} a second", secrets.len() as f64 / start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let events = arguments.next().map_or(Ok(300_000), |text| text.parse::<u64>())?;
+    let folder = arguments.next().unwrap_or_else(|| "target/speed".to_owned());
+    let _ = std::fs::remove_dir_all(&folder);
+    let options = LogOptions::new(&folder);
+    let ledger = Ledger::open(Arc::new(SledLog::open(&options)?), Options::default(), &mut |_| {})?;
+    for clients in [16, 64, 256, 1024] {
+        let secrets = create(&ledger, clients, events / 4).await?;
+        verify(&ledger, &secrets)?;
+    }
+    let size = ledger.stats().log_size;
+    ledger.close().await?;
+    drop(ledger);
+    println!(
+        "disk: {} bytes an event",
+        folder_bytes(Path::new(&folder).join("log").as_path()) / size
+    );
+    let log = Arc::new(SledLog::open(&options)?);
+    let before = resident_bytes();
+    let start = Instant::now();
+    let ledger = Ledger::open(log, Options::default(), &mut |_| {})?;
+    println!("replay: {:.0} events a second", size as f64 / start.elapsed().as_secs_f64());
+    println!("memory: {} bytes a key", resident_bytes().saturating_sub(before) / size);
+    ledger.close().await?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
