@@ -1,5 +1,7 @@
 //! `GET /v1/authorize`: forward auth for gateways (nginx `auth_request`, Traefik, Caddy, Envoy).
 
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -67,7 +69,33 @@ impl Fixed {
     }
 }
 
-/// `GET /v1/authorize`
+/// Forward auth for gateways
+///
+/// The gateway's own token comes in `X-Keyledger-Token`; the client's key in `X-API-Key`, as
+/// `Authorization: Bearer`, or as `api_key` in `X-Forwarded-Uri` or `X-Original-URI`.
+#[utoipa::path(
+    get,
+    path = "/v1/authorize",
+    tag = "verify",
+    params(Needs),
+    responses(
+        (
+            status = 200,
+            description = "The key may be used; see X-Key-Id, X-Key-Account, X-Key-Owner, X-Key-Role and X-Key-Permissions, percent-encoded",
+        ),
+        (
+            status = 401,
+            body = crate::Problem,
+            description = "No key, or one that is not good; see X-Key-Code",
+        ),
+        (
+            status = 403,
+            body = crate::Problem,
+            description = "The key is not good for this; see X-Key-Code",
+        ),
+        (status = 429, body = crate::Problem, description = "The key's daily limit is reached"),
+    ),
+)]
 pub(crate) async fn authorize(
     State(app): State<App>,
     request: Request,

@@ -10,7 +10,14 @@ use crate::ask::Asked;
 use crate::wire::{self, Event, Key, Reasoned};
 use crate::{ApiError, App};
 
-/// `POST /v1/keys/{id}/enable`
+/// Switches a key back on
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/enable",
+    tag = "keys",
+    request_body = Option<Reasoned>,
+    responses((status = 200, body = wire::Changed)),
+)]
 pub(crate) async fn enable(
     State(app): State<App>,
     asked: Asked<Reasoned, KeyId>,
@@ -19,7 +26,14 @@ pub(crate) async fn enable(
     change(&app, asked, Change::Enable).await
 }
 
-/// `POST /v1/keys/{id}/disable`
+/// Switches a key off; it may be enabled again
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/disable",
+    tag = "keys",
+    request_body = Option<Reasoned>,
+    responses((status = 200, body = wire::Changed)),
+)]
 pub(crate) async fn disable(
     State(app): State<App>,
     asked: Asked<Reasoned, KeyId>,
@@ -28,7 +42,14 @@ pub(crate) async fn disable(
     change(&app, asked, Change::Disable).await
 }
 
-/// `POST /v1/keys/{id}/expire`
+/// Ends a key before its time
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/expire",
+    tag = "keys",
+    request_body = Option<Reasoned>,
+    responses((status = 200, body = wire::Changed)),
+)]
 pub(crate) async fn expire(
     State(app): State<App>,
     asked: Asked<Reasoned, KeyId>,
@@ -37,7 +58,14 @@ pub(crate) async fn expire(
     change(&app, asked, Change::Expire).await
 }
 
-/// `POST /v1/keys/{id}/revoke`
+/// Withdraws a key for good
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/revoke",
+    tag = "keys",
+    request_body = Option<Reasoned>,
+    responses((status = 200, body = wire::Changed)),
+)]
 pub(crate) async fn revoke(
     State(app): State<App>,
     asked: Asked<Reasoned, KeyId>,
@@ -46,7 +74,14 @@ pub(crate) async fn revoke(
     change(&app, asked, Change::Revoke(said)).await
 }
 
-/// `DELETE /v1/keys/{id}`: revokes; a key is never gone.
+/// Withdraws a key for good, as revoke does: a key is never gone
+#[utoipa::path(
+    delete,
+    path = "/v1/keys/{id}",
+    tag = "keys",
+    request_body = Option<Reasoned>,
+    responses((status = 200, body = wire::Changed)),
+)]
 pub(crate) async fn delete(
     State(app): State<App>,
     asked: Asked<Reasoned, KeyId>,

@@ -1,5 +1,7 @@
 //! `/v1/events`: the log as events, a page at a time or all of it.
 
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -106,7 +108,25 @@ impl Tour {
     }
 }
 
-/// `GET /v1/events`
+/// Lists events
+///
+/// With `Accept: application/x-ndjson` or `text/csv` all of them are streamed.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "events",
+    params(ListEvents),
+    responses(
+        (
+            status = 200,
+            content(
+                (wire::Page<Event> = "application/json"),
+                (String = "application/x-ndjson"),
+                (String = "text/csv"),
+            ),
+        ),
+    ),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     who: Reader,
@@ -143,7 +163,14 @@ pub(crate) async fn list(
     Ok(wire::json(StatusCode::OK, &page))
 }
 
-/// `GET /v1/events/{seq}`
+/// Shows an event
+#[utoipa::path(
+    get,
+    path = "/v1/events/{seq}",
+    tag = "events",
+    params(("seq" = u64, Path, description = "Its place in the log")),
+    responses((status = 200, body = Event)),
+)]
 pub(crate) async fn one(
     State(app): State<App>,
     who: Reader,

@@ -8,7 +8,16 @@ use crate::ask::Asked;
 use crate::wire::{self, Expirations, Text, Time};
 use crate::{ApiError, App};
 
-/// `POST /v1/expirations`
+/// Records what is due
+///
+/// For a worker outside the process; roles `worker` and `admin`.
+#[utoipa::path(
+    post,
+    path = "/v1/expirations",
+    tag = "events",
+    request_body = Option<Expirations>,
+    responses((status = 200, body = wire::Ended)),
+)]
 pub(crate) async fn expire_due(
     State(app): State<App>,
     asked: Asked<Expirations>,

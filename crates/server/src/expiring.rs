@@ -1,5 +1,7 @@
 //! `GET /v1/expiring`: keys whose time runs out soon.
 
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -22,7 +24,14 @@ pub(crate) struct Soon {
     limit: Option<u64>,
 }
 
-/// `GET /v1/expiring`
+/// Lists keys whose time runs out soon, soonest first
+#[utoipa::path(
+    get,
+    path = "/v1/expiring",
+    tag = "events",
+    params(Soon),
+    responses((status = 200, body = wire::Page<Key>)),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     who: Reader,

@@ -74,13 +74,11 @@ pub(crate) async fn stream(
             let (tour, also) = (tour.clone(), ledger.clone());
             let read = blocking(move || tour.read(&also, next, PAGE.min(left)));
             let read = if over { Err(()) } else { read.await.map_err(drop) };
-            match read {
-                Ok(next) => page = next,
-                Err(()) => {
-                    let _ = send.send(Err(io::Error::other("cut off"))).await;
-                    return;
-                }
-            }
+            let Ok(next) = read else {
+                let _ = send.send(Err(io::Error::other("cut off"))).await;
+                return;
+            };
+            page = next;
         }
     });
     let content_type = HeaderValue::from_static(match format {
@@ -190,17 +188,15 @@ mod tests {
         #[test]
         fn a_field_stays_one_field(field in "\\PC{0,40}|[=+@\",\\r\\n-]{0,6}") {
             let text = quoted(&field);
-            let read = match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-                Some(inner) => {
-                    let bare = inner.replace("\"\"", "");
-                    prop_assert!(!bare.contains('"'));
-                    inner.replace("\"\"", "\"")
-                }
-                None => {
-                    let plain = !text.contains([',', '"', '\n', '\r']);
-                    prop_assert!(plain);
-                    text
-                }
+            let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let read = if let Some(inner) = inner {
+                let bare = inner.replace("\"\"", "");
+                prop_assert!(!bare.contains('"'));
+                inner.replace("\"\"", "\"")
+            } else {
+                let plain = !text.contains([',', '"', '\n', '\r']);
+                prop_assert!(plain);
+                text
             };
             prop_assert!(!read.starts_with(['=', '+', '-', '@']));
             prop_assert_eq!(read.strip_prefix('\'').unwrap_or(&read), field.strip_prefix('\'').unwrap_or(&field));

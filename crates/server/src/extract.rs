@@ -50,6 +50,10 @@ pub(crate) async fn read_body(body: HttpBody) -> Result<Bytes, ApiError> {
 
 /// Reads JSON. Unknown and repeated fields are refused by `T`.
 pub(crate) fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
+    // A list of values in the order of the fields would pass for an object.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(ApiError::field("body", "must be an object"));
+    }
     serde_json::from_slice(bytes).map_err(|_| json_error::<T>(bytes))
 }
 
@@ -63,27 +67,45 @@ fn json_error<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiError {
             let syntax = !error.inner().is_data();
             invalid("body", &path, &error.into_inner().to_string(), syntax)
         }
-        Ok(_) => ApiError::field("body", "must be one JSON object"),
+        Ok(_) => ApiError::field("body", "must be JSON"),
     }
 }
 
 /// Names the field and what it must be. The value itself is not repeated: it may be a secret.
 fn invalid(part: &str, path: &str, message: &str, syntax: bool) -> ApiError {
-    let message =
-        if syntax { "must be JSON" } else { message.split(" at line ").next().unwrap_or(message) };
-    let message = match message.split_once(", expected ") {
-        Some((wrong, expected)) if wrong.starts_with("invalid ") => format!("must be {expected}"),
-        Some((wrong, _)) if wrong.starts_with("unknown field") => "unknown field".to_owned(),
-        Some(_) | None if message.starts_with("unknown field") => "unknown field".to_owned(),
-        Some(_) | None => message.to_owned(),
+    if syntax {
+        return ApiError::field(part, "must be JSON");
+    }
+    let quoted = message.split('`').nth(1);
+    let (inner, why) = match message.split_once(", expected ") {
+        _ if message.starts_with("missing field") => (quoted, "is missing".to_owned()),
+        _ if message.starts_with("duplicate field") => (quoted, "must be sent once".to_owned()),
+        _ if message.starts_with("unknown field") => (None, "unknown field".to_owned()),
+        Some((wrong, expected)) if wrong.starts_with("invalid ") => (None, must_be(expected)),
+        _ if message.starts_with("invalid digit") => (None, must_be("u64")),
+        _ if message.starts_with("provided string was not") => (None, must_be("a boolean")),
+        Some(_) | None => (None, "is not as it must be".to_owned()),
     };
     // A field's name is the sender's own text: kept short, and never a key's.
-    let name: String = path.chars().take(64).collect();
+    let name: String = match (path, inner) {
+        ("" | "." | "?", inner) => inner.unwrap_or(part).to_owned(),
+        (path, Some(inner)) => format!("{path}.{inner}"),
+        (path, None) => path.to_owned(),
+    };
+    let name: String = name.chars().take(64).collect();
     let hidden = name.split('.').any(keys::looks_like_key);
-    match name.as_str() {
-        "" | "." | "?" => ApiError::field(part, message),
-        _ if hidden => ApiError::field(part, message),
-        name => ApiError::field(name, message),
+    ApiError::field(if hidden { part } else { &name }, why)
+}
+
+/// What a value must be, in words that do not need to know Rust.
+fn must_be(expected: &str) -> String {
+    let expected = expected.split(" at line ").next().unwrap_or_default();
+    match expected {
+        "u32" | "u64" => "must be a whole number".to_owned(),
+        "a boolean" => "must be true or false".to_owned(),
+        "a sequence" => "must be a list".to_owned(),
+        _ if expected.starts_with("struct ") => "must be an object".to_owned(),
+        other => format!("must be {other}"),
     }
 }
 
@@ -146,10 +168,10 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 }
 
 /// A header's text, refused if it comes twice or is no text.
-pub(crate) fn header_text(
-    headers: &HeaderMap,
+pub(crate) fn header_text<'a>(
+    headers: &'a HeaderMap,
     name: &HeaderName,
-) -> Result<Option<&str>, ApiError> {
+) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -1,1 +1,143 @@
+use axum::http::HeaderValue;
+use proptest::prelude::*;
+
 use super::*;
+use crate::wire::{Create, Reasoned, Verify};
+
+fn said<T>(result: Result<T, ApiError>) -> String {
+    result.err().map_or_else(|| "accepted".to_owned(), |error| error.detail.into_owned())
+}
+
+#[test]
+fn a_bad_body_is_told_by_its_field() {
+    let create = |text: &str| said(json::<Create>(text.as_bytes()).and_then(Create::draft));
+    let table = [
+        (r#"{"name":"ci"}"#, "accepted"),
+        (r#"{"name":"ci","expires_att":"2030-01-01T00:00:00Z"}"#, "expires_att: unknown field"),
+        (r#"{"name":"a","name":"b"}"#, "name: must be sent once"),
+        (r#"{"name":"a","metadata":{"x":"1","x":"2"}}"#, "metadata.x: must be sent once"),
+        (r#"{"name":"a","metadata":{"x":1}}"#, "metadata.x: must be a string"),
+        (r#"{"name":"a","permissions":["x.y",7]}"#, "permissions[1]: must be a string"),
+        (r#"{"name":"a","daily_limit":"1"}"#, "daily_limit: must be a whole number"),
+        (r#"{"name":"a","daily_limit":0}"#, "daily_limit: must be at least 1"),
+        (r#"{"name":7}"#, "name: must be a string"),
+        (r"{}", "name: is missing"),
+        (r#"{"name":"a"} x"#, "body: must be JSON"),
+        (r#"{"name":"#, "body: must be JSON"),
+        ("", "body: must be JSON"),
+        ("[]", "body: must be an object"),
+        (r#"{"name":"a","kind":"odd"}"#, "kind: must be one of: secret public"),
+        (
+            r#"{"name":"a","expires_at":"soon"}"#,
+            "expires_at: must be an RFC 3339 time such as 2026-01-02T03:04:05Z",
+        ),
+        (
+            r#"{"name":"a","expires_at":"2030-01-01T00:00:00Z","ttl_s":1}"#,
+            "ttl_s: must not come with expires_at",
+        ),
+        (r#"{"name":"a","ttl_s":0}"#, "ttl_s: must be between 1 and 4000000000"),
+        (r#"{"name":"a","ttl_s":-1}"#, "ttl_s: must be a whole number"),
+        (
+            r#"{"name":"a","permissions":["nodot"]}"#,
+            "permissions[0]: must be area.action such as orders.read, '*' allowed as last part",
+        ),
+        (
+            r#"{"name":"a","allowed_ips":["10.0.0.0/99"]}"#,
+            "allowed_ips: must be IP addresses or CIDR networks",
+        ),
+    ];
+    for (body, want) in table {
+        assert_eq!(create(body), want, "{body}");
+    }
+}
+
+#[test]
+fn an_error_does_not_repeat_what_may_be_secret() {
+    let secret = "kl_live_0123456789abcdefghijklmnopqrstuv";
+    for body in [
+        format!(r#"{{"key":["{secret}"]}}"#),
+        format!(r#"{{"key":"x","ip":"{secret}"}}"#),
+        format!(r#"{{"key":"x","{secret}":1}}"#),
+        format!(r#"{{"key":"x","permission":{{"{secret}":1}}}}"#),
+        format!(r#""{secret}""#),
+    ] {
+        let error = said(json::<Verify<'_>>(body.as_bytes()).and_then(|asked| asked.question()));
+        assert!(!error.contains("0123456789"), "{error}");
+        assert_ne!(error, "accepted", "{body}");
+    }
+}
+
+#[test]
+fn a_query_is_as_strict_as_a_body() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        #[serde(default)]
+        dry_run: bool,
+        limit: Option<u64>,
+    }
+    let table = [
+        ("", "accepted"),
+        ("dry_run=true&limit=3", "accepted"),
+        ("limits=3", "limits: unknown field"),
+        ("limit=3&limit=4", "limit: must be sent once"),
+        ("limit=many", "limit: must be a whole number"),
+        ("dry_run=yes", "dry_run: must be true or false"),
+    ];
+    for (text, want) in table {
+        assert_eq!(said(query::<Asked>(Some(text))), want, "{text}");
+    }
+    let both = query::<Asked>(Some("dry_run=true&limit=3")).unwrap();
+    assert_eq!((both.dry_run, both.limit), (true, Some(3)));
+}
+
+#[test]
+fn preconditions_and_idempotency_keys_are_read_or_refused() {
+    let with = |name: &'static str, value: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_str(value).unwrap());
+        headers
+    };
+    assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
+    for (text, want) in [("\"3\"", Some(3)), ("*", None), (" \"0\" ", Some(0))] {
+        assert_eq!(if_match(&with("if-match", text)).unwrap(), want);
+    }
+    for bad in ["3", "W/\"3\"", "\"x\"", "\"3\", \"4\"", "\"\"", "\"4294967296\"", "\"+3\"", "\""] {
+        assert!(if_match(&with("if-match", bad)).is_err(), "{bad}");
+    }
+    let long = "x".repeat(255);
+    assert_eq!(idempotency_key(&with("idempotency-key", &long)).unwrap(), Some(long.as_str()));
+    for bad in ["", &"x".repeat(256)] {
+        assert!(idempotency_key(&with("idempotency-key", bad)).is_err());
+    }
+    let mut twice = with("idempotency-key", "a");
+    twice.append("idempotency-key", HeaderValue::from_static("b"));
+    assert!(idempotency_key(&twice).is_err());
+}
+
+#[tokio::test]
+async fn a_body_is_read_up_to_its_limit() {
+    assert_eq!(read_body(HttpBody::from(vec![b' '; MAX_BODY])).await.unwrap().len(), MAX_BODY);
+    let known = read_body(HttpBody::from(vec![b' '; MAX_BODY + 1])).await.unwrap_err();
+    assert_eq!(known.code, Code::PayloadTooLarge);
+    let chunks = (0..65).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 1024])));
+    let unknown = HttpBody::from_stream(tokio_stream::iter(chunks));
+    assert_eq!(read_body(unknown).await.unwrap_err().code, Code::PayloadTooLarge);
+    let broken = [Err::<Bytes, _>(std::io::Error::other("gone"))];
+    let broken = HttpBody::from_stream(tokio_stream::iter(broken));
+    assert_eq!(read_body(broken).await.unwrap_err().code, Code::InvalidRequest);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_body_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = json::<Create>(&bytes).and_then(Create::draft);
+        let _ = json::<Reasoned>(&bytes);
+        let _ = json::<Verify<'_>>(&bytes);
+    }
+
+    #[test]
+    fn any_text_is_a_place_or_refused(text in "\\PC{0,30}") {
+        let _ = text.parse::<Place>();
+    }
+}

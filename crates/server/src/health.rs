@@ -15,12 +15,26 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// `GET /healthz`: the process answers.
+/// Says that the process answers
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operations",
+    security(()),
+    responses((status = 200, body = Health)),
+)]
 pub(crate) async fn alive() -> Response {
     wire::json(StatusCode::OK, &Health { status: "ok" })
 }
 
-/// `GET /readyz`: the log is open, replayed and writable.
+/// Says whether the log is open, replayed and writable
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operations",
+    security(()),
+    responses((status = 200, body = Health)),
+)]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
     app.ledger().ready().map_err(|why| ApiError::new(Code::NotReady, why.to_string()))?;
     Ok(wire::json(StatusCode::OK, &Health { status: "ready" }))

@@ -1,5 +1,7 @@
 //! `/v1/keys`: made, rotated, read.
 
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -15,7 +17,16 @@ use crate::health::blocking;
 use crate::wire::{self, Create, Event, Key, Rotate};
 use crate::{ApiError, App, cursor};
 
-/// `POST /v1/keys`
+/// Makes a key
+///
+/// The answer is the only one that has its text.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    tag = "keys",
+    request_body = Create,
+    responses((status = 201, body = wire::Created)),
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     asked: Asked<Create>,
@@ -26,7 +37,16 @@ pub(crate) async fn create(
     Ok(made(&created, dry_run))
 }
 
-/// `POST /v1/keys/{id}/rotate`
+/// Puts a new key in the place of one
+///
+/// What is not named is copied. The old key stays valid for `overlap_s` more seconds.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/rotate",
+    tag = "keys",
+    request_body = Option<Rotate>,
+    responses((status = 201, body = wire::Created)),
+)]
 pub(crate) async fn rotate(
     State(app): State<App>,
     asked: Asked<Rotate, KeyId>,
@@ -89,7 +109,14 @@ pub(crate) struct ListKeys {
     cursor: Option<String>,
 }
 
-/// `GET /v1/keys`
+/// Lists keys
+#[utoipa::path(
+    get,
+    path = "/v1/keys",
+    tag = "keys",
+    params(ListKeys),
+    responses((status = 200, body = wire::Page<Key>)),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     who: Reader,
@@ -121,7 +148,8 @@ pub(crate) async fn list(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
-/// `GET /v1/keys/{id}`
+/// Shows a key
+#[utoipa::path(get, path = "/v1/keys/{id}", tag = "keys", responses((status = 200, body = Key)))]
 pub(crate) async fn one(
     State(app): State<App>,
     who: Reader,
@@ -134,7 +162,13 @@ pub(crate) async fn one(
     Ok(response)
 }
 
-/// `GET /v1/keys/{id}/history`
+/// Lists every event of a key, oldest first
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}/history",
+    tag = "keys",
+    responses((status = 200, body = wire::Page<Event>)),
+)]
 pub(crate) async fn history(
     State(app): State<App>,
     who: Reader,

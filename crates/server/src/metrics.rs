@@ -139,7 +139,14 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
     METHODS.get(method_index(method)).copied().unwrap_or("other")
 }
 
-/// `GET /metrics`
+/// Gives counts and times for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    security(()),
+    responses((status = 200, content_type = "text/plain", body = String)),
+)]
 pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
     let text =
         app.metrics().text(&app.ledger().stats()).map_err(|error| ApiError::internal(&error))?;

@@ -1,5 +1,7 @@
 //! `/v1/report/access` and `/v1/table-digest`: what an auditor asks.
 
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -68,7 +70,16 @@ impl<'a> HeldKey<'a> {
     }
 }
 
-/// `GET /v1/report/access`
+/// Reports who held which active key between two moments
+///
+/// The same log and the same arguments give the same bytes.
+#[utoipa::path(
+    get,
+    path = "/v1/report/access",
+    tag = "events",
+    params(Between),
+    responses((status = 200, body = Access)),
+)]
 pub(crate) async fn access(
     State(app): State<App>,
     who: Reader,
@@ -107,7 +118,16 @@ pub(crate) struct TableDigest {
     digest: String,
 }
 
-/// `GET /v1/table-digest`
+/// Gives the digest of the table of keys, to compare with a replay
+///
+/// Roles `auditor` and `admin`.
+#[utoipa::path(
+    get,
+    path = "/v1/table-digest",
+    tag = "events",
+    params(At),
+    responses((status = 200, body = TableDigest)),
+)]
 pub(crate) async fn table_digest(
     State(app): State<App>,
     who: Reader,

@@ -3,6 +3,8 @@
 //! One event waits for the client at most, and the rest stays in the log: a slow reader falls
 //! behind, makes no memory grow, and misses nothing.
 
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -47,7 +49,19 @@ pub(crate) struct Follow {
     actor: Option<String>,
 }
 
-/// `GET /v1/events/stream`
+/// Streams events as they are recorded
+///
+/// `id` is the event's place, `event` its type. It catches up, then follows.
+#[utoipa::path(
+    get,
+    path = "/v1/events/stream",
+    tag = "events",
+    params(
+        Follow,
+        ("Last-Event-ID" = Option<u64>, Header, description = "Only events after this place"),
+    ),
+    responses((status = 200, content_type = "text/event-stream", body = String)),
+)]
 pub(crate) async fn stream(
     State(app): State<App>,
     who: Reader,

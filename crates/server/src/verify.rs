@@ -14,7 +14,16 @@ use crate::keys_routes::Nothing;
 use crate::wire::{self, KeyRef, Verify};
 use crate::{ApiError, App};
 
-/// `POST /v1/keys/verify`
+/// Says whether a presented key may be used
+///
+/// Always 200; `code` is the first that holds.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/verify",
+    tag = "verify",
+    request_body = Verify,
+    responses((status = 200, body = wire::Verified)),
+)]
 pub(crate) async fn verify(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = Authenticated::of(&parts, &app)?;

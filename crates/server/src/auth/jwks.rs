@@ -67,11 +67,6 @@ impl Jwks {
         let first = fitting.next();
         if kid.is_none() && fitting.next().is_some() { None } else { first }
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.keys.len()
-    }
 }
 
 fn stamp(path: &Path) -> std::io::Result<Stamp> {

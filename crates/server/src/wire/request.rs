@@ -288,9 +288,10 @@ impl<'de> Deserialize<'de> for Pairs {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs = BTreeMap::new();
                 while let Some((name, value)) = map.next_entry::<String, String>()? {
-                    if pairs.insert(name, value).is_some() {
-                        return Err(A::Error::custom("duplicate name"));
+                    if pairs.contains_key(&name) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
                     }
+                    pairs.insert(name, value);
                 }
                 Ok(Pairs(pairs))
             }
