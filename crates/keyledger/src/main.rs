@@ -1,2 +1,28 @@
-//! keyledger
-fn main() {}
+//! The program: it wires the parts, owns the process, and talks to people.
+//!
+//! Each command is a module of [`command`]. What the commands share: the command line itself
+//! ([`arguments`]), how they end ([`exit`]), how they print ([`print`]), and how they speak to a
+//! server ([`client`]).
+
+#![expect(clippy::print_stderr, reason = "a command line says on stderr what went wrong")]
+
+mod arguments;
+mod client;
+mod command;
+mod exit;
+mod print;
+mod token_key;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let done = arguments::parse().and_then(command::run);
+    match done {
+        Ok(end) => end.into(),
+        Err(error) if exit::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keyledger: {error:#}");
+            exit::of(&error).into()
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Speaking to a server over HTTP: the token, the refusals, the pages.
+
+use std::io::{BufReader, Read};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::Value;
+use ureq::http::{Method, Request, Uri};
+
+use crate::arguments::Remote;
+use crate::exit::{Failure, misuse};
+use crate::print;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long the first byte of an answer may take; longer than the server itself would wait.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// A server, and the token to call it with.
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    url: String,
+    authorization: String,
+}
+
+/// One call.
+pub(crate) struct Call<'a> {
+    method: Method,
+    path: String,
+    query: Vec<(&'a str, String)>,
+    headers: Vec<(&'a str, String)>,
+    body: Option<&'a Value>,
+}
+
+impl<'a> Call<'a> {
+    /// `GET path`
+    pub(crate) fn get(path: impl Into<String>) -> Call<'a> {
+        Call::new(Method::GET, path)
+    }
+
+    /// `POST path` with a body.
+    pub(crate) fn post(path: impl Into<String>, body: &'a Value) -> Call<'a> {
+        Call { body: Some(body), ..Call::new(Method::POST, path) }
+    }
+
+    fn new(method: Method, path: impl Into<String>) -> Call<'a> {
+        let path = path.into();
+        Call { method, path, query: Vec::new(), headers: Vec::new(), body: None }
+    }
+
+    /// Adds a query parameter, if there is a value for it.
+    pub(crate) fn query(mut self, name: &'a str, value: Option<impl ToString>) -> Call<'a> {
+        self.query.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    /// Adds a header, if there is a value for it.
+    pub(crate) fn header(mut self, name: &'a str, value: Option<impl ToString>) -> Call<'a> {
+        self.headers.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+}
+
+/// What the server refused, in its own words (RFC 9457).
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub(crate) struct Refused {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    sentence: String,
+}
+
+impl Client {
+    /// For the server and the token that were asked for.
+    pub(crate) fn new(remote: &Remote) -> Result<Client> {
+        let url = remote.url.trim_end_matches('/').to_owned();
+        let uri: Uri = url.parse().map_err(|_| misuse(format!("`{url}` is no URL")))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(misuse(format!("`{url}` must begin with http:// or https://")));
+        }
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // A token goes where it was sent and nowhere else.
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER));
+        if matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            config = config.proxy(None);
+        }
+        let authorization = format!("Bearer {}", bearer(remote)?);
+        Ok(Client { agent: config.build().into(), url, authorization })
+    }
+
+    /// Calls, and gives the JSON of a good answer.
+    pub(crate) fn call(&self, call: Call<'_>) -> Result<Value> {
+        let mut answer = self.send(call)?;
+        let body = answer.body_mut().with_config().limit(u64::MAX).read_to_string();
+        let body = body.map_err(|error| self.unreachable(&error))?;
+        serde_json::from_str(&body)
+            .with_context(|| format!("{} did not answer as keyledger does", self.url))
+    }
+
+    /// Calls, and gives the body of a good answer as it comes.
+    pub(crate) fn stream(&self, call: Call<'_>) -> Result<BufReader<impl Read + use<>>> {
+        Ok(BufReader::new(self.send(call)?.into_body().into_reader()))
+    }
+
+    /// Calls for every page, at most `limit` items, and gives each item to `each`.
+    pub(crate) fn pages(
+        &self,
+        call: impl Fn() -> Call<'static>,
+        limit: Option<u64>,
+        each: &mut dyn FnMut(&Value) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = limit.unwrap_or(u64::MAX);
+        let mut cursor: Option<String> = None;
+        while left > 0 {
+            let page =
+                self.call(call().query("limit", Some(left.min(500))).query("cursor", cursor))?;
+            let items = page.get("items").and_then(Value::as_array);
+            for item in items.context("the answer is not a list")? {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
+                each(item)?;
+            }
+            cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, call: Call<'_>) -> Result<ureq::http::Response<ureq::Body>> {
+        let mut uri = format!("{}{}", self.url, call.path);
+        for (place, (name, value)) in call.query.iter().enumerate() {
+            uri.push(if place == 0 { '?' } else { '&' });
+            uri += &format!("{name}={}", escaped(value));
+        }
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(uri)
+            .header("authorization", &self.authorization);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        let sent = match call.body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                self.agent.run(request.body(body.to_string()).map_err(|error| asked(&error))?)
+            }
+            None => self.agent.run(request.body(()).map_err(|error| asked(&error))?),
+        };
+        let mut answer = sent.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body = answer.body_mut().read_to_string().unwrap_or_default();
+        Err(refused(status.as_u16(), &body).into())
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> anyhow::Error {
+        let sentence = format!(
+            "{} cannot be reached ({error}); start `keyledger serve` there, or say where with --url",
+            self.url
+        );
+        Failure::Unreachable(sentence).into()
+    }
+}
+
+fn asked(error: &ureq::http::Error) -> anyhow::Error {
+    misuse(format!("this cannot be sent: {error}"))
+}
+
+/// The sentence of a refusal. Its text is from the other side: nothing in it steers a terminal.
+fn refused(status: u16, body: &str) -> Refused {
+    let problem: Value = serde_json::from_str(body).unwrap_or_default();
+    let field = |name| problem.get(name).and_then(Value::as_str).map(print::plain);
+    let sentence = match (field("code"), field("detail").or_else(|| field("title"))) {
+        (Some(code), Some(detail)) => format!("refused: {detail} ({code}, HTTP {status})"),
+        _ => format!("refused with HTTP {status}"),
+    };
+    Refused { status, sentence }
+}
+
+/// The token, from where it was said to be.
+fn bearer(remote: &Remote) -> Result<String> {
+    let token = match (&remote.bearer.token, &remote.bearer.token_file) {
+        (Some(token), _) => token.clone(),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("the token file `{}` cannot be read", file.display()))?;
+            // The last line, as `keyledger token` prints it.
+            text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("").to_owned()
+        }
+        (None, None) => {
+            return Err(misuse(
+                "a token is needed: set KEYLEDGER_TOKEN, or give --token-file or --token; \
+                 `keyledger token` makes one",
+            ));
+        }
+    };
+    if token.is_empty() || !token.chars().all(|one| one.is_ascii_graphic()) {
+        bail!(anyhow!(misuse("the token is empty or has characters that no token has")));
+    }
+    Ok(token)
+}
+
+/// Waits before something is tried again.
+pub(crate) fn pause(time: Duration) {
+    let (mutex, nobody) = (Mutex::new(()), Condvar::new());
+    if let Ok(guard) = mutex.lock() {
+        drop(nobody.wait_timeout(guard, time));
+    }
+}
+
+/// Percent-encoded for a query (RFC 3986 §2.3).
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped += &format!("%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_escaped() {
+        assert_eq!(escaped("a b&c=ü~1"), "a%20b%26c%3D%C3%BC~1");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_servers_words() {
+        let body = r#"{"code":"key_not_found","detail":"no such key"}"#;
+        assert_eq!(
+            refused(404, body).to_string(),
+            "refused: no such key (key_not_found, HTTP 404)"
+        );
+        assert_eq!(refused(502, "<html>").to_string(), "refused with HTTP 502");
+    }
+}

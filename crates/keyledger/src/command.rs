@@ -1,0 +1,56 @@
+//! The commands, a module each.
+
+mod completions;
+mod events;
+mod fsck;
+mod keys;
+mod openapi;
+mod replay;
+mod serve;
+mod stored;
+mod token;
+mod worker;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::arguments::Arguments;
+use crate::exit::Exit;
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service
+    Serve(Box<serve::Serve>),
+    /// Make a token to call the service with
+    Token(token::Token),
+    /// Make, find, change and verify keys
+    Keys(keys::Keys),
+    /// What happened: list it, export it, follow it
+    Events(events::Events),
+    /// Rebuild the table of keys from a stopped data directory, as it was at any moment
+    Replay(replay::Replay),
+    /// Record from outside that keys are expired
+    Worker(worker::Worker),
+    /// Check every byte of a stopped data directory
+    Fsck(fsck::Fsck),
+    /// Print the `OpenAPI` document of the service
+    Openapi,
+    /// Print what makes a shell complete this command line
+    Completions(completions::Completions),
+}
+
+/// Does it.
+pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
+    match arguments.command {
+        Command::Serve(asked) => serve::run(&asked),
+        Command::Token(asked) => token::run(&asked),
+        Command::Keys(asked) => keys::run(&asked),
+        Command::Events(asked) => events::run(&asked),
+        Command::Replay(asked) => replay::run(&asked),
+        Command::Worker(asked) => worker::run(&asked),
+        Command::Fsck(asked) => fsck::run(&asked),
+        Command::Openapi => openapi::run(),
+        Command::Completions(asked) => completions::run(&asked),
+    }
+}

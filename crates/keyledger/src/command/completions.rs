@@ -1,0 +1,27 @@
+//! `keyledger completions`: the script that makes a shell complete the command line.
+
+use anyhow::Result;
+use clap::Args;
+use clap_complete::Shell;
+
+use crate::exit::Exit;
+use crate::{arguments, print};
+
+/// Print what makes a shell complete this command line
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyledger completions bash > ~/.local/share/bash-completion/completions/keyledger
+  keyledger completions zsh > ~/.zfunc/_keyledger
+  keyledger completions fish > ~/.config/fish/completions/keyledger.fish")]
+pub(crate) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+pub(crate) fn run(asked: &Completions) -> Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(asked.shell, &mut arguments::command(), "keyledger", &mut script);
+    print::line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,225 @@
+//! `keyledger events`: what happened, listed, exported, followed.
+
+use std::io::{BufRead, Write as _, stdout};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::arguments::{Json, Remote};
+use crate::client::{Call, Client, Refused, pause};
+use crate::exit::{Exit, Failure, misuse};
+use crate::print::{self, align, cell};
+
+/// What happened: list it, export it, follow it
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyledger events --after 1000 --limit 20
+  keyledger events --follow
+  keyledger events --format csv --from 2026-01-01T00:00:00Z > january.csv
+  keyledger events --format json --key ID | jq .type")]
+pub(crate) struct Events {
+    /// Wait for more, for ever
+    #[arg(long)]
+    follow: bool,
+    /// Only those after this seq
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+    /// How to print them; `json` is one event a line
+    #[arg(long, value_enum, default_value = "table", conflicts_with = "json")]
+    format: Format,
+    /// The most events to print
+    #[arg(long, value_name = "COUNT", conflicts_with = "follow")]
+    limit: Option<u64>,
+    /// Of this account's keys
+    #[arg(long)]
+    account: Option<String>,
+    /// Of this key
+    #[arg(long, value_name = "ID")]
+    key: Option<String>,
+    /// `created`, `enabled`, `disabled`, `expired` or `revoked`
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// By this subject
+    #[arg(long, value_name = "SUBJECT")]
+    actor: Option<String>,
+    /// Recorded at this moment or later
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Recorded before this moment
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// How events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Columns
+    Table,
+    /// One JSON object a line
+    Json,
+    /// What the server makes of it for a spreadsheet
+    Csv,
+}
+
+/// The columns of the table: they do not wait for all rows to know their widths.
+const COLUMNS: [(&str, &str, usize); 7] = [
+    ("SEQ", "/seq", 8),
+    ("RECORDED", "/recorded_at", 27),
+    ("EVENT", "/type", 8),
+    ("KEY", "/key_id", 36),
+    ("AFTER", "/after", 8),
+    ("BY", "/actor/subject", 16),
+    ("REASON", "/reason", 0),
+];
+
+/// How long to wait before a stream that ended is asked for again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(asked: &Events) -> Result<Exit> {
+    let format = if asked.json.json { Format::Json } else { asked.format };
+    let client = Client::new(&asked.remote)?;
+    match (asked.follow, format) {
+        (true, Format::Csv) => Err(misuse("--format csv cannot be followed; use json")),
+        (true, Format::Table | Format::Json) => follow(asked, &client, format),
+        (false, Format::Csv) => csv(asked, &client),
+        (false, Format::Table | Format::Json) => {
+            head(format)?;
+            let call = || asked.filters(Call::get("/v1/events")).query("after", asked.after);
+            client.pages(call, asked.limit, &mut |event| show(event, format))?;
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+impl Events {
+    fn filters(&self, call: Call<'static>) -> Call<'static> {
+        call.query("account", self.account.as_ref())
+            .query("key", self.key.as_ref())
+            .query("type", self.kind.as_ref())
+            .query("actor", self.actor.as_ref())
+            .query("from", self.from.as_ref())
+            .query("to", self.to.as_ref())
+    }
+}
+
+fn csv(asked: &Events, client: &Client) -> Result<Exit> {
+    let call = asked
+        .filters(Call::get("/v1/events"))
+        .query("after", asked.after)
+        .header("accept", Some("text/csv"));
+    let mut body = client.stream(call)?;
+    // The head, and as many lines as were asked for. A field may hold line breaks, so quotes are
+    // counted: within them a line is not at its end.
+    let mut left = asked.limit.map_or(u64::MAX, |limit| limit.saturating_add(1));
+    let mut line = Vec::new();
+    let mut within = false;
+    while left > 0 {
+        line.clear();
+        if body.read_until(b'\n', &mut line).context("the export broke off")? == 0 {
+            break;
+        }
+        within = line.iter().fold(within, |within, byte| within ^ (*byte == b'"'));
+        left -= u64::from(!within);
+        stdout().write_all(&line)?;
+    }
+    stdout().flush()?;
+    Ok(Exit::Fine)
+}
+
+fn head(format: Format) -> Result<()> {
+    if format == Format::Table {
+        let cells = COLUMNS.map(|(name, ..)| name.to_owned());
+        print::line(align(&cells, &COLUMNS.map(|(_, _, width)| width)))?;
+    }
+    Ok(())
+}
+
+fn show(event: &Value, format: Format) -> Result<()> {
+    match format {
+        Format::Json | Format::Csv => print::line(event),
+        Format::Table => {
+            let cells = COLUMNS.map(|(_, pointer, _)| cell(event, pointer));
+            print::line(align(&cells, &COLUMNS.map(|(_, _, width)| width)))
+        }
+    }
+}
+
+/// Follows until it is refused or stopped. A connection that ends is made again from the last
+/// event seen, so that none is missed and none comes twice.
+fn follow(asked: &Events, client: &Client, format: Format) -> Result<Exit> {
+    head(format)?;
+    let mut last = asked.after;
+    let mut reached = false;
+    loop {
+        let call = asked.filters(Call::get("/v1/events/stream")).query("after", last);
+        match client.stream(call.header("accept", Some("text/event-stream"))) {
+            Ok(body) => {
+                reached = true;
+                read_stream(body, &mut last, &mut |event| show(event, format))?;
+            }
+            Err(error) if again(&error) && reached => {
+                tracing::debug!("{error:#}");
+            }
+            Err(error) => return Err(error),
+        }
+        pause(AGAIN);
+    }
+}
+
+/// Whether a try later may do better.
+fn again(error: &anyhow::Error) -> bool {
+    let overloaded = error.downcast_ref::<Refused>().is_some_and(|refused| refused.status >= 500);
+    overloaded || matches!(error.downcast_ref(), Some(Failure::Unreachable(_)))
+}
+
+/// Reads server-sent events to the end of the connection; `last` is the seq of the last one.
+fn read_stream(
+    body: impl BufRead,
+    last: &mut Option<u64>,
+    show: &mut dyn FnMut(&Value) -> Result<()>,
+) -> Result<()> {
+    let mut data = String::new();
+    let mut id = None;
+    // A connection that breaks off is like one that ends.
+    for line in body.lines().map_while(Result::ok) {
+        if let Some(text) = line.strip_prefix("data:") {
+            data += text.strip_prefix(' ').unwrap_or(text);
+        } else if let Some(text) = line.strip_prefix("id:") {
+            id = text.trim().parse().ok();
+        } else if line.is_empty() && !data.is_empty() {
+            let event = std::mem::take(&mut data);
+            if let Some(id) = id.take() {
+                let event = serde_json::from_str(&event)
+                    .map_err(|_| anyhow!("the stream holds something that is no event"))?;
+                show(&event)?;
+                *last = Some(id);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_from_a_stream_and_heartbeats_are_not() {
+        let body = ": heartbeat\n\nid: 4\nevent: created\ndata: {\"seq\":4}\n\n:\n\nid:5\ndata:{\"seq\":5}\n\nid: 6\ndata: {\"se";
+        let (mut last, mut seen) = (None, Vec::new());
+        read_stream(body.as_bytes(), &mut last, &mut |event| {
+            seen.push(event.to_string());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [r#"{"seq":4}"#, r#"{"seq":5}"#]);
+        assert_eq!(last, Some(5));
+    }
+}

@@ -1,0 +1,70 @@
+//! `keyledger keys enable`, `disable`, `expire` and `revoke`
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{Body, Care, path, print_key};
+use crate::arguments::{Json, Remote};
+use crate::client::{Call, Client};
+use crate::exit::Exit;
+use crate::print;
+
+/// A change of a key's status
+#[derive(Args, Debug)]
+pub(super) struct Change {
+    /// The key's id
+    id: String,
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only if the key is at this revision
+    #[arg(long, value_name = "REVISION")]
+    if_match: Option<u32>,
+    #[command(flatten)]
+    care: Care,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// Withdraw a key for good
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyledger keys revoke ID
+  keyledger keys revoke ID --reason-code compromised --compromised-since 2026-01-02T03:04:05Z")]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    change: Change,
+    /// `compromised`, `superseded`, `unused`, `owner_left`, `policy` or `other`
+    #[arg(long, value_name = "CODE")]
+    reason_code: Option<String>,
+    /// Since when it may have been in wrong hands
+    #[arg(long, value_name = "TIME")]
+    compromised_since: Option<String>,
+}
+
+pub(super) fn run(asked: &Change, what: &str) -> Result<Exit> {
+    send(asked, what, Body::default())
+}
+
+pub(super) fn revoke(asked: &Revoke) -> Result<Exit> {
+    let body = Body::default()
+        .with("reason_code", asked.reason_code.clone())
+        .with("compromised_since", asked.compromised_since.clone());
+    send(&asked.change, "revoke", body)
+}
+
+fn send(asked: &Change, what: &str, body: Body) -> Result<Exit> {
+    let body = body.with("reason", asked.reason.clone()).done();
+    let call = Call::post(path(&asked.id, &format!("/{what}")), &body)
+        .header("if-match", asked.if_match.map(|revision| format!("\"{revision}\"")));
+    let answer = Client::new(&asked.remote)?.call(asked.care.apply(call))?;
+    if asked.json.json {
+        print::json(&answer)?;
+    } else {
+        print_key(answer.get("key").unwrap_or(&answer))?;
+    }
+    Ok(Exit::Fine)
+}

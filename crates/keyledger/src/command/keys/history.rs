@@ -1,0 +1,46 @@
+//! `keyledger keys history`
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::Value;
+
+use super::path;
+use crate::arguments::{Json, Remote};
+use crate::client::{Call, Client};
+use crate::exit::Exit;
+use crate::print::{self, Table, cell};
+
+/// Show everything that happened to one key, oldest first
+#[derive(Args, Debug)]
+pub(super) struct History {
+    /// The key's id
+    id: String,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(super) fn run(asked: &History) -> Result<Exit> {
+    let client = Client::new(&asked.remote)?;
+    let answer = client.call(Call::get(path(&asked.id, "/history")))?;
+    let events = answer.get("items").unwrap_or(&answer);
+    if asked.json.json {
+        print::json(events)?;
+        return Ok(Exit::Fine);
+    }
+    let mut table =
+        Table::new(&["SEQ", "RECORDED", "EVENT", "BEFORE", "AFTER", "REVISION", "BY", "REASON"]);
+    for event in events.as_array().into_iter().flatten() {
+        table.row(row(event));
+    }
+    table.print()?;
+    Ok(Exit::Fine)
+}
+
+fn row(event: &Value) -> Vec<String> {
+    ["/seq", "/recorded_at", "/type", "/before", "/after", "/revision", "/actor/subject", "/reason"]
+        .iter()
+        .map(|pointer| cell(event, pointer))
+        .collect()
+}

@@ -1,0 +1,70 @@
+//! `keyledger keys verify`
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde_json::Value;
+
+use super::{Body, print_key};
+use crate::arguments::{Json, Remote};
+use crate::client::{Call, Client};
+use crate::exit::{Exit, misuse};
+use crate::print::{self, cell};
+
+/// The most that is read from stdin; no key is nearly so long.
+const LONGEST: u64 = 4_096;
+
+/// Ask whether a key may be used; exit code 1 if not
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyledger keys verify - < key.txt
+  keyledger keys verify - --permission orders.read --ip 203.0.113.7 < key.txt")]
+pub(super) struct Verify {
+    /// The key, or `-` to read it from stdin, where no list of processes shows it
+    key: String,
+    /// What it is to be used for, as in `orders.read`
+    #[arg(long)]
+    permission: Option<String>,
+    /// The address it is used from
+    #[arg(long)]
+    ip: Option<String>,
+    /// The project it is used on
+    #[arg(long)]
+    project: Option<String>,
+    /// `live` or `sandbox`
+    #[arg(long)]
+    environment: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(super) fn run(asked: &Verify) -> Result<Exit> {
+    let key = if asked.key == "-" { from_stdin()? } else { asked.key.clone() };
+    let body = Body::default()
+        .with("key", Some(key))
+        .with("permission", asked.permission.clone())
+        .with("ip", asked.ip.clone())
+        .with("project", asked.project.clone())
+        .with("environment", asked.environment.clone())
+        .done();
+    let answer = Client::new(&asked.remote)?.call(Call::post("/v1/keys/verify", &body))?;
+    let valid = answer.get("valid").and_then(Value::as_bool).context("there is no verdict")?;
+    if asked.json.json {
+        print::json(&answer)?;
+    } else {
+        print::line(cell(&answer, "/code"))?;
+        print_key(answer.get("key").unwrap_or(&Value::Null))?;
+    }
+    Ok(if valid { Exit::Fine } else { Exit::Bad })
+}
+
+fn from_stdin() -> Result<String> {
+    let mut text = String::new();
+    std::io::stdin().take(LONGEST).read_to_string(&mut text).context("stdin cannot be read")?;
+    let key = text.trim();
+    if key.is_empty() { Err(misuse("there is no key on stdin")) } else { Ok(key.to_owned()) }
+}

@@ -1,0 +1,96 @@
+//! `keyledger serve`: the service, from a command line to a listening socket and to a clean stop.
+//!
+//! What can be refused is refused in this order: what was asked wrongly, addresses that are in
+//! use, secret files that cannot be read, and only then the data directory, so that a bad start
+//! changes nothing on the disk.
+
+mod options;
+mod running;
+mod signals;
+
+use std::io::{IsTerminal as _, stdout};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use eventlog::sled::SledLog;
+use ledger::{Ledger, SystemClock};
+use server::{App, Auth, Config};
+use tracing_subscriber::EnvFilter;
+
+use self::options::LogFormat;
+pub(crate) use self::options::Serve;
+use self::running::Listeners;
+pub(crate) use self::signals::StopSignals;
+use crate::exit::{Exit, misuse};
+use crate::print::{self, Progress};
+use crate::token_key;
+
+pub(crate) fn run(asked: &Serve) -> Result<Exit> {
+    asked.check()?;
+    start_logging(asked)?;
+    let listeners = Listeners::bind(asked)?;
+    let key = token_key::Kept::find(&asked.data.data)?;
+    let auth = Auth::new(key.key.verifier(), asked.outside()?)?;
+
+    let log = SledLog::open(&asked.log_options())?;
+    key.keep(&asked.data.data)?;
+    drop(key);
+    let mut progress = Progress::new("records applied:");
+    let options = ledger::Options {
+        clock: Arc::new(SystemClock::default()),
+        max_clock_step_s: asked.max_clock_step,
+        usage: Some(asked.data.data.join("usage")),
+        ..ledger::Options::default()
+    };
+    let ledger = Ledger::open(Arc::new(log), options, &mut |seq| progress.at(seq.0))?;
+    drop(progress);
+
+    let config = Config {
+        trusted_proxies: asked.trusted_proxy.clone(),
+        metrics: asked.metrics_listen.is_none(),
+        ..Config::default()
+    };
+    let app = App::new(ledger, auth, config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the threads of the service cannot be started")?;
+    runtime.block_on(running::run(asked, app, listeners))?;
+    Ok(Exit::Fine)
+}
+
+/// Says on stderr what goes on; stdout is for the ready line alone.
+fn start_logging(asked: &Serve) -> Result<()> {
+    let filter = EnvFilter::try_new(&asked.log_level)
+        .map_err(|_| misuse("--log-level must be error, warn, info, debug or trace"))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match asked.log_format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}
+
+/// Says that the service is ready: one line for machines, and on a terminal what to do next.
+fn tell_ready(data: &Path, listen: SocketAddr, log_size: u64) -> Result<()> {
+    let pid = std::process::id();
+    let shown = print::plain(&data.display().to_string());
+    print::line(format!(
+        "keyledger ready listen={listen} data={shown} log_size={log_size} pid={pid}"
+    ))?;
+    if stdout().is_terminal() {
+        print::line(format!(
+            "\nhttp://{listen}/docs describes the API. In another terminal:\n\n  \
+             TOKEN=$(keyledger token --data {shown} --account acme --subject $USER --role owner \
+             | tail -n 1)\n  \
+             curl -H \"Authorization: Bearer $TOKEN\" http://{listen}/v1/keys \\\n    \
+             -H 'Content-Type: application/json' -d '{{\"name\":\"my first key\"}}'\n"
+        ))?;
+    }
+    Ok(())
+}

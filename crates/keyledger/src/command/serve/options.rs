@@ -1,0 +1,191 @@
+//! The options of `serve`, and what they mean together.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use eventlog::sled;
+use ipnet::IpNet;
+use keys::Account;
+use server::auth::{MaxRole, Outside};
+
+use crate::arguments::Data;
+use crate::exit::misuse;
+
+/// Run the service
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The first start makes the data directory and in it token.key, which signs the tokens of
+`keyledger token`. When the service is ready it prints one line:
+  keyledger ready listen=127.0.0.1:7070 data=./keyledger-data log_size=0 pid=4711
+SIGTERM or ctrl-c stops it: requests under way are answered, the log is synced.
+
+Examples:
+  keyledger serve
+  keyledger serve --data /var/lib/keyledger --listen 0.0.0.0:7070 --log-format json
+  keyledger serve --authorize-listen 127.0.0.1:7071 --authorize-account acme
+  keyledger serve --jwks-file issuer.json --jwt-issuer https://id.example.com --jwt-audience keys")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(super) data: Data,
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, env = "KEYLEDGER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7070")]
+    pub(super) listen: SocketAddr,
+    /// The guard file, best on another volume: it notices a data directory that was put back to
+    /// an earlier state
+    #[arg(long, env = "KEYLEDGER_GUARD", value_name = "FILE")]
+    guard: Option<PathBuf>,
+    /// Open a log that is shorter than its guard remembers, or another one, and start the guard
+    /// anew; events may be lost
+    #[arg(long, env = "KEYLEDGER_ACCEPT_ROLLBACK")]
+    accept_rollback: bool,
+    /// Where to answer forward auth without a token; keep it where only the gateway gets to
+    #[arg(long, env = "KEYLEDGER_AUTHORIZE_LISTEN", value_name = "ADDR")]
+    pub(super) authorize_listen: Option<SocketAddr>,
+    /// The account whose keys are judged there
+    #[arg(long, env = "KEYLEDGER_AUTHORIZE_ACCOUNT", value_name = "ACCOUNT")]
+    authorize_account: Option<String>,
+    /// Where to serve /metrics, which is then nowhere else
+    #[arg(long, env = "KEYLEDGER_METRICS_LISTEN", value_name = "ADDR")]
+    pub(super) metrics_listen: Option<SocketAddr>,
+    /// A proxy whose X-Forwarded-For is believed; may be given more than once
+    #[arg(
+        long,
+        env = "KEYLEDGER_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    pub(super) trusted_proxy: Vec<IpNet>,
+    /// By how many seconds the time of day may jump before keys stop expiring
+    #[arg(long, env = "KEYLEDGER_MAX_CLOCK_STEP", value_name = "SECONDS", default_value_t = 60)]
+    pub(super) max_clock_step: u64,
+    /// Leave it to `keyledger worker` to record that keys are expired; they are denied all the same
+    #[arg(long, env = "KEYLEDGER_NO_WORKER")]
+    pub(super) no_worker: bool,
+    /// How the log on stderr is written
+    #[arg(long, env = "KEYLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(super) log_format: LogFormat,
+    /// How much is logged: error, warn, info, debug or trace
+    #[arg(long, env = "KEYLEDGER_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub(super) log_level: String,
+    #[command(flatten)]
+    issuer: Issuer,
+}
+
+/// An issuer of tokens outside.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Tokens from outside")]
+struct Issuer {
+    /// A file with the secret of HS256 tokens, at least 32 bytes
+    #[arg(long, env = "KEYLEDGER_JWT_SECRET_FILE", value_name = "FILE")]
+    jwt_secret_file: Option<PathBuf>,
+    /// A JWKS file: the public keys of signed tokens (Ed25519, RS256, ES256); read again when it
+    /// changes
+    #[arg(long, env = "KEYLEDGER_JWKS_FILE", value_name = "FILE")]
+    jwks_file: Option<PathBuf>,
+    /// What `iss` must be
+    #[arg(long, env = "KEYLEDGER_JWT_ISSUER", value_name = "TEXT")]
+    #[expect(clippy::struct_field_names, reason = "the field's name is the option's")]
+    jwt_issuer: Option<String>,
+    /// What `aud` must be or hold
+    #[arg(long, env = "KEYLEDGER_JWT_AUDIENCE", value_name = "TEXT")]
+    jwt_audience: Option<String>,
+    /// The most that these tokens give: verifier, auditor, worker, owner or admin
+    #[arg(long, env = "KEYLEDGER_JWT_MAX_ROLE", value_name = "ROLE", default_value = "owner")]
+    jwt_max_role: MaxRole,
+    /// Let these tokens name every account at once
+    #[arg(long, env = "KEYLEDGER_JWT_ALLOW_ALL_ACCOUNTS")]
+    jwt_allow_all_accounts: bool,
+}
+
+/// How the log on stderr is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// An object a line
+    Json,
+}
+
+impl Serve {
+    /// Whether the options go together.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.authorize_listen.is_some() != self.authorize_account.is_some() {
+            return Err(misuse("--authorize-listen and --authorize-account go together"));
+        }
+        self.authorize_account()?;
+        let issuer = &self.issuer;
+        let from_outside = issuer.jwt_secret_file.is_some() || issuer.jwks_file.is_some();
+        let named = issuer.jwt_issuer.is_some() && issuer.jwt_audience.is_some();
+        if from_outside && !named {
+            return Err(misuse("tokens from outside need --jwt-issuer and --jwt-audience too"));
+        }
+        if !from_outside && (issuer.jwt_issuer.is_some() || issuer.jwt_audience.is_some()) {
+            return Err(misuse(
+                "--jwt-issuer and --jwt-audience need --jwt-secret-file or --jwks-file",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The account that forward auth without a token is about.
+    pub(super) fn authorize_account(&self) -> Result<Option<Account>> {
+        let account = self.authorize_account.as_deref().map(Account::new).transpose();
+        account.map_err(|why| misuse(format!("--authorize-account {why}")))
+    }
+
+    /// How the log is opened.
+    pub(super) fn log_options(&self) -> sled::Options {
+        sled::Options {
+            guard: self.guard.clone(),
+            accept_rollback: self.accept_rollback,
+            ..sled::Options::new(&self.data.data)
+        }
+    }
+
+    /// The issuer outside, its secret read.
+    pub(super) fn outside(&self) -> Result<Option<Outside>> {
+        let asked = &self.issuer;
+        let (Some(issuer), Some(audience)) = (&asked.jwt_issuer, &asked.jwt_audience) else {
+            return Ok(None);
+        };
+        let secret = asked.jwt_secret_file.as_ref().map(|file| {
+            let secret = std::fs::read(file).with_context(|| {
+                format!("cannot read `{}`; check --jwt-secret-file", file.display())
+            })?;
+            // Most editors end a file with a line break, which is no part of the secret.
+            let end = secret.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
+            anyhow::Ok(secret.get(..end.map_or(0, |end| end + 1)).unwrap_or_default().to_vec())
+        });
+        Ok(Some(Outside {
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            secret: secret.transpose()?,
+            jwks: asked.jwks_file.clone(),
+            max_role: asked.jwt_max_role,
+            all_accounts: asked.jwt_allow_all_accounts,
+        }))
+    }
+}
+
+/// Reads a network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_: ipnet::AddrParseError| "write it as 10.0.0.0/8 or 10.0.0.1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_an_address_or_a_network() {
+        assert_eq!(network("10.0.0.1").unwrap().to_string(), "10.0.0.1/32");
+        assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        assert!(network("proxy.example.com").is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! The service while it runs: its sockets, its background work, its end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use server::{App, Limits, Site};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Serve, StopSignals, tell_ready};
+
+/// How often counts of use are written: a crash may lose as much of them.
+const SAVE_USAGE: Duration = Duration::from_secs(5);
+
+/// The sockets, bound before anything on the disk is touched.
+pub(super) struct Listeners {
+    main: TcpListener,
+    authorize: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    pub(super) fn bind(asked: &Serve) -> Result<Listeners> {
+        Ok(Listeners {
+            main: bind(asked.listen, "--listen")?,
+            authorize: asked
+                .authorize_listen
+                .map(|address| bind(address, "--authorize-listen"))
+                .transpose()?,
+            metrics: asked
+                .metrics_listen
+                .map(|address| bind(address, "--metrics-listen"))
+                .transpose()?,
+        })
+    }
+}
+
+fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}; stop what uses it, or choose another {option}")
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves until it is told to stop.
+pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result<()> {
+    let mut signals = StopSignals::new().context("signals cannot be heard")?;
+    let ledger = app.ledger().clone();
+    let stop = watch::Sender::new(false);
+    let mut serving = JoinSet::new();
+    let mut working = JoinSet::new();
+
+    let address = listeners.main.local_addr()?;
+    let mut sites = vec![(listeners.main, server::router(app.clone()))];
+    if let (Some(listener), Some(account)) = (listeners.authorize, asked.authorize_account()?) {
+        tracing::info!(listen = %listener.local_addr()?, "answering forward auth without a token");
+        sites.push((listener, server::authorize_router(app.clone(), account)));
+    }
+    if let Some(listener) = listeners.metrics {
+        tracing::info!(listen = %listener.local_addr()?, "serving metrics");
+        sites.push((listener, server::metrics_router(app)));
+    }
+    for (listener, site) in sites {
+        serving.spawn(serve(tokio::net::TcpListener::from_std(listener)?, site, stop.subscribe()));
+    }
+    if !asked.no_worker {
+        let ledger = ledger.clone();
+        working.spawn(async move { ledger.work().await });
+    }
+    let following = ledger.clone();
+    working.spawn(async move { following.keep_up().await });
+    let using = ledger.clone();
+    working.spawn(async move { save_usage(using).await });
+    tell_ready(&asked.data.data, address, ledger.stats().log_size)?;
+
+    signals.stopped().await;
+    tracing::info!("stopping: requests under way are answered");
+    stop.send_replace(true);
+    while let Some(served) = serving.join_next().await {
+        served.context("a listener ended badly")??;
+    }
+    ledger.close().await.context(
+        "the last steps of stopping failed; what was acknowledged is safe, and the next start \
+         reads the whole log",
+    )?;
+    working.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn serve(
+    listener: tokio::net::TcpListener,
+    site: Site,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let stopped = async move {
+        // A sender that is gone is a stop too.
+        drop(stop.wait_for(|stop| *stop).await);
+    };
+    server::serve(listener, site, Limits::default(), stopped).await
+}
+
+/// Writes the counts of use now and then. They are no events: losing some is allowed.
+async fn save_usage(ledger: ledger::Ledger) {
+    let mut turns = tokio::time::interval(SAVE_USAGE);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        let ledger = ledger.clone();
+        let saved = tokio::task::spawn_blocking(move || ledger.save_usage()).await;
+        if let Ok(Err(error)) = saved {
+            tracing::warn!(%error, "the counts of use were not written");
+        }
+    }
+}

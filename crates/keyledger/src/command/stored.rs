@@ -1,0 +1,111 @@
+//! A stopped data directory, opened to be looked at.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use eventlog::sled::{Options, SledLog};
+use eventlog::{AppendError, Broken, CloseError, Extra, Log, ReadError, Record, Seq};
+use keys::{Dialect, Subject, Timestamp};
+use ledger::{Caller, Clock, Duties, Duty, Identity, Origin, Scope, Via};
+use tokio::sync::watch;
+
+use crate::arguments::Data;
+
+/// A stopped data directory.
+#[derive(Args, Debug)]
+pub(crate) struct Stored {
+    #[command(flatten)]
+    data: Data,
+    /// The guard file, if it is not in the data directory
+    #[arg(long, env = "KEYLEDGER_GUARD", value_name = "FILE")]
+    guard: Option<PathBuf>,
+}
+
+impl Stored {
+    /// Opens its log. One that is not there is not made.
+    pub(crate) fn open(&self) -> Result<SledLog> {
+        let dir = &self.data.data;
+        if !dir.join("FORMAT").is_file() {
+            bail!("`{}` is no keyledger data directory; say which one with --data", dir.display());
+        }
+        let options = Options { guard: self.guard.clone(), ..Options::new(dir) };
+        Ok(SledLog::open(&options)?)
+    }
+}
+
+/// The first records of a log, for reading only.
+pub(crate) struct Prefix<L> {
+    log: L,
+    length: watch::Sender<Seq>,
+}
+
+impl<L: Log> Prefix<L> {
+    /// The first `length` records of `log`.
+    pub(crate) fn new(log: L, length: Seq) -> Prefix<L> {
+        Prefix { log, length: watch::Sender::new(length) }
+    }
+}
+
+impl<L: Log> Log for Prefix<L> {
+    fn append(&self, _: Seq, _: &[Vec<u8>], _: &[Extra]) -> Result<Seq, AppendError> {
+        Err(Broken::Closed.into())
+    }
+
+    fn read(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
+        let left = self.length.borrow().0.saturating_sub(from.0);
+        self.log.read(from, limit.min(usize::try_from(left).unwrap_or(usize::MAX)))
+    }
+
+    fn extra(&self, key: &[u8]) -> Result<Option<bytes::Bytes>, ReadError> {
+        self.log.extra(key)
+    }
+
+    fn length(&self) -> watch::Receiver<Seq> {
+        self.length.subscribe()
+    }
+
+    fn health(&self) -> Result<(), Broken> {
+        Err(Broken::Closed)
+    }
+
+    fn close(&self) -> Result<(), CloseError> {
+        self.log.close()
+    }
+}
+
+/// A clock that stands still: what was true then, not what is true now.
+pub(crate) struct Then(pub(crate) Timestamp);
+
+impl Clock for Then {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn wait(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// The one who looks: it reads everything and changes nothing.
+pub(crate) fn auditor() -> Result<Caller> {
+    let via = Via::Token { issuer: "keyledger replay".into(), jti: None };
+    let duties = Duties::default().with(Duty::Auditor);
+    let subject = Subject::new("operator").context("the operator has no name")?;
+    let identity = Identity { subject, scope: Scope::All, duties, via };
+    Ok(Caller { identity: Arc::new(identity), dialect: Dialect::Native, origin: Origin::default() })
+}
+
+/// The record at a place, decoded.
+pub(crate) fn record_at(log: &dyn Log, seq: Seq) -> Result<ledger::Record> {
+    let read = log.read(seq, 1)?;
+    let bytes = &read.first().with_context(|| format!("there is no record {seq}"))?.bytes;
+    ledger::decode(bytes).with_context(|| format!("record {seq} is damaged"))
+}

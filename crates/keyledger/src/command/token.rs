@@ -1,0 +1,111 @@
+//! `keyledger token`: a token of the ledger's own, signed with its token key.
+//!
+//! It reads that one file and nothing else, so it works while the server runs.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use clap::{Args, ValueEnum};
+use keys::{Account, Subject};
+use ledger::{Clock as _, SystemClock};
+use serde_json::json;
+use server::token::{Claims, Roles, mint};
+
+use crate::arguments::{Data, Json, duration};
+use crate::exit::{Exit, misuse};
+use crate::{print, token_key};
+
+/// Make a token to call the service with
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The token is the last line that is printed. It needs the data directory, not the server.
+
+Examples:
+  keyledger token --account acme --subject ann --role owner
+  export KEYLEDGER_TOKEN=$(keyledger token --account acme --subject ann --role owner | tail -n 1)
+  keyledger token --account acme --subject gateway --role verifier --ttl 365d
+  keyledger token --account '*' --subject root --role admin --ttl 10m")]
+pub(crate) struct Token {
+    #[command(flatten)]
+    data: Data,
+    /// The account whose keys it may touch; `*` is every account
+    #[arg(long)]
+    account: String,
+    /// Who calls with it, as events will name them
+    #[arg(long)]
+    subject: String,
+    /// What it may do; may be given more than once
+    #[arg(long, required = true, value_delimiter = ',')]
+    role: Vec<TokenRole>,
+    /// The plan, for the dialects that know plans
+    #[arg(long)]
+    plan: Option<Plan>,
+    /// How long it is good for, as in 30s, 15m, 1h or 7d
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    ttl: Duration,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TokenRole {
+    /// Everything with the keys and events of its account
+    Owner,
+    /// Verify keys, nothing else
+    Verifier,
+    /// Read everything, change nothing
+    Auditor,
+    /// Record that keys are expired, nothing else
+    Worker,
+    /// Everything
+    Admin,
+}
+
+/// What was paid for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Plan {
+    Free,
+    Pro,
+    Team,
+    Enterprise,
+}
+
+pub(crate) fn run(asked: &Token) -> Result<Exit> {
+    if asked.account != "*" {
+        Account::new(asked.account.as_str()).map_err(|why| misuse(format!("--account {why}")))?;
+    }
+    Subject::new(asked.subject.as_str()).map_err(|why| misuse(format!("--subject {why}")))?;
+    if asked.ttl.is_zero() {
+        return Err(misuse("--ttl must be longer than nothing"));
+    }
+    let key = token_key::read(&asked.data.data)?;
+    let now = SystemClock::default().now();
+    let expires = now.plus_secs(asked.ttl.as_secs());
+    let mut jti = [0; 16];
+    getrandom::fill(&mut jti).map_err(|error| anyhow!("no random bytes: {error}"))?;
+    let claims = Claims {
+        sub: asked.subject.clone(),
+        account: asked.account.clone(),
+        role: Roles::Many(asked.role.iter().filter_map(word).collect()),
+        plan: asked.plan.as_ref().and_then(word),
+        iat: now.seconds(),
+        nbf: None,
+        exp: expires.seconds(),
+        jti: Some(hex::encode(jti)),
+    };
+    let token = mint(&key, &claims);
+    if asked.json.json {
+        let expires = expires.to_seconds_text();
+        let jti = claims.jti;
+        print::json(&json!({ "token": token, "expires_at": expires, "jti": jti }))?;
+    } else {
+        print::line(token)?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// The word that the command line and the claim have for a value.
+fn word(value: &impl ValueEnum) -> Option<String> {
+    value.to_possible_value().map(|word| word.get_name().to_owned())
+}

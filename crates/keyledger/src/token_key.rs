@@ -1,0 +1,94 @@
+//! `token.key`: the key that signs the ledger's own tokens. It is not the key that signs the log.
+//!
+//! The file holds the 32 bytes of an Ed25519 seed (RFC 8032 §5.1.5) as one line of base64url.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use server::token::TokenKey;
+use zeroize::Zeroizing;
+
+/// A key that is in its file, or will be.
+pub(crate) struct Kept {
+    /// The key.
+    pub(crate) key: TokenKey,
+    /// The line of a file that is still to be made.
+    unwritten: Option<Zeroizing<String>>,
+}
+
+impl Kept {
+    /// Reads the key, or thinks one up; nothing is written yet.
+    pub(crate) fn find(data: &Path) -> Result<Kept> {
+        if let Some(key) = find(data)? {
+            return Ok(Kept { key, unwritten: None });
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(seed.as_mut()).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        let line = Zeroizing::new(URL_SAFE_NO_PAD.encode(*seed) + "\n");
+        Ok(Kept { key: TokenKey::from_seed(*seed), unwritten: Some(line) })
+    }
+
+    /// Sees to it that the key is in its file, on stable storage.
+    pub(crate) fn keep(&self, data: &Path) -> Result<()> {
+        let Some(line) = &self.unwritten else { return Ok(()) };
+        let path = path(data);
+        eventlog::files::write_new(&path, line.as_bytes(), 0o600)
+            .with_context(|| format!("`{}` cannot be made; start again", path.display()))
+    }
+}
+
+/// Reads the key.
+pub(crate) fn read(data: &Path) -> Result<TokenKey> {
+    find(data)?.ok_or_else(|| {
+        let data = data.display();
+        anyhow!("there is no token key in `{data}`; start `keyledger serve --data {data}` once")
+    })
+}
+
+fn find(data: &Path) -> Result<Option<TokenKey>> {
+    let path = path(data);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| {
+            format!("`{}` cannot be read; run this as the user that serves it", path.display())
+        }),
+    };
+    let key = decode(&Zeroizing::new(text?));
+    key.map(Some)
+        .with_context(|| format!("`{}` is no token key; restore it from a backup", path.display()))
+}
+
+fn path(data: &Path) -> PathBuf {
+    data.join("token.key")
+}
+
+fn decode(text: &str) -> Option<TokenKey> {
+    let mut seed = Zeroizing::new([0; 32]);
+    let length = URL_SAFE_NO_PAD.decode_slice(text.trim_end(), seed.as_mut()).ok()?;
+    (length == seed.len()).then(|| TokenKey::from_seed(*seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_only_its_owner_may_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read(folder.path()).unwrap_err().to_string().contains("keyledger serve"));
+        Kept::find(folder.path()).unwrap().keep(folder.path()).unwrap();
+        let line = std::fs::read(path(folder.path())).unwrap();
+        let mode = std::fs::metadata(path(folder.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        Kept::find(folder.path()).unwrap().keep(folder.path()).unwrap();
+        assert_eq!(std::fs::read(path(folder.path())).unwrap(), line);
+        read(folder.path()).unwrap();
+        std::fs::write(path(folder.path()), "short\n").unwrap();
+        assert!(read(folder.path()).unwrap_err().to_string().contains("is no token key"));
+    }
+}
