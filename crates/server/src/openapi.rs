@@ -195,7 +195,10 @@ mod tests {
                     map.values().for_each(|value| walk(value, found));
                 }
                 serde_json::Value::Array(list) => list.iter().for_each(|v| walk(v, found)),
-                _ => {}
+                serde_json::Value::Null
+                | serde_json::Value::Bool(_)
+                | serde_json::Value::Number(_)
+                | serde_json::Value::String(_) => {}
             }
         }
         let document = document();
