@@ -83,7 +83,8 @@ struct Inner {
     capacity: usize,
     closed: watch::Sender<bool>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
-    usage: Option<PathBuf>,
+    /// The file of use counts; locked while it is written, so that two writers take turns.
+    usage: Mutex<Option<PathBuf>>,
     max_clock_step_s: u64,
 }
 
@@ -120,7 +121,7 @@ impl Ledger {
             capacity: options.queue.max(1),
             closed: watch::Sender::new(false),
             stopped: tokio::sync::Mutex::new(Some(wait_stopped)),
-            usage: options.usage,
+            usage: Mutex::new(options.usage),
             max_clock_step_s: options.max_clock_step_s,
         })))
     }
@@ -199,7 +200,8 @@ impl Ledger {
     ///
     /// The file cannot be written; the one before it stays.
     pub fn save_usage(&self) -> Result<(), UsageError> {
-        self.0.usage.as_ref().map_or(Ok(()), |path| usage::save(path, &self.state().table))
+        let usage = self.0.usage.lock();
+        usage.as_ref().map_or(Ok(()), |path| usage::save(path, &self.state().table))
     }
 
     pub(crate) async fn submit(
