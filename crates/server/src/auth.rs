@@ -186,13 +186,18 @@ impl Auth {
             self.checked.remove(&digest);
             return Err(ApiError::bad_token("the token has expired"));
         }
-        let token = Arc::new(self.sources.check(token, now).map_err(ApiError::bad_token)?);
+        let checked = match self.sources.check(token, now) {
+            // The file may have got the key this moment.
+            Err(UNKNOWN_KEY) if self.refreshed() => self.sources.check(token, now),
+            checked => checked,
+        };
+        let token = Arc::new(checked.map_err(ApiError::bad_token)?);
         self.checked.insert(digest, Arc::clone(&token));
         Ok(token)
     }
 
-    /// Looks at most once a second whether other keys hold, and then forgets what it knew: a
-    /// token of a key that was taken out must not live on in memory.
+    /// Looks at most once a second whether other keys hold: a token of a key that was taken out
+    /// must not live on in memory.
     fn look(&self, now: Timestamp) {
         let due = self.look_again.load(Ordering::Relaxed);
         if now.micros() < due {
@@ -201,9 +206,18 @@ impl Auth {
         let next = now.micros().saturating_add(LOOK_EVERY_MICROS);
         let mine =
             self.look_again.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
-        if mine.is_ok() && self.sources.refresh() == Refreshed::Changed {
+        if mine.is_ok() {
+            self.refreshed();
+        }
+    }
+
+    /// Looks whether other keys hold, and then forgets what it knew.
+    fn refreshed(&self) -> bool {
+        let changed = self.sources.refresh() == Refreshed::Changed;
+        if changed {
             self.checked.clear();
         }
+        changed
     }
 }
 

@@ -260,7 +260,19 @@ fn a_key_taken_out_of_the_file_is_forgotten_within_a_second() {
     // The new file has another length, so that no clock's grain can hide it.
     let more = json!({"keys": [new_jwk, {"kty": "oct", "k": "AAAA"}, {"kty": "odd"}]});
     std::fs::write(file.path(), more.to_string()).unwrap();
-    assert!(auth.check(&old, at(NOW + 2)).is_err());
+    assert!(auth.check(&old, at(NOW)).is_ok());
+    assert!(auth.check(&new, at(NOW)).is_ok());
+    assert!(auth.check(&old, at(NOW)).is_err());
+
+    let (gone, gone_jwk) = outside_key(3, "k3");
+    let file_text = std::fs::read(file.path()).unwrap();
+    let mut with_gone: Value = serde_json::from_slice(&file_text).unwrap();
+    with_gone["keys"].as_array_mut().unwrap().push(gone_jwk);
+    std::fs::write(file.path(), with_gone.to_string()).unwrap();
+    let gone = eddsa(&json!({"alg": "EdDSA", "kid": "k3"}), &payload(), &gone);
+    assert!(auth.check(&gone, at(NOW)).is_ok());
+    std::fs::write(file.path(), file_text).unwrap();
+    assert!(auth.check(&gone, at(NOW + 2)).is_err());
     assert!(auth.check(&new, at(NOW + 2)).is_ok());
 
     std::fs::write(file.path(), "half a fi").unwrap();
