@@ -53,8 +53,8 @@ pub(crate) struct Bearer {
     /// of processes, so better keep it in the variable or in a file
     #[arg(long, env = "KEYLEDGER_TOKEN", value_name = "JWT")]
     pub(crate) token: Option<String>,
-    /// A file with the token in it
-    #[arg(long, env = "KEYLEDGER_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
+    /// A file with the token in it; goes before --token and its variable
+    #[arg(long, env = "KEYLEDGER_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 }
 

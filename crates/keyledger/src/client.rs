@@ -4,7 +4,7 @@ use std::io::{BufReader, Read};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use ureq::http::{Method, Request, Uri};
 
@@ -189,14 +189,14 @@ fn refused(status: u16, body: &str) -> Refused {
 
 /// The token, from where it was said to be.
 fn bearer(remote: &Remote) -> Result<String> {
-    let token = match (&remote.bearer.token, &remote.bearer.token_file) {
-        (Some(token), _) => token.clone(),
-        (None, Some(file)) => {
+    let token = match (&remote.bearer.token_file, &remote.bearer.token) {
+        (Some(file), _) => {
             let text = std::fs::read_to_string(file)
                 .with_context(|| format!("the token file `{}` cannot be read", file.display()))?;
             // The last line, as `keyledger token` prints it.
             text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("").to_owned()
         }
+        (None, Some(token)) => token.clone(),
         (None, None) => {
             return Err(misuse(
                 "a token is needed: set KEYLEDGER_TOKEN, or give --token-file or --token; \
@@ -205,7 +205,7 @@ fn bearer(remote: &Remote) -> Result<String> {
         }
     };
     if token.is_empty() || !token.chars().all(|one| one.is_ascii_graphic()) {
-        bail!(anyhow!(misuse("the token is empty or has characters that no token has")));
+        return Err(misuse("the token is empty or has characters that no token has"));
     }
     Ok(token)
 }

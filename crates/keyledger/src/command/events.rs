@@ -90,10 +90,15 @@ pub(crate) fn run(asked: &Events) -> Result<Exit> {
         (true, Format::Table | Format::Json) => follow(asked, &client, format),
         (false, Format::Csv) => csv(asked, &client),
         (false, Format::Table | Format::Json) => {
-            head(format)?;
             let call = || asked.filters(Call::get("/v1/events")).query("after", asked.after);
-            client.pages(call, asked.limit, &mut |event| show(event, format))?;
-            Ok(Exit::Fine)
+            let mut begun = false;
+            client.pages(call, asked.limit, &mut |event| {
+                if !std::mem::replace(&mut begun, true) {
+                    head(format)?;
+                }
+                show(event, format)
+            })?;
+            if begun { Ok(Exit::Fine) } else { head(format).map(|()| Exit::Fine) }
         }
     }
 }
@@ -154,14 +159,15 @@ fn show(event: &Value, format: Format) -> Result<()> {
 /// Follows until it is refused or stopped. A connection that ends is made again from the last
 /// event seen, so that none is missed and none comes twice.
 fn follow(asked: &Events, client: &Client, format: Format) -> Result<Exit> {
-    head(format)?;
     let mut last = asked.after;
     let mut reached = false;
     loop {
         let call = asked.filters(Call::get("/v1/events/stream")).query("after", last);
         match client.stream(call.header("accept", Some("text/event-stream"))) {
             Ok(body) => {
-                reached = true;
+                if !std::mem::replace(&mut reached, true) {
+                    head(format)?;
+                }
                 read_stream(body, &mut last, &mut |event| show(event, format))?;
             }
             Err(error) if again(&error) && reached => {

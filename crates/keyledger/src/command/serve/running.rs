@@ -71,8 +71,7 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     }
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });
-    let using = ledger.clone();
-    working.spawn(async move { save_usage(using).await });
+    let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
     tell_ready(&asked.data.data, address, ledger.stats().log_size)?;
 
     signals.stopped().await;
@@ -81,6 +80,8 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     while let Some(served) = serving.join_next().await {
         served.context("a listener ended badly")??;
     }
+    // Before the last save, which writes the same file.
+    saving.await.context("the counts of use were not written")?;
     ledger.close().await.context(
         "the last steps of stopping failed; what was acknowledged is safe, and the next start \
          reads the whole log",
@@ -93,21 +94,24 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
 async fn serve(
     listener: tokio::net::TcpListener,
     site: Site,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let stopped = async move {
-        // A sender that is gone is a stop too.
-        drop(stop.wait_for(|stop| *stop).await);
-    };
-    server::serve(listener, site, Limits::default(), stopped).await
+    server::serve(listener, site, Limits::default(), stopped(stop)).await
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone is a stop too.
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// Writes the counts of use now and then. They are no events: losing some is allowed.
-async fn save_usage(ledger: ledger::Ledger) {
-    let mut turns = tokio::time::interval(SAVE_USAGE);
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+async fn save_usage(ledger: ledger::Ledger, stop: watch::Receiver<bool>) {
+    let mut stop = std::pin::pin!(stopped(stop));
     loop {
-        turns.tick().await;
+        tokio::select! {
+            () = tokio::time::sleep(SAVE_USAGE) => {}
+            () = &mut stop => return,
+        }
         let ledger = ledger.clone();
         let saved = tokio::task::spawn_blocking(move || ledger.save_usage()).await;
         if let Ok(Err(error)) = saved {

@@ -1,0 +1,108 @@
+//! The same request twice is one change.
+
+use crate::support::{Answer, Client, Service};
+
+fn send(client: &Client, line: &str, key: &str) -> Answer {
+    client.send_with(line, &[("idempotency-key", key)])
+}
+
+#[test]
+fn the_same_request_gives_the_recorded_outcome_again() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let first = send(&owner, r#"POST /v1/keys {"name":"k"}"#, "a");
+    assert_eq!((first.status, first.header("idempotency-replayed")), (201, None));
+    let id = first.json()["key"]["id"].as_str().unwrap().to_owned();
+    // The outcome is the one of then, whatever happened since.
+    owner.send(&format!("POST /v1/keys/{id}/disable"));
+    let again = send(&owner, r#"POST /v1/keys {"name":"k"}"#, "a");
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")));
+    assert_eq!(again.json(), first.json());
+
+    for command in ["enable", "revoke"] {
+        let line = format!("POST /v1/keys/{id}/{command}");
+        let first = send(&owner, &line, "a");
+        let again = send(&owner, &line, "a");
+        assert_eq!((first.status, again.status), (200, 200), "{command}: {again:?}");
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.json(), first.json());
+    }
+    assert_eq!(owner.all("/v1/events").len(), 4);
+}
+
+#[test]
+fn another_request_with_the_same_key_is_refused() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    assert_eq!(send(&owner, r#"POST /v1/keys {"name":"k"}"#, "a").status, 201);
+    let other = send(&owner, r#"POST /v1/keys {"name":"other"}"#, "a");
+    assert_eq!(other.refusal(), (422, "idempotency_mismatch".into()));
+    assert_eq!(owner.all("/v1/events").len(), 1);
+}
+
+#[test]
+fn a_key_is_scoped_to_account_subject_and_route() {
+    let service = Service::start();
+    let create = r#"POST /v1/keys {"name":"k"}"#;
+    let ann = service.client_with(Some(&service.token_of("acme", "ann", "owner")));
+    let bob = service.client_with(Some(&service.token_of("acme", "bob", "owner")));
+    let other = service.client_with(Some(&service.token_of("other", "ann", "owner")));
+    for client in [&ann, &bob, &other] {
+        let answer = send(client, create, "a");
+        assert_eq!((answer.status, answer.header("idempotency-replayed")), (201, None));
+    }
+    let id = ann.all("/v1/keys")[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(send(&ann, &format!("POST /v1/keys/{id}/disable"), "a").status, 200);
+}
+
+#[test]
+fn a_refusal_leaves_no_record_and_is_decided_anew() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let (id, _) = owner.create(r#"{"name":"k"}"#);
+    let enable = format!("POST /v1/keys/{id}/enable");
+    assert_eq!(send(&owner, &enable, "a").refusal(), (409, "already".into()));
+    owner.send(&format!("POST /v1/keys/{id}/disable"));
+    let answer = send(&owner, &enable, "a");
+    assert_eq!((answer.status, answer.header("idempotency-replayed")), (200, None));
+}
+
+#[test]
+fn it_holds_across_a_restart_but_the_secret_does_not() {
+    let service = Service::start();
+    let first = send(&service.client("owner"), r#"POST /v1/keys {"name":"k"}"#, "a");
+    let service = service.restart();
+    let again = send(&service.client("owner"), r#"POST /v1/keys {"name":"k"}"#, "a");
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")));
+    assert_eq!(again.json()["key"], first.json()["key"]);
+    assert_eq!(again.json()["secret"], serde_json::Value::Null);
+    let service = service.kill().start();
+    let other = send(&service.client("owner"), r#"POST /v1/keys {"name":"other"}"#, "a");
+    assert_eq!(other.refusal(), (422, "idempotency_mismatch".into()));
+    assert_eq!(service.client("owner").all("/v1/events").len(), 1);
+}
+
+#[test]
+fn a_request_that_is_sent_many_times_at_once_happens_once() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let ids: Vec<String> = std::thread::scope(|threads| {
+        let senders: Vec<_> = (0..8)
+            .map(|_| threads.spawn(|| send(&owner, r#"POST /v1/keys {"name":"k"}"#, "once")))
+            .collect();
+        let answers = senders.into_iter().map(|sender| sender.join().unwrap());
+        answers.map(|answer| answer.json()["key"]["id"].to_string()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(owner.all("/v1/events").len(), 1);
+}
+
+#[test]
+fn an_idempotency_key_that_is_none_is_refused() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    for key in ["", &"k".repeat(1_000)] {
+        let answer = send(&owner, r#"POST /v1/keys {"name":"k"}"#, key);
+        assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{key:?}");
+    }
+}

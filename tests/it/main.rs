@@ -1,0 +1,27 @@
+//! One binary that drives the built program from outside: processes, sockets, signals.
+//!
+//! Nothing here links the service. Each test starts one of its own on a free port and an empty
+//! directory, so all of them run side by side. Nothing waits for time to pass: a test waits for
+//! the thing itself, with a deadline far beyond what that takes.
+
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod auth;
+mod bad_start;
+mod cli;
+mod errors;
+mod expiry;
+mod idempotency;
+mod kill;
+mod lifecycle;
+mod lists;
+mod noise;
+mod stream;
+mod support;
+mod verify;
