@@ -185,7 +185,7 @@ impl<'s> Batch<'s> {
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);
         let standing = Standing::created(&made, self.now);
-        let link = first_link(&made);
+        let link = Link::first(made.id);
         let record = self.record(said, event, link, None)?;
         self.finish(record, standing, None, dry_run)
     }
@@ -217,7 +217,7 @@ impl<'s> Batch<'s> {
         let made = Arc::clone(made);
         let until = made.replaces.as_ref().map_or(self.now, |replaces| replaces.valid_until);
         let after = before.standing.replaced(made.id, until, self.now);
-        let link = first_link(&made);
+        let link = Link::first(made.id);
         let old_link = before.link(old.made.id, &after, self.now);
         let record = self.record(said, event, link, Some(old_link))?;
         self.finish(record, Standing::created(&made, self.now), Some(after), dry_run)
@@ -356,8 +356,4 @@ impl<'s> Batch<'s> {
 
 fn limits(rules: &Rules) -> Limits {
     Limits { active: rules.most_active, unique_prefix: rules.unique_prefix }
-}
-
-fn first_link(made: &NewKey) -> Link {
-    Link { key: made.id, revision: 1, before: None, after: keys::Status::Enabled, previous: None }
 }

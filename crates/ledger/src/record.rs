@@ -50,6 +50,13 @@ pub struct Link {
     pub previous: Option<(Seq, Leaf)>,
 }
 
+impl Link {
+    /// The link of a key's `Created`.
+    pub(crate) fn first(key: KeyId) -> Link {
+        Link { key, revision: 1, before: None, after: Status::Enabled, previous: None }
+    }
+}
+
 /// Marks a record as the outcome of a request with an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idempotency {

@@ -28,7 +28,8 @@ pub(super) struct RecordV1<'a> {
     dialect: DialectV1,
     reason: Option<&'a str>,
     event: EventV1<'a>,
-    link: LinkV1,
+    /// `None` for `Created`, whose first link says nothing that the key does not.
+    link: Option<LinkV1>,
     replaced: Option<LinkV1>,
     salt: [u8; 16],
     idempotency: Option<IdempotencyV1>,
@@ -186,7 +187,7 @@ impl<'a> RecordV1<'a> {
                     compromised_since: said.compromised_since.map(Timestamp::micros),
                 },
             },
-            link: LinkV1::new(&record.link),
+            link: (record.link.before.is_some()).then(|| LinkV1::new(&record.link)),
             replaced: record.replaced.as_ref().map(LinkV1::new),
             salt: record.salt,
             idempotency: record
@@ -196,6 +197,12 @@ impl<'a> RecordV1<'a> {
     }
 
     pub(super) fn into_record(self, interner: &mut Interner) -> Result<Record, DecodeError> {
+        let event = self.event.into_event(interner)?;
+        let link = match (&event, self.link) {
+            (Event::Created(key), None) => Link::first(key.id),
+            (_, Some(link)) => link.into_link(),
+            (_, None) => return Err(DecodeError::NotCanonical),
+        };
         Ok(Record {
             at: moment(self.at)?,
             actor: Actor {
@@ -222,22 +229,28 @@ impl<'a> RecordV1<'a> {
             },
             dialect: self.dialect.into(),
             reason: self.reason.map(Reason::new).transpose()?,
-            event: match self.event {
-                EventV1::Created(key) => Event::Created(Arc::new(key.into_key(interner)?)),
-                EventV1::Enabled => Event::Enabled,
-                EventV1::Disabled => Event::Disabled,
-                EventV1::Expired { due } => Event::Expired { due: due.map(moment).transpose()? },
-                EventV1::Revoked { code, compromised_since } => Event::Revoked(Revocation {
-                    code: code.map(Into::into),
-                    compromised_since: compromised_since.map(moment).transpose()?,
-                }),
-            },
-            link: self.link.into_link(),
+            event,
+            link,
             replaced: self.replaced.map(LinkV1::into_link),
             salt: self.salt,
             idempotency: self
                 .idempotency
                 .map(|IdempotencyV1 { key, request }| Idempotency { key, request }),
+        })
+    }
+}
+
+impl EventV1<'_> {
+    fn into_event(self, interner: &mut Interner) -> Result<Event, DecodeError> {
+        Ok(match self {
+            EventV1::Created(key) => Event::Created(Arc::new(key.into_key(interner)?)),
+            EventV1::Enabled => Event::Enabled,
+            EventV1::Disabled => Event::Disabled,
+            EventV1::Expired { due } => Event::Expired { due: due.map(moment).transpose()? },
+            EventV1::Revoked { code, compromised_since } => Event::Revoked(Revocation {
+                code: code.map(Into::into),
+                compromised_since: compromised_since.map(moment).transpose()?,
+            }),
         })
     }
 }
