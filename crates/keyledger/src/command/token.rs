@@ -82,7 +82,7 @@ pub(crate) fn run(asked: &Token) -> Result<Exit> {
     let key = token_key::read(&asked.data.data)?;
     let now = SystemClock::default().now();
     let expires = now.plus_secs(asked.ttl.as_secs());
-    let mut jti = [0; 16];
+    let mut jti = [0; 8];
     getrandom::fill(&mut jti).map_err(|error| anyhow!("no random bytes: {error}"))?;
     let claims = Claims {
         sub: asked.subject.clone(),
