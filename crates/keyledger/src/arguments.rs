@@ -62,7 +62,7 @@ pub(crate) struct Bearer {
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Json {
     /// Print JSON
-    #[arg(long, env = "KEYLEDGER_JSON")]
+    #[arg(long, env = "KEYLEDGER_JSON", help_heading = "Output")]
     pub(crate) json: bool,
 }
 

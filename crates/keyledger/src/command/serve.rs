@@ -84,9 +84,11 @@ fn tell_ready(data: &Path, listen: SocketAddr, log_size: u64) -> Result<()> {
         "keyledger ready listen={listen} data={shown} log_size={log_size} pid={pid}"
     ))?;
     if stdout().is_terminal() {
+        // As it was called: after `cargo run` it is in no search path.
+        let program = std::env::args().next().unwrap_or_else(|| "keyledger".to_owned());
         print::line(format!(
             "\nhttp://{listen}/docs describes the API. In another terminal:\n\n  \
-             TOKEN=$(keyledger token --data {shown} --account acme --subject $USER --role owner \
+             TOKEN=$({program} token --data '{shown}' --account acme --subject me --role owner \
              | tail -n 1)\n  \
              curl -H \"Authorization: Bearer $TOKEN\" http://{listen}/v1/keys \\\n    \
              -H 'Content-Type: application/json' -d '{{\"name\":\"my first key\"}}'\n"

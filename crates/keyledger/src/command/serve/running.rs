@@ -72,7 +72,10 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
-    tell_ready(&asked.data.data, address, ledger.stats().log_size)?;
+    if let Err(error) = tell_ready(&asked.data.data, address, ledger.stats().log_size) {
+        // It serves all the same.
+        tracing::warn!(%error, "nobody reads stdout");
+    }
 
     signals.stopped().await;
     tracing::info!("stopping: requests under way are answered");
