@@ -1,3 +1,5 @@
+//! What is read from a request, and how it is refused.
+
 use axum::http::HeaderValue;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Which tokens are believed, and what they give.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
