@@ -25,7 +25,7 @@ fn new_key() -> NewKey {
         kind: Kind::Secret,
         environment: Environment::Live,
         role: None,
-        permissions: Box::default(),
+        permissions: [].into(),
         project: None,
         allowed_ips: AllowedIps::default(),
         expires_at: None,

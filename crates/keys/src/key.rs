@@ -1,5 +1,7 @@
 //! A key as it was made: what never changes about it.
 
+use std::sync::Arc;
+
 use crate::{
     Account, AllowedIps, Description, Digest, KeyId, KeyName, Metadata, Permission, Prefix,
     Project, Role, Subject, Timestamp,
@@ -80,6 +82,27 @@ words!(
     }
 );
 
+impl Dialect {
+    /// The most active keys that one owner may have of this dialect, rotations included.
+    #[must_use]
+    pub fn most_active(self) -> Option<u32> {
+        match self {
+            Dialect::Callcov => Some(10),
+            Dialect::Native
+            | Dialect::Covosign
+            | Dialect::Cloudsigma
+            | Dialect::Capgo
+            | Dialect::Composable => None,
+        }
+    }
+
+    /// Whether a key's shown prefix is its handle, so that no two may share one.
+    #[must_use]
+    pub fn unique_prefix(self) -> bool {
+        self == Dialect::Cloudsigma
+    }
+}
+
 /// The key that a new one takes the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replaces {
@@ -111,7 +134,7 @@ pub struct NewKey {
     /// A role that the services behind the gateway understand.
     pub role: Option<Role>,
     /// What it may do; none means nothing.
-    pub permissions: Box<[Permission]>,
+    pub permissions: Arc<[Permission]>,
     /// The only project it works on; `None` is all.
     pub project: Option<Project>,
     /// From where it may be used; empty is anywhere.

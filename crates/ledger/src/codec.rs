@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use crate::pool::Pool;
 use crate::record::Record;
 
 /// The version that is written.
@@ -40,18 +41,21 @@ pub enum DecodeError {
 
 /// Shares equal texts of decoded records: a million keys have few accounts. Bounded.
 #[derive(Default)]
-pub(crate) struct Interner(HashSet<Arc<str>>);
+pub(crate) struct Interner {
+    texts: HashSet<Arc<str>>,
+    pool: Pool,
+}
 
 impl Interner {
     const MOST: usize = 100_000;
 
     fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(shared) = self.0.get(text) {
+        if let Some(shared) = self.texts.get(text) {
             return Arc::clone(shared);
         }
         let shared: Arc<str> = text.into();
-        if self.0.len() < Interner::MOST {
-            self.0.insert(Arc::clone(&shared));
+        if self.texts.len() < Interner::MOST {
+            self.texts.insert(Arc::clone(&shared));
         }
         shared
     }

@@ -56,7 +56,7 @@ fn bare_key() -> NewKey {
         kind: Kind::Secret,
         environment: Environment::Live,
         role: None,
-        permissions: Box::default(),
+        permissions: [].into(),
         project: None,
         allowed_ips: AllowedIps::default(),
         expires_at: None,

@@ -73,13 +73,17 @@ impl Ledger {
             kind: made.kind,
             environment: made.environment,
             role: changes.role.or_else(|| made.role.clone()),
-            permissions: changes.permissions.unwrap_or_else(|| made.permissions.clone()),
+            permissions: changes.permissions.unwrap_or_else(|| made.permissions.to_vec().into()),
             project: changes.project.or_else(|| made.project.clone()),
             allowed_ips: changes.allowed_ips.unwrap_or_else(|| made.allowed_ips.clone()),
             expires: changes.expires.or_else(|| made.expires_at.map(Expiry::At)),
             daily_limit: changes.daily_limit.or(made.daily_limit),
             metadata: changes.metadata.unwrap_or_else(|| made.metadata.clone()),
-            rules: Rules { most_active: changes.most_active, ..Rules::default() },
+            rules: Rules {
+                most_active: changes.most_active.or_else(|| made.dialect.most_active()),
+                unique_prefix: made.dialect.unique_prefix(),
+                find_with_life_s: None,
+            },
         };
         let of_old = Caller { dialect: made.dialect, ..caller.clone() };
         let (key, secret) = self.make(&of_old, &made.account, &draft)?;
@@ -195,7 +199,7 @@ impl Ledger {
             Some(name) => name.clone(),
             None => KeyName::new(format!("API key {}", prefix.as_str())).map_err(Error::fault)?,
         };
-        let key = NewKey {
+        let mut key = NewKey {
             id: KeyId::new(now, random),
             number: 0,
             account: account.clone(),
@@ -205,7 +209,7 @@ impl Ledger {
             kind: draft.kind,
             environment: draft.environment,
             role: draft.role.clone(),
-            permissions: draft.permissions.clone(),
+            permissions: self.state().pool.lock().permissions(&draft.permissions),
             project: draft.project.clone(),
             allowed_ips: draft.allowed_ips.clone(),
             expires_at: draft.expires.map(|expires| match expires {
@@ -220,6 +224,7 @@ impl Ledger {
             dialect: caller.dialect,
             public_value: (draft.kind == Kind::Public).then(|| secret.reveal().into()),
         };
+        self.state().pool.lock().share(&mut key);
         Ok((key, secret))
     }
 

@@ -12,6 +12,7 @@ mod dialect;
 mod history;
 mod ledger;
 mod outcomes;
+mod pool;
 mod query;
 mod record;
 mod report;

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::codec::{self, DecodeError, Interner};
 use crate::history::History;
 use crate::outcomes::{Outcomes, Secrets};
+use crate::pool::Pool;
 use crate::record::{Leaf, Record};
 use crate::table::KeyTable;
 
@@ -49,6 +50,8 @@ pub(crate) struct State {
     pub(crate) history: History,
     pub(crate) outcomes: Mutex<Outcomes>,
     pub(crate) secrets: Mutex<Secrets>,
+    /// What new keys share with others.
+    pub(crate) pool: Mutex<Pool>,
     /// The length up to which everything is applied; followers wait on it.
     pub(crate) published: watch::Sender<Seq>,
     /// The same, for the verify path: no lock.
@@ -73,6 +76,7 @@ impl State {
             history: History::default(),
             outcomes: Mutex::default(),
             secrets: Mutex::default(),
+            pool: Mutex::default(),
             published: watch::Sender::new(Seq(0)),
             size: AtomicU64::new(0),
             last_at: AtomicI64::new(Timestamp::MIN.micros()),

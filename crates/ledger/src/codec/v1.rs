@@ -290,6 +290,8 @@ impl<'a> NewKeyV1<'a> {
     }
 
     fn into_key(self, interner: &mut Interner) -> Result<NewKey, DecodeError> {
+        let permissions: Vec<Permission> =
+            self.permissions.into_iter().map(Permission::new).collect::<Result<_, _>>()?;
         let metadata: BTreeMap<String, String> =
             self.metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Ok(NewKey {
@@ -302,11 +304,7 @@ impl<'a> NewKeyV1<'a> {
             kind: self.kind.into(),
             environment: self.environment.into(),
             role: self.role.map(|role| Role::new(interner.share(role))).transpose()?,
-            permissions: self
-                .permissions
-                .into_iter()
-                .map(Permission::new)
-                .collect::<Result<_, _>>()?,
+            permissions: interner.pool.permissions(&permissions),
             project: self.project.map(|name| Project::new(interner.share(name))).transpose()?,
             allowed_ips: AllowedIps::parse(&self.allowed_ips)?,
             expires_at: self.expires_at.map(moment).transpose()?,
