@@ -15,6 +15,11 @@
 mod auth;
 mod bad_start;
 mod cli;
+mod dialect_callcov;
+mod dialect_capgo;
+mod dialect_cloudsigma;
+mod dialect_composable;
+mod dialect_covosign;
 mod errors;
 mod expiry;
 mod idempotency;

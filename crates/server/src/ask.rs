@@ -144,7 +144,8 @@ fn digests(parts: &Parts, identity: &Identity, key: &str, body: &[u8]) -> Idempo
     }
 }
 
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
+/// One digest of several parts.
+pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());

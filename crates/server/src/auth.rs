@@ -143,7 +143,6 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) identity: Arc<Identity>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the dialects ask for it"))]
     pub(crate) plan: Plan,
     /// Until when it is accepted, leeway included.
     pub(crate) expires_at: Timestamp,

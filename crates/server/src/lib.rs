@@ -5,13 +5,14 @@
 //! methods, each of which takes a caller.
 //!
 //! One file per group of endpoints; [`Site`] is the request layer around all of them. A dialect is
-//! one more file whose routes are added in [`router`].
+//! one more file, in `dialects`.
 
 mod ask;
 pub mod auth;
 mod authorize;
 mod change;
 mod cursor;
+mod dialects;
 mod docs;
 mod error;
 mod events;
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 use axum::routing::{delete, get, post};
 use ipnet::IpNet;
-use keys::Account;
+use keys::{Account, Dialect};
 use ledger::Ledger;
 use tokio::sync::watch;
 
@@ -55,6 +56,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How long a request may take before it is answered with `timeout`.
     pub request_timeout: Duration,
+    /// The dialect that is spoken at `/` too, for clients that can change only the host.
+    pub root_dialect: Option<Dialect>,
+    /// How often a key of cloudsigma may be used on one UTC day.
+    pub cloudsigma_daily_limit: u32,
     /// Whether [`router`] has `/metrics`; with an address of its own it has not.
     pub metrics: bool,
 }
@@ -64,6 +69,8 @@ impl Default for Config {
         Config {
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(30),
+            root_dialect: None,
+            cloudsigma_daily_limit: 250,
             metrics: true,
         }
     }
@@ -147,7 +154,8 @@ pub fn router(app: App) -> Site {
     if app.config().metrics {
         routes = routes.add("/metrics", get(metrics::page));
     }
-    routes.site(app)
+    let root = app.config().root_dialect;
+    dialects::mount(routes, root).site(app)
 }
 
 /// Forward auth alone, without a token: whoever reaches the address may ask about `account`.

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::handler::Handler as _;
 use axum::routing::MethodRouter;
+use keys::Dialect;
 
 use crate::site::Site;
 use crate::{ApiError, App, Code};
@@ -11,14 +12,24 @@ use crate::{ApiError, App, Code};
 #[derive(Default)]
 pub(crate) struct Routes {
     router: Router<App>,
-    templates: Vec<&'static str>,
+    templates: Vec<(&'static str, Dialect)>,
 }
 
 impl Routes {
     /// With one more route.
-    pub(crate) fn add(mut self, template: &'static str, methods: MethodRouter<App>) -> Routes {
+    pub(crate) fn add(self, template: &'static str, methods: MethodRouter<App>) -> Routes {
+        self.add_spoken(Dialect::Native, template, methods)
+    }
+
+    /// With one more route, whose errors have the form of `dialect`.
+    pub(crate) fn add_spoken(
+        mut self,
+        dialect: Dialect,
+        template: &'static str,
+        methods: MethodRouter<App>,
+    ) -> Routes {
         self.router = self.router.route(template, methods);
-        self.templates.push(template);
+        self.templates.push((template, dialect));
         self
     }
 

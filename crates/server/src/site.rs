@@ -12,15 +12,16 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use keys::Dialect;
 use tower::Service;
 
 use crate::error::Problem;
 use crate::metrics::RouteMetrics;
-use crate::{ApiError, App, Code};
+use crate::{ApiError, App, Code, dialects};
 
 /// The most header fields a request may have.
 const MAX_HEADERS: usize = 64;
@@ -43,24 +44,31 @@ struct Inner {
     app: App,
     router: Router,
     names: matchit::Router<usize>,
-    metrics: Vec<RouteMetrics>,
+    routes: Vec<(RouteMetrics, Dialect)>,
     /// For what no route matches.
     unknown: RouteMetrics,
     ids: RequestIds,
 }
 
 impl Site {
-    pub(crate) fn new(app: App, router: Router, templates: &[&'static str]) -> Site {
+    pub(crate) fn new(app: App, router: Router, templates: &[(&'static str, Dialect)]) -> Site {
         let mut names = matchit::Router::new();
-        let mut metrics = Vec::with_capacity(templates.len());
-        for template in templates {
+        let mut listed = Vec::with_capacity(templates.len());
+        for (template, dialect) in templates {
             // The router has taken the same template already.
-            if names.insert(*template, metrics.len()).is_ok() {
-                metrics.push(app.metrics().route(template));
+            if names.insert(*template, listed.len()).is_ok() {
+                listed.push((app.metrics().route(template), *dialect));
             }
         }
         let unknown = app.metrics().route("unknown");
-        Site(Arc::new(Inner { app, router, names, metrics, unknown, ids: RequestIds::new() }))
+        Site(Arc::new(Inner {
+            app,
+            router,
+            names,
+            routes: listed,
+            unknown,
+            ids: RequestIds::new(),
+        }))
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -71,9 +79,10 @@ impl Site {
     pub async fn answer(&self, mut request: Request, peer: Option<IpAddr>) -> Response {
         let started = Instant::now();
         let inner = &*self.0;
-        let route = inner.route(request.uri().path());
+        let (route, dialect) = inner.route(request.uri().path());
         let method = request.method().clone();
         let request_id = inner.ids.of(request.headers());
+        let has_body = !request.body().is_end_stream();
         request.extensions_mut().insert(Visit { request_id: request_id.clone(), peer });
 
         let mut response = if request.headers().len() > MAX_HEADERS {
@@ -90,10 +99,17 @@ impl Site {
                 .into_response(),
             }
         };
-        if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        if let Some(error) = response.extensions_mut().remove::<ApiError>()
+            && !dialects::write_error(&mut response, dialect, &error)
+        {
             write_problem(&mut response, &error, &request_id);
         }
         response.headers_mut().insert(REQUEST_ID, request_id);
+        if has_body && answers_unread(response.status()) {
+            // The rest of the body may still be on its way; whoever reads on must not take it for
+            // a request, so the connection ends, and the client is told.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
 
         let took = started.elapsed();
         route.record(&method, response.status(), took);
@@ -109,13 +125,26 @@ impl Site {
 }
 
 impl Inner {
-    fn route(&self, path: &str) -> &RouteMetrics {
-        self.names
-            .at(path)
-            .ok()
-            .and_then(|found| self.metrics.get(*found.value))
-            .unwrap_or(&self.unknown)
+    /// The route's metrics, and the dialect its errors are told in.
+    fn route(&self, path: &str) -> (&RouteMetrics, Dialect) {
+        match self.names.at(path).ok().and_then(|found| self.routes.get(*found.value)) {
+            Some((metrics, dialect)) => (metrics, *dialect),
+            None => (&self.unknown, dialects::spoken_at(path).unwrap_or(Dialect::Native)),
+        }
     }
+}
+
+/// Whether such an answer is given without reading the request's body.
+fn answers_unread(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    )
 }
 
 /// Writes the body that the error's answer has been waiting for.

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 mod client;
+mod exchange;
 mod program;
 mod script;
 mod service;
@@ -9,6 +10,7 @@ mod stream;
 use std::time::Duration;
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use exchange::shown;
 pub(crate) use program::{Program, keyledger, wait};
 pub(crate) use script::{Script, check};
 pub(crate) use service::Service;

@@ -49,6 +49,8 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
 
     let config = Config {
         trusted_proxies: asked.trusted_proxy.clone(),
+        root_dialect: asked.root_dialect,
+        cloudsigma_daily_limit: asked.cloudsigma_daily_limit,
         metrics: asked.metrics_listen.is_none(),
         ..Config::default()
     };

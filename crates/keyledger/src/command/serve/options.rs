@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use eventlog::sled;
 use ipnet::IpNet;
-use keys::Account;
+use keys::{Account, Dialect};
 use server::auth::{MaxRole, Outside};
 
 use crate::arguments::Data;
@@ -58,6 +58,19 @@ pub(crate) struct Serve {
         value_parser = network
     )]
     pub(super) trusted_proxy: Vec<IpNet>,
+    /// The dialect that is spoken at / too, for clients that can change only the host: covosign,
+    /// callcov, cloudsigma, capgo or composable
+    #[arg(long, env = "KEYLEDGER_ROOT_DIALECT", value_name = "NAME", value_parser = dialect)]
+    pub(super) root_dialect: Option<Dialect>,
+    /// How often a new key of the dialect cloudsigma may be used on one UTC day
+    #[arg(
+        long,
+        env = "KEYLEDGER_CLOUDSIGMA_DAILY_LIMIT",
+        value_name = "COUNT",
+        default_value_t = 250,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) cloudsigma_daily_limit: u32,
     /// By how many seconds the time of day may jump before keys stop expiring
     #[arg(long, env = "KEYLEDGER_MAX_CLOCK_STEP", value_name = "SECONDS", default_value_t = 60)]
     pub(super) max_clock_step: u64,
@@ -167,6 +180,16 @@ impl Serve {
             max_role: asked.jwt_max_role,
             all_accounts: asked.jwt_allow_all_accounts,
         }))
+    }
+}
+
+/// Reads the name of a dialect other than the native API, which is at `/` anyway.
+fn dialect(text: &str) -> Result<Dialect, String> {
+    match text.parse() {
+        Ok(Dialect::Native) | Err(_) => {
+            Err("must be one of: covosign callcov cloudsigma capgo composable".to_owned())
+        }
+        Ok(dialect) => Ok(dialect),
     }
 }
 

@@ -1,0 +1,239 @@
+//! callcov: at most ten active keys a user, which that user ends early instead of deleting.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use keys::{Description, Dialect, KeyName, Secret, Status, Timestamp};
+use ledger::{Ask, Change, Draft, KeyFilter, KeyView, Rules};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::caller::Who;
+use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
+use crate::auth::MANAGE;
+use crate::extract::{json as read_json, query, read_body};
+use crate::{ApiError, App, wire};
+
+const DIALECT: Dialect = Dialect::Callcov;
+const KEYS: Paths = paths!("callcov", "/api/v1/api-keys");
+const KEY: Paths = paths!("callcov", "/api/v1/api-keys/{id}");
+/// The ledger's name of a key is the beginning of its description.
+const NAME: usize = 200;
+
+#[derive(OpenApi)]
+#[openapi(paths(create, list, expire))]
+struct Api;
+
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+pub(super) fn routes() -> Served {
+    vec![(KEYS, get(list).merge(post(create))), (KEY, delete(expire))]
+}
+
+/// Errors are `{"detail"}`, of a wrong field as a list of what is wrong with it.
+pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
+    let status = error.code.status();
+    let (status, detail) = match Wrong::of(error.code) {
+        Wrong::Request => {
+            (StatusCode::UNPROCESSABLE_ENTITY, Detail::Fields([WrongField::of(&error.detail)]))
+        }
+        Wrong::Caller | Wrong::KeyAsCaller => {
+            (StatusCode::UNAUTHORIZED, Detail::Text("Could not validate credentials"))
+        }
+        Wrong::TooManyKeys => (
+            StatusCode::BAD_REQUEST,
+            Detail::Text("Maximum number of API keys (10) reached. Please expire unused keys."),
+        ),
+        Wrong::Key => (StatusCode::NOT_FOUND, Detail::Text("API key not found")),
+        Wrong::Route | Wrong::Method => (status, Detail::Text(phrase(status))),
+        Wrong::NotAllowed | Wrong::UsedBefore | Wrong::Overloaded | Wrong::Other => {
+            (status, Detail::Text(&error.detail))
+        }
+    };
+    (status, super::body(&Failure { detail }))
+}
+
+/// An error.
+#[derive(Serialize)]
+struct Failure<'a> {
+    detail: Detail<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Text(&'a str),
+    Fields([WrongField<'a>; 1]),
+}
+
+#[derive(Serialize)]
+struct WrongField<'a> {
+    r#type: &'static str,
+    loc: Vec<&'a str>,
+    msg: &'a str,
+}
+
+impl<'a> WrongField<'a> {
+    fn of(detail: &'a str) -> WrongField<'a> {
+        let (field, msg) = detail.split_once(": ").unwrap_or(("body", detail));
+        let (r#type, loc) = match field {
+            "body" => ("json_invalid", vec!["body"]),
+            "include_expired" | "query" => ("bool_parsing", vec!["query", field]),
+            _ if msg.starts_with("must be at most") => ("string_too_long", vec!["body", field]),
+            _ if msg == "must be a string" => ("string_type", vec!["body", field]),
+            _ => ("value_error", vec!["body", field]),
+        };
+        WrongField { r#type, loc, msg }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+struct Create {
+    /// What the key is for: at most 500 characters.
+    description: Option<String>,
+}
+
+/// A new key.
+#[derive(Serialize, ToSchema)]
+struct NewKey<'a> {
+    id: String,
+    /// The whole key, shown once.
+    api_key: Option<&'a str>,
+    key_prefix: &'a str,
+    description: Option<&'a str>,
+    created_at: String,
+}
+
+/// Makes a key.
+#[utoipa::path(post, path = "/api/v1/api-keys/", request_body = Create,
+    responses((status = 201, body = NewKey)))]
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let who = Who::by_token(&parts, &app, DIALECT)?;
+    who.require(MANAGE)?;
+    who.account()?;
+    let bytes = read_body(body).await?;
+    let Create { description } = read_json(&bytes)?;
+    let description = description.map(describe).transpose()?;
+    let draft = Draft {
+        name: description.as_ref().and_then(name),
+        description,
+        rules: Rules { most_active: DIALECT.most_active(), ..Rules::default() },
+        ..plain()
+    };
+    let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
+    let key = &made.key.key;
+    Ok(with_secret(
+        StatusCode::CREATED,
+        &NewKey {
+            id: key.id.to_string(),
+            api_key: made.secret.as_ref().map(Secret::reveal),
+            key_prefix: key.prefix.as_str(),
+            description: key.description.as_ref().map(Description::as_str),
+            created_at: made.key.created_at.to_seconds_text(),
+        },
+    ))
+}
+
+fn describe(text: String) -> Result<Description, ApiError> {
+    Description::new(text).map_err(|why| ApiError::field("description", why))
+}
+
+/// The beginning of `description`, as one line. `None` if nothing of it is left.
+fn name(description: &Description) -> Option<KeyName> {
+    let line = description.as_str().chars().map(|c| if c.is_control() { ' ' } else { c });
+    KeyName::new(line.take(NAME).collect::<String>()).ok()
+}
+
+#[derive(Deserialize)]
+struct Which {
+    #[serde(default)]
+    include_expired: bool,
+}
+
+/// A key in the list.
+#[derive(Serialize, ToSchema)]
+struct Listed {
+    id: String,
+    key_prefix: String,
+    description: Option<String>,
+    is_active: bool,
+    last_used_at: Option<String>,
+    expires_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl Listed {
+    fn new(view: &KeyView) -> Listed {
+        Listed {
+            id: view.key.id.to_string(),
+            key_prefix: view.key.prefix.as_str().to_owned(),
+            description: view.key.description.as_ref().map(ToString::to_string),
+            is_active: view.status == Status::Enabled,
+            last_used_at: view.last_used_at.map(Timestamp::to_seconds_text),
+            expires_at: ended_at(view).or(view.standing.expires_at).map(Timestamp::to_seconds_text),
+            created_at: view.created_at.to_seconds_text(),
+            updated_at: view.standing.updated_at.to_seconds_text(),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+/// Written as it is read, and so only described here.
+struct List {
+    api_keys: Vec<Listed>,
+    total: u64,
+}
+
+/// Lists the caller's keys.
+#[utoipa::path(get, path = "/api/v1/api-keys/",
+    params(("include_expired" = Option<bool>, Query, description = "Ended keys too")),
+    responses((status = 200, body = List)))]
+async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let who = Who::by_token(&parts, &app, DIALECT)?;
+    let account = Some(who.account()?);
+    let Which { include_expired } = query(parts.uri.query())?;
+    let owner = Some(who.caller.identity.subject.clone());
+    let filter = KeyFilter { account, owner, dialect: Some(DIALECT), ..KeyFilter::default() };
+    let wanted = move |status| match status {
+        Status::Enabled => true,
+        Status::Disabled | Status::Expired => include_expired,
+        Status::Revoked => false,
+    };
+    let show = move |view: &KeyView, _| wanted(view.status).then(|| Listed::new(view));
+    let tail = |total| format!("],\"total\":{total}}}");
+    list::stream(&app, who.caller, filter, ("{\"api_keys\":[", tail), show)
+}
+
+/// What ending a key answers.
+#[derive(Serialize, ToSchema)]
+struct Ended {
+    message: &'static str,
+    success: bool,
+}
+
+/// Ends a key at once.
+#[utoipa::path(delete, path = "/api/v1/api-keys/{id}",
+    params(("id" = String, Path, description = "The key's id")),
+    responses((status = 200, body = Ended)))]
+async fn expire(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (mut parts, _) = request.into_parts();
+    let who = Who::by_token(&parts, &app, DIALECT)?;
+    who.require(MANAGE)?;
+    who.account()?;
+    let unknown = || ApiError::from(keys::Refusal::UnknownKey);
+    let id = path_text(&mut parts, &app).await.parse().map_err(|_| unknown())?;
+    let view = app.ledger().key_of_dialect(&who.caller, DIALECT, id)?;
+    if view.key.owner != who.caller.identity.subject {
+        return Err(unknown());
+    }
+    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    app.ledger().change(&who.caller, id, Change::Expire, ask).await?;
+    let answer = Ended { message: "API key expired successfully", success: true };
+    Ok(wire::json(StatusCode::OK, &answer))
+}

@@ -1,0 +1,98 @@
+//! Who calls in a dialect: by a token as on the native API, or by a key that the dialect made.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
+use keys::{Account, Dialect, Timestamp};
+use ledger::{Caller, Duties, Duty, Identity, KeyView, Scope, Via};
+
+use crate::auth::{self, Authenticated, Plan};
+use crate::extract::header_text;
+use crate::{ApiError, App, Code, forwarded, site};
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// A caller that was let in.
+pub(super) struct Who {
+    /// For the ledger.
+    pub(super) caller: Caller,
+    /// What its token says is paid for; `Free` for a key.
+    pub(super) plan: Plan,
+    /// The key it called with.
+    pub(super) key: Option<KeyView>,
+    /// The moment it was checked.
+    pub(super) now: Timestamp,
+}
+
+impl Who {
+    /// By a token alone.
+    pub(super) fn by_token(parts: &Parts, app: &App, dialect: Dialect) -> Result<Who, ApiError> {
+        let Authenticated { token, now } = Authenticated::of(parts, app)?;
+        let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
+        Ok(Who { caller, plan: token.plan, key: None, now })
+    }
+
+    /// By `credential`: a key of `dialect`, with all duties of an owner, or a token.
+    pub(super) fn by_key_or_token(
+        parts: &Parts,
+        app: &App,
+        dialect: Dialect,
+        credential: &str,
+    ) -> Result<Who, ApiError> {
+        let now = app.ledger().now();
+        if !keys::looks_like_key(credential) {
+            let token = app.auth().check(credential, now)?;
+            let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
+            return Ok(Who { caller, plan: token.plan, key: None, now });
+        }
+        let key = app.ledger().presented(dialect, credential, client(parts, app));
+        let key = key.ok_or_else(|| ApiError::bad_token("the API key is not good"))?;
+        let identity = Arc::new(Identity {
+            subject: key.key.owner.clone(),
+            scope: Scope::Account(key.key.account.clone()),
+            duties: Duties::default().with(Duty::Owner),
+            via: Via::Key(key.key.id),
+        });
+        let caller = Caller { dialect, ..auth::caller(parts, app, &identity) };
+        Ok(Who { caller, plan: Plan::Free, key: Some(key), now })
+    }
+
+    /// Refuses those without any of `duties` before their request is looked at.
+    pub(super) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
+        if self.caller.identity.duties.any(duties) {
+            Ok(())
+        } else {
+            Err(ledger::Error::Forbidden.into())
+        }
+    }
+
+    /// The one account it may see. A token of all accounts has none.
+    pub(super) fn account(&self) -> Result<Account, ApiError> {
+        let account = self.caller.identity.scope.account().cloned();
+        let detail = "send a token of one account";
+        account.ok_or_else(|| ApiError::new(Code::AccountRequired, detail))
+    }
+}
+
+fn client(parts: &Parts, app: &App) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<site::Visit>().and_then(|visit| visit.peer);
+    forwarded::client(peer, &parts.headers, &app.config().trusted_proxies)
+}
+
+/// The text in `Authorization`, without `Bearer` if that stands before it.
+pub(super) fn authorization(parts: &Parts) -> Result<Option<&str>, ApiError> {
+    let text = header_text(&parts.headers, &header::AUTHORIZATION);
+    let text = text.map_err(|_| ApiError::bad_token("send Authorization once, as text"))?;
+    Ok(text.map(str::trim).map(|text| match text.split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+        Some(_) | None => text,
+    }))
+}
+
+/// The text in `X-API-Key`.
+pub(super) fn api_key(parts: &Parts) -> Result<Option<&str>, ApiError> {
+    header_text(&parts.headers, &API_KEY)
+        .map_err(|_| ApiError::bad_token("send X-API-Key once, as text"))
+}

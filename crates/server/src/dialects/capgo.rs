@@ -1,0 +1,223 @@
+//! capgo: keys with one of four modes, numbered within their organisation, and managed by keys
+//! that have all of them.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use keys::{Account, Dialect, KeyId, KeyName, Refusal, Revocation, Role, Secret};
+use ledger::{Ask, Change, Draft, KeyFilter, KeyView};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::caller::{Who, authorization};
+use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, plain, with_secret};
+use crate::auth::MANAGE;
+use crate::extract::{field, json, number, query, read_body};
+use crate::{ApiError, App, Code, wire};
+
+const DIALECT: Dialect = Dialect::Capgo;
+const KEYS: Paths = paths!("capgo", "/apikey");
+const KEY: Paths = paths!("capgo", "/apikey/{key}");
+/// Each holds those before it; the last holds everything.
+const MODES: [&str; 4] = ["read", "write", "upload", "all"];
+const INVALID_MODE: &str = "Invalid mode specified. Must be one of: read, write, upload, all";
+const NOT_ALLOWED: &str = "Insufficient permissions to manage API keys";
+
+#[derive(OpenApi)]
+#[openapi(paths(create, list, revoke), components(schemas(Failure)))]
+struct Api;
+
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+pub(super) fn routes() -> Served {
+    vec![(KEYS, get(list).merge(post(create))), (KEY, delete(revoke))]
+}
+
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+struct Failure<'a> {
+    error: &'a str,
+    status: &'static str,
+}
+
+pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
+    let status = error.code.status();
+    let (status, said) = match Wrong::of(error.code) {
+        Wrong::NotAllowed | Wrong::KeyAsCaller => (status, NOT_ALLOWED),
+        Wrong::Key => (StatusCode::NOT_FOUND, "API key not found"),
+        Wrong::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
+        Wrong::Request
+        | Wrong::Caller
+        | Wrong::Route
+        | Wrong::Method
+        | Wrong::TooManyKeys
+        | Wrong::Overloaded
+        | Wrong::Other => (status, error.detail.as_ref()),
+    };
+    (status, super::body(&Failure { error: said, status: "KO" }))
+}
+
+/// A key of this dialect in `authorization`, bare or after `Bearer`, or a token there.
+fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
+    let credential = authorization(parts)?.filter(|text| !text.is_empty());
+    let missing = || ApiError::bad_token("send an API key as authorization");
+    Who::by_key_or_token(parts, app, DIALECT, credential.ok_or_else(missing)?)
+}
+
+/// The same, if it may make and revoke keys: a key only with mode `all`.
+fn manager(parts: &Parts, app: &App) -> Result<Who, ApiError> {
+    let who = who(parts, app)?;
+    who.require(MANAGE)?;
+    match &who.key {
+        Some(key) if key.key.role.as_ref().is_none_or(|mode| mode.as_str() != "all") => {
+            Err(ApiError::new(Code::Forbidden, NOT_ALLOWED))
+        }
+        Some(_) | None => Ok(who),
+    }
+}
+
+/// What a new key is to be; in the body, or else in the query.
+#[derive(Default, Deserialize, ToSchema)]
+struct Create {
+    /// The organisation.
+    org_id: Option<String>,
+    /// `read`, `write`, `upload` or `all`.
+    mode: Option<String>,
+    /// A label; `New API Key` if missing.
+    name: Option<String>,
+}
+
+/// A key.
+#[derive(Serialize, ToSchema)]
+struct ApiKey {
+    id: u64,
+    /// The whole key in the answer that makes it; masked elsewhere.
+    key: Option<String>,
+    mode: String,
+    name: String,
+    created_at: String,
+    /// Missing in the answer that makes the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<String>,
+    user_id: String,
+}
+
+impl ApiKey {
+    fn new(view: &KeyView, key: Option<String>, updated_at: Option<String>) -> ApiKey {
+        ApiKey {
+            id: view.key.number,
+            key,
+            mode: view.key.role.as_ref().map(ToString::to_string).unwrap_or_default(),
+            name: view.key.name.to_string(),
+            created_at: view.created_at.to_seconds_text(),
+            updated_at,
+            user_id: view.key.owner.to_string(),
+        }
+    }
+}
+
+/// What making a key answers.
+#[derive(Serialize, ToSchema)]
+struct Created {
+    apikey: ApiKey,
+}
+
+/// Makes a key.
+#[utoipa::path(post, path = "/apikey/", request_body = Create,
+    params(("org_id" = Option<String>, Query, description = "The organisation, if not in the body"),
+        ("mode" = Option<String>, Query, description = "The mode, if not in the body")),
+    responses((status = 200, body = Created), (status = "4XX", body = Failure)))]
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let who = manager(&parts, &app)?;
+    let bytes = read_body(body).await?;
+    let said: Create = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
+    let asked: Create = query(parts.uri.query())?;
+    let mode = said.mode.or(asked.mode);
+    let mode = mode.as_deref().and_then(|mode| MODES.iter().position(|known| *known == mode));
+    let mode = mode.ok_or_else(|| ApiError::new(Code::InvalidRequest, INVALID_MODE))?;
+    let account = said.org_id.or(asked.org_id);
+    let account = account.ok_or_else(|| ApiError::field("org_id", "is missing"))?;
+    let account: Account = field("org_id", account.parse())?;
+    let name = said.name.or(asked.name).unwrap_or_else(|| "New API Key".to_owned());
+    let name: KeyName = field("name", name.parse())?;
+    let role = MODES.get(mode).map(|mode| field("mode", Role::new(*mode))).transpose()?;
+    let permissions = cumulative(&MODES, mode)?;
+    let draft = Draft { account: Some(account), name: Some(name), role, permissions, ..plain() };
+    let created = app.ledger().create(&who.caller, draft, Ask::default()).await?;
+    let key = created.secret.as_ref().map(|secret| Secret::reveal(secret).to_owned());
+    let apikey = ApiKey::new(&created.key, key, None);
+    Ok(with_secret(StatusCode::OK, &Created { apikey }))
+}
+
+/// Which organisation's keys; only a token of all organisations has to say.
+#[derive(Deserialize)]
+struct Which {
+    org_id: Option<String>,
+}
+
+impl Which {
+    fn account(parts: &Parts, who: &Who) -> Result<Account, ApiError> {
+        let Which { org_id } = query(parts.uri.query())?;
+        match org_id {
+            None => who.account(),
+            Some(asked) => {
+                let asked: Account = field("org_id", asked.parse())?;
+                let seen = who.caller.identity.scope.covers(&asked);
+                if seen { Ok(asked) } else { Err(ApiError::new(Code::Forbidden, NOT_ALLOWED)) }
+            }
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+/// Written as it is read, and so only described here.
+struct List {
+    data: Vec<ApiKey>,
+}
+
+/// Lists the organisation's keys.
+#[utoipa::path(get, path = "/apikey/",
+    params(("org_id" = Option<String>, Query, description = "The organisation")),
+    responses((status = 200, body = List), (status = "4XX", body = Failure)))]
+async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let who = who(&parts, &app)?;
+    let account = Some(Which::account(&parts, &who)?);
+    let filter = KeyFilter { account, dialect: Some(DIALECT), ..KeyFilter::default() };
+    let show = |view: &KeyView, _| {
+        let masked = Some(format!("{}...", view.key.prefix.as_str()));
+        let updated_at = Some(view.standing.updated_at.to_seconds_text());
+        view.status.is_alive().then(|| ApiKey::new(view, masked, updated_at))
+    };
+    list::stream(&app, who.caller, filter, ("{\"data\":[", |_| "]}".to_owned()), show)
+}
+
+/// What revoking a key answers.
+#[derive(Serialize, ToSchema)]
+struct Revoked {
+    success: bool,
+}
+
+/// Revokes a key, named by its text or its id.
+#[utoipa::path(delete, path = "/apikey/{key}/",
+    params(("key" = String, Path, description = "The key, or its id")),
+    responses((status = 200, body = Revoked), (status = "4XX", body = Failure)))]
+async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (mut parts, _) = request.into_parts();
+    let who = manager(&parts, &app)?;
+    let named = path_text(&mut parts, &app).await;
+    let id: Option<KeyId> = match number(&named) {
+        Some(number) => app.ledger().id_by_number(&Which::account(&parts, &who)?, number),
+        None => app.ledger().id_by_text(&who.caller, DIALECT, &named),
+    };
+    let id = id.ok_or(Refusal::UnknownKey)?;
+    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    let change = Change::Revoke(Revocation::default());
+    app.ledger().change(&who.caller, id, change, ask).await?;
+    Ok(wire::json(StatusCode::OK, &Revoked { success: true }))
+}

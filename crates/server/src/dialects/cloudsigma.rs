@@ -1,0 +1,204 @@
+//! cloudsigma: keys with a daily limit, named by their prefix; managed by tokens of a paid plan.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use keys::{Dialect, Revocation, Secret, Status, Timestamp};
+use ledger::{Ask, Change, Draft, KeyFilter, KeyView, Rules};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::caller::{Who, api_key, authorization};
+use super::{Paths, Served, Wrong, list, path_text, paths, phrase, plain, with_secret};
+use crate::auth::{MANAGE, Plan, not_a_key};
+use crate::extract::{field, json, read_body};
+use crate::{ApiError, App, Code, wire};
+
+const DIALECT: Dialect = Dialect::Cloudsigma;
+const KEYS: Paths = paths!("cloudsigma", "/v1/api-keys");
+const KEY: Paths = paths!("cloudsigma", "/v1/api-keys/{prefix}");
+
+#[derive(OpenApi)]
+#[openapi(paths(create, list, revoke), components(schemas(Failure)))]
+struct Api;
+
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+pub(super) fn routes() -> Served {
+    vec![(KEYS, get(list).merge(post(create))), (KEY, delete(revoke))]
+}
+
+/// What went well.
+#[derive(Serialize, ToSchema)]
+struct Success<T> {
+    success: bool,
+    data: T,
+}
+
+impl<T> Success<T> {
+    fn new(data: T) -> Success<T> {
+        Success { success: true, data }
+    }
+}
+
+/// What did not.
+#[derive(Serialize, ToSchema)]
+struct Failure<'a> {
+    success: bool,
+    error: Reason<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Reason<'a> {
+    code: String,
+    message: &'a str,
+}
+
+/// The code is the name of the status in one word.
+pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
+    let status = error.code.status();
+    let (status, message) = match Wrong::of(error.code) {
+        Wrong::Caller => (status, "Invalid or missing JWT token"),
+        Wrong::KeyAsCaller => (status, "API key auth not allowed for key management"),
+        Wrong::Key => (StatusCode::NOT_FOUND, "Key prefix not found"),
+        Wrong::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
+        Wrong::Request
+        | Wrong::NotAllowed
+        | Wrong::Route
+        | Wrong::Method
+        | Wrong::TooManyKeys
+        | Wrong::Overloaded
+        | Wrong::Other => (status, error.detail.as_ref()),
+    };
+    let code = phrase(status).replace(' ', "");
+    (status, super::body(&Failure { success: false, error: Reason { code, message } }))
+}
+
+/// A token of a paid plan.
+fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
+    // A key in the other header is a key as the caller too, not the lack of a token.
+    if authorization(parts)?.is_none()
+        && let Some(key) = api_key(parts)?
+    {
+        not_a_key(key)?;
+    }
+    let who = Who::by_token(parts, app, DIALECT)?;
+    who.account()?;
+    if who.plan < Plan::Pro {
+        return Err(ApiError::new(Code::Forbidden, "API keys need the Pro tier or above"));
+    }
+    Ok(who)
+}
+
+#[derive(Deserialize, ToSchema)]
+struct Create {
+    /// A label: 1 to 200 characters.
+    name: String,
+}
+
+/// A new key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct NewKey<'a> {
+    /// The whole key, shown once.
+    key: Option<&'a str>,
+    prefix: &'a str,
+    name: &'a str,
+    created_at: String,
+}
+
+/// Makes a key.
+#[utoipa::path(post, path = "/v1/api-keys", request_body = Create,
+    responses((status = 201, body = Success<NewKey>), (status = "4XX", body = Failure)))]
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let who = who(&parts, &app)?;
+    who.require(MANAGE)?;
+    let bytes = read_body(body).await?;
+    let Create { name } = json(&bytes)?;
+    let draft = Draft {
+        name: Some(field("name", name.parse())?),
+        daily_limit: Some(app.config().cloudsigma_daily_limit),
+        rules: Rules { unique_prefix: DIALECT.unique_prefix(), ..Rules::default() },
+        ..plain()
+    };
+    let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
+    let key = &made.key.key;
+    let answer = NewKey {
+        key: made.secret.as_ref().map(Secret::reveal),
+        prefix: key.prefix.as_str(),
+        name: key.name.as_str(),
+        created_at: made.key.created_at.to_seconds_text(),
+    };
+    Ok(with_secret(StatusCode::CREATED, &Success::new(answer)))
+}
+
+/// A key in the list.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    prefix: String,
+    name: String,
+    created_at: String,
+    /// Missing until the key is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+/// Written as it is read, and so only described here.
+struct List {
+    keys: Vec<Listed>,
+}
+
+/// Lists the caller's keys.
+#[utoipa::path(get, path = "/v1/api-keys",
+    responses((status = 200, body = Success<List>), (status = "4XX", body = Failure)))]
+async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let who = who(&parts, &app)?;
+    let owner = Some(who.caller.identity.subject.clone());
+    let account = Some(who.account()?);
+    let filter = KeyFilter { account, owner, dialect: Some(DIALECT), ..KeyFilter::default() };
+    let show = |view: &KeyView, _| {
+        view.status.is_alive().then(|| Listed {
+            prefix: view.key.prefix.as_str().to_owned(),
+            name: view.key.name.to_string(),
+            created_at: view.created_at.to_seconds_text(),
+            last_used_at: view.last_used_at.map(Timestamp::to_seconds_text),
+        })
+    };
+    let head = "{\"success\":true,\"data\":{\"keys\":[";
+    list::stream(&app, who.caller, filter, (head, |_| "]}}".to_owned()), show)
+}
+
+/// What revoking a key answers.
+#[derive(Serialize, ToSchema)]
+struct Revoked {
+    message: &'static str,
+}
+
+/// Revokes a key for good.
+#[utoipa::path(delete, path = "/v1/api-keys/{prefix}",
+    params(("prefix" = String, Path, description = "The key's prefix")),
+    responses((status = 200, body = Success<Revoked>), (status = "4XX", body = Failure)))]
+async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (mut parts, _) = request.into_parts();
+    let who = who(&parts, &app)?;
+    who.require(MANAGE)?;
+    let prefix = path_text(&mut parts, &app).await;
+    let unknown = || ApiError::from(keys::Refusal::UnknownKey);
+    let id = app.ledger().id_by_prefix(&who.caller, DIALECT, &prefix).ok_or_else(unknown)?;
+    let view = app.ledger().key_of_dialect(&who.caller, DIALECT, id)?;
+    if view.key.owner != who.caller.identity.subject || view.status == Status::Revoked {
+        return Err(unknown());
+    }
+    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    let change = Change::Revoke(Revocation::default());
+    app.ledger().change(&who.caller, id, change, ask).await?;
+    Ok(wire::json(StatusCode::OK, &Success::new(Revoked { message: "API key revoked" })))
+}

@@ -1,0 +1,180 @@
+//! covosign: sandbox and production keys, and keys that make keys of no higher kind.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::post;
+use keys::{AllowedIps, Dialect, Environment, KeyName, Secret};
+use ledger::{Ask, Draft, Idempotency};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::caller::{Who, api_key, authorization};
+use super::{Paths, Served, Wrong, paths, phrase, plain, with_secret};
+use crate::ask::digest;
+use crate::auth::{MANAGE, Plan};
+use crate::extract::{idempotency_key, json, read_body};
+use crate::{ApiError, App, Code, wire};
+
+const DIALECT: Dialect = Dialect::Covosign;
+const KEYS: Paths = paths!("covosign", "/api/v1/api-keys");
+const MADE: &str = "API key created successfully. Store it securely - it won't be shown again.";
+const WRONG_NAME: &str = "Name must be between 1 and 200 characters";
+const WRONG_ENVIRONMENT: &str = "Environment must be SANDBOX or PRODUCTION";
+const WRONG_IPS: &str = "Allowed IPs must be addresses or CIDR networks";
+const NOT_ENTERPRISE: &str = "Enterprise plan required for production API keys";
+
+#[derive(OpenApi)]
+#[openapi(paths(create))]
+struct Api;
+
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+pub(super) fn routes() -> Served {
+    vec![(KEYS, post(create))]
+}
+
+/// Every answer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a, T> {
+    code: u16,
+    status_text: &'a str,
+    message: &'a str,
+    data: T,
+}
+
+impl<'a, T> Envelope<'a, T> {
+    fn new(status: StatusCode, message: &'a str, data: T) -> Envelope<'a, T> {
+        Envelope { code: status.as_u16(), status_text: phrase(status), message, data }
+    }
+}
+
+pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
+    let told = error.detail.as_ref();
+    let (status, message) = match Wrong::of(error.code) {
+        Wrong::Caller => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+        Wrong::UsedBefore => (StatusCode::CONFLICT, told),
+        Wrong::Overloaded => (StatusCode::TOO_MANY_REQUESTS, told),
+        Wrong::Request
+        | Wrong::KeyAsCaller
+        | Wrong::NotAllowed
+        | Wrong::Key
+        | Wrong::Route
+        | Wrong::Method
+        | Wrong::TooManyKeys
+        | Wrong::Other => (error.code.status(), told),
+    };
+    (status, super::body(&Envelope::new(status, message, None::<()>)))
+}
+
+/// A key of this dialect in `X-API-Key` or as bearer, or a token as bearer.
+fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
+    let credential = authorization(parts)?.or(api_key(parts)?);
+    let who =
+        Who::by_key_or_token(parts, app, DIALECT, credential.ok_or_else(ApiError::no_token)?)?;
+    who.require(MANAGE)?;
+    who.account()?;
+    Ok(who)
+}
+
+/// A key that is wanted. What is no text is no name, and is told so.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Create {
+    /// A label: 1 to 200 characters.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    name: serde_json::Value,
+    /// `SANDBOX` or `PRODUCTION`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    environment: serde_json::Value,
+    /// Addresses and networks it may be used from.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    allowed_ips: serde_json::Value,
+}
+
+/// A new key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Created<'a> {
+    id: String,
+    /// The whole key, shown once.
+    api_key: Option<&'a str>,
+    key_prefix: &'a str,
+    name: &'a str,
+    environment: &'a str,
+}
+
+impl Create {
+    fn draft(self) -> Result<Draft, ApiError> {
+        let wrong = |message| ApiError::new(Code::InvalidRequest, message);
+        let name = self.name.as_str().and_then(|name| name.parse::<KeyName>().ok());
+        let name = name.ok_or_else(|| wrong(WRONG_NAME))?;
+        let environment = match self.environment.as_str() {
+            Some("SANDBOX") => Environment::Sandbox,
+            Some("PRODUCTION") => Environment::Live,
+            Some(_) | None => return Err(wrong(WRONG_ENVIRONMENT)),
+        };
+        let ips: Option<Vec<String>> =
+            serde_json::from_value(self.allowed_ips).map_err(|_| wrong(WRONG_IPS))?;
+        let allowed_ips =
+            AllowedIps::parse(&ips.unwrap_or_default()).map_err(|_| wrong(WRONG_IPS))?;
+        Ok(Draft { name: Some(name), environment, allowed_ips, ..plain() })
+    }
+}
+
+/// Makes a key.
+#[utoipa::path(post, path = "/api/v1/api-keys", request_body = Create,
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "The same key and request within 24 hours make one API key")),
+    responses((status = 201, body = Envelope<Created>), (status = "4XX", body = Envelope<Option<String>>)))]
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let who = who(&parts, &app)?;
+    let bytes = read_body(body).await?;
+    let draft = json::<Create>(&bytes)?.draft()?;
+    if draft.environment == Environment::Live && !may_make_live(&who) {
+        return Err(ApiError::new(Code::Forbidden, NOT_ENTERPRISE));
+    }
+    let idempotency = idempotency_key(&parts.headers)?.map(|key| once(&who, key, &bytes));
+    let ask = Ask { idempotency: idempotency.transpose()?, ..Ask::default() };
+    let made = app.ledger().create(&who.caller, draft, ask).await?;
+    let key = &made.key.key;
+    let answer = Created {
+        id: key.id.to_string(),
+        api_key: made.secret.as_ref().map(Secret::reveal),
+        key_prefix: key.prefix.as_str(),
+        name: key.name.as_str(),
+        environment: match key.environment {
+            Environment::Live => "PRODUCTION",
+            Environment::Sandbox => "SANDBOX",
+        },
+    };
+    let status = StatusCode::CREATED;
+    let mut response = with_secret(status, &Envelope::new(status, MADE, answer));
+    wire::replayed(&mut response, made.replayed);
+    Ok(response)
+}
+
+/// A production key makes both kinds, a sandbox key only its own, a token as its plan says.
+fn may_make_live(who: &Who) -> bool {
+    match &who.key {
+        Some(key) => key.key.environment == Environment::Live,
+        None => who.plan == Plan::Enterprise,
+    }
+}
+
+/// Scoped to the caller, and to the very key it called with, whose means another may not have.
+fn once(who: &Who, key: &str, body: &[u8]) -> Result<Idempotency, ApiError> {
+    let account = who.account()?;
+    let subject = who.caller.identity.subject.as_str();
+    let by = who.key.as_ref().map_or_else(String::new, |key| key.key.id.to_string());
+    let scope = ["covosign", account.as_str(), subject, &by, key].map(str::as_bytes);
+    Ok(Idempotency { key: digest(&scope), request: digest(&[b"covosign", body]) })
+}

@@ -1,0 +1,144 @@
+//! capgo: each example and table of its document, and what the contract adds.
+
+use expect_test::expect;
+
+use super::support::{Answer, Client, Service, shown};
+
+const KEYS: &str = "/dialects/capgo/apikey/";
+
+fn make(client: &Client, mode: &str) -> Answer {
+    client.send(&format!(r#"POST {KEYS} {{"org_id":"acme","mode":"{mode}"}}"#))
+}
+
+fn key(answer: &Answer) -> String {
+    answer.json()["apikey"]["key"].as_str().unwrap().to_owned()
+}
+
+/// The key goes bare into the header, as in the document.
+fn with_key(client: &Client, key: &str, line: &str) -> Answer {
+    client.send_with(line, &[("authorization", key)])
+}
+
+/// GET, POST, DELETE: requests and responses; by key and by id.
+#[test]
+fn keys_are_made_listed_and_deleted_as_in_the_examples() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let all = key(&make(&owner, "all"));
+    let made = with_key(&owner, &all, &format!(r#"POST {KEYS} {{"org_id":"acme","mode":"read"}}"#));
+    let mut said = shown(&made);
+    // Query Parameters: the body goes first.
+    let line = format!(r#"POST {KEYS}?org_id=acme&mode=upload&more=1 {{"name":"Deploy Bot"}}"#);
+    said += &shown(&with_key(&owner, &all, &line));
+    let line = format!(r#"POST {KEYS}?org_id=acme&mode=read {{"mode":"write"}}"#);
+    said += &shown(&with_key(&owner, &format!("Bearer {all}"), &line));
+    said += &shown(&with_key(&owner, &all, &format!("GET {KEYS}")));
+    said += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}{}/", key(&made))));
+    said += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}3/")));
+    said += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}3")));
+    said += &shown(&with_key(&owner, &all, "GET /dialects/capgo/apikey"));
+    expect![[r#"
+        200 {"apikey":{"id":2,"key":"ak_<36uuid>","mode":"read","name":"New API Key","created_at":"<seconds>","user_id":"owner-of-test"}}
+        200 {"apikey":{"id":3,"key":"ak_<36uuid>","mode":"upload","name":"Deploy Bot","created_at":"<seconds>","user_id":"owner-of-test"}}
+        200 {"apikey":{"id":4,"key":"ak_<36uuid>","mode":"write","name":"New API Key","created_at":"<seconds>","user_id":"owner-of-test"}}
+        200 {"data":[{"id":1,"key":"ak_<5>...","mode":"all","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"},{"id":2,"key":"ak_<5>...","mode":"read","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"},{"id":3,"key":"ak_<5>...","mode":"upload","name":"Deploy Bot","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"},{"id":4,"key":"ak_<5>...","mode":"write","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"}]}
+        200 {"success":true}
+        200 {"success":true}
+        404 {"error":"API key not found","status":"KO"}
+        200 {"data":[{"id":1,"key":"ak_<5>...","mode":"all","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"},{"id":4,"key":"ak_<5>...","mode":"write","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"}]}
+    "#]].assert_eq(&said);
+    let events = owner.all("/v1/events");
+    assert_eq!(events.len(), 6);
+    assert!(events.iter().all(|event| event["origin"]["dialect"] == "capgo"));
+    assert!(events[1]["actor"]["via"].as_str().unwrap().starts_with("key:"));
+}
+
+/// Key Modes: each as permissions for verify, and what its key may do here.
+#[test]
+fn modes_are_permissions() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let mut said = String::new();
+    for mode in ["read", "write", "upload", "all"] {
+        let key = key(&make(&owner, mode));
+        let codes = ["read", "write", "upload", "other"].map(|asked| {
+            let line = format!(r#"POST /v1/keys/verify {{"key":"{key}","permission":"{asked}"}}"#);
+            owner.send(&line).json()["valid"].to_string()
+        });
+        let list = with_key(&owner, &key, &format!("GET {KEYS}")).status;
+        let line = format!(r#"POST {KEYS} {{"org_id":"acme","mode":"read"}}"#);
+        let create = with_key(&owner, &key, &line).status;
+        let delete = with_key(&owner, &key, &format!("DELETE {KEYS}999")).status;
+        said +=
+            &format!("{mode} {} list={list} create={create} delete={delete}\n", codes.join(" "));
+    }
+    expect![[r#"
+        read true false false false list=200 create=403 delete=403
+        write true true false false list=200 create=403 delete=403
+        upload true true true false list=200 create=403 delete=403
+        all true true true true list=200 create=200 delete=404
+    "#]]
+    .assert_eq(&said);
+}
+
+/// Error Handling; and everything else that goes wrong under the mount.
+#[test]
+fn errors_have_their_form() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let other = service.client_of("other", "owner");
+    let read = key(&make(&owner, "read"));
+    let nobody = service.client_with(None);
+    let mut said = shown(&make(&owner, "some"));
+    said += &shown(&owner.send(&format!(r#"POST {KEYS} {{"org_id":"acme"}}"#)));
+    said += &shown(&owner.send(&format!("DELETE {KEYS}ak_123/")));
+    said += &shown(&owner.send(&format!("DELETE {KEYS}77/")));
+    said += &shown(&other.send(&format!("DELETE {KEYS}{read}/")));
+    said += &shown(&other.send(&format!("DELETE {KEYS}1/")));
+    said += &shown(&with_key(&owner, &read, &format!("DELETE {KEYS}1/")));
+    said += &shown(&other.send(&format!(r#"POST {KEYS} {{"org_id":"acme","mode":"read"}}"#)));
+    said += &shown(&service.client("auditor").send(&format!("DELETE {KEYS}1/")));
+    said += &shown(&nobody.send(&format!("GET {KEYS}")));
+    said += &shown(&with_key(&owner, "ak_unknown", &format!("GET {KEYS}")));
+    said += &shown(&owner.send(&format!(r#"POST {KEYS} {{"mode":"read"}}"#)));
+    said += &shown(&owner.send(&format!("POST {KEYS} {{")));
+    said += &shown(&owner.send(&format!("PUT {KEYS} {{}}")));
+    said += &shown(&owner.send("GET /dialects/capgo/nothing"));
+    expect![[r#"
+        400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
+        400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
+        404 {"error":"API key not found","status":"KO"}
+        404 {"error":"API key not found","status":"KO"}
+        404 {"error":"API key not found","status":"KO"}
+        404 {"error":"API key not found","status":"KO"}
+        403 {"error":"Insufficient permissions to manage API keys","status":"KO"}
+        403 {"error":"Insufficient permissions to manage API keys","status":"KO"}
+        403 {"error":"Insufficient permissions to manage API keys","status":"KO"}
+        401 {"error":"send an API key as authorization","status":"KO"}
+        401 {"error":"the API key is not good","status":"KO"}
+        400 {"error":"org_id: is missing","status":"KO"}
+        400 {"error":"body: must be JSON","status":"KO"}
+        405 {"error":"the route has other methods, see Allow","status":"KO"}
+        404 {"error":"no such route, see /docs","status":"KO"}
+    "#]].assert_eq(&said);
+    assert_eq!(other.send(&format!("GET {KEYS}")).text, r#"{"data":[]}"#);
+}
+
+/// Contract: a long list is written page by page, and is one list all the same.
+#[test]
+fn a_long_list_is_whole() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    std::thread::scope(|threads| {
+        for _ in 0..16 {
+            threads.spawn(|| {
+                for _ in 0..64 {
+                    assert_eq!(make(&owner, "read").status, 200);
+                }
+            });
+        }
+    });
+    let listed = owner.send(&format!("GET {KEYS}")).json();
+    let ids = listed["data"].as_array().unwrap().iter().map(|key| key["id"].as_u64().unwrap());
+    assert!(ids.eq(1..=1024));
+}

@@ -1,0 +1,128 @@
+//! covosign: each example and table of its document, and what the contract adds.
+
+use expect_test::expect;
+
+use super::support::{Answer, Client, Service, keyledger, shown};
+
+const KEYS: &str = "/dialects/covosign/api/v1/api-keys";
+
+fn enterprise(service: &Service) -> Client {
+    let out = keyledger(&["token", "--account", "acme", "--role", "owner", "--subject", "ann"])
+        .argument("--plan")
+        .argument("enterprise")
+        .data(&service.data())
+        .good();
+    service.client_with(out.lines().last())
+}
+
+fn create(name: &str, environment: &str) -> String {
+    format!(r#"POST {KEYS} {{"name":"{name}","environment":"{environment}"}}"#)
+}
+
+fn key(answer: &Answer) -> String {
+    answer.json()["data"]["apiKey"].as_str().unwrap().to_owned()
+}
+
+/// Response Examples, Request Examples: both kinds, and the prefix of each.
+#[test]
+fn keys_are_made_as_in_the_examples() {
+    let service = Service::start();
+    let ann = enterprise(&service);
+    let sandbox = ann.send(&create("Testing Purposes Only", "SANDBOX"));
+    let live = ann.send(&create("Live Production Key", "PRODUCTION"));
+    let asked = r#"{"name":"My Sandbox API Key","environment":"SANDBOX","allowedIps":["192.168.1.1","10.0.0.1"]}"#;
+    let bound = service.client("owner").send(&format!("POST {KEYS}/ {asked}"));
+    expect![[r#"
+        201 {"code":201,"statusText":"Created","message":"API key created successfully. Store it securely - it won't be shown again.","data":{"id":"<id>","apiKey":"csk_sandbox_<36base62>","keyPrefix":"csk_sandbox_<14base62>","name":"Testing Purposes Only","environment":"SANDBOX"}}
+        201 {"code":201,"statusText":"Created","message":"API key created successfully. Store it securely - it won't be shown again.","data":{"id":"<id>","apiKey":"csk_live_<38base62>","keyPrefix":"csk_live_<16base62>","name":"Live Production Key","environment":"PRODUCTION"}}
+        201 {"code":201,"statusText":"Created","message":"API key created successfully. Store it securely - it won't be shown again.","data":{"id":"<id>","apiKey":"csk_sandbox_<36base62>","keyPrefix":"csk_sandbox_<14base62>","name":"My Sandbox API Key","environment":"SANDBOX"}}
+    "#]].assert_eq(&(shown(&sandbox) + &shown(&live) + &shown(&bound)));
+    for (answer, shown) in [(&sandbox, 26), (&live, 25)] {
+        let prefix = answer.json()["data"]["keyPrefix"].as_str().unwrap().to_owned();
+        let key = key(answer);
+        assert!(key.starts_with(&prefix) && prefix.len() == shown && key.len() >= shown + 22);
+    }
+    let verify = |ip| {
+        let step = format!(r#"POST /v1/keys/verify {{"key":"{}","ip":"{ip}"}}"#, key(&bound));
+        ann.send(&step).json()["code"].clone()
+    };
+    assert_eq!((verify("10.0.0.1"), verify("10.0.0.2")), ("VALID".into(), "IP_NOT_ALLOWED".into()));
+    // The test calls from another address than the key is good for.
+    let by_bound = ann.send_with(
+        &create("a", "SANDBOX"),
+        &[("authorization", &format!("Bearer {}", key(&bound)))],
+    );
+    assert_eq!(by_bound.status, 401);
+    let events = ann.all("/v1/events");
+    assert!(events.iter().all(|event| event["origin"]["dialect"] == "covosign"));
+}
+
+/// Key Types: what a key of each can make, in either header.
+#[test]
+fn a_key_makes_keys_of_no_higher_kind() {
+    let service = Service::start();
+    let ann = enterprise(&service);
+    let sandbox = key(&ann.send(&create("s", "SANDBOX")));
+    let live = key(&ann.send(&create("l", "PRODUCTION")));
+    let nobody = service.client_with(None);
+    let by = |key: &str, environment| {
+        let step = create("child", environment);
+        let bearer = service.client_with(Some(key)).send(&step).status;
+        let header = nobody.send_with(&step, &[("x-api-key", key)]).status;
+        assert_eq!(bearer, header);
+        bearer
+    };
+    assert_eq!((by(&sandbox, "SANDBOX"), by(&sandbox, "PRODUCTION")), (201, 403));
+    assert_eq!((by(&live, "SANDBOX"), by(&live, "PRODUCTION")), (201, 201));
+}
+
+/// Error Responses; and everything else that goes wrong under the mount.
+#[test]
+fn errors_have_their_form() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let nobody = service.client_with(None);
+    let mut said = shown(&owner.send(&create("a", "PRODUCTION")));
+    said += &shown(&owner.send(&create("", "SANDBOX")));
+    said += &shown(&owner.send(&create(&"x".repeat(201), "SANDBOX")));
+    said += &shown(&owner.send(&format!(r#"POST {KEYS} {{"environment":"SANDBOX"}}"#)));
+    said += &shown(&owner.send(&create("a", "MOON")));
+    said += &shown(&nobody.send(&create("a", "SANDBOX")));
+    said += &shown(&service.client_with(Some("csk_live_none")).send(&create("a", "SANDBOX")));
+    said += &shown(&service.client("auditor").send(&create("a", "SANDBOX")));
+    said += &shown(&owner.send(&format!("POST {KEYS} {{")));
+    said += &shown(&owner.send(&create(&"x".repeat(70_000), "SANDBOX")));
+    said += &shown(&owner.send(&format!("GET {KEYS}")));
+    said += &shown(&owner.send("GET /dialects/covosign/nothing"));
+    expect![[r#"
+        403 {"code":403,"statusText":"Forbidden","message":"Enterprise plan required for production API keys","data":null}
+        400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
+        400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
+        400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
+        400 {"code":400,"statusText":"Bad Request","message":"Environment must be SANDBOX or PRODUCTION","data":null}
+        401 {"code":401,"statusText":"Unauthorized","message":"Unauthorized","data":null}
+        401 {"code":401,"statusText":"Unauthorized","message":"Unauthorized","data":null}
+        403 {"code":403,"statusText":"Forbidden","message":"the token's role does not allow this","data":null}
+        400 {"code":400,"statusText":"Bad Request","message":"body: must be JSON","data":null}
+        413 {"code":413,"statusText":"Payload Too Large","message":"the body may have 65536 bytes","data":null}
+        405 {"code":405,"statusText":"Method Not Allowed","message":"the route has other methods, see Allow","data":null}
+        404 {"code":404,"statusText":"Not Found","message":"no such route, see /docs","data":null}
+    "#]].assert_eq(&said);
+}
+
+/// Contract: 409 for an idempotency key seen with another body.
+#[test]
+fn an_idempotency_key_makes_one_key() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let once = [("idempotency-key", "a")];
+    let first = owner.send_with(&create("a", "SANDBOX"), &once);
+    let again = owner.send_with(&create("a", "SANDBOX"), &once);
+    assert_eq!((again.status, &again.text), (201, &first.text));
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let other = owner.send_with(&create("b", "SANDBOX"), &once);
+    expect![[r#"
+        409 {"code":409,"statusText":"Conflict","message":"the idempotency key was used with another request","data":null}
+    "#]].assert_eq(&shown(&other));
+    assert_eq!(owner.all("/v1/events").len(), 1);
+}
