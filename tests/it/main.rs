@@ -18,6 +18,7 @@ mod cli;
 mod dialect_callcov;
 mod dialect_capgo;
 mod dialect_cloudsigma;
+mod dialect_common;
 mod dialect_composable;
 mod dialect_covosign;
 mod errors;
