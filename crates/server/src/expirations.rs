@@ -30,7 +30,7 @@ pub(crate) async fn expire_due(
     let answer = wire::Ended {
         expired: done.expired.into_iter().map(Text).collect(),
         more: done.more,
-        next_due: done.next_due.map(Time),
+        next_due_at: done.next_due.map(Time),
     };
     let mut response = wire::json(StatusCode::OK, &answer);
     wire::replayed(&mut response, done.replayed);

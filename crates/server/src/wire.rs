@@ -89,7 +89,7 @@ pub(crate) struct Ended {
     pub(crate) more: bool,
     /// When the next key is due; null if none has a due time.
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub(crate) next_due: Option<Time>,
+    pub(crate) next_due_at: Option<Time>,
 }
 
 /// An answer in JSON.
