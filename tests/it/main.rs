@@ -21,6 +21,7 @@ mod dialect_cloudsigma;
 mod dialect_common;
 mod dialect_composable;
 mod dialect_covosign;
+mod documents;
 mod errors;
 mod expiry;
 mod idempotency;

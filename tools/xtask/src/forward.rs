@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 
 use crate::cargo;
 
@@ -24,4 +24,17 @@ pub(crate) fn bench(options: &[OsString]) -> Result<()> {
 pub(crate) fn crash(options: &[OsString]) -> Result<()> {
     let words = ["run", "--release", "-p", "crash", "--"].map(OsString::from);
     cargo::run(&[&words, options].concat())
+}
+
+/// Writes the OpenAPI document as the program prints it; a test compares the two.
+pub(crate) fn schemas() -> Result<()> {
+    cargo::run(&["build", "-p", "keyledger"])?;
+    let about = cargo::metadata()?;
+    let program = about.target_directory.as_std_path().join("debug").join("keyledger");
+    let printed = Command::new(program).arg("openapi").output().context("keyledger openapi")?;
+    if !printed.status.success() {
+        bail!("keyledger openapi: {}", String::from_utf8_lossy(&printed.stderr));
+    }
+    let path = about.workspace_root.as_std_path().join("schemas").join("openapi.json");
+    std::fs::write(&path, printed.stdout).with_context(|| path.display().to_string())
 }

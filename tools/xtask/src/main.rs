@@ -30,6 +30,8 @@ enum Command {
     Test,
     /// The rules no compiler checks: who imports whom, how long files and functions are
     Tidy,
+    /// Write `schemas/openapi.json` anew from the code
+    Schemas,
     /// Build for release and print the table of figures, each beside its floor
     #[command(disable_help_flag = true)]
     Bench {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test => test::run(),
         Command::Tidy => tidy::run(),
+        Command::Schemas => forward::schemas(),
         Command::Bench { options } => forward::bench(&options),
         Command::Crash { options } => forward::crash(&options),
     };
