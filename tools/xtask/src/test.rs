@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     Step::Tidy,
     Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     Step::Cargo(&["test", "--workspace"]),
+    Step::Cargo(&["run", "--release", "-p", "crash", "--", "--short"]),
 ];
 
 /// Runs every step.
