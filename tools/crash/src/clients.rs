@@ -1,138 +1,188 @@
-//! Clients that change keys as fast as they can, and remember what was acknowledged.
+//! Clients that change keys as fast as they can, and write down what was acknowledged.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use serde_json::Value;
+use anyhow::{Context as _, Result, bail, ensure};
 
-/// A change that was acknowledged.
-#[derive(Clone, Debug)]
-pub(crate) struct Acknowledged {
-    pub(crate) key: String,
-    pub(crate) event: &'static str,
-    pub(crate) revision: u64,
-}
+use crate::api::{Api, Method, Request};
+use crate::book::{Book, Wish};
 
-/// All that was acknowledged, in all rounds.
-pub(crate) type Book = Arc<Mutex<Vec<Acknowledged>>>;
-
-/// How many entries the book has.
-pub(crate) fn written(book: &Book) -> usize {
-    book.lock().unwrap_or_else(PoisonError::into_inner).len()
-}
+/// Longer than any answer takes that still comes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Running clients.
 pub(crate) struct Clients {
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Result<()>>>,
     news: Receiver<()>,
+}
+
+/// One of them.
+struct Client {
+    api: Api,
+    book: Book,
+    tell: Sender<()>,
+    stop: Arc<AtomicBool>,
+    /// The file that appears when the disk fails.
+    fault: Option<PathBuf>,
+    number: u64,
+    keys: u64,
+}
+
+/// Why a client stops.
+enum End {
+    /// It was told to, or the service does not answer any more.
+    Over,
+    /// What must not be.
+    Violation(anyhow::Error),
 }
 
 impl Clients {
     /// Starts `count` clients. Each ends at its first answer that is no success.
-    pub(crate) fn start(count: usize, url: &str, token: &str, book: &Book) -> Clients {
+    pub(crate) fn start(count: usize, api: impl Fn() -> Api, book: &Book) -> Clients {
+        Clients::start_until(count, api, book, None)
+    }
+
+    /// Starts `count` clients for whom an acknowledgement of what they asked for after the file
+    /// `fault` appeared is a violation.
+    pub(crate) fn start_until(
+        count: usize,
+        api: impl Fn() -> Api,
+        book: &Book,
+        fault: Option<&Path>,
+    ) -> Clients {
         let stop = Arc::new(AtomicBool::new(false));
         let (tell, news) = channel();
-        let threads = (0..count)
-            .map(|_| {
-                let (stop, tell, book) = (Arc::clone(&stop), tell.clone(), Arc::clone(book));
-                let api = Api::new(url, token);
-                std::thread::spawn(move || {
-                    let mut note = |acknowledged| {
-                        book.lock().unwrap_or_else(PoisonError::into_inner).push(acknowledged);
-                        // Nobody listens once the round is over.
-                        let _ = tell.send(());
-                    };
-                    // The end of the service is how a round ends.
-                    while !stop.load(Ordering::Relaxed) && api.live_one_key(&mut note).is_ok() {}
-                })
-            })
-            .collect();
+        let mut threads = Vec::new();
+        for _ in 0..count {
+            let mut client = Client {
+                api: api(),
+                book: book.clone(),
+                tell: tell.clone(),
+                stop: Arc::clone(&stop),
+                fault: fault.map(Path::to_owned),
+                number: book.new_client(),
+                keys: 0,
+            };
+            threads.push(std::thread::spawn(move || {
+                loop {
+                    match client.live_one_key() {
+                        Ok(()) => {}
+                        Err(End::Over) => return Ok(()),
+                        Err(End::Violation(error)) => return Err(error),
+                    }
+                }
+            }));
+        }
         Clients { stop, threads, news }
     }
 
     /// Waits for `time`, and then for one more acknowledgement. Whether one came.
     pub(crate) fn run_for(&self, time: Duration) -> bool {
-        let end = std::time::Instant::now() + time;
+        let end = Instant::now() + time;
         loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
-            match self.news.recv_timeout(left) {
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => break,
+            match self.news.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(()) if Instant::now() < end => {}
+                Ok(()) | Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
-        self.news.recv_timeout(Duration::from_secs(30)).is_ok()
+        // Those that came in the meantime are old.
+        while self.news.try_recv().is_ok() {}
+        self.news.recv_timeout(PATIENCE).is_ok()
+    }
+
+    /// Waits until every client was refused, or is no longer answered. Whether all were.
+    pub(crate) fn run_out(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        loop {
+            match self.news.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(()) if Instant::now() < end => {}
+                Err(RecvTimeoutError::Disconnected) => return true,
+                Ok(()) | Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
     }
 
     /// Ends them and waits until they are gone.
-    pub(crate) fn join(self) {
+    ///
+    /// # Errors
+    ///
+    /// One of them was given an answer that must not be.
+    pub(crate) fn join(self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
-            // A client's panic shows in what it did not write down.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// The HTTP API, as far as these tests need it.
-pub(crate) struct Api {
-    agent: ureq::Agent,
-    url: String,
-    bearer: String,
-}
-
-impl Api {
-    pub(crate) fn new(url: &str, token: &str) -> Api {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(60)))
-            .http_status_as_error(false)
-            .build();
-        Api { agent: config.into(), url: url.to_owned(), bearer: format!("Bearer {token}") }
-    }
-
-    pub(crate) fn get(&self, path: &str) -> Result<Value> {
-        let request = self.agent.get(format!("{}{path}", self.url));
-        let mut answer = request.header("authorization", &self.bearer).call()?;
-        if answer.status() != 200 {
-            bail!("GET {path}: {}", answer.status());
-        }
-        Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
-    }
-
-    pub(crate) fn post(&self, path: &str, body: &str) -> Result<(u16, Value)> {
-        let request = self.agent.post(format!("{}{path}", self.url));
-        let request = request.header("authorization", &self.bearer);
-        let mut answer = request.header("content-type", "application/json").send(body)?;
-        let text = answer.body_mut().read_to_string()?;
-        Ok((answer.status().as_u16(), serde_json::from_str(&text)?))
-    }
-
-    /// One key's life: created, disabled, enabled, and sometimes left so, else revoked.
-    fn live_one_key(&self, note: &mut impl FnMut(Acknowledged)) -> Result<()> {
-        let (status, made) = self.post("/v1/keys", r#"{"name":"crash"}"#)?;
-        if status != 201 {
-            bail!("create: {status}");
-        }
-        let key = text(&made, "/key/id");
-        note(Acknowledged { key: key.clone(), event: "created", revision: 1 });
-        let steps = [("disable", "disabled"), ("enable", "enabled"), ("revoke", "revoked")];
-        for (revision, (step, event)) in (2..).zip(steps) {
-            let (status, _) = self.post(&format!("/v1/keys/{key}/{step}"), "{}")?;
-            if status != 200 {
-                bail!("{step}: {status}");
-            }
-            note(Acknowledged { key: key.clone(), event, revision });
+            thread.join().ok().context("a client panicked")??;
         }
         Ok(())
     }
 }
 
-/// The text at `pointer`, empty if there is none.
-pub(crate) fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+impl Client {
+    /// One key's life: created, disabled, enabled, and ended in one of four ways.
+    fn live_one_key(&mut self) -> Result<(), End> {
+        self.keys += 1;
+        let name = format!("{}-{}", self.number, self.keys);
+        let create = Request::post("/v1/keys", format!(r#"{{"name":"{name}"}}"#));
+        let key = self.ask(create, "created", 1)?;
+        let post = |step| Request::post(format!("/v1/keys/{key}/{step}"), "{}");
+        self.ask(post("disable"), "disabled", 2)?;
+        self.ask(post("enable"), "enabled", 3)?;
+        let last = match self.keys % 4 {
+            0 => return Ok(()),
+            1 => (post("revoke"), "revoked"),
+            2 => (post("expire"), "expired"),
+            _ => {
+                let mut delete = Request::post(format!("/v1/keys/{key}"), "");
+                delete.method = Method::Delete;
+                (delete, "revoked")
+            }
+        };
+        self.ask(last.0, last.1, 4)?;
+        Ok(())
+    }
+
+    /// Asks for a change; gives the key when it is acknowledged.
+    fn ask(&self, mut request: Request, event: &'static str, revision: u64) -> Result<String, End> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(End::Over);
+        }
+        if self.keys.is_multiple_of(2) {
+            let key = format!("{}-{}-{revision}", self.number, self.keys);
+            request.idempotency_key = Some(key);
+        }
+        let wish = Wish { request, event, revision };
+        let too_late = self.fault.as_ref().is_some_and(|file| file.exists());
+        match self.api.send(&wish.request) {
+            Ok((200 | 201, answer)) => {
+                let key = self.book.note(&wish, &answer);
+                // Nobody listens once the round is over.
+                let _ = self.tell.send(());
+                done(&wish, &key, too_late).map_err(End::Violation)?;
+                Ok(key)
+            }
+            // Shut, broken or full: how a round ends.
+            Ok((503, _)) | Err(_) => {
+                self.book.leave_open(wish);
+                Err(End::Over)
+            }
+            Ok((status, problem)) => Err(End::Violation(anyhow::anyhow!(
+                "{status} {problem} to what is lawful: {wish:?}"
+            ))),
+        }
+    }
+}
+
+/// An acknowledgement must name a key and must not come after a fault.
+fn done(wish: &Wish, key: &str, too_late: bool) -> Result<()> {
+    ensure!(!key.is_empty(), "an acknowledgement without a key, to {wish:?}");
+    if too_late {
+        bail!("acknowledged though it was asked after the disk had failed: {wish:?}");
+    }
+    Ok(())
 }

@@ -1,29 +1,65 @@
 //! `kill -9` at random moments, many times over on one directory.
 
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 
-use crate::Outcome;
+use crate::book::Book;
 use crate::check::check;
-use crate::clients::{Api, Book, Clients, written};
-use crate::dice::Dice;
-use crate::service::{Programs, Service, fsck, token};
+use crate::clients::Clients;
+use crate::round::{Outcome, Run, grouped};
+use crate::service::{Service, fsck};
 
-pub(crate) fn run(rounds: u32, programs: &Programs, dice: &mut Dice) -> Result<Outcome> {
-    let folder = programs.folder()?;
+pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
+    let folder = run.programs.folder()?;
     let data = folder.path().join("data");
+    let program = run.programs.good.as_path();
     let book = Book::default();
-    for round in 1..=rounds {
-        let service = Service::start(&programs.good, &data)?;
-        let token = token(&programs.good, &data)?;
-        check(&Api::new(&service.url, &token), &book).with_context(|| format!("round {round}"))?;
-        let clients = Clients::start(16, &service.url, &token, &book);
-        clients.run_for(dice.millis(50, 600));
-        service.kill()?;
-        clients.join();
-        fsck(&programs.good, &data).with_context(|| format!("round {round}"))?;
+    let mut settled = 0;
+    for round in 1..=run.rounds {
+        settled += kill(run, &data, &book).with_context(|| format!("round {round}"))?;
+        run.tell(round, book.len());
     }
-    let service = Service::start(&programs.good, &data)?;
-    check(&Api::new(&service.url, &token(&programs.good, &data)?), &book)?;
+    let service = Service::start(program, &data)?;
+    settled += book.settle(&service.api())?;
+    check(&service.api(), &book)?;
+    service.stop()?;
+    fsck(program, &data)?;
+    Ok(Outcome::Held(format!(
+        "{} rounds, {} acknowledged, 0 lost; {} asked again after a kill, none done twice",
+        run.rounds,
+        grouped(book.len()),
+        grouped(settled),
+    )))
+}
+
+/// One round; how many changes had to be asked for again.
+fn kill(run: &mut Run<'_>, data: &Path, book: &Book) -> Result<usize> {
+    let program = run.programs.good.as_path();
+    if run.dice.roll(2) == 0 {
+        // It opens the log and replays it: that must be safe to interrupt, too.
+        let service = Service::spawn(Command::new(program), data)?;
+        wait(run.dice.millis(1, 60));
+        service.kill()?;
+    }
+    let service = Service::start(program, data)?;
+    check(&service.api(), book).context("after the restart")?;
+    let settled = book.settle(&service.api())?;
+    check(&service.api(), book).context("after asking again")?;
+    let clients = Clients::start(16, || service.api(), book);
+    clients.run_for(run.dice.millis(50, 600));
     service.kill()?;
-    Ok(Outcome::Held(format!("{rounds} rounds, {} acknowledged, 0 lost", written(&book))))
+    clients.join()?;
+    fsck(program, data)?;
+    Ok(settled)
+}
+
+/// Lets the time pass.
+fn wait(time: Duration) {
+    let (_tell, hears) = mpsc::channel::<()>();
+    // Nobody tells.
+    let _ = hears.recv_timeout(time);
 }

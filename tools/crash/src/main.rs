@@ -1,39 +1,56 @@
 //! Fault tests against the built program: what was acknowledged is there, once, whatever happens.
 //!
-//! `cargo xtask crash` runs the long form, `crash --short` a few rounds of each for every change.
+//! `cargo xtask crash` runs the long form; `crash --short`, a few rounds of each, runs with every
+//! change. It knows the program from outside only: its command line, its HTTP, its files.
 
 #![expect(clippy::print_stdout, reason = "a tool talks on stdout")]
 
+mod api;
+mod book;
 mod check;
 mod clients;
 mod damage;
-mod dice;
 mod disk;
 mod eio;
+mod full;
 mod kill;
+mod order;
 mod power;
+mod round;
 mod service;
+mod trace;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
-use crate::dice::Dice;
+use crate::round::{Dice, Outcome, Run};
 use crate::service::Programs;
 
 /// Breaks the service in many ways, many times over, and checks what is left.
 #[derive(Parser)]
+#[command(after_help = "\
+Examples:
+  cargo xtask crash                        everything, in its long form
+  cargo xtask crash --short kill power
+  cargo xtask crash --rounds 1000 kill
+  cargo xtask crash --seed 42 damage       the random choices of that run again
+
+A seed repeats what is chosen at random; the moment at which a process dies is never quite the same.
+Exit code 1: something was violated.")]
 struct Arguments {
     /// A few rounds of each, for every change
     #[arg(long)]
     short: bool,
     /// How many rounds of each; overrides what the form says
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
-    /// Where the random choices start; a failing run names its own
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// Where the random choices start; every run says where its own did
+    #[arg(long)]
+    seed: Option<u64>,
     /// Only these
     scenarios: Vec<Scenario>,
 }
@@ -45,55 +62,91 @@ enum Scenario {
     Kill,
     /// The file system is shut down right after an acknowledgement, as in a power cut
     Power,
+    /// Every acknowledgement comes after a sync that covers it, as strace sees it
+    Order,
+    /// The disk is full
+    Full,
     /// Writes and syncs fail with EIO from some moment on
     Eio,
-    /// Bits flip, the tail is cut, a snapshot is torn
+    /// Bits flip, the end is cut, a page is lost, a snapshot is torn
     Damage,
 }
 
-/// What a scenario came to, in one sentence; why it could not run, if it could not.
-enum Outcome {
-    Held(String),
-    Skipped(String),
-}
+impl Scenario {
+    fn name(self) -> &'static str {
+        match self {
+            Scenario::Kill => "kill",
+            Scenario::Power => "power",
+            Scenario::Order => "order",
+            Scenario::Full => "full",
+            Scenario::Eio => "eio",
+            Scenario::Damage => "damage",
+        }
+    }
 
-fn run(
-    scenario: Scenario,
-    (rounds, short): (u32, bool),
-    programs: &Programs,
-    dice: &mut Dice,
-) -> Result<Outcome> {
-    match scenario {
-        Scenario::Kill => kill::run(rounds, programs, dice),
-        Scenario::Power => power::run(rounds, !short, programs, dice),
-        Scenario::Eio => eio::run(rounds, programs, dice),
-        Scenario::Damage => damage::run(rounds, programs, dice),
+    /// The rounds of the short form and of the long one.
+    fn rounds(self) -> (u32, u32) {
+        match self {
+            Scenario::Kill => (4, 100),
+            Scenario::Power => (3, 60),
+            Scenario::Order => (1, 5),
+            Scenario::Full => (1, 10),
+            Scenario::Eio | Scenario::Damage => (3, 40),
+        }
+    }
+
+    fn run(self, run: &mut Run<'_>) -> Result<Outcome> {
+        match self {
+            Scenario::Kill => kill::run(run),
+            Scenario::Power => power::run(run),
+            Scenario::Order => order::run(run),
+            Scenario::Full => full::run(run),
+            Scenario::Eio => eio::run(run),
+            Scenario::Damage => damage::run(run),
+        }
     }
 }
 
-fn main() -> ExitCode {
-    let asked = Arguments::parse();
-    let programs = match Programs::build() {
-        Ok(programs) => programs,
-        Err(error) => {
-            eprintln!("crash: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let scenarios =
-        if asked.scenarios.is_empty() { Scenario::value_variants() } else { &asked.scenarios };
-    let mut broken = false;
-    for scenario in scenarios {
-        let long = if *scenario == Scenario::Kill { 50 } else { 20 };
-        let rounds = asked.rounds.unwrap_or(if asked.short { 3 } else { long });
-        match run(*scenario, (rounds, asked.short), &programs, &mut Dice::new(asked.seed)) {
-            Ok(Outcome::Held(said)) => println!("{scenario:?}: {said}"),
-            Ok(Outcome::Skipped(why)) => println!("{scenario:?}: skipped: {why}"),
+/// Runs what was asked for; whether everything held.
+fn run(asked: &Arguments) -> Result<bool> {
+    let programs = Programs::build()?;
+    let all = Scenario::value_variants();
+    let scenarios = if asked.scenarios.is_empty() { all } else { &asked.scenarios };
+    let seed = asked.seed.unwrap_or_else(|| RandomState::new().hash_one(()) % 1_000_000);
+    println!("seed {seed}");
+    let mut held = true;
+    for (number, scenario) in (1..).zip(all).filter(|(_, one)| scenarios.contains(one)) {
+        let (short, long) = scenario.rounds();
+        let name = scenario.name();
+        let mut run = Run {
+            programs: &programs,
+            rounds: asked.rounds.unwrap_or(if asked.short { short } else { long }),
+            // Each scenario has numbers of its own, so that it can be run again without the others.
+            dice: Dice::new(seed.wrapping_mul(31).wrapping_add(number)),
+            told: (!asked.short).then(|| name.to_owned()),
+        };
+        let started = Instant::now();
+        let outcome = scenario.run(&mut run);
+        let seconds = started.elapsed().as_secs_f64();
+        match outcome {
+            Ok(Outcome::Held(said)) => println!("{name}: {said} ({seconds:.0} s)"),
+            Ok(Outcome::Skipped(why)) => println!("{name}: skipped, {why}"),
             Err(error) => {
-                broken = true;
-                println!("{scenario:?}: BROKEN (--seed {}): {error:#}", asked.seed);
+                held = false;
+                println!("{name}: VIOLATED (--seed {seed} {name}): {error:#}");
             }
         }
     }
-    if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    Ok(held)
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("crash: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,10 +1,19 @@
 //! The program under test: built, started, killed.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::api::Api;
+
+/// How long a start, a stop or a check of a directory may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The built programs.
 pub(crate) struct Programs {
@@ -22,11 +31,16 @@ impl Programs {
         Ok(Programs { good: target.join("release").join("keyledger"), target })
     }
 
-    /// A program whose engine leaves our own sync out: one that must fail the power cut.
+    /// A program whose engine leaves our own sync out: one that must fail. Its build has a folder
+    /// of its own, so that nobody takes it for the other one.
     pub(crate) fn flush_only(&self) -> Result<PathBuf> {
         let target = self.target.join("flush-only");
-        let features = ["--features", "flush-only"];
-        cargo(&[&["build", "--release", "-p", "keyledger"], &features[..]].concat(), &target)?;
+        // It only has to run, so the build is a quick one.
+        let quick = ["lto=\"off\"", "debug=false", "opt-level=1", "codegen-units=16"];
+        let quick = quick.map(|setting| format!("profile.release.{setting}"));
+        let mut words = vec!["build", "--release", "-p", "keyledger", "--features", "flush-only"];
+        words.extend(quick.iter().flat_map(|setting| ["--config", setting.as_str()]));
+        cargo(&words, &target)?;
         Ok(target.join("release").join("keyledger"))
     }
 
@@ -39,56 +53,120 @@ impl Programs {
 fn cargo(words: &[&str], target: &Path) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    let status = command.args(words).arg("--quiet").arg("--target-dir").arg(target).status()?;
-    if status.success() { Ok(()) } else { bail!("cargo {} failed", words.join(" ")) }
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(words);
+    let status = command.arg("--quiet").arg("--target-dir").arg(target).status()?;
+    ensure!(status.success(), "`cargo {}` did not pass ({status})", words.join(" "));
+    Ok(())
 }
 
-/// A running service.
+/// A running service. It is killed when this is dropped.
 pub(crate) struct Service {
     child: Child,
-    pub(crate) url: String,
+    /// The process of the service itself, when it is ready.
+    pid: Option<Pid>,
+    url: String,
+    token: String,
+    said: Option<JoinHandle<String>>,
 }
 
 impl Service {
-    /// Starts it on `data` and waits until it is ready.
+    /// Starts `program` on `data` and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// It ended before; the error is what it said on stderr.
     pub(crate) fn start(program: &Path, data: &Path) -> Result<Service> {
-        Service::start_with(program, data, &[])
+        let mut service = Service::spawn(Command::new(program), data)?;
+        service.ready(program, data)?;
+        Ok(service)
     }
 
-    pub(crate) fn start_with(
-        program: &Path,
-        data: &Path,
-        environment: &[(&str, String)],
-    ) -> Result<Service> {
-        let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--data"])
-            .arg(data)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
-        let listen = lines.next().and_then(Result::ok).and_then(|line| {
-            let listen = line.split(' ').find_map(|word| word.strip_prefix("listen="))?;
-            Some(format!("http://{listen}"))
+    /// Starts `command`, which may have a program in front and an environment of its own. It is
+    /// not ready yet.
+    pub(crate) fn spawn(mut command: Command, data: &Path) -> Result<Service> {
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--data"]);
+        command.arg(data).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("the service cannot be started")?;
+        let mut stderr = child.stderr.take().context("no stderr")?;
+        let said = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What came before an error counts too.
+            let _ = stderr.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
         });
-        if let Some(url) = listen {
-            return Ok(Service { child, url });
-        }
-        let output = child.wait_with_output()?;
-        bail!("did not start: {}", String::from_utf8_lossy(&output.stderr).trim())
+        let (url, token) = (String::new(), String::new());
+        Ok(Service { child, pid: None, url, token, said: Some(said) })
     }
 
-    /// `kill -9`.
+    /// Waits until it is ready, and gets a token from `program`.
+    pub(crate) fn ready(&mut self, program: &Path, data: &Path) -> Result<()> {
+        let stdout = self.child.stdout.take().context("no stdout")?;
+        let (told, hears) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let word = |name| line.split(' ').find_map(|word| word.strip_prefix(name));
+                if let (Some(listen), Some(pid)) = (word("listen="), word("pid=")) {
+                    // The one who waited may have given up.
+                    let _ = told.send((format!("http://{listen}"), pid.to_owned()));
+                }
+            }
+        });
+        match hears.recv_timeout(PATIENCE) {
+            Ok((url, pid)) => {
+                self.url = url;
+                self.pid = Pid::from_raw(pid.parse()?);
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("it is not ready after {PATIENCE:?}"),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let status = self.child.wait()?;
+                let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
+                let said = said.trim();
+                ensure!(status.code().is_some(), "it ended by a signal ({status}): {said}");
+                bail!("{said}");
+            }
+        }
+        self.token = token(program, data)?;
+        Ok(())
+    }
+
+    /// A new client of it.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(&self.url, &self.token)
+    }
+
+    /// `kill -9`, and waits until it is gone.
     pub(crate) fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
+        self.signal(Signal::KILL)?;
         self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        Ok(self.child.wait()?)
+    }
+
+    /// To the service itself; a tracer in front of it ends with it.
+    fn signal(&mut self, signal: Signal) -> Result<()> {
+        // One that has ended by itself has given its number back.
+        if self.child.try_wait()?.is_none() {
+            kill_process(self.pid.unwrap_or(Pid::from_child(&self.child)), signal)?;
+        }
         Ok(())
     }
 }
 
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Nothing to do about it when it is gone already.
+        let _ = self.signal(Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
 /// A token that may do everything in one account.
-pub(crate) fn token(program: &Path, data: &Path) -> Result<String> {
+fn token(program: &Path, data: &Path) -> Result<String> {
     let words = ["token", "--account", "acme", "--subject", "ann", "--role", "owner", "--data"];
     let printed = Command::new(program).args(words).arg(data).output()?;
     let text = String::from_utf8(printed.stdout)?;
