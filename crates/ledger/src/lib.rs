@@ -16,6 +16,7 @@ mod pool;
 mod query;
 mod record;
 mod report;
+mod row;
 mod state;
 mod table;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use codec::DecodeError;
 pub use eventlog::Seq;
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use record::{Actor, Idempotency, Leaf, Link, Record};
+pub use row::Row;
 pub use state::ReplayError;
 pub use usage::UsageError;
 
