@@ -116,6 +116,7 @@ conforms! {
     what_is_too_long_is_refused_and_nothing_is_written
     the_longest_records_and_extras_fit
     extras_are_written_with_their_records_and_replaced_by_later_ones
+    the_last_seal_is_found_after_a_clean_stop
     a_closed_log_is_read_but_not_written
     a_follower_hears_of_every_record
     a_reader_does_not_wait_for_a_writer

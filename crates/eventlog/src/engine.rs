@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     AppendError, Broken, Cause, CloseError, Damage, Extra, Flaw, MAX_EXTRA, MAX_EXTRA_KEY,
-    MAX_RECORD, ReadError, Record, Seq,
+    MAX_RECORD, MAX_SEAL, ReadError, Record, Seq,
     frame::{self, Frame, FrameHash},
 };
 
@@ -48,6 +48,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     ///
     /// After an error nobody knows whether they are.
     fn write(&self, changes: Vec<Change>) -> Result<(), Cause>;
+
+    /// Remembers a seal, see [`crate::Log::seal`].
+    fn seal(&self, seal: Bytes);
+
+    /// The seal that was found when the store was opened.
+    fn sealed(&self) -> Option<Bytes>;
 
     /// Hears of each new end, after it is on stable storage.
     fn grown(&self, end: End);
@@ -210,6 +216,16 @@ impl<S: Store> Engine<S> {
 
     pub(crate) fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
         self.store.get(&extra_key(key)).map_err(ReadError::Storage)
+    }
+
+    pub(crate) fn seal(&self, seal: Bytes) {
+        if seal.len() <= MAX_SEAL {
+            self.store.seal(seal);
+        }
+    }
+
+    pub(crate) fn sealed(&self) -> Option<Bytes> {
+        self.store.sealed()
     }
 
     pub(crate) fn length(&self) -> watch::Receiver<Seq> {

@@ -43,6 +43,9 @@ pub const MAX_EXTRA: usize = 7_000;
 /// The most bytes the key of an [`Extra`] may have.
 pub const MAX_EXTRA_KEY: usize = 64;
 
+/// The most bytes a seal may have; a longer one is not kept.
+pub const MAX_SEAL: usize = 64 * 1024;
+
 /// The place of a record in its log, from 0; also the length of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub u64);
@@ -133,6 +136,16 @@ pub trait Log: Send + Sync + 'static {
     /// The storage cannot be read; nothing is changed by that.
     fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError>;
 
+    /// Remembers `seal`, in the place of the one before, where the end of the log is guarded.
+    ///
+    /// For a statement that the layer above makes of what is durable, such as a signed
+    /// checkpoint. It reaches the disk off the commit's path, about a second later at most, and
+    /// on a clean stop; it is opaque here, and at most [`MAX_SEAL`] bytes of it are kept.
+    fn seal(&self, seal: Bytes);
+
+    /// The seal that was found when the log was opened; `None` if there never was one.
+    fn sealed(&self) -> Option<Bytes>;
+
     /// The length, as it grows. It wakes a follower; the data always come from [`Log::read`].
     fn length(&self) -> watch::Receiver<Seq>;
 
@@ -168,6 +181,14 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
         (**self).extra(key)
+    }
+
+    fn seal(&self, seal: Bytes) {
+        (**self).seal(seal);
+    }
+
+    fn sealed(&self) -> Option<Bytes> {
+        (**self).sealed()
     }
 
     fn length(&self) -> watch::Receiver<Seq> {

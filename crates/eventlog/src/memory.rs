@@ -35,6 +35,9 @@ struct MemoryStore {
     pairs: Arc<RwLock<BTreeMap<Vec<u8>, Bytes>>>,
     /// How many more writes succeed, and how the next one fails.
     fault: Arc<Mutex<Option<(u32, Fault)>>>,
+    seal: Arc<Mutex<Option<Bytes>>>,
+    /// The seal as it was when the store was opened.
+    sealed: Option<Bytes>,
 }
 
 impl MemoryLog {
@@ -63,7 +66,9 @@ impl MemoryLog {
     pub fn reopen(&self) -> Result<MemoryLog, ReadError> {
         let store = self.engine.store();
         store.fault.lock().take();
-        Ok(MemoryLog { engine: Arc::new(Engine::open(store.clone())?) })
+        let sealed = store.seal.lock().clone();
+        let store = MemoryStore { sealed, ..store.clone() };
+        Ok(MemoryLog { engine: Arc::new(Engine::open(store)?) })
     }
 
     #[cfg(test)]
@@ -105,6 +110,14 @@ impl Log for MemoryLog {
         self.engine.extra(key)
     }
 
+    fn seal(&self, seal: Bytes) {
+        self.engine.seal(seal);
+    }
+
+    fn sealed(&self) -> Option<Bytes> {
+        self.engine.sealed()
+    }
+
     fn length(&self) -> watch::Receiver<Seq> {
         self.engine.length()
     }
@@ -144,6 +157,14 @@ impl Store for MemoryStore {
             None => Ok(()),
             Some(_) => Err(Arc::new(io::Error::other("the storage was told to fail"))),
         }
+    }
+
+    fn seal(&self, seal: Bytes) {
+        *self.seal.lock() = Some(seal);
+    }
+
+    fn sealed(&self) -> Option<Bytes> {
+        self.sealed.clone()
     }
 
     fn grown(&self, _: End) {}

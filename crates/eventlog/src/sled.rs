@@ -86,6 +86,14 @@ impl Log for SledLog {
         self.engine.extra(key)
     }
 
+    fn seal(&self, seal: Bytes) {
+        self.engine.seal(seal);
+    }
+
+    fn sealed(&self) -> Option<Bytes> {
+        self.engine.sealed()
+    }
+
     fn length(&self) -> watch::Receiver<Seq> {
         self.engine.length()
     }

@@ -232,6 +232,22 @@ pub(super) fn extras_are_written_with_their_records_and_replaced_by_later_ones<S
     assert_eq!(all(subject.log()), texts(&["a"]));
 }
 
+pub(super) fn the_last_seal_is_found_after_a_clean_stop<S: Subject>() {
+    let subject = S::fresh();
+    let log = subject.log();
+    assert_eq!(log.sealed(), None);
+    log.append(Seq(0), &texts(&["a"]), &[]).unwrap();
+    log.seal("first".into());
+    log.seal("second".into());
+    log.seal(vec![0; crate::MAX_SEAL + 1].into());
+    assert_eq!(log.sealed(), None, "what was found, not what was said since");
+    log.close().unwrap();
+    let subject = subject.reopen();
+    assert_eq!(subject.log().sealed().unwrap(), "second");
+    subject.log().close().unwrap();
+    assert_eq!(subject.reopen().log().sealed().unwrap(), "second");
+}
+
 pub(super) fn a_closed_log_is_read_but_not_written<S: Subject>() {
     let subject = S::fresh();
     let log = subject.log();

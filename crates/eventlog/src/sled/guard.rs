@@ -14,12 +14,16 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
 use crate::{Seq, engine::End, files, frame::FrameHash};
 
 /// What a guard file starts with.
 const FIRST_LINE: &str = "keyledger guard v1";
+
+/// How many lines there are in front of the seal.
+const LINES: usize = 5;
 
 /// The least time between two writes of the guard.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -39,22 +43,39 @@ pub(super) struct Mark {
     /// An end that was on stable storage.
     pub(super) end: End,
     pub(super) opened: Opened,
+    /// What the layer above says of that end, or of one shortly before it.
+    pub(super) seal: Option<Bytes>,
 }
 
 /// The bytes of a guard file.
-pub(super) fn encode(end: End, opened: &Opened) -> String {
+pub(super) fn encode(mark: &Mark) -> Vec<u8> {
+    let Mark { end, opened, seal } = mark;
     let mut text = format!("{FIRST_LINE}\nlength {}\nframe ", end.length);
     for byte in end.hash.0 {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
     }
     let _ = write!(text, "\nopened {}\nsnapshot {}\n", opened.length, opened.snapshot);
-    text
+    let mut bytes = text.into_bytes();
+    if let Some(seal) = seal {
+        bytes.push(b'\n');
+        bytes.extend_from_slice(seal);
+    }
+    bytes
 }
 
 /// Reads what [`encode`] wrote, and nothing else.
-pub(super) fn decode(text: &str) -> Option<Mark> {
-    let mut lines = text.lines();
+pub(super) fn decode(bytes: &[u8]) -> Option<Mark> {
+    let mut pieces = bytes.splitn(LINES + 1, |byte| *byte == b'\n');
+    let lines: Vec<&[u8]> = pieces.by_ref().take(LINES).collect();
+    let lines: Vec<&str> = lines.into_iter().map(str::from_utf8).collect::<Result<_, _>>().ok()?;
+    let mut lines = lines.into_iter();
+    // After the last line feed of the lines: nothing, or an empty line and the seal.
+    let seal = match pieces.next()?.split_first() {
+        Some((b'\n', seal)) => Some(Bytes::copy_from_slice(seal)).filter(|seal| !seal.is_empty()),
+        Some(_) => return None,
+        None => None,
+    };
     if lines.next()? != FIRST_LINE {
         return None;
     }
@@ -69,16 +90,17 @@ pub(super) fn decode(text: &str) -> Option<Mark> {
         length: Seq(lines.next()?.strip_prefix("opened ")?.parse().ok()?),
         snapshot: lines.next()?.strip_prefix("snapshot ")?.into(),
     };
-    (encode(end, &opened) == text).then_some(Mark { end, opened })
+    let mark = Mark { end, opened, seal };
+    (encode(&mark) == bytes).then_some(mark)
 }
 
 /// Reads a guard file; `None` if there is none.
 pub(super) fn read(path: &Path) -> io::Result<Option<Mark>> {
-    let text = match fs::read_to_string(path) {
+    let bytes = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text?,
+        bytes => bytes?,
     };
-    decode(&text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    decode(&bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// The thread that keeps the guard, and its owner.
@@ -90,23 +112,29 @@ pub(super) struct GuardKeeper {
 struct Shared {
     path: PathBuf,
     opened: Opened,
+    /// The seal as it was when the log was opened.
+    sealed: Option<Bytes>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    /// What is synced and not yet in the guard.
-    pending: Option<End>,
+    /// What is synced.
+    end: End,
+    seal: Option<Bytes>,
+    /// Whether the guard says something older.
+    pending: bool,
     stopped: bool,
 }
 
 impl GuardKeeper {
     /// Writes the guard of a log that was just opened, and keeps it from then on.
-    pub(super) fn start(path: PathBuf, end: End, opened: Opened) -> io::Result<GuardKeeper> {
-        let state = Mutex::default();
-        let shared = Arc::new(Shared { path, opened, state, changed: Condvar::new() });
-        shared.write(end)?;
+    pub(super) fn start(path: PathBuf, mark: Mark) -> io::Result<GuardKeeper> {
+        let Mark { end, opened, seal } = mark;
+        let state = Mutex::new(State { end, seal: seal.clone(), pending: false, stopped: false });
+        let changed = Condvar::new();
+        let shared = Arc::new(Shared { path, opened, sealed: seal.clone(), state, changed });
+        shared.write(end, seal)?;
         let keeper = Arc::clone(&shared);
         let thread = thread::Builder::new().name("guard".into()).spawn(move || keeper.run())?;
         Ok(GuardKeeper { shared, thread: Mutex::new(Some(thread)) })
@@ -114,10 +142,25 @@ impl GuardKeeper {
 
     /// Remembers an end that is on stable storage.
     pub(super) fn note(&self, end: End) {
+        self.change(|state| state.end = end);
+    }
+
+    /// Remembers a seal of the present end.
+    pub(super) fn seal(&self, seal: Bytes) {
+        self.change(|state| state.seal = Some(seal));
+    }
+
+    /// The seal that was found when the log was opened.
+    pub(super) fn sealed(&self) -> Option<Bytes> {
+        self.shared.sealed.clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.shared.state.lock();
-        let idle = state.pending.replace(end).is_none();
+        change(&mut state);
+        let was_pending = std::mem::replace(&mut state.pending, true);
         drop(state);
-        if idle {
+        if !was_pending {
             self.shared.changed.notify_one();
         }
     }
@@ -125,7 +168,8 @@ impl GuardKeeper {
     /// Stops the thread and writes the guard a last time.
     pub(super) fn close(&self, end: End) -> io::Result<()> {
         self.stop();
-        self.shared.write(end)
+        let seal = self.shared.state.lock().seal.clone();
+        self.shared.write(end, seal)
     }
 
     fn stop(&self) {
@@ -146,19 +190,21 @@ impl Drop for GuardKeeper {
 }
 
 impl Shared {
-    fn write(&self, end: End) -> io::Result<()> {
-        files::replace(&self.path, encode(end, &self.opened).as_bytes(), 0o644)
+    fn write(&self, end: End, seal: Option<Bytes>) -> io::Result<()> {
+        let mark = Mark { end, opened: self.opened.clone(), seal };
+        files::replace(&self.path, &encode(&mark), 0o644)
     }
 
     fn run(&self) {
         let mut state = self.state.lock();
         while !state.stopped {
-            let Some(end) = state.pending.take() else {
+            if !std::mem::take(&mut state.pending) {
                 self.changed.wait(&mut state);
                 continue;
-            };
+            }
+            let (end, seal) = (state.end, state.seal.clone());
             drop(state);
-            if let Err(error) = self.write(end) {
+            if let Err(error) = self.write(end, seal) {
                 // An old guard guards less, it does no harm; the next one is a second away.
                 tracing::error!(path = %self.path.display(), %error, "the guard was not written");
             }

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use super::{
     OpenError, Options, ballast,
     folder::{self, FORMAT, FORMAT_LINE},
-    guard::{self, GuardKeeper, Opened},
+    guard::{self, GuardKeeper, Mark, Opened},
     store::{SledStore, open_db},
     survey::{self, NO_SNAPSHOT},
 };
@@ -56,7 +56,7 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let store = SledStore::new(db, lock, place, &log).map_err(at)?;
     let engine = Engine::open(store).map_err(|error| OpenError::read(&log, error))?;
     if !options.accept_rollback {
-        compare(dir, &guard_path, guard.map(|mark| mark.end), &engine)?;
+        compare(dir, &guard_path, guard.as_ref().map(|mark| mark.end), &engine)?;
     }
     let end = engine.end();
     let store = engine.store();
@@ -64,7 +64,8 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let snapshot = survey::newest_snapshot(&log).map_err(at)?;
     let snapshot = snapshot.map_or_else(|| NO_SNAPSHOT.into(), |found| found.name);
     let opened = Opened { length: end.length, snapshot };
-    let keeper = GuardKeeper::start(guard_path.clone(), end, opened)
+    let sealed = guard.and_then(|mark| mark.seal);
+    let keeper = GuardKeeper::start(guard_path.clone(), Mark { end, opened, seal: sealed })
         .map_err(|source| OpenError::io(&guard_path, source))?;
     store.keep(keeper);
     ballast::restore(dir);

@@ -171,6 +171,16 @@ impl Store for SledStore {
         Ok(())
     }
 
+    fn seal(&self, seal: Bytes) {
+        if let Some(guard) = self.guard.get() {
+            guard.seal(seal);
+        }
+    }
+
+    fn sealed(&self) -> Option<Bytes> {
+        self.guard.get().and_then(GuardKeeper::sealed)
+    }
+
     fn grown(&self, end: End) {
         if let Some(guard) = self.guard.get() {
             guard.note(end);

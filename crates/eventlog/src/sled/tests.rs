@@ -40,7 +40,8 @@ fn copy(from: &Path, to: &Path) {
             copy(&source, &target);
         } else if entry.file_name() == "ballast" {
             fs::hard_link(source, target).unwrap();
-        } else {
+        } else if !crate::files::is_aside(&entry.file_name().to_string_lossy()) {
+            // One that is being written may be gone the next moment, and means nothing.
             fs::copy(source, target).unwrap();
         }
     }

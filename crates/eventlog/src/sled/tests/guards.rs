@@ -9,7 +9,7 @@ use crate::{
     AppendError, Extra, Log, MAX_EXTRA, MAX_RECORD, Seq, check,
     sled::{
         OpenError, Options, SledLog, ballast,
-        guard::{self, GuardKeeper, Opened},
+        guard::{self, GuardKeeper, Mark, Opened},
         open::open_despite_full_disk,
     },
 };
@@ -144,7 +144,8 @@ fn a_guard_reads_back_and_a_changed_one_does_not() {
     let path = dir.path().join("guard");
     let opened = Opened { length: Seq(3), snapshot: "snap.00000000000001F4".into() };
     let end = crate::engine::End { length: Seq(9), hash: crate::frame::FrameHash([0xA5; 32]) };
-    drop(GuardKeeper::start(path.clone(), end, opened.clone()).unwrap());
+    let mark = Mark { end, opened: opened.clone(), seal: None };
+    drop(GuardKeeper::start(path.clone(), mark.clone()).unwrap());
     let text = fs::read_to_string(&path).unwrap();
     let hash = "a5".repeat(32);
     assert_eq!(
@@ -153,13 +154,19 @@ fn a_guard_reads_back_and_a_changed_one_does_not() {
             "keyledger guard v1\nlength 9\nframe {hash}\nopened 3\nsnapshot snap.00000000000001F4\n"
         )
     );
-    assert_eq!(guard::decode(&text).unwrap().end, end);
-    assert_eq!(guard::decode(&text).unwrap().opened, opened);
+    assert_eq!(guard::decode(text.as_bytes()).unwrap(), mark);
     for cut in 0..text.len() {
-        assert!(guard::decode(&text[..cut]).is_none());
+        assert!(guard::decode(&text.as_bytes()[..cut]).is_none());
     }
-    for wrong in [text.replace(" 9", " 09"), text.replace("a5", "A5"), format!("{text}\n")] {
-        assert!(guard::decode(&wrong).is_none());
+    let sealed = Mark { seal: Some("a\n\nseal \u{2014}\n".into()), ..mark };
+    assert_eq!(guard::decode(&guard::encode(&sealed)).unwrap(), sealed);
+    for wrong in [
+        text.replace(" 9", " 09"),
+        text.replace("a5", "A5"),
+        format!("{text}\n"),
+        format!("{text}seal"),
+    ] {
+        assert!(guard::decode(wrong.as_bytes()).is_none(), "{wrong}");
     }
 }
 
