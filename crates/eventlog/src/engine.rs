@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Broken, Cause, CloseError, Damage, Extra, Flaw, MAX_EXTRA, MAX_EXTRA_KEY,
+    AppendError, Broken, Cause, CloseError, Damage, Extra, Flaw, Guarded, MAX_EXTRA, MAX_EXTRA_KEY,
     MAX_RECORD, MAX_SEAL, ReadError, Record, Seq,
     frame::{self, Frame, FrameHash},
 };
@@ -52,8 +52,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Remembers a seal, see [`crate::Log::seal`].
     fn seal(&self, seal: Bytes);
 
-    /// The seal that was found when the store was opened.
-    fn sealed(&self) -> Option<Bytes>;
+    /// What the guard said when the store was opened.
+    fn guarded(&self) -> Guarded;
 
     /// Hears of each new end, after it is on stable storage.
     fn grown(&self, end: End);
@@ -224,8 +224,8 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    pub(crate) fn sealed(&self) -> Option<Bytes> {
-        self.store.sealed()
+    pub(crate) fn guarded(&self) -> Guarded {
+        self.store.guarded()
     }
 
     pub(crate) fn length(&self) -> watch::Receiver<Seq> {

@@ -96,6 +96,15 @@ pub struct Extra {
     pub value: Vec<u8>,
 }
 
+/// What a log remembers of its end where the log itself cannot lose it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Guarded {
+    /// A length that was durable.
+    pub length: Seq,
+    /// The last seal; `None` if there never was one.
+    pub seal: Option<Bytes>,
+}
+
 /// An append-only log of records that many threads may use at once.
 ///
 /// Nothing may assume that it is the only writer of a log: on a conflict, catch up, decide again
@@ -143,8 +152,8 @@ pub trait Log: Send + Sync + 'static {
     /// on a clean stop; it is opaque here, and at most [`MAX_SEAL`] bytes of it are kept.
     fn seal(&self, seal: Bytes);
 
-    /// The seal that was found when the log was opened; `None` if there never was one.
-    fn sealed(&self) -> Option<Bytes>;
+    /// What the guard said when the log was opened.
+    fn guarded(&self) -> Guarded;
 
     /// The length, as it grows. It wakes a follower; the data always come from [`Log::read`].
     fn length(&self) -> watch::Receiver<Seq>;
@@ -187,8 +196,8 @@ impl<L: Log + ?Sized> Log for Arc<L> {
         (**self).seal(seal);
     }
 
-    fn sealed(&self) -> Option<Bytes> {
-        (**self).sealed()
+    fn guarded(&self) -> Guarded {
+        (**self).guarded()
     }
 
     fn length(&self) -> watch::Receiver<Seq> {

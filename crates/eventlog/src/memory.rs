@@ -10,8 +10,8 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Broken, Cause, CheckError, Checked, CloseError, Extra, Log, ReadError, Record,
-    Seq, check,
+    AppendError, Broken, Cause, CheckError, Checked, CloseError, Extra, Guarded, Log, ReadError,
+    Record, Seq, check,
     engine::{Change, EXTRAS, End, Engine, Store, Visit, frame_key},
 };
 
@@ -35,9 +35,9 @@ struct MemoryStore {
     pairs: Arc<RwLock<BTreeMap<Vec<u8>, Bytes>>>,
     /// How many more writes succeed, and how the next one fails.
     fault: Arc<Mutex<Option<(u32, Fault)>>>,
-    seal: Arc<Mutex<Option<Bytes>>>,
-    /// The seal as it was when the store was opened.
-    sealed: Option<Bytes>,
+    /// What the guard says, and what it said when the store was opened.
+    guard: Arc<Mutex<Guarded>>,
+    guarded: Guarded,
 }
 
 impl MemoryLog {
@@ -66,8 +66,8 @@ impl MemoryLog {
     pub fn reopen(&self) -> Result<MemoryLog, ReadError> {
         let store = self.engine.store();
         store.fault.lock().take();
-        let sealed = store.seal.lock().clone();
-        let store = MemoryStore { sealed, ..store.clone() };
+        let guarded = store.guard.lock().clone();
+        let store = MemoryStore { guarded, ..store.clone() };
         Ok(MemoryLog { engine: Arc::new(Engine::open(store)?) })
     }
 
@@ -114,8 +114,8 @@ impl Log for MemoryLog {
         self.engine.seal(seal);
     }
 
-    fn sealed(&self) -> Option<Bytes> {
-        self.engine.sealed()
+    fn guarded(&self) -> Guarded {
+        self.engine.guarded()
     }
 
     fn length(&self) -> watch::Receiver<Seq> {
@@ -160,14 +160,16 @@ impl Store for MemoryStore {
     }
 
     fn seal(&self, seal: Bytes) {
-        *self.seal.lock() = Some(seal);
+        self.guard.lock().seal = Some(seal);
     }
 
-    fn sealed(&self) -> Option<Bytes> {
-        self.sealed.clone()
+    fn guarded(&self) -> Guarded {
+        self.guarded.clone()
     }
 
-    fn grown(&self, _: End) {}
+    fn grown(&self, end: End) {
+        self.guard.lock().length = end.length;
+    }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Cause> {
         Ok(self.pairs.read().get(key).cloned())

@@ -21,7 +21,9 @@ use tokio::sync::watch;
 
 pub use self::refusal::OpenError;
 pub(crate) use self::store::SledStore;
-use crate::{AppendError, Broken, CloseError, Extra, Log, ReadError, Record, Seq, engine::Engine};
+use crate::{
+    AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq, engine::Engine,
+};
 
 /// Where a log is, and how it is opened.
 #[derive(Clone, Debug)]
@@ -90,8 +92,8 @@ impl Log for SledLog {
         self.engine.seal(seal);
     }
 
-    fn sealed(&self) -> Option<Bytes> {
-        self.engine.sealed()
+    fn guarded(&self) -> Guarded {
+        self.engine.guarded()
     }
 
     fn length(&self) -> watch::Receiver<Seq> {

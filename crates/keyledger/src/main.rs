@@ -10,6 +10,8 @@ mod arguments;
 mod client;
 mod command;
 mod exit;
+mod key_file;
+mod log_key;
 mod print;
 mod token_key;
 

@@ -2,7 +2,6 @@
 //!
 //! The file holds the 32 bytes of an Ed25519 seed (RFC 8032 §5.1.5) as one line of base64url.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -10,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use server::token::TokenKey;
 use zeroize::Zeroizing;
+
+use crate::key_file;
 
 /// A key that is in its file, or will be.
 pub(crate) struct Kept {
@@ -25,8 +26,7 @@ impl Kept {
         if let Some(key) = find(data)? {
             return Ok(Kept { key, unwritten: None });
         }
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(seed.as_mut()).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        let seed = key_file::seed()?;
         let line = Zeroizing::new(URL_SAFE_NO_PAD.encode(*seed) + "\n");
         Ok(Kept { key: TokenKey::from_seed(*seed), unwritten: Some(line) })
     }
@@ -34,9 +34,7 @@ impl Kept {
     /// Sees to it that the key is in its file, on stable storage.
     pub(crate) fn keep(&self, data: &Path) -> Result<()> {
         let Some(line) = &self.unwritten else { return Ok(()) };
-        let path = path(data);
-        eventlog::files::write_new(&path, line.as_bytes(), 0o600)
-            .with_context(|| format!("`{}` cannot be made; start again", path.display()))
+        key_file::write_new(&path(data), line)
     }
 }
 
@@ -50,13 +48,8 @@ pub(crate) fn read(data: &Path) -> Result<TokenKey> {
 
 fn find(data: &Path) -> Result<Option<TokenKey>> {
     let path = path(data);
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text.with_context(|| {
-            format!("`{}` cannot be read; run this as the user that serves it", path.display())
-        }),
-    };
-    let key = decode(&Zeroizing::new(text?));
+    let Some(text) = key_file::read(&path)? else { return Ok(None) };
+    let key = decode(&text);
     key.map(Some)
         .with_context(|| format!("`{}` is no token key; restore it from a backup", path.display()))
 }

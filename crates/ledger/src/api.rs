@@ -30,6 +30,9 @@ pub enum Error {
         /// The log's length.
         length: Seq,
     },
+    /// This ledger only looks at a log, and signs nothing.
+    #[error("this log is not signed here")]
+    NotSigned,
     /// The record would be longer than a record may be.
     #[error("the request is too long to be recorded")]
     TooLong,

@@ -135,6 +135,14 @@ impl Caller {
         if self.identity.duties.any(duties) { Ok(()) } else { Err(Error::Forbidden) }
     }
 
+    /// As [`Caller::require`], and for all accounts.
+    pub(crate) fn require_all(&self, duties: &[Duty]) -> Result<(), Error> {
+        match self.identity.scope {
+            Scope::All => self.require(duties),
+            Scope::Account(_) => Err(Error::Forbidden),
+        }
+    }
+
     pub(crate) fn sees(&self, account: &Account) -> bool {
         self.identity.scope.covers(account)
     }
@@ -144,6 +152,8 @@ impl Caller {
 pub(crate) const MANAGE: &[Duty] = &[Duty::Owner, Duty::Admin];
 /// Who may read keys and events.
 pub(crate) const READ: &[Duty] = &[Duty::Owner, Duty::Auditor, Duty::Admin];
+/// Who may read what is of all accounts.
+pub(crate) const AUDIT: &[Duty] = &[Duty::Auditor, Duty::Admin];
 /// Who may verify.
 pub(crate) const VERIFY: &[Duty] = &[Duty::Owner, Duty::Verifier, Duty::Admin];
 /// Who may record that keys are due.

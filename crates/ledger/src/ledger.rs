@@ -13,7 +13,10 @@ use crate::api::{Ask, Error};
 use crate::batch::Circumstances;
 use crate::clock::{Clock, SystemClock};
 use crate::command::circumstances;
+use crate::evidence::Evidence;
+use crate::signing::Signing;
 use crate::state::{ReplayError, State};
+use crate::tree::Wrong;
 use crate::usage::{self, UsageError};
 use crate::writer::{self, Answer, Job, Work};
 
@@ -27,6 +30,11 @@ pub struct Options {
     pub max_clock_step_s: u64,
     /// Where counts of use are kept; `None` keeps them in memory only.
     pub usage: Option<PathBuf>,
+    /// What signs the log. `None`: nothing is signed, for looking at a log only.
+    pub signing: Option<Arc<Signing>>,
+    /// Takes the log as it is, whatever its tiles and its last checkpoint say, and makes the
+    /// tiles again. Only when an operator accepted that, and with the key of a new origin.
+    pub accept_rollback: bool,
 }
 
 impl Default for Options {
@@ -36,6 +44,8 @@ impl Default for Options {
             queue: 4096,
             max_clock_step_s: 60,
             usage: None,
+            signing: None,
+            accept_rollback: false,
         }
     }
 }
@@ -88,6 +98,24 @@ struct Inner {
     max_clock_step_s: u64,
 }
 
+/// Reads the whole log. What its tiles and its last checkpoint say must hold, unless that is
+/// taken back.
+fn replay(
+    state: &State,
+    accept_rollback: bool,
+    progress: &mut dyn FnMut(Seq),
+) -> Result<(), ReplayError> {
+    let log = state.log.as_ref();
+    let (wrong, expected) = if accept_rollback {
+        (Wrong::Mend, None)
+    } else {
+        (Wrong::Refuse, state.evidence.sealed(log)?)
+    };
+    let tree = state.evidence.regrow(log, wrong, expected)?;
+    let length = *log.length().borrow();
+    state.replay(length, tree, progress)
+}
+
 impl Ledger {
     /// Replays `log` and starts the writer's thread. `progress` hears how far the replay is.
     ///
@@ -99,9 +127,8 @@ impl Ledger {
         options: Options,
         progress: &mut dyn FnMut(Seq),
     ) -> Result<Ledger, OpenError> {
-        let state = Arc::new(State::new(log, options.clock));
-        let length = *state.log.length().borrow();
-        state.replay(length, progress)?;
+        let state = Arc::new(State::new(log, options.clock, options.signing));
+        replay(&state, options.accept_rollback, progress)?;
         if let Some(path) = &options.usage {
             usage::restore(path, &state.table)?;
         }
@@ -124,6 +151,10 @@ impl Ledger {
             usage: Mutex::new(options.usage),
             max_clock_step_s: options.max_clock_step_s,
         })))
+    }
+
+    pub(crate) fn evidence(&self) -> &Evidence {
+        &self.state().evidence
     }
 
     pub(crate) fn state(&self) -> &State {

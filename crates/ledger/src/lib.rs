@@ -9,14 +9,19 @@ mod clock;
 mod codec;
 mod command;
 mod dialect;
+mod evidence;
+#[cfg(test)]
+mod evidence_tests;
 mod history;
 mod ledger;
 mod outcomes;
 mod pool;
+mod proofs;
 mod query;
 mod record;
 mod report;
 mod row;
+mod signing;
 mod state;
 mod table;
 #[cfg(test)]
@@ -24,6 +29,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod tree;
 mod usage;
 mod work;
 mod writer;
@@ -36,10 +42,14 @@ pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
 pub use clock::{Clock, SystemClock};
 pub use codec::DecodeError;
 pub use eventlog::Seq;
+pub use evidence::Signed;
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
+pub use proofs::Inclusion;
 pub use record::{Actor, Idempotency, Leaf, Link, Record};
 pub use row::Row;
+pub use signing::{KeyChain, Signing, SigningError};
 pub use state::ReplayError;
+pub use tree::TreeError;
 pub use usage::UsageError;
 
 /// Reads a record from its stored bytes.

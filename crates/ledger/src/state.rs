@@ -10,11 +10,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::codec::{self, DecodeError, Interner};
+use crate::evidence::Evidence;
 use crate::history::History;
 use crate::outcomes::{Outcomes, Secrets};
 use crate::pool::Pool;
 use crate::record::{Leaf, Record};
+use crate::signing::Signing;
 use crate::table::KeyTable;
+use crate::tree::{Regrowth, TreeError, Wrong};
 
 /// Why a log cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,15 @@ pub enum ReplayError {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// The records are not those that the log's tiles and checkpoint speak of.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Tiles that were made again could not be written.
+    #[error("the tiles that were made again could not be written")]
+    Mend(#[from] eventlog::AppendError),
+    /// The log's key signed nothing.
+    #[error("the log's key cannot sign")]
+    Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The machine refused a thread.
     #[error("no thread for the writer")]
     Thread(#[from] std::io::Error),
@@ -48,6 +60,7 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: KeyTable,
     pub(crate) history: History,
+    pub(crate) evidence: Evidence,
     pub(crate) outcomes: Mutex<Outcomes>,
     pub(crate) secrets: Mutex<Secrets>,
     /// What new keys share with others.
@@ -68,12 +81,18 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> State {
+    /// The state of no records. Without a key nothing is signed.
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        clock: Arc<dyn Clock>,
+        signing: Option<Arc<Signing>>,
+    ) -> State {
         State {
             log,
             clock,
             table: KeyTable::new(),
             history: History::default(),
+            evidence: Evidence::new(signing),
             outcomes: Mutex::default(),
             secrets: Mutex::default(),
             pool: Mutex::default(),
@@ -111,12 +130,20 @@ impl State {
         Timestamp::from_micros(self.last_at.load(Ordering::Relaxed))
     }
 
-    /// Applies what the log holds beyond what is applied, up to `until`, and publishes it.
+    /// Applies what another writer appended, and publishes it.
+    pub(crate) fn catch_up(&self, until: Seq) -> Result<(), ReplayError> {
+        let tree = self.evidence.regrow(self.log.as_ref(), Wrong::Refuse, None)?;
+        self.replay(until, tree, &mut |_| {})
+    }
+
+    /// Applies what the log holds beyond what is applied, up to `until`, grows `tree` with it,
+    /// and publishes it.
     ///
     /// Reading, decoding and hashing run ahead on a thread of their own.
     pub(crate) fn replay(
         &self,
         until: Seq,
+        mut tree: Regrowth<'_>,
         progress: &mut dyn FnMut(Seq),
     ) -> Result<(), ReplayError> {
         const CHUNK: usize = 2048;
@@ -138,12 +165,19 @@ impl State {
             });
             for chunk in receive {
                 for Read { seq, leaf, record } in chunk? {
+                    tree.push(leaf)?;
                     self.apply(seq, leaf, &record);
                 }
                 progress(self.size());
             }
             Ok::<(), ReplayError>(())
         })?;
+        let (edge, mended) = tree.finish()?;
+        for extras in mended.chunks(64) {
+            self.log.append(self.size(), &[], extras)?;
+        }
+        let shown = self.evidence.regrown(self.log.as_ref(), edge);
+        shown.map_err(|error| ReplayError::Sign(Box::new(error)))?;
         self.publish();
         Ok(())
     }

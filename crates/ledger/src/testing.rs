@@ -12,7 +12,8 @@ use keys::{
 };
 
 use crate::{
-    Ask, Caller, Clock, Draft, Duty, Expiry, Identity, Ledger, Options, Origin, Rules, Scope, Via,
+    Ask, Caller, Clock, Draft, Duty, Expiry, Identity, Ledger, OpenError, Options, Origin, Rules,
+    Scope, Via,
 };
 
 /// Stands still until it is moved.
@@ -84,6 +85,14 @@ pub(crate) fn idempotent(key: u8, request: u8) -> Ask {
 }
 
 pub(crate) fn open(log: &Arc<dyn Log>, clock: &Arc<ManualClock>) -> Ledger {
-    let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, ..Options::default() };
-    Ledger::open(Arc::clone(log), options, &mut |_| {}).unwrap()
+    open_with(Arc::clone(log), clock, Options::default()).unwrap()
+}
+
+pub(crate) fn open_with(
+    log: Arc<dyn Log>,
+    clock: &Arc<ManualClock>,
+    options: Options,
+) -> Result<Ledger, OpenError> {
+    let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, ..options };
+    Ledger::open(log, options, &mut |_| {})
 }

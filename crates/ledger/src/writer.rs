@@ -74,8 +74,13 @@ fn commit(state: &State, jobs: &[Job]) -> Answers {
                 Err(error) => return fail(state, jobs, &error),
             }
         }
-        match state.log.append(batch.start(), &batch.bytes, &[]) {
+        let grown = state.evidence.grow(batch.drafted.iter().map(|drafted| drafted.leaf));
+        match state.log.append(batch.start(), &batch.bytes, &grown.extras) {
             Ok(_) => {
+                // A crash from here on is clean: the records are there, nobody was told.
+                if let Err(error) = state.evidence.publish(state.log.as_ref(), grown) {
+                    return fail(state, jobs, &error);
+                }
                 publish(state, &batch);
                 return answers;
             }
@@ -108,7 +113,7 @@ fn catch_up(state: &State) -> Result<bool, crate::state::ReplayError> {
     if length <= state.size() {
         return Ok(false);
     }
-    state.replay(length, &mut |_| {})?;
+    state.catch_up(length)?;
     state.due_changed.notify_one();
     Ok(true)
 }

@@ -4,7 +4,7 @@
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use keys::{KeyId, Timestamp};
-use ledger::{Ask, Caller, Duty, Idempotency, Identity, Scope};
+use ledger::{Ask, Caller, Duty, Entry, Idempotency, Identity, Scope};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -90,6 +90,8 @@ pub(crate) struct Asked<B, P = ()> {
     pub(crate) now: Timestamp,
     pub(crate) target: P,
     pub(crate) ask: Ask,
+    /// Whether the answer is to hold the event's receipt.
+    pub(crate) receipt: bool,
     pub(crate) body: B,
 }
 
@@ -98,6 +100,8 @@ pub(crate) struct Asked<B, P = ()> {
 struct Parameters {
     #[serde(default)]
     dry_run: bool,
+    #[serde(default)]
+    receipt: bool,
 }
 
 impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
@@ -110,7 +114,7 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
         let caller = caller(&parts, app, &who.token.identity);
         let bytes = read_body(body).await?;
         let target = P::of(&mut parts, app).await?;
-        let Parameters { dry_run } = query(parts.uri.query())?;
+        let Parameters { dry_run, receipt } = query(parts.uri.query())?;
         let if_revision = if_match(&parts.headers)?;
         // A dry run has no outcome that could be recorded, or given again.
         let idempotency = match idempotency_key(&parts.headers)? {
@@ -123,8 +127,21 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
         };
         let reason = body.reason().map(|text| field("reason", text.parse())).transpose()?;
         let ask = Ask { reason, if_revision, idempotency, dry_run, only: None };
-        Ok(Asked { caller, now: who.now, target, ask, body })
+        Ok(Asked { caller, now: who.now, target, ask, receipt, body })
     }
+}
+
+/// The receipt of an event that was just recorded, if it is wanted and there is one.
+///
+/// It is worked out in memory, but for one tile in 256 records that was written a moment ago.
+pub(crate) fn receipt(
+    app: &App,
+    caller: &Caller,
+    wanted: bool,
+    entry: Option<&Entry>,
+) -> Result<Option<String>, ApiError> {
+    let entry = entry.filter(|_| wanted);
+    Ok(entry.map(|entry| app.ledger().receipt(caller, entry)).transpose()?)
 }
 
 /// The digest of what scopes the key, and that of the request. Lengths go first, so that no two

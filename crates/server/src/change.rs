@@ -6,7 +6,7 @@ use axum::response::Response;
 use keys::KeyId;
 use ledger::Change;
 
-use crate::ask::Asked;
+use crate::ask::{Asked, receipt};
 use crate::wire::{self, Event, Key, Reasoned};
 use crate::{ApiError, App};
 
@@ -96,7 +96,9 @@ async fn change(
 ) -> Result<Response, ApiError> {
     let changed = app.ledger().change(&asked.caller, asked.target, change, asked.ask).await?;
     let event = Event::for_key(&changed.entry, Some(asked.target));
-    let answer = wire::Changed { key: Key::new(&changed.key), event };
+    let entry = changed.recorded.then_some(&changed.entry);
+    let receipt = receipt(app, &asked.caller, asked.receipt, entry)?;
+    let answer = wire::Changed { key: Key::new(&changed.key), event, receipt };
     let mut response = wire::json(StatusCode::OK, &answer);
     wire::tag(&mut response, changed.key.standing.revision);
     wire::replayed(&mut response, changed.replayed);

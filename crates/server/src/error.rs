@@ -236,6 +236,7 @@ impl From<ledger::Error> for ApiError {
                 let detail = format!("seq: the log ends at {}", length.0);
                 return ApiError::new(Code::InvalidRequest, detail);
             }
+            ledger::Error::NotSigned => Code::NotFound,
             ledger::Error::AccountRequired => Code::AccountRequired,
             ledger::Error::TooLong => Code::TooLong,
             ledger::Error::IdempotencyMismatch => Code::IdempotencyMismatch,

@@ -178,17 +178,21 @@ pub(crate) async fn one(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
     let ledger = app.ledger().clone();
-    let found = tokio::task::spawn_blocking(move || ledger.event(&who.caller, seq))
-        .await
-        .map_err(|error| ApiError::internal(&error))?;
-    let entry = match found {
-        Ok(entry) => entry,
+    let entry = found(move || ledger.event(&who.caller, seq)).await?;
+    Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
+}
+
+/// What was asked of an event: one that is not there, or not for the caller, is not found.
+pub(crate) async fn found<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ledger::Error> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))? {
+        Ok(found) => Ok(found),
         Err(
             ledger::Error::BeyondTheLog { .. } | ledger::Error::Refused(keys::Refusal::UnknownKey),
-        ) => return Err(ApiError::new(Code::EventNotFound, "no such event")),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
+        ) => Err(ApiError::new(Code::EventNotFound, "no such event")),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a client asks for `media_type`.

@@ -26,6 +26,9 @@ pub(crate) async fn expire_due(
     if asked.ask.dry_run {
         return Err(ApiError::field("dry_run", "what is due is seen in /v1/expiring?within_s=0"));
     }
+    if asked.receipt {
+        return Err(ApiError::field("receipt", "each event has its own, /v1/events/{seq}/receipt"));
+    }
     let done = app.ledger().expire_due(&asked.caller, limit, asked.ask.idempotency).await?;
     let answer = wire::Ended {
         expired: done.expired.into_iter().map(Text).collect(),

@@ -10,7 +10,7 @@ use ledger::KeyFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::ask::Asked;
+use crate::ask::{Asked, receipt};
 use crate::auth::Reader;
 use crate::extract::{Path, Query, field, limit, parse};
 use crate::health::blocking;
@@ -34,7 +34,8 @@ pub(crate) async fn create(
     let draft = asked.body.draft()?;
     let dry_run = asked.ask.dry_run;
     let created = app.ledger().create(&asked.caller, draft, asked.ask).await?;
-    Ok(made(&created, dry_run))
+    let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
+    Ok(made(&created, dry_run, receipt))
 }
 
 /// Puts a new key in the place of one
@@ -56,14 +57,16 @@ pub(crate) async fn rotate(
     let dry_run = asked.ask.dry_run;
     let created =
         app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;
-    Ok(made(&created, dry_run))
+    let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
+    Ok(made(&created, dry_run, receipt))
 }
 
-fn made(created: &ledger::Created, dry_run: bool) -> Response {
+fn made(created: &ledger::Created, dry_run: bool, receipt: Option<String>) -> Response {
     let status = if dry_run { StatusCode::OK } else { StatusCode::CREATED };
     let answer = wire::Created {
         key: Key::new(&created.key),
         secret: created.secret.as_ref().map(keys::Secret::reveal),
+        receipt,
     };
     let mut response = wire::json(status, &answer);
     wire::tag(&mut response, created.key.standing.revision);

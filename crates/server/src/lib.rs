@@ -16,6 +16,7 @@ mod dialects;
 mod docs;
 mod error;
 mod events;
+mod evidence;
 mod expirations;
 mod expiring;
 mod export;
@@ -143,6 +144,13 @@ pub fn router(app: App) -> Site {
         .add("/v1/events", get(events::list))
         .add("/v1/events/stream", get(stream::stream))
         .add("/v1/events/{seq}", get(events::one))
+        .add("/v1/events/{seq}/receipt", get(evidence::receipt))
+        .add("/v1/proofs/inclusion", get(evidence::inclusion))
+        .add("/v1/proofs/consistency", get(evidence::consistency))
+        .add("/log/checkpoint", get(evidence::checkpoint))
+        .add("/log/keys", get(evidence::keys))
+        .add("/log/tile/entries/{*tile}", get(evidence::entries))
+        .add("/log/tile/{level}/{*tile}", get(evidence::tile))
         .add("/v1/expirations", post(expirations::expire_due))
         .add("/v1/expiring", get(expiring::list))
         .add("/v1/report/access", get(report::access))

@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::error::{Code, Problem};
 use crate::{
-    authorize, change, events, expirations, expiring, health, keys_routes, metrics, report, stream,
-    verify, wire,
+    authorize, change, events, evidence, expirations, expiring, health, keys_routes, metrics,
+    report, stream, verify, wire,
 };
 
 #[derive(OpenApi)]
@@ -29,13 +29,16 @@ use crate::{
         change::enable, change::disable, change::expire, change::revoke, change::delete,
         keys_routes::rotate, verify::verify, authorize::authorize,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
-        report::access, report::table_digest, health::alive, health::ready, metrics::page
+        report::access, report::table_digest,
+        evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
+        evidence::inclusion, evidence::consistency, evidence::receipt, health::alive, health::ready, metrics::page
     ),
     components(schemas(Problem, wire::KeyRef)),
     tags(
         (name = "keys", description = "Made, shown, changed"),
         (name = "verify", description = "What a gateway asks on every request"),
         (name = "events", description = "What happened, and what will"),
+        (name = "evidence", description = "The log proves itself, in the formats of C2SP"),
         (name = "operations", description = "For those who run the service; no token needed")
     ),
     modifiers(&Conventions)
@@ -89,6 +92,12 @@ fn change_parameters(operation: &mut Operation, of_a_key: bool) {
     );
     parameter(
         operation,
+        "receipt",
+        ParameterIn::Query,
+        "true: the answer holds the event's receipt",
+    );
+    parameter(
+        operation,
         "Idempotency-Key",
         ParameterIn::Header,
         "The same key and request within 24 hours give the same outcome, recorded once",
@@ -101,7 +110,7 @@ fn change_parameters(operation: &mut Operation, of_a_key: bool) {
 
 fn parameter(operation: &mut Operation, name: &str, place: ParameterIn, meaning: &str) {
     let required = if place == ParameterIn::Path { Required::True } else { Required::False };
-    let kind = if name == "dry_run" { Type::Boolean } else { Type::String };
+    let kind = if matches!(name, "dry_run" | "receipt") { Type::Boolean } else { Type::String };
     let parameter = ParameterBuilder::new()
         .name(name)
         .parameter_in(place)

@@ -51,6 +51,9 @@ pub(crate) struct Created<'a> {
     pub(crate) key: Key<'a>,
     /// Its text, given once: null for a dry run and for a replay that came too late.
     pub(crate) secret: Option<&'a str>,
+    /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) receipt: Option<String>,
 }
 
 /// What a change answers.
@@ -60,6 +63,9 @@ pub(crate) struct Changed<'a> {
     pub(crate) key: Key<'a>,
     /// The event. Of a dry run, the one that would be recorded.
     pub(crate) event: Event<'a>,
+    /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) receipt: Option<String>,
 }
 
 /// What verify answers.

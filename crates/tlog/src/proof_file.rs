@@ -82,6 +82,20 @@ impl ProofFile {
     }
 }
 
+/// The proof file of entry `index`, as [`ProofFile`] prints it. The checkpoint is not looked at:
+/// for one who has just signed it.
+#[must_use]
+pub fn text(index: u64, proof: &[Hash], checkpoint: &str) -> String {
+    let mut text = format!("{HEADER}\nindex {index}\n");
+    for hash in proof {
+        text.push_str(&encode_base64(hash.as_bytes()));
+        text.push('\n');
+    }
+    text.push('\n');
+    text.push_str(checkpoint);
+    text
+}
+
 impl fmt::Display for ProofFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}")?;

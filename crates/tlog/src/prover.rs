@@ -67,13 +67,28 @@ pub struct Prover<'r, R> {
     kept: BTreeMap<(u8, u64), Rows>,
 }
 
+/// What a [`Prover`] has worked out, to go on with in a later one of the same tree and size.
+#[derive(Default)]
+pub struct WorkedOut(BTreeMap<(u8, u64), Rows>);
+
 /// How many tiles a prover keeps: an inclusion proof needs at most 16.
 const KEPT: usize = 64;
 
 impl<'r, R: TileReader> Prover<'r, R> {
     /// A prover for the tree of the first `size` leaves that `reader` has.
     pub fn new(reader: &'r R, size: u64) -> Prover<'r, R> {
-        Prover { reader, size, kept: BTreeMap::new() }
+        Prover::resume(reader, size, WorkedOut::default())
+    }
+
+    /// As [`Prover::new`], going on with what an earlier prover of the same tree and size left.
+    pub fn resume(reader: &'r R, size: u64, worked_out: WorkedOut) -> Prover<'r, R> {
+        Prover { reader, size, kept: worked_out.0 }
+    }
+
+    /// What [`Prover::resume`] goes on with.
+    #[must_use]
+    pub fn pause(self) -> WorkedOut {
+        WorkedOut(self.kept)
     }
 
     /// The size of the tree, in leaves.

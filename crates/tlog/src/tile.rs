@@ -229,7 +229,7 @@ impl Tile {
     }
 
     /// The hashes in order.
-    pub fn hashes(&self) -> impl ExactSizeIterator<Item = Hash> + '_ {
+    pub fn hashes(&self) -> impl DoubleEndedIterator<Item = Hash> + ExactSizeIterator + '_ {
         let (hashes, _) = self.bytes.as_chunks::<{ Hash::LEN }>();
         hashes.iter().copied().map(Hash)
     }

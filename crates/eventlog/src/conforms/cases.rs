@@ -4,8 +4,8 @@ use std::{sync::mpsc, thread, time::Duration};
 
 use super::Subject;
 use crate::{
-    AppendError, Broken, CloseError, Extra, Log, MAX_EXTRA, MAX_EXTRA_KEY, MAX_RECORD, Seq,
-    memory::Fault,
+    AppendError, Broken, CloseError, Extra, Guarded, Log, MAX_EXTRA, MAX_EXTRA_KEY, MAX_RECORD,
+    Seq, memory::Fault,
 };
 
 /// Numbers that are the same for the same seed (xorshift64).
@@ -235,17 +235,18 @@ pub(super) fn extras_are_written_with_their_records_and_replaced_by_later_ones<S
 pub(super) fn the_last_seal_is_found_after_a_clean_stop<S: Subject>() {
     let subject = S::fresh();
     let log = subject.log();
-    assert_eq!(log.sealed(), None);
+    assert_eq!(log.guarded(), Guarded::default());
     log.append(Seq(0), &texts(&["a"]), &[]).unwrap();
     log.seal("first".into());
     log.seal("second".into());
     log.seal(vec![0; crate::MAX_SEAL + 1].into());
-    assert_eq!(log.sealed(), None, "what was found, not what was said since");
+    assert_eq!(log.guarded().seal, None, "what was found, not what was said since");
     log.close().unwrap();
     let subject = subject.reopen();
-    assert_eq!(subject.log().sealed().unwrap(), "second");
+    let second = Guarded { length: Seq(1), seal: Some("second".into()) };
+    assert_eq!(subject.log().guarded(), second);
     subject.log().close().unwrap();
-    assert_eq!(subject.reopen().log().sealed().unwrap(), "second");
+    assert_eq!(subject.reopen().log().guarded(), second);
 }
 
 pub(super) fn a_closed_log_is_read_but_not_written<S: Subject>() {

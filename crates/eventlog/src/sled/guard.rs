@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{Seq, engine::End, files, frame::FrameHash};
+use crate::{Guarded, Seq, engine::End, files, frame::FrameHash};
 
 /// What a guard file starts with.
 const FIRST_LINE: &str = "keyledger guard v1";
@@ -112,8 +112,8 @@ pub(super) struct GuardKeeper {
 struct Shared {
     path: PathBuf,
     opened: Opened,
-    /// The seal as it was when the log was opened.
-    sealed: Option<Bytes>,
+    /// What the file said when the log was opened.
+    guarded: Guarded,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -129,11 +129,17 @@ struct State {
 
 impl GuardKeeper {
     /// Writes the guard of a log that was just opened, and keeps it from then on.
-    pub(super) fn start(path: PathBuf, mark: Mark) -> io::Result<GuardKeeper> {
-        let Mark { end, opened, seal } = mark;
+    ///
+    /// `guarded` is what the file said so far; its seal stays until there is another.
+    pub(super) fn start(
+        path: PathBuf,
+        (end, opened): (End, Opened),
+        guarded: Guarded,
+    ) -> io::Result<GuardKeeper> {
+        let seal = guarded.seal.clone();
         let state = Mutex::new(State { end, seal: seal.clone(), pending: false, stopped: false });
         let changed = Condvar::new();
-        let shared = Arc::new(Shared { path, opened, sealed: seal.clone(), state, changed });
+        let shared = Arc::new(Shared { path, opened, guarded, state, changed });
         shared.write(end, seal)?;
         let keeper = Arc::clone(&shared);
         let thread = thread::Builder::new().name("guard".into()).spawn(move || keeper.run())?;
@@ -150,9 +156,9 @@ impl GuardKeeper {
         self.change(|state| state.seal = Some(seal));
     }
 
-    /// The seal that was found when the log was opened.
-    pub(super) fn sealed(&self) -> Option<Bytes> {
-        self.shared.sealed.clone()
+    /// What the file said when the log was opened.
+    pub(super) fn guarded(&self) -> Guarded {
+        self.shared.guarded.clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

@@ -5,12 +5,12 @@ use std::{fs, io, path::Path};
 use super::{
     OpenError, Options, ballast,
     folder::{self, FORMAT, FORMAT_LINE},
-    guard::{self, GuardKeeper, Mark, Opened},
+    guard::{self, GuardKeeper, Opened},
     store::{SledStore, open_db},
     survey::{self, NO_SNAPSHOT},
 };
 use crate::{
-    ReadError,
+    Guarded, ReadError,
     engine::{End, Engine, Store},
     files,
     frame::{Frame, FrameHash},
@@ -64,8 +64,8 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let snapshot = survey::newest_snapshot(&log).map_err(at)?;
     let snapshot = snapshot.map_or_else(|| NO_SNAPSHOT.into(), |found| found.name);
     let opened = Opened { length: end.length, snapshot };
-    let sealed = guard.and_then(|mark| mark.seal);
-    let keeper = GuardKeeper::start(guard_path.clone(), Mark { end, opened, seal: sealed })
+    let guarded = guard.map(|mark| Guarded { length: mark.end.length, seal: mark.seal });
+    let keeper = GuardKeeper::start(guard_path.clone(), (end, opened), guarded.unwrap_or_default())
         .map_err(|source| OpenError::io(&guard_path, source))?;
     store.keep(keeper);
     ballast::restore(dir);

@@ -16,7 +16,7 @@ use sled::{Batch, Db, IVec};
 
 use super::{folder::Lock, guard::GuardKeeper};
 use crate::{
-    AppendError, Cause, Seq,
+    AppendError, Cause, Guarded, Seq,
     engine::{Change, EXTRAS, End, Store, Visit, frame_key},
     files,
 };
@@ -177,8 +177,8 @@ impl Store for SledStore {
         }
     }
 
-    fn sealed(&self) -> Option<Bytes> {
-        self.guard.get().and_then(GuardKeeper::sealed)
+    fn guarded(&self) -> Guarded {
+        self.guard.get().map(GuardKeeper::guarded).unwrap_or_default()
     }
 
     fn grown(&self, end: End) {

@@ -17,8 +17,9 @@ use crate::print::{self, Progress};
 /// Check every byte of a stopped data directory
 #[derive(Args, Debug)]
 #[command(after_help = "\
-It checks every frame's checksum and the chain of hashes through them, decodes every record, and
-rebuilds the table of keys. Exit code 1: something is wrong, and the message says where.
+It checks every frame's checksum and the chain of hashes through them, decodes every record,
+rebuilds the table of keys and the Merkle tree, and holds the tree against the stored tiles and
+the last signed checkpoint. Exit code 1: something is wrong, and the message says where.
 
 Examples:
   keyledger fsck --data ./keyledger-data
@@ -60,7 +61,8 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
     // For reading only: whatever is wrong with the log, nothing is added to it.
     let prefix = Arc::new(Prefix::new(Arc::clone(&log), checked.records));
     let now = SystemClock::default().now();
-    let options = Options { clock: Arc::new(Then(now)), ..Options::default() };
+    let signing = Some(Arc::new(asked.stored.signing()?));
+    let options = Options { clock: Arc::new(Then(now)), signing, ..Options::default() };
     let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let keys = ledger.stats().keys;

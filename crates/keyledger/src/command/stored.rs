@@ -8,12 +8,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eventlog::sled::{Options, SledLog};
-use eventlog::{AppendError, Broken, CloseError, Extra, Log, ReadError, Record, Seq};
+use eventlog::{AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq};
 use keys::{Dialect, Subject, Timestamp};
-use ledger::{Caller, Clock, Duties, Duty, Identity, Origin, Scope, Via};
+use ledger::{Caller, Clock, Duties, Duty, Identity, Origin, Scope, Signing, Via};
 use tokio::sync::watch;
 
 use crate::arguments::Data;
+use crate::log_key;
 
 /// A stopped data directory.
 #[derive(Args, Debug)]
@@ -34,6 +35,13 @@ impl Stored {
         }
         let options = Options { guard: self.guard.clone(), ..Options::new(dir) };
         Ok(SledLog::open(&options)?)
+    }
+}
+
+impl Stored {
+    /// The key that signs it.
+    pub(crate) fn signing(&self) -> Result<Signing> {
+        log_key::read(&self.data.data)
     }
 }
 
@@ -66,10 +74,10 @@ impl<L: Log> Log for Prefix<L> {
 
     fn seal(&self, _: bytes::Bytes) {}
 
-    /// What the whole log was sealed with says nothing of a part of it.
-    fn sealed(&self) -> Option<bytes::Bytes> {
+    /// What guards the whole log says nothing of a part of it.
+    fn guarded(&self) -> Guarded {
         let whole = *self.log.length().borrow() == *self.length.borrow();
-        self.log.sealed().filter(|_| whole)
+        if whole { self.log.guarded() } else { Guarded::default() }
     }
 
     fn length(&self) -> watch::Receiver<Seq> {

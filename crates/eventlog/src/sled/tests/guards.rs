@@ -6,7 +6,7 @@ use tempfile::tempdir;
 
 use super::{append, length, numbered, open};
 use crate::{
-    AppendError, Extra, Log, MAX_EXTRA, MAX_RECORD, Seq, check,
+    AppendError, Extra, Guarded, Log, MAX_EXTRA, MAX_RECORD, Seq, check,
     sled::{
         OpenError, Options, SledLog, ballast,
         guard::{self, GuardKeeper, Mark, Opened},
@@ -145,7 +145,7 @@ fn a_guard_reads_back_and_a_changed_one_does_not() {
     let opened = Opened { length: Seq(3), snapshot: "snap.00000000000001F4".into() };
     let end = crate::engine::End { length: Seq(9), hash: crate::frame::FrameHash([0xA5; 32]) };
     let mark = Mark { end, opened: opened.clone(), seal: None };
-    drop(GuardKeeper::start(path.clone(), mark.clone()).unwrap());
+    drop(GuardKeeper::start(path.clone(), (end, opened), Guarded::default()).unwrap());
     let text = fs::read_to_string(&path).unwrap();
     let hash = "a5".repeat(32);
     assert_eq!(

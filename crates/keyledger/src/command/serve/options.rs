@@ -17,7 +17,7 @@ use crate::exit::misuse;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The first start makes the data directory and in it token.key, which signs the tokens of
-`keyledger token`. When the service is ready it prints one line:
+`keyledger token`, and log.key, which signs the log. Keep a copy of both elsewhere. When the service is ready it prints one line:
   keyledger ready listen=127.0.0.1:7070 data=./keyledger-data log_size=0 pid=4711
 SIGTERM or ctrl-c stops it: requests under way are answered, the log is synced.
 
@@ -36,10 +36,14 @@ pub(crate) struct Serve {
     /// an earlier state
     #[arg(long, env = "KEYLEDGER_GUARD", value_name = "FILE")]
     guard: Option<PathBuf>,
-    /// Open a log that is shorter than its guard remembers, or another one, and start the guard
-    /// anew; events may be lost
+    /// Once: open a log that is shorter than its guard or its last signed checkpoint, or another
+    /// one, and go on under a new origin that names the old; events may be lost
     #[arg(long, env = "KEYLEDGER_ACCEPT_ROLLBACK")]
-    accept_rollback: bool,
+    pub(super) accept_rollback: bool,
+    /// The name of a new log, as auditors know it: a domain you own and a path; without it
+    /// keyledger.local and a random id
+    #[arg(long, env = "KEYLEDGER_ORIGIN", value_name = "NAME")]
+    pub(super) origin: Option<String>,
     /// Where to answer forward auth without a token; keep it where only the gateway gets to
     #[arg(long, env = "KEYLEDGER_AUTHORIZE_LISTEN", value_name = "ADDR")]
     pub(super) authorize_listen: Option<SocketAddr>,

@@ -1,0 +1,254 @@
+//! `/log/…` and `/v1/proofs/…`: what the log proves, in the field's own formats (C2SP
+//! tlog-checkpoint, tlog-tiles, tlog-proof), so that other people's verifiers work on it.
+//!
+//! Checkpoint, tiles of hashes and keys are public: they tell sizes and hashes, and records are
+//! salted. Entries are read by auditors of all accounts.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use ledger::Seq;
+use serde::{Deserialize, Serialize};
+use tlog::{Hash, TileIndex, TilePath};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::{AUDIT, Reader};
+use crate::events::found;
+use crate::extract::{Path, Place, Query};
+use crate::health::blocking;
+use crate::keys_routes::Nothing;
+use crate::wire::{self, Text};
+use crate::{ApiError, App, Code};
+
+/// Where a tile's path begins in a URL's path.
+const LOG: &str = "/log/";
+
+/// A text that changes with every commit.
+fn fresh(text: String) -> Response {
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    let mut response = wire::typed(StatusCode::OK, kind, Body::from(text));
+    let no_cache = HeaderValue::from_static("no-cache");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
+    response
+}
+
+/// Gives the last signed checkpoint
+///
+/// Origin, size and root of the log as a signed note (c2sp.org/tlog-checkpoint).
+#[utoipa::path(
+    get,
+    path = "/log/checkpoint",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn checkpoint(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.ledger().checkpoint()?.note.to_string()))
+}
+
+/// Gives the keys that sign the log
+///
+/// Verifier keys (c2sp.org/signed-note), one a line, the newest last; then, each after an empty
+/// line, the notes in which a key and the one before it say that the one follows the other.
+#[utoipa::path(
+    get,
+    path = "/log/keys",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn keys(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.ledger().signing_keys()?.to_string()))
+}
+
+/// The tile that a URL's path names; unknown paths and tiles are alike.
+fn tile_of(path: &str) -> Result<TilePath, ApiError> {
+    let rest = path.strip_prefix(LOG).unwrap_or_default();
+    rest.parse().map_err(|_| ApiError::new(Code::NotFound, "this is not the path of a tile"))
+}
+
+fn tile_answer(bytes: Option<Vec<u8>>, index: TileIndex) -> Result<Response, ApiError> {
+    let bytes = bytes
+        .ok_or_else(|| ApiError::new(Code::NotFound, "the log has no such tile, or not yet"))?;
+    let kind = HeaderValue::from_static("application/octet-stream");
+    let mut response = wire::typed(StatusCode::OK, kind, Body::from(bytes));
+    // A partial tile never changes either, but it is soon of no use to anybody.
+    let kept = if index.is_full() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    Ok(response)
+}
+
+/// Gives a tile of hashes (c2sp.org/tlog-tiles)
+#[utoipa::path(
+    get,
+    path = "/log/tile/{level}/{tile}",
+    tag = "evidence",
+    security(()),
+    params(
+        ("level" = u8, Path, description = "0 holds leaf hashes"),
+        ("tile" = String, Path, description = "`x001/x234/067`, or `x001/x234/067.p/8` for the first 8 hashes"),
+    ),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let TilePath::Hashes(index) = tile_of(request.uri().path())? else {
+        return Err(ApiError::new(Code::NotFound, "this is not the path of a tile of hashes"));
+    };
+    let ledger = app.ledger().clone();
+    tile_answer(blocking(move || ledger.tile(index)).await?, index)
+}
+
+/// Gives a bundle of entries (c2sp.org/tlog-tiles)
+///
+/// Roles `auditor` and `admin`, of all accounts.
+#[utoipa::path(
+    get,
+    path = "/log/tile/entries/{tile}",
+    tag = "evidence",
+    params(("tile" = String, Path, description = "As for tiles of hashes")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn entries(
+    State(app): State<App>,
+    who: Reader,
+    request: Request,
+) -> Result<Response, ApiError> {
+    who.require(AUDIT)?;
+    let TilePath::Entries(index) = tile_of(request.uri().path())? else {
+        return Err(ApiError::new(Code::NotFound, "this is not the path of a bundle of entries"));
+    };
+    let ledger = app.ledger().clone();
+    let bundle = blocking(move || ledger.entries(&who.caller, index)).await?;
+    let mut response = tile_answer(bundle, index)?;
+    if index.is_full() {
+        // Whose token it was asked with must not matter to the next one.
+        let kept = HeaderValue::from_static("private, max-age=31536000, immutable");
+        response.headers_mut().insert(header::CACHE_CONTROL, kept);
+    }
+    Ok(response)
+}
+
+/// Which record, in which tree.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AskInclusion {
+    /// The record.
+    seq: u64,
+    /// The size of the tree; by default that of the last checkpoint.
+    size: Option<u64>,
+}
+
+/// A proof that a record is in a tree.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InclusionProof {
+    /// The record.
+    seq: u64,
+    /// The size of the tree.
+    size: u64,
+    /// The record's leaf hash, in base64.
+    #[schema(value_type = String)]
+    leaf: Text<Hash>,
+    /// The audit path from the leaf's sibling up (RFC 6962 §2.1.1), in base64.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text<Hash>>,
+}
+
+/// Proves that a record is in the log
+#[utoipa::path(
+    get,
+    path = "/v1/proofs/inclusion",
+    tag = "evidence",
+    params(AskInclusion),
+    responses((status = 200, body = InclusionProof)),
+)]
+pub(crate) async fn inclusion(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<AskInclusion>,
+) -> Result<Response, ApiError> {
+    let ledger = app.ledger().clone();
+    let seq = Seq(asked.seq);
+    let proof = blocking(move || ledger.inclusion(&who.caller, seq, asked.size)).await?;
+    let hashes = proof.path.into_iter().map(Text).collect();
+    let answer =
+        InclusionProof { seq: asked.seq, size: proof.size, leaf: Text(proof.leaf), hashes };
+    Ok(wire::json(StatusCode::OK, &answer))
+}
+
+/// Which trees.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AskConsistency {
+    /// The size of the older tree.
+    old: u64,
+    /// The size of the newer one; by default that of the last checkpoint.
+    new: Option<u64>,
+}
+
+/// A proof that one tree extends another.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ConsistencyProof {
+    /// The size of the older tree.
+    old: u64,
+    /// The size of the newer one.
+    size: u64,
+    /// The proof (RFC 6962 §2.1.2), in base64; empty for `old` 0 and for equal sizes.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text<Hash>>,
+}
+
+/// Proves that the log only grew
+#[utoipa::path(
+    get,
+    path = "/v1/proofs/consistency",
+    tag = "evidence",
+    params(AskConsistency),
+    responses((status = 200, body = ConsistencyProof)),
+)]
+pub(crate) async fn consistency(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<AskConsistency>,
+) -> Result<Response, ApiError> {
+    let ledger = app.ledger().clone();
+    let (old, new) = (asked.old, asked.new);
+    let (path, size) = blocking(move || ledger.consistency(&who.caller, old, new)).await?;
+    let hashes = path.into_iter().map(Text).collect();
+    Ok(wire::json(StatusCode::OK, &ConsistencyProof { old, size, hashes }))
+}
+
+/// Gives the receipt of an event
+///
+/// A proof file (c2sp.org/tlog-proof) with the last signed checkpoint: it proves offline that the
+/// event is in the log.
+#[utoipa::path(
+    get,
+    path = "/v1/events/{seq}/receipt",
+    tag = "evidence",
+    params(("seq" = u64, Path, description = "Its place in the log")),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn receipt(
+    State(app): State<App>,
+    who: Reader,
+    Path(Place(seq)): Path<Place>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    let ledger = app.ledger().clone();
+    let receipt = move || {
+        let entry = ledger.event(&who.caller, seq)?;
+        ledger.receipt(&who.caller, &entry)
+    };
+    Ok(fresh(found(receipt).await?))
+}
