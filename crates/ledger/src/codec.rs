@@ -6,17 +6,41 @@
 //! trailing bytes and integers that are longer than they need to be. A new version is a new type
 //! and one function that turns the old one into the new.
 
+/// An enum of the domain and its stored twin: the twin's order is the wire tag.
+macro_rules! twin {
+    ($stored:ident = $domain:ident { $($variant:ident),+ $(,)? }) => {
+        #[derive(Clone, Copy, Serialize, Deserialize)]
+        enum $stored { $($variant),+ }
+
+        impl From<$domain> for $stored {
+            fn from(value: $domain) -> $stored {
+                match value { $($domain::$variant => $stored::$variant),+ }
+            }
+        }
+
+        impl From<$stored> for $domain {
+            fn from(value: $stored) -> $domain {
+                match value { $($stored::$variant => $domain::$variant),+ }
+            }
+        }
+    };
+}
+
+mod access_v1;
 mod v1;
 
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use crate::journal::Access;
 use crate::pool::Pool;
 use crate::record::Record;
 
 /// The version that is written.
 const VERSION: u8 = 1;
+/// The version of the journal's entries that is written.
+const ACCESS_VERSION: u8 = 1;
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard()
@@ -95,6 +119,34 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
     }
     let record = stored.into_record(interner)?;
     if encode(&record) == bytes { Ok(record) } else { Err(DecodeError::NotCanonical) }
+}
+
+/// The bytes of an entry of the access journal.
+pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(160);
+    bytes.push(ACCESS_VERSION);
+    let stored = access_v1::AccessV1::new(access);
+    let written = bincode::serde::encode_into_std_write(stored, &mut bytes, config());
+    debug_assert!(written.is_ok());
+    bytes
+}
+
+/// Reads an entry of the access journal back.
+///
+/// # Errors
+///
+/// [`DecodeError`], for bytes that [`encode_access`] never gave.
+pub(crate) fn decode_access(bytes: &[u8], interner: &mut Interner) -> Result<Access, DecodeError> {
+    let body = match bytes.split_first() {
+        Some((&ACCESS_VERSION, body)) => body,
+        Some(_) | None => return Err(DecodeError::Version),
+    };
+    let (stored, used): (access_v1::AccessV1<'_>, usize) =
+        bincode::serde::borrow_decode_from_slice(body, config())
+            .map_err(|error| DecodeError::Layout(error.to_string()))?;
+    let access = stored.into_access(interner)?;
+    let same = used == body.len() && encode_access(&access) == bytes;
+    if same { Ok(access) } else { Err(DecodeError::NotCanonical) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod evidence;
 #[cfg(test)]
 mod evidence_tests;
 mod history;
+mod journal;
 mod ledger;
 mod outcomes;
 mod pool;
@@ -43,6 +44,7 @@ pub use clock::{Clock, SystemClock};
 pub use codec::DecodeError;
 pub use eventlog::Seq;
 pub use evidence::Signed;
+pub use journal::{Access, Journal, Range, Reading};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use proofs::Inclusion;
 pub use record::{Actor, Idempotency, Leaf, Link, Record};

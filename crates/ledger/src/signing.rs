@@ -8,7 +8,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 use tlog::note::{self, Algorithm, KeyError, NoteError, Signer, VerifierKey};
 use tlog::{Checkpoint, Hash};
 use zeroize::Zeroizing;
@@ -110,21 +109,6 @@ impl Signing {
         let notes = [&*self.chain.notes, &[note]].concat();
         next.chain = KeyChain { keys, notes };
         Ok(next)
-    }
-
-    /// The key of another log that belongs to this one, named `<origin>/<name>`.
-    ///
-    /// # Errors
-    ///
-    /// [`SigningError::Key`] for an unlawful name.
-    pub fn beside(&self, name: &str) -> Result<Signing, SigningError> {
-        let seed = Sha256::new()
-            .chain_update("keyledger log beside v1\n")
-            .chain_update(name)
-            .chain_update([b'\n'])
-            .chain_update(*self.seed)
-            .finalize();
-        Signing::new(&format!("{}/{name}", self.origin()), seed.into())
     }
 
     /// Signs the checkpoint of a tree.

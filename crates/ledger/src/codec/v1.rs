@@ -36,14 +36,14 @@ pub(super) struct RecordV1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-enum ViaV1<'a> {
+pub(super) enum ViaV1<'a> {
     Token { issuer: &'a str, jti: Option<&'a str> },
     Key([u8; 16]),
     Worker,
 }
 
 #[derive(Serialize, Deserialize)]
-enum IpV1 {
+pub(super) enum IpV1 {
     V4([u8; 4]),
     V6([u8; 16]),
 }
@@ -116,26 +116,6 @@ struct IdempotencyV1 {
     request: [u8; 32],
 }
 
-/// An enum of the domain and its stored twin: the twin's order is the wire tag.
-macro_rules! twin {
-    ($stored:ident = $domain:ident { $($variant:ident),+ $(,)? }) => {
-        #[derive(Clone, Copy, Serialize, Deserialize)]
-        enum $stored { $($variant),+ }
-
-        impl From<$domain> for $stored {
-            fn from(value: $domain) -> $stored {
-                match value { $($domain::$variant => $stored::$variant),+ }
-            }
-        }
-
-        impl From<$stored> for $domain {
-            fn from(value: $stored) -> $domain {
-                match value { $($stored::$variant => $domain::$variant),+ }
-            }
-        }
-    };
-}
-
 twin!(KindV1 = Kind { Secret, Public });
 twin!(EnvironmentV1 = Environment { Live, Sandbox });
 twin!(StatusV1 = Status { Enabled, Disabled, Expired, Revoked });
@@ -165,15 +145,8 @@ impl<'a> RecordV1<'a> {
             at: record.at.micros(),
             subject: record.actor.subject.as_str(),
             account: record.actor.account.as_ref().map(Account::as_str),
-            via: match &record.actor.via {
-                Via::Token { issuer, jti } => ViaV1::Token { issuer, jti: jti.as_deref() },
-                Via::Key(id) => ViaV1::Key(id.to_bytes()),
-                Via::Worker => ViaV1::Worker,
-            },
-            ip: record.origin.ip.map(|ip| match ip {
-                IpAddr::V4(ip) => IpV1::V4(ip.octets()),
-                IpAddr::V6(ip) => IpV1::V6(ip.octets()),
-            }),
+            via: (&record.actor.via).into(),
+            ip: record.origin.ip.map(Into::into),
             request_id: record.origin.request_id.as_deref(),
             dialect: record.dialect.into(),
             reason: record.reason.as_ref().map(Reason::as_str),
@@ -211,20 +184,10 @@ impl<'a> RecordV1<'a> {
                     .account
                     .map(|account| Account::new(interner.share(account)))
                     .transpose()?,
-                via: match self.via {
-                    ViaV1::Token { issuer, jti } => Via::Token {
-                        issuer: interner.share(issuer),
-                        jti: jti.map(|jti| interner.share(jti)),
-                    },
-                    ViaV1::Key(id) => Via::Key(KeyId::from_bytes(id)),
-                    ViaV1::Worker => Via::Worker,
-                },
+                via: self.via.into_via(interner),
             },
             origin: Origin {
-                ip: self.ip.map(|ip| match ip {
-                    IpV1::V4(octets) => IpAddr::from(octets),
-                    IpV1::V6(octets) => IpAddr::from(octets),
-                }),
+                ip: self.ip.map(Into::into),
                 request_id: self.request_id.map(Into::into),
             },
             dialect: self.dialect.into(),
@@ -255,7 +218,48 @@ impl EventV1<'_> {
     }
 }
 
-fn moment(micros: i64) -> Result<Timestamp, DecodeError> {
+impl<'a> From<&'a Via> for ViaV1<'a> {
+    fn from(via: &'a Via) -> ViaV1<'a> {
+        match via {
+            Via::Token { issuer, jti } => ViaV1::Token { issuer, jti: jti.as_deref() },
+            Via::Key(id) => ViaV1::Key(id.to_bytes()),
+            Via::Worker => ViaV1::Worker,
+        }
+    }
+}
+
+impl ViaV1<'_> {
+    pub(super) fn into_via(self, interner: &mut Interner) -> Via {
+        match self {
+            ViaV1::Token { issuer, jti } => Via::Token {
+                issuer: interner.share(issuer),
+                jti: jti.map(|jti| interner.share(jti)),
+            },
+            ViaV1::Key(id) => Via::Key(KeyId::from_bytes(id)),
+            ViaV1::Worker => Via::Worker,
+        }
+    }
+}
+
+impl From<IpAddr> for IpV1 {
+    fn from(ip: IpAddr) -> IpV1 {
+        match ip {
+            IpAddr::V4(ip) => IpV1::V4(ip.octets()),
+            IpAddr::V6(ip) => IpV1::V6(ip.octets()),
+        }
+    }
+}
+
+impl From<IpV1> for IpAddr {
+    fn from(ip: IpV1) -> IpAddr {
+        match ip {
+            IpV1::V4(octets) => octets.into(),
+            IpV1::V6(octets) => octets.into(),
+        }
+    }
+}
+
+pub(super) fn moment(micros: i64) -> Result<Timestamp, DecodeError> {
     let moment = Timestamp::from_micros(micros);
     if moment.micros() == micros { Ok(moment) } else { Err(DecodeError::NotCanonical) }
 }
