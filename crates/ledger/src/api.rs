@@ -33,6 +33,9 @@ pub enum Error {
     /// This ledger only looks at a log, and signs nothing.
     #[error("this log is not signed here")]
     NotSigned,
+    /// A moment to look back to has not come yet.
+    #[error("that moment lies in the future")]
+    InTheFuture,
     /// The record would be longer than a record may be.
     #[error("the request is too long to be recorded")]
     TooLong,

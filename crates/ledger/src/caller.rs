@@ -26,6 +26,14 @@ impl Scope {
         }
     }
 
+    /// What of it `account` leaves; all of it if none is named, `None` if nothing.
+    pub(crate) fn narrowed(&self, account: Option<&Account>) -> Option<Scope> {
+        match account {
+            None => Some(self.clone()),
+            Some(account) => self.covers(account).then(|| Scope::Account(account.clone())),
+        }
+    }
+
     /// The one account, if it is one.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {

@@ -121,7 +121,7 @@ impl Ledger {
             }
             Answer::Replay(outcome) => {
                 let entry = self.entry_at(outcome.first).await?;
-                let standing = self.standing_at(&key, outcome.first).await?;
+                let standing = self.standing_after(&key, outcome.first).await?;
                 let at = entry.record.at;
                 Ok(Changed { key: view(&key, standing, at), entry, recorded: true, replayed: true })
             }

@@ -3,8 +3,12 @@
 //! Knows no HTTP and no JSON. Every method takes a [`Caller`].
 
 mod api;
+mod as_of;
+#[cfg(test)]
+mod as_of_tests;
 mod batch;
 mod caller;
+mod chain;
 mod clock;
 mod codec;
 mod command;
@@ -39,6 +43,7 @@ pub use api::{
     Ask, Change, Changed, Changes, Created, Draft, Entry, Error, EventFilter, Expirations, Expiry,
     Held, KeyFilter, KeyView, Page, Rules, Verified, Walk,
 };
+pub use as_of::{AsOf, Moment};
 pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
 pub use clock::{Clock, SystemClock};
 pub use codec::DecodeError;

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, Timestamp};
+use keys::{Account, Status, Timestamp};
 
 use crate::api::{Error, Held, KeyView};
+use crate::as_of::Moment;
 use crate::caller::{AUDIT, Caller, READ};
 use crate::command::view;
 use crate::ledger::Ledger;
 use crate::state::State;
 use crate::table::Key;
+
+/// Keys copied out under one hold of a lock.
+const SLICE: usize = 256;
 
 impl Ledger {
     /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`.
@@ -33,7 +37,8 @@ impl Ledger {
         Ok(seen.take(limit).map(|key| view(&key, key.state().standing, now)).collect())
     }
 
-    /// Who held which usable key between two moments, by key id. Reads the log.
+    /// Who held which usable key between two moments, by key id, as far as it was on record at
+    /// `moment`. Reads the log, but not for keys that one record says all about.
     ///
     /// # Errors
     ///
@@ -42,17 +47,23 @@ impl Ledger {
         &self,
         caller: &Caller,
         account: Option<&Account>,
-        from: Timestamp,
-        to: Timestamp,
+        (from, to): (Timestamp, Timestamp),
+        moment: &Moment,
     ) -> Result<Vec<Held>, Error> {
         caller.require(READ)?;
-        let mut held = Vec::new();
-        for key in self.state().table.slice(0, usize::MAX) {
-            let wanted = caller.sees(&key.made.account)
-                && account.is_none_or(|account| *account == key.made.account)
-                && key.created_at < to;
-            if wanted {
-                self.spans(&key, (from, to), &mut held)?;
+        let kept = self.kept(caller, account);
+        let (mut held, mut place) = (Vec::new(), 0);
+        loop {
+            let slice = kept.slice(place, SLICE);
+            place += slice.len();
+            // In the order they were made: where one is too late, so are all that follow.
+            let late = |key: &Key| key.created_at >= to || moment.precedes(key);
+            let over = slice.last().is_none_or(|key| late(key));
+            for key in slice.iter().take_while(|key| !late(key)) {
+                self.spans(key, (from, to), moment.length(), &mut held)?;
+            }
+            if over {
+                break;
             }
         }
         held.sort_by_key(|held| (held.key.id, held.from));
@@ -62,36 +73,38 @@ impl Ledger {
     /// The times between `from` and `to` in which `key` was enabled and not due.
     fn spans(
         &self,
-        key: &Arc<Key>,
+        key: &Key,
         (from, to): (Timestamp, Timestamp),
+        length: Seq,
         held: &mut Vec<Held>,
     ) -> Result<(), Error> {
-        let chain = self.chain(key)?;
-        let records = chain.iter().map(|entry| &entry.record).take_while(|record| record.at < to);
-        let records: Vec<_> = records.collect();
         let mut spans: Vec<(Timestamp, Timestamp)> = Vec::new();
-        let mut last = None;
-        for count in 1..=records.len() {
-            let upto = records.iter().take(count).copied();
-            let Some(standing) = crate::trail::fold(key, upto) else { continue };
-            let start = standing.updated_at;
-            let next = records.get(count).map_or(to, |record| record.at);
-            let end = standing.expires_at.map_or(next, |due| due.min(next));
-            last = Some(standing);
-            if standing.status == keys::Status::Enabled && start < end && from < end {
-                let start = start.max(from);
+        let (mut end, mut last) = (to, None);
+        for standing in self.states(key, length) {
+            let standing = standing?;
+            if standing.updated_at >= to {
+                continue;
+            }
+            last = last.or(Some(standing.status_at(to)));
+            let start = standing.updated_at.max(from);
+            let until = standing.expires_at.map_or(end, |due| due.min(end));
+            if standing.status == Status::Enabled && start < until {
                 match spans.last_mut() {
-                    Some((_, until)) if *until == start => *until = end,
-                    Some(_) | None => spans.push((start, end)),
+                    Some((later, _)) if *later == until => *later = start,
+                    Some(_) | None => spans.push((start, until)),
                 }
             }
+            end = standing.updated_at;
+            if end <= from {
+                break;
+            }
         }
-        let Some(last) = last else { return Ok(()) };
+        let Some(status) = last else { return Ok(()) };
         held.extend(spans.into_iter().map(|(from, until)| Held {
             key: Arc::clone(&key.made),
             from,
             until,
-            status: last.status_at(to),
+            status,
         }));
         Ok(())
     }

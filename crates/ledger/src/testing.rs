@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use eventlog::Log;
+use eventlog::memory::MemoryLog;
+use eventlog::{Log, Seq};
 use keys::{
     Account, AllowedIps, Dialect, Environment, KeyName, Kind, Metadata, Subject, Timestamp,
 };
@@ -22,6 +23,10 @@ pub(crate) struct ManualClock(AtomicI64);
 impl ManualClock {
     pub(crate) fn new() -> Arc<ManualClock> {
         Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000_000)))
+    }
+
+    pub(crate) fn at(now: Timestamp) -> Arc<ManualClock> {
+        Arc::new(ManualClock(AtomicI64::new(now.micros())))
     }
 
     pub(crate) fn advance(&self, seconds: i64) {
@@ -95,4 +100,27 @@ pub(crate) fn open_with(
 ) -> Result<Ledger, OpenError> {
     let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, ..options };
     Ledger::open(log, options, &mut |_| {})
+}
+
+/// A log of its own with the first `length` records of `log`.
+pub(crate) fn prefix(log: &Arc<dyn Log>, length: Seq) -> Arc<dyn Log> {
+    let records = log.read(Seq(0), usize::try_from(length.0).unwrap()).unwrap();
+    let records: Vec<_> = records.into_iter().map(|record| record.bytes.to_vec()).collect();
+    let short = MemoryLog::new();
+    if !records.is_empty() {
+        short.append(Seq(0), &records, &[]).unwrap();
+    }
+    Arc::new(short)
+}
+
+/// A generator of plain numbers, so that a seed is a story that can be told again.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
 }

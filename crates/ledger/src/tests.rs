@@ -6,7 +6,7 @@ use eventlog::Log;
 use eventlog::memory::{Fault, MemoryLog};
 use keys::{Dialect, Question, Refusal, Revocation, Rotation, Status, Verdict};
 
-use crate::testing::{ManualClock, caller, draft, idempotent, open, owner};
+use crate::testing::{Dice, ManualClock, caller, draft, idempotent, open, owner};
 use crate::{
     Ask, Caller, Change, Changes, Duty, Error, EventFilter, KeyFilter, Ledger, Rules, Seq, Walk,
 };
@@ -21,18 +21,6 @@ fn digest(ledger: &Ledger) -> (Seq, [u8; 32]) {
 
 fn live_digest(ledger: &Ledger) -> [u8; 32] {
     ledger.state().table.digest()
-}
-
-/// A generator of plain numbers, so that a seed is a story that can be told again.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
 }
 
 #[tokio::test]

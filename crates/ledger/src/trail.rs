@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Event, KeyId, Refusal, Standing, Timestamp};
+use keys::{KeyId, Refusal, Standing};
 
 use crate::api::{Ask, Entry, Error, EventFilter, Page, Walk};
-use crate::caller::{Caller, READ, Scope};
+use crate::as_of::first;
+use crate::caller::{Caller, READ};
+use crate::chain::Linked;
 use crate::codec::Interner;
 use crate::history::List;
 use crate::ledger::Ledger;
-use crate::record::Record;
 use crate::state::{Read, read};
 use crate::table::Key;
 
@@ -26,26 +27,11 @@ impl Ledger {
     pub fn history(&self, caller: &Caller, id: KeyId) -> Result<Vec<Entry>, Error> {
         caller.require(READ)?;
         let key = self.find(caller, id, &Ask::default())?;
-        self.chain(&key)
-    }
-
-    pub(crate) fn chain(&self, key: &Key) -> Result<Vec<Entry>, Error> {
-        let mut interner = Interner::default();
-        let mut head = Some(key.state().head);
-        let mut entries = Vec::new();
-        while let Some((seq, leaf)) = head {
-            let found = read(self.state().log.as_ref(), seq, 1, &mut interner);
-            let Some(found) = found.map_err(Error::fault)?.pop() else { break };
-            if found.leaf != leaf {
-                return Err(Error::fault(BrokenChain(seq)));
-            }
-            head = found
-                .record
-                .links()
-                .find(|link| link.key == key.made.id)
-                .and_then(|link| link.previous);
-            entries.push(Entry { seq, record: found.record, account: key.made.account.clone() });
-        }
+        let entries = self.chain(&key).map(|linked| {
+            let Linked { seq, record, .. } = linked?;
+            Ok(Entry { seq, record, account: key.made.account.clone() })
+        });
+        let mut entries = entries.collect::<Result<Vec<_>, Error>>()?;
         entries.reverse();
         Ok(entries)
     }
@@ -79,20 +65,17 @@ impl Ledger {
         limit: usize,
     ) -> Result<Page<Entry, Walk>, Error> {
         caller.require(READ)?;
-        let none = Page { items: Vec::new(), next: None };
-        let account = match (&caller.identity.scope, &filter.account) {
-            (Scope::Account(own), Some(asked)) if own != asked => return Ok(none),
-            (Scope::Account(own), _) => Some(own.clone()),
-            (Scope::All, asked) => asked.clone(),
+        let Some(scope) = caller.identity.scope.narrowed(filter.account.as_ref()) else {
+            return Ok(Page { items: Vec::new(), next: None });
         };
-        let filter = EventFilter { account, ..filter.clone() };
+        let filter = EventFilter { account: scope.account().cloned(), ..filter.clone() };
         let size = self.state().size();
         let (low, high) = self.bounds(&filter, size)?;
         let walk = match walk {
             Walk::Up(from) => Walk::Up(from.max(low)),
             Walk::Down(before) => Walk::Down(before.min(high)),
         };
-        let places = self.places(&filter, walk, (low, high));
+        let places = self.places(&filter, walk, (low, high))?;
         let full = places.len() >= MOST_LOOKED_AT;
         let mut items = Vec::new();
         let mut reached = None;
@@ -113,14 +96,18 @@ impl Ledger {
     }
 
     /// The places that can hold what is wanted, in the walk's order, at most [`MOST_LOOKED_AT`].
-    fn places(&self, filter: &EventFilter, walk: Walk, (low, high): (Seq, Seq)) -> Vec<Seq> {
+    fn places(
+        &self,
+        filter: &EventFilter,
+        walk: Walk,
+        (low, high): (Seq, Seq),
+    ) -> Result<Vec<Seq>, Error> {
         let history = &self.state().history;
         if let Some(id) = filter.key {
-            let chain = self.state().table.get(id).map(|key| self.chain(&key));
-            let mut places: Vec<Seq> = match chain {
-                Some(Ok(entries)) => entries.into_iter().map(|entry| entry.seq).collect(),
-                Some(Err(_)) | None => Vec::new(),
-            };
+            let Some(key) = self.state().table.get(id) else { return Ok(Vec::new()) };
+            let places = self.chain(&key).map(|linked| Ok(linked?.seq));
+            let mut places = places.collect::<Result<Vec<_>, Error>>()?;
+            places.reverse();
             places.retain(|seq| *seq >= low && *seq < high);
             match walk {
                 Walk::Up(from) => places.retain(|seq| *seq >= from),
@@ -130,7 +117,7 @@ impl Ledger {
                 }
             }
             places.truncate(MOST_LOOKED_AT);
-            return places;
+            return Ok(places);
         }
         let lists = [
             filter.account.as_ref().map(List::Account),
@@ -138,7 +125,7 @@ impl Ledger {
             filter.kind.map(List::Kind),
         ];
         let shortest = lists.into_iter().flatten().min_by_key(|list| history.count(*list));
-        match (shortest, walk) {
+        Ok(match (shortest, walk) {
             (Some(list), Walk::Up(from)) => {
                 let mut places = history.up(list, from, MOST_LOOKED_AT);
                 places.retain(|seq| *seq < high);
@@ -153,29 +140,15 @@ impl Ledger {
             (None, Walk::Down(before)) => {
                 (low.0..before.0).rev().take(MOST_LOOKED_AT).map(Seq).collect()
             }
-        }
+        })
     }
 
     /// The part of the log in which `from` and `to` lie: its times never go backwards.
     fn bounds(&self, filter: &EventFilter, size: Seq) -> Result<(Seq, Seq), Error> {
-        let low = filter.from.map_or(Ok(Seq(0)), |from| self.first_at(from, size))?;
-        let high = filter.to.map_or(Ok(size), |to| self.first_at(to, size))?;
+        let log = self.state().log.as_ref();
+        let low = filter.from.map_or(Ok(Seq(0)), |from| first(log, size, |at| at >= from))?;
+        let high = filter.to.map_or(Ok(size), |to| first(log, size, |at| at >= to))?;
         Ok((low, high))
-    }
-
-    /// The first place at which a record is not older than `moment`.
-    pub(crate) fn first_at(&self, moment: Timestamp, size: Seq) -> Result<Seq, Error> {
-        let mut interner = Interner::default();
-        let (mut low, mut high) = (0, size.0);
-        while low < high {
-            let middle = u64::midpoint(low, high);
-            let found = read(self.state().log.as_ref(), Seq(middle), 1, &mut interner);
-            match found.map_err(Error::fault)?.pop() {
-                Some(found) if found.record.at < moment => low = middle + 1,
-                Some(_) | None => high = middle,
-            }
-        }
-        Ok(Seq(low))
     }
 
     fn read_run(&self, run: &[Seq]) -> Result<Vec<Entry>, Error> {
@@ -218,37 +191,13 @@ impl Ledger {
     }
 
     /// The key's state right after the record at `seq`.
-    pub(crate) async fn standing_at(&self, key: &Arc<Key>, seq: Seq) -> Result<Standing, Error> {
+    pub(crate) async fn standing_after(&self, key: &Arc<Key>, seq: Seq) -> Result<Standing, Error> {
         let (ledger, key) = (self.clone(), Arc::clone(key));
-        let chain = tokio::task::spawn_blocking({
-            let key = Arc::clone(&key);
-            move || ledger.chain(&key)
-        });
-        let entries = chain.await.map_err(Error::fault)??;
-        let upto = entries.iter().take_while(|entry| entry.seq <= seq);
-        fold(&key, upto.map(|entry| &entry.record)).ok_or(Error::Refused(Refusal::UnknownKey))
+        let job = move || ledger.states(&key, seq.next()).next().transpose();
+        let standing = tokio::task::spawn_blocking(job).await.map_err(Error::fault)??;
+        standing.ok_or(Error::Refused(Refusal::UnknownKey))
     }
 }
-
-/// The state of `key` after these of its records.
-pub(crate) fn fold<'r>(key: &Key, records: impl Iterator<Item = &'r Record>) -> Option<Standing> {
-    records.fold(None, |standing: Option<Standing>, record| match (&record.event, standing) {
-        (Event::Created(made), _) if made.id == key.made.id => {
-            Some(Standing::created(made, record.at))
-        }
-        (Event::Created(made), Some(standing)) => {
-            let until = made.replaces.as_ref().map_or(record.at, |replaces| replaces.valid_until);
-            Some(standing.replaced(made.id, until, record.at))
-        }
-        (event, Some(standing)) => Some(standing.after(event, record.at)),
-        (_, None) => None,
-    })
-}
-
-/// A key's chain of records does not hold: a record is not the one that was linked.
-#[derive(Debug, thiserror::Error)]
-#[error("record {0} is not the one that its key's chain names")]
-struct BrokenChain(Seq);
 
 fn after(walk: Walk, reached: Option<Seq>) -> Option<Walk> {
     match walk {

@@ -1,0 +1,319 @@
+//! Looking back: at every place of every random history, what is answered as of then is what a
+//! ledger answers that has just the records up to there.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use eventlog::Log;
+use eventlog::memory::MemoryLog;
+use keys::{
+    Account, KeyId, Permission, Question, Refusal, Revocation, Rotation, Secret, Status, Timestamp,
+    Verdict,
+};
+
+use crate::testing::{Dice, ManualClock, caller, draft, open, prefix};
+use crate::{
+    AsOf, Ask, Caller, Change, Changes, Duty, Error, Held, KeyFilter, KeyView, Ledger, Moment, Seq,
+};
+
+/// A log, and all keys that were made in it.
+struct Story {
+    log: Arc<dyn Log>,
+    clock: Arc<ManualClock>,
+    ledger: Ledger,
+    keys: Vec<(Caller, KeyId, Secret)>,
+}
+
+const ACCOUNTS: [&str; 2] = ["acme", "umbrella"];
+
+fn auditors() -> [Caller; 3] {
+    [None, Some("acme"), Some("umbrella")].map(|account| caller(account, Duty::Auditor))
+}
+
+impl Story {
+    fn new() -> Story {
+        let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
+        let ledger = open(&log, &clock);
+        Story { log, clock, ledger, keys: Vec::new() }
+    }
+
+    /// Two accounts make, rotate and change keys; some fall due, before and after that is
+    /// recorded. Half of it happens at the same moment as what was before.
+    async fn random(seed: u64, steps: usize) -> Story {
+        let mut dice = Dice(seed * 2 + 1);
+        let mut story = Story::new();
+        for _ in 0..steps {
+            story.clock.advance(i64::try_from(dice.roll(8)).unwrap().saturating_sub(4).max(0));
+            let owner = caller(Some(ACCOUNTS[usize::try_from(dice.roll(2)).unwrap()]), Duty::Owner);
+            let pick = usize::try_from(dice.roll(story.keys.len().max(1) as u64)).unwrap();
+            match (dice.roll(8), story.keys.get(pick).cloned()) {
+                (0 | 1, _) | (_, None) => {
+                    let ttl = (dice.roll(2) == 0).then(|| dice.roll(30) + 1);
+                    let made = story.ledger.create(&owner, draft(ttl), Ask::default()).await;
+                    let made = made.unwrap();
+                    story.keys.push((owner, made.key.key.id, made.secret.unwrap()));
+                }
+                (2, Some((owner, id, _))) => {
+                    let rotation = Rotation::new(dice.roll(20)).unwrap();
+                    let (changes, ask) = (Changes::default(), Ask::default());
+                    let made = story.ledger.rotate(&owner, id, changes, rotation, ask).await;
+                    if let Ok(made) = made {
+                        story.keys.push((owner, made.key.key.id, made.secret.unwrap()));
+                    }
+                }
+                (3, Some(_)) => {
+                    story.ledger.expire_due(&crate::work::worker(), 100, None).await.unwrap();
+                }
+                (n, Some((owner, id, secret))) => {
+                    let change = match n {
+                        4 | 5 => Change::Enable,
+                        6 => Change::Disable,
+                        _ if dice.roll(3) == 0 => Change::Revoke(Revocation::default()),
+                        _ => Change::Expire,
+                    };
+                    // A use is not in the log: no answer as of then may know of it.
+                    let question = Question::default();
+                    story.ledger.verify(&owner, secret.reveal(), &question).unwrap();
+                    let _ = story.ledger.change(&owner, id, change, Ask::default()).await;
+                }
+            }
+        }
+        story
+    }
+
+    /// A ledger of the records that were there at `moment`, whose clock stands there.
+    fn then(&self, moment: &Moment) -> Ledger {
+        open(&prefix(&self.log, moment.length()), &ManualClock::at(moment.at()))
+    }
+
+    fn at(&self, as_of: AsOf) -> Moment {
+        self.ledger.moment(&caller(None, Duty::Auditor), Some(as_of)).unwrap()
+    }
+
+    fn length(&self) -> u64 {
+        self.log.length().borrow().0
+    }
+}
+
+fn text(answer: impl Debug) -> String {
+    format!("{answer:?}")
+}
+
+fn all(mut page: impl FnMut(u64) -> crate::Page<KeyView, u64>) -> Vec<KeyView> {
+    let (mut items, mut after) = (Vec::new(), Some(0));
+    while let Some(place) = after {
+        let found = page(place);
+        items.extend(found.items);
+        after = found.next;
+    }
+    items
+}
+
+fn same_keys(story: &Story, then: &Ledger, moment: &Moment, told: &str) {
+    let filters = [
+        KeyFilter::default(),
+        KeyFilter { status: Some(Status::Enabled), ..KeyFilter::default() },
+        KeyFilter { status: Some(Status::Expired), ..KeyFilter::default() },
+        KeyFilter { account: Some(Account::new("acme").unwrap()), ..KeyFilter::default() },
+        KeyFilter { expires_before: Some(moment.at().plus_secs(9)), ..KeyFilter::default() },
+    ];
+    for auditor in auditors() {
+        for (_, id, _) in &story.keys {
+            let (was, is) =
+                (then.key(&auditor, *id), story.ledger.key_as_of(&auditor, *id, moment));
+            assert_eq!(text(is), text(was), "{told}");
+        }
+        for filter in &filters {
+            let is =
+                all(|after| story.ledger.keys_as_of(&auditor, filter, after, 3, moment).unwrap());
+            let was = all(|after| then.keys(&auditor, filter, after, 4).unwrap());
+            assert_eq!(text(is), text(was), "{told} {filter:?}");
+        }
+    }
+    // Last, because it counts uses there.
+    for account in [None, Some("acme"), Some("umbrella")] {
+        let [auditor, verifier] = [Duty::Auditor, Duty::Verifier].map(|duty| caller(account, duty));
+        for (_, _, secret) in &story.keys {
+            let (secret, question) = (secret.reveal(), Question::default());
+            let is = story.ledger.verify_as_of(&auditor, secret, &question, moment);
+            assert_eq!(text(is), text(then.verify(&verifier, secret, &question)), "{told}");
+        }
+    }
+}
+
+fn same_report(story: &Story, then: &Ledger, moment: &Moment, dice: &mut Dice, told: &str) {
+    let start = Timestamp::from_micros(1_700_000_000_000_000);
+    let from = start.plus_secs(dice.roll(60));
+    let to = from.plus_secs(dice.roll(60));
+    for auditor in auditors() {
+        let held = |ledger: &Ledger, moment: &Moment| {
+            ledger.held(&auditor, None, (from, to), moment).unwrap()
+        };
+        let so_far = then.moment(&auditor, None).unwrap();
+        let was = held(then, &so_far);
+        assert_eq!(text(held(&story.ledger, moment)), text(&was), "{told} {from} {to}");
+        for Held { from: since, until, .. } in was {
+            assert!(from <= since && since < until && until <= to, "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn as_of_every_place_is_what_a_log_of_just_those_records_says() {
+    for seed in 0..60 {
+        let story = Story::random(seed, 40).await;
+        let mut dice = Dice(seed + 1);
+        for seq in 0..story.length() {
+            let moment = story.at(AsOf::Seq(Seq(seq)));
+            assert_eq!(moment.seq(), Some(Seq(seq)));
+            let then = story.then(&moment);
+            let told = format!("seed {seed} seq {seq}");
+            same_keys(&story, &then, &moment, &told);
+            same_report(&story, &then, &moment, &mut dice, &told);
+        }
+    }
+}
+
+#[tokio::test]
+async fn as_of_every_time_is_what_was_recorded_by_then_judged_then() {
+    for seed in 100..130 {
+        let story = Story::random(seed, 40).await;
+        let records = story.log.read(Seq(0), usize::MAX).unwrap();
+        let times: Vec<_> =
+            records.iter().map(|read| crate::decode(&read.bytes).unwrap().at).collect();
+        let mut dice = Dice(seed);
+        for second in 0..70 {
+            let time = times[0].plus_secs(second);
+            let auditor = caller(None, Duty::Auditor);
+            let moment = story.ledger.moment(&auditor, Some(AsOf::Time(time)));
+            if time > story.ledger.now() {
+                assert!(matches!(moment, Err(Error::InTheFuture)), "{moment:?}");
+                break;
+            }
+            let moment = moment.unwrap();
+            let by_then = times.iter().filter(|at| **at <= time).count() as u64;
+            assert_eq!((moment.length(), moment.at()), (Seq(by_then), time));
+            let then = story.then(&moment);
+            let told = format!("seed {seed} time {time}");
+            same_keys(&story, &then, &moment, &told);
+            same_report(&story, &then, &moment, &mut dice, &told);
+        }
+    }
+}
+
+/// The report as its words have it, a microsecond at a time: a key is held while a ledger of the
+/// records so far would let it pass.
+#[tokio::test]
+async fn a_key_is_held_just_when_it_would_have_passed() {
+    for seed in 200..220 {
+        let story = Story::random(seed, 30).await;
+        let auditor = caller(None, Duty::Auditor);
+        let now = story.ledger.now();
+        let moment = story.ledger.moment(&auditor, None).unwrap();
+        let held = story.ledger.held(&auditor, None, (Timestamp::MIN, now), &moment).unwrap();
+        for back in 0..90 {
+            let time = Timestamp::from_micros(now.micros() - back * 500_000 - 1);
+            let then = story.at(AsOf::Time(time));
+            for (_, id, secret) in &story.keys {
+                let question = Question::default();
+                let verified =
+                    story.ledger.verify_as_of(&auditor, secret.reveal(), &question, &then);
+                let spans = held.iter().filter(|held| held.key.id == *id);
+                let is_held = spans.filter(|held| held.from <= time && time < held.until).count();
+                let passes = verified.unwrap().verdict == Verdict::Valid;
+                assert_eq!(is_held, usize::from(passes), "seed {seed} {time} {id}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn before_the_first_record_there_was_nothing() {
+    let story = Story::random(1, 10).await;
+    let auditor = caller(None, Duty::Auditor);
+    let moment = story.at(AsOf::Time(Timestamp::from_secs(1_600_000_000)));
+    assert_eq!(moment.seq(), None);
+    let (_, id, secret) = &story.keys[0];
+    let unknown = story.ledger.key_as_of(&auditor, *id, &moment);
+    assert!(matches!(unknown, Err(Error::Refused(Refusal::UnknownKey))), "{unknown:?}");
+    let question = Question::default();
+    let verified = story.ledger.verify_as_of(&auditor, secret.reveal(), &question, &moment);
+    assert_eq!(verified.unwrap().verdict, Verdict::NotFound);
+    let page = story.ledger.keys_as_of(&auditor, &KeyFilter::default(), 0, 50, &moment).unwrap();
+    assert!(page.items.is_empty() && page.next.is_none());
+}
+
+#[tokio::test]
+async fn a_moment_that_is_not_there_is_refused() {
+    let story = Story::random(2, 10).await;
+    let auditor = caller(None, Duty::Auditor);
+    let find = |as_of| story.ledger.moment(&auditor, Some(as_of));
+    let end = story.length();
+    for beyond in [end, end + 1, u64::MAX] {
+        let refused = find(AsOf::Seq(Seq(beyond)));
+        assert!(
+            matches!(refused, Err(Error::BeyondTheLog { length }) if length == Seq(end)),
+            "{refused:?}"
+        );
+    }
+    let next = Timestamp::from_micros(story.ledger.now().micros() + 1);
+    assert!(find(AsOf::Time(story.ledger.now())).is_ok());
+    assert!(matches!(find(AsOf::Time(next)), Err(Error::InTheFuture)));
+    // A clock that was set back: what is recorded is no future.
+    story.clock.advance(-1_000_000);
+    assert!(find(AsOf::Seq(Seq(end - 1))).is_ok());
+    let last = story.at(AsOf::Seq(Seq(end - 1))).at();
+    assert_eq!(story.at(AsOf::Time(last)).seq(), Some(Seq(end - 1)));
+    let so_far = story.ledger.moment(&auditor, None).unwrap();
+    let far = Timestamp::MAX;
+    let held = story.ledger.held(&auditor, None, (Timestamp::MIN, far), &so_far).unwrap();
+    assert!(!held.is_empty());
+}
+
+#[tokio::test]
+async fn only_auditors_and_admins_ask_what_a_key_was_good_for() {
+    let story = Story::random(3, 10).await;
+    let (owner, _, secret) = &story.keys[0];
+    let account = owner.identity.scope.account().map(Account::as_str);
+    let moment = story.at(AsOf::Seq(Seq(story.length() - 1)));
+    let question = Question { permission: Permission::new("a.b").ok(), ..Question::default() };
+    let table = [
+        (Duty::Owner, false),
+        (Duty::Verifier, false),
+        (Duty::Worker, false),
+        (Duty::Auditor, true),
+        (Duty::Admin, true),
+    ];
+    for (duty, may) in table {
+        let asker = caller(account, duty);
+        let answer = story.ledger.verify_as_of(&asker, secret.reveal(), &question, &moment);
+        assert_eq!(answer.is_ok(), may, "{duty:?} {answer:?}");
+        let reads = story.ledger.moment(&asker, None).is_ok();
+        assert_eq!(reads, matches!(duty, Duty::Owner | Duty::Auditor | Duty::Admin), "{duty:?}");
+    }
+}
+
+/// Reads one key's chain, and only what is newer than the moment.
+#[tokio::test]
+async fn a_look_back_costs_what_the_key_did_since() {
+    let mut story = Story::new();
+    let owner = caller(Some("acme"), Duty::Owner);
+    let made = story.ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+    story.keys.push((owner.clone(), made.key.key.id, made.secret.unwrap()));
+    for _ in 0..10 {
+        for _ in 0..20 {
+            story.ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+        }
+        for change in [Change::Disable, Change::Enable] {
+            story.ledger.change(&owner, story.keys[0].1, change, Ask::default()).await.unwrap();
+        }
+    }
+    let key = story.ledger.state().table.get(story.keys[0].1).unwrap();
+    let last = story.length() - 1;
+    for (seq, cost) in [(last, 0), (last - 1, 2), (last - 2, 3), (last - 23, 4), (0, 21)] {
+        let moment = story.at(AsOf::Seq(Seq(seq)));
+        let (standing, read) = story.ledger.standing_at(&key, &moment).unwrap();
+        assert!(standing.is_some());
+        assert_eq!(read, cost, "{seq}");
+    }
+}
