@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::codec::{self, DecodeError, Interner};
 use crate::evidence::Evidence;
 use crate::history::History;
+use crate::noted::Notes;
 use crate::outcomes::{Outcomes, Secrets};
 use crate::pool::Pool;
 use crate::record::{Leaf, Record};
@@ -61,6 +62,8 @@ pub(crate) struct State {
     pub(crate) table: KeyTable,
     pub(crate) history: History,
     pub(crate) evidence: Evidence,
+    /// The table as one hash, as last noted.
+    pub(crate) notes: Notes,
     pub(crate) outcomes: Mutex<Outcomes>,
     pub(crate) secrets: Mutex<Secrets>,
     /// What new keys share with others.
@@ -93,6 +96,7 @@ impl State {
             table: KeyTable::new(),
             history: History::default(),
             evidence: Evidence::new(signing),
+            notes: Notes::default(),
             outcomes: Mutex::default(),
             secrets: Mutex::default(),
             pool: Mutex::default(),

@@ -22,6 +22,8 @@ pub(crate) struct Key {
     pub(crate) made: Arc<NewKey>,
     pub(crate) created_at: Timestamp,
     pub(crate) created_by: Subject,
+    /// That of its first record, for its row in the table's note.
+    pub(crate) salt: [u8; 16],
     state: RwLock<State>,
     pub(crate) uses: Uses,
 }
@@ -132,6 +134,7 @@ impl KeyTable {
                 made: Arc::clone(made),
                 created_at: record.at,
                 created_by: record.actor.subject.clone(),
+                salt: record.salt,
                 state: RwLock::new(State::created(made, record.at, seq, leaf)),
                 uses: Uses::default(),
             });

@@ -1,0 +1,244 @@
+//! The key table as one signed hash, and what it proves of a single key.
+//!
+//! Made off the writer's path, at most once a minute: the live table is walked, and a key that a
+//! later record has touched meanwhile is taken back along its links to what it was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{Record, Seq};
+use keys::{KeyId, Refusal};
+use parking_lot::Mutex;
+use tlog::{Hash, MemoryTree, Prover, leaf_hash};
+
+use crate::api::{Ask, Error};
+use crate::as_of::Moment;
+use crate::caller::{AUDIT, Caller, READ, Scope};
+use crate::evidence::Signed;
+use crate::ledger::Ledger;
+use crate::proofs::not_proved;
+use crate::row::Row;
+use crate::table::{Key, State};
+
+/// The least time between two notes.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Keys taken from the table under one hold of its lock.
+const SLICE: usize = 4096;
+/// The most records of one key that a proof holds.
+const MOST_RECORDS: usize = 10_000;
+
+/// The rows of all keys at one length of the log.
+struct Noted {
+    signed: Signed,
+    rows: Vec<Row>,
+    tree: MemoryTree,
+    made_at: Duration,
+}
+
+/// The last note that was made. One who needs a new one makes it while others wait.
+#[derive(Default)]
+pub(crate) struct Notes(Mutex<Option<Arc<Noted>>>);
+
+/// A row and the way from it to the table's root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowProof {
+    /// Its place among the rows, from 0.
+    pub index: u64,
+    /// The row.
+    pub row: Row,
+    /// The audit path, from its sibling up.
+    pub path: Vec<Hash>,
+}
+
+/// What the table's note says of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InTable {
+    /// Its row.
+    Row(RowProof),
+    /// It has none: the rows on either side of where it would be. One is missing at an end of
+    /// the table, both in an empty one.
+    Absent {
+        /// The last row before.
+        before: Option<RowProof>,
+        /// The first row after.
+        after: Option<RowProof>,
+    },
+}
+
+/// A record of a key, and the way from it to the checkpoint's root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proved {
+    /// Its place.
+    pub seq: Seq,
+    /// Its bytes.
+    pub entry: bytes::Bytes,
+    /// The audit path, from its sibling up.
+    pub path: Vec<Hash>,
+}
+
+/// A proof of a key's state, of its whole history, or that there is no such key.
+#[derive(Clone, Debug)]
+pub struct KeyProof {
+    /// The last checkpoint: the records are proved in its tree.
+    pub checkpoint: Signed,
+    /// The table's note; its size is at most the checkpoint's.
+    pub table: Signed,
+    /// The number of rows.
+    pub rows: u64,
+    /// What the note says.
+    pub in_table: InTable,
+    /// The key's records, oldest first.
+    pub records: Vec<Proved>,
+}
+
+impl Ledger {
+    /// The signed note of the key table, at most a minute old when the log has grown since.
+    /// Reads the log and takes its time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for auditors and admins of all accounts, [`Error::NotSigned`], or
+    /// a fault of the storage.
+    pub fn table_note(&self, caller: &Caller) -> Result<Signed, Error> {
+        caller.require_all(AUDIT)?;
+        Ok(self.noted()?.signed.clone())
+    }
+
+    /// Proves what `id` was, or that it was not, as of the table's note; and all of its records up
+    /// to `moment`. Reads the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownKey`] for a caller of one account: that there is no such key is proved to
+    /// auditors of all accounts only, because for another account's key the proof would be
+    /// missing. [`Error::TooLong`] for a key of more than 10,000 records, [`Error::NotSigned`], or
+    /// a fault of the storage.
+    pub fn prove_key(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        moment: &Moment,
+    ) -> Result<KeyProof, Error> {
+        caller.require(READ)?;
+        let key = match self.find(caller, id, &Ask::default()) {
+            Ok(key) => Some(key),
+            Err(Error::Refused(Refusal::UnknownKey)) if caller.identity.scope == Scope::All => None,
+            Err(error) => return Err(error),
+        };
+        let noted = self.noted()?;
+        let head = self.evidence().head();
+        let checkpoint = head.checkpoint.clone().ok_or(Error::NotSigned)?;
+        let records = key.map_or(Ok(Vec::new()), |key| self.records_of(&key, moment.length()))?;
+        let records = records.into_iter().map(|record| {
+            let path = head.inclusion(self.log(), record.seq).map_err(not_proved)?;
+            Ok(Proved { seq: record.seq, entry: record.bytes, path })
+        });
+        Ok(KeyProof {
+            checkpoint,
+            table: noted.signed.clone(),
+            rows: noted.rows.len() as u64,
+            in_table: noted.find(&Row::place(id))?,
+            records: records.collect::<Result<_, Error>>()?,
+        })
+    }
+
+    /// The stored records of `key` before place `end`, oldest first.
+    fn records_of(&self, key: &Key, end: Seq) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        for linked in self.chain(key) {
+            let seq = linked?.seq;
+            if seq < end {
+                if records.len() == MOST_RECORDS {
+                    return Err(Error::TooLong);
+                }
+                records.extend(self.log().read(seq, 1).map_err(Error::fault)?);
+            }
+        }
+        records.reverse();
+        Ok(records)
+    }
+
+    /// The table's last note, or a new one if it is time and the log has grown.
+    fn noted(&self) -> Result<Arc<Noted>, Error> {
+        let signing = self.signing()?;
+        // Held while a note is made: others wait for it, and do not make one too.
+        let mut last = self.state().notes.0.lock();
+        let now = self.state().clock.monotonic();
+        let size = self.state().size();
+        if let Some(noted) = last.as_ref()
+            && (noted.signed.size == size.0 || now.saturating_sub(noted.made_at) < INTERVAL)
+        {
+            return Ok(Arc::clone(noted));
+        }
+        let mut rows = Vec::new();
+        let mut place = 0;
+        loop {
+            let keys = self.state().table.slice(place, SLICE);
+            for key in &keys {
+                rows.extend(self.row(key, size)?);
+            }
+            place += keys.len();
+            if keys.len() < SLICE {
+                break;
+            }
+        }
+        rows.sort_unstable();
+        let tree: MemoryTree = rows.iter().map(|row| leaf_hash(&row.to_bytes())).collect();
+        let root = tree.root();
+        let text = format!("{}/table\n{size}\n{root}\n", signing.origin());
+        let note = signing.sign(&text).map_err(Error::fault)?.into();
+        let signed = Signed { note, size: size.0, root };
+        let noted = Arc::new(Noted { signed, rows, tree, made_at: now });
+        *last = Some(Arc::clone(&noted));
+        Ok(noted)
+    }
+
+    /// The row that `key` had after the first `size` records; `None` if it was made later.
+    fn row(&self, key: &Key, size: Seq) -> Result<Option<Row>, Error> {
+        let State { standing, head } = key.state();
+        if head.0 < size {
+            return Ok(Some(Row::of(key.made.id, &key.salt, &standing, head.1)));
+        }
+        // It was touched since; its links lead back.
+        let mut last = None;
+        for linked in self.chain(key) {
+            last = linked?.link.previous.filter(|(seq, _)| *seq < size);
+            if last.is_some() {
+                break;
+            }
+        }
+        let standing = self.states(key, size).next().transpose()?;
+        Ok(last
+            .zip(standing)
+            .map(|((_, leaf), standing)| Row::of(key.made.id, &key.salt, &standing, leaf)))
+    }
+}
+
+impl Noted {
+    fn find(&self, place: &[u8; 32]) -> Result<InTable, Error> {
+        let found = self.rows.binary_search_by(|row| row.key.cmp(place));
+        Ok(match found {
+            Ok(index) => InTable::Row(self.proof(index)?),
+            Err(index) => InTable::Absent {
+                before: index.checked_sub(1).map(|before| self.proof(before)).transpose()?,
+                after: (index < self.rows.len()).then(|| self.proof(index)).transpose()?,
+            },
+        })
+    }
+
+    fn proof(&self, index: usize) -> Result<RowProof, Error> {
+        let row = *self.rows.get(index).ok_or_else(|| Error::fault(NoRow))?;
+        let place = index as u64;
+        let path = Prover::new(&self.tree, self.tree.size()).inclusion(place);
+        Ok(RowProof { index: place, row, path: path.map_err(Error::fault)? })
+    }
+}
+
+/// A row was looked for that the table does not have: a fault of this module.
+#[derive(Debug, thiserror::Error)]
+#[error("the table has no such row")]
+struct NoRow;
+
+#[cfg(test)]
+#[path = "noted_tests.rs"]
+mod tests;

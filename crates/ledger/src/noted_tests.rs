@@ -1,0 +1,178 @@
+//! The table's note says what every key was, proves it, and proves that a key is not there.
+
+use eventlog::Log;
+use eventlog::memory::MemoryLog;
+use keys::{Revocation, Rotation, Standing};
+use tlog::verify_inclusion;
+
+use super::*;
+use crate::record::Leaf;
+use crate::testing::{ManualClock, caller, draft, open_with, owner};
+use crate::{Change, Changes, Duty, Options, Signing};
+
+struct Scene {
+    ledger: Ledger,
+    clock: Arc<ManualClock>,
+    keys: Vec<KeyId>,
+}
+
+async fn scene(keys: usize) -> Scene {
+    let clock = ManualClock::new();
+    let signing = Some(Arc::new(Signing::new("ledger.example.com/apikeys", [7; 32]).unwrap()));
+    let options = Options { signing, ..Options::default() };
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
+    let ledger = open_with(log, &clock, options).unwrap();
+    let mut made = Vec::new();
+    for _ in 0..keys {
+        let created = ledger.create(&owner(), draft(Some(1000)), Ask::default()).await.unwrap();
+        made.push(created.key.key.id);
+    }
+    Scene { ledger, clock, keys: made }
+}
+
+impl Scene {
+    async fn revoke(&self, key: KeyId) {
+        let revoke = Change::Revoke(Revocation::default());
+        self.ledger.change(&owner(), key, revoke, Ask::default()).await.unwrap();
+    }
+
+    fn prove(&self, key: KeyId) -> KeyProof {
+        let auditor = caller(None, Duty::Auditor);
+        let moment = self.ledger.moment(&auditor, None).unwrap();
+        self.ledger.prove_key(&auditor, key, &moment).unwrap()
+    }
+}
+
+/// The row that the records of a proof make, as far as the table's note reaches.
+fn row_of(key: KeyId, proof: &KeyProof) -> Row {
+    let noted = proof.records.iter().filter(|record| record.seq.0 < proof.table.size);
+    let records: Vec<_> =
+        noted.map(|proved| (&proved.entry, crate::decode(&proved.entry).unwrap())).collect();
+    let mut standing: Option<Standing> = None;
+    for (_, record) in &records {
+        standing = match (&record.event, standing) {
+            (keys::Event::Created(made), None) => Some(Standing::created(made, record.at)),
+            (keys::Event::Created(made), Some(old)) => {
+                let until = made.replaces.as_ref().unwrap().valid_until;
+                Some(old.replaced(made.id, until, record.at))
+            }
+            (event, standing) => Some(standing.unwrap().after(event, record.at)),
+        };
+    }
+    let salt = records.first().unwrap().1.salt;
+    Row::of(key, &salt, &standing.unwrap(), Leaf::of(records.last().unwrap().0))
+}
+
+fn assert_in_table(proof: &KeyProof, row: &RowProof) {
+    let leaf = leaf_hash(&row.row.to_bytes());
+    verify_inclusion(&leaf, row.index, proof.rows, &row.path, &proof.table.root).unwrap();
+}
+
+fn assert_records(proof: &KeyProof) {
+    for Proved { seq, entry, path } in &proof.records {
+        let (leaf, tree) = (leaf_hash(entry), &proof.checkpoint);
+        verify_inclusion(&leaf, seq.0, tree.size, path, &tree.root).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_key_is_proved_as_its_records_make_it() {
+    let mut scene = scene(30).await;
+    scene.revoke(scene.keys[3]).await;
+    for place in [5, 6] {
+        let rotation = Rotation::new(60).unwrap();
+        let (ledger, changes) = (&scene.ledger, Changes::default());
+        let old = scene.keys[place];
+        let new = ledger.rotate(&owner(), old, changes, rotation, Ask::default()).await.unwrap();
+        scene.keys.push(new.key.key.id);
+    }
+    for key in &scene.keys {
+        let proof = scene.prove(*key);
+        let InTable::Row(row) = &proof.in_table else { panic!("{key} is there") };
+        assert_eq!(row.row, row_of(*key, &proof));
+        assert_in_table(&proof, row);
+        assert_records(&proof);
+    }
+    let proof = scene.prove(scene.keys[0]);
+    assert_eq!((proof.table.size, proof.rows), (33, 32));
+    let key = scene.ledger.signing_keys().unwrap().newest().clone();
+    let note = tlog::note::open(proof.table.note.as_bytes(), &[key]).unwrap();
+    assert_eq!(
+        note.text(),
+        format!("ledger.example.com/apikeys/table\n33\n{}\n", proof.table.root)
+    );
+}
+
+#[tokio::test]
+async fn a_note_lives_a_minute_and_says_what_was_true_then() {
+    let scene = scene(5).await;
+    let before = scene.prove(scene.keys[1]);
+    scene.revoke(scene.keys[1]).await;
+    let after = scene.prove(scene.keys[1]);
+    assert_eq!(after.table, before.table);
+    assert_eq!((after.records.len(), before.records.len()), (2, 1));
+    let InTable::Row(row) = &after.in_table else { panic!("it is there") };
+    assert_eq!(row.row, row_of(scene.keys[1], &after), "as of the note, not revoked");
+    scene.clock.advance(61);
+    let later = scene.prove(scene.keys[1]);
+    assert_eq!((before.table.size, later.table.size), (5, 6));
+    assert_ne!(later.in_table, after.in_table);
+}
+
+/// The table is walked while the writer goes on: a key touched meanwhile is taken back.
+#[tokio::test]
+async fn a_key_is_taken_back_to_what_it_was() {
+    let scene = scene(4).await;
+    let table = &scene.ledger.state().table;
+    let rows = |size| {
+        let keys = table.slice(0, 100);
+        let rows = keys.iter().filter_map(|key| scene.ledger.row(key, Seq(size)).unwrap());
+        rows.collect::<Vec<_>>()
+    };
+    let mut seen = vec![rows(4)];
+    for key in [2, 0, 2] {
+        let change = if seen.len() == 3 { Change::Enable } else { Change::Disable };
+        let key = scene.keys[key];
+        scene.ledger.change(&owner(), key, change, Ask::default()).await.unwrap();
+        seen.push(rows(4 + seen.len() as u64));
+    }
+    for (more, expected) in seen.iter().enumerate() {
+        assert_eq!(rows(4 + more as u64), *expected, "{more}");
+    }
+    assert_eq!(rows(2).len(), 2);
+    assert_eq!(rows(0).len(), 0);
+}
+
+#[tokio::test]
+async fn that_there_is_no_such_key_is_proved_by_its_neighbours() {
+    let empty = scene(0).await.prove(KeyId::from_bytes([1; 16]));
+    assert_eq!(empty.in_table, InTable::Absent { before: None, after: None });
+    assert_eq!((empty.rows, empty.table.root), (0, tlog::empty_root()));
+    let scene = scene(9).await;
+    for byte in 0..40 {
+        let absent = KeyId::from_bytes([byte; 16]);
+        let proof = scene.prove(absent);
+        let InTable::Absent { before, after } = &proof.in_table else { panic!("there is none") };
+        let place = Row::place(absent);
+        for row in [before, after].into_iter().flatten() {
+            assert_in_table(&proof, row);
+        }
+        assert!(before.as_ref().is_none_or(|row| row.row.key < place));
+        assert!(after.as_ref().is_none_or(|row| place < row.row.key));
+        let next = before.as_ref().map_or(0, |row| row.index + 1);
+        assert_eq!(after.as_ref().map_or(proof.rows, |row| row.index), next);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_of_one_account_is_proved_nothing_of_another() {
+    let scene = scene(2).await;
+    let stranger = caller(Some("other"), Duty::Owner);
+    let moment = scene.ledger.moment(&stranger, None).unwrap();
+    for key in [scene.keys[0], KeyId::from_bytes([1; 16])] {
+        let refused = scene.ledger.prove_key(&stranger, key, &moment);
+        assert!(matches!(refused, Err(Error::Refused(Refusal::UnknownKey))), "{refused:?}");
+    }
+    assert!(matches!(scene.ledger.table_note(&stranger), Err(Error::Forbidden)));
+    assert!(scene.ledger.prove_key(&owner(), scene.keys[0], &moment).is_ok());
+}
