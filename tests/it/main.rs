@@ -12,6 +12,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod as_of;
 mod auth;
 mod bad_start;
 mod cli;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use ledger::AsOf;
 
 use crate::command::Command;
 
@@ -64,6 +65,14 @@ pub(crate) struct Json {
     /// Print JSON
     #[arg(long, env = "KEYLEDGER_JSON", help_heading = "Output")]
     pub(crate) json: bool,
+}
+
+/// A moment to look back to.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct LookBack {
+    /// As it was right after this record (`seq:N`), or at this time
+    #[arg(long, value_name = "seq:N|TIME")]
+    pub(crate) as_of: Option<AsOf>,
 }
 
 /// Reads the command line. Help, versions and misuse end the process here, as clap has it.

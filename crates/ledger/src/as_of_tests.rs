@@ -127,7 +127,10 @@ fn same_keys(story: &Story, then: &Ledger, moment: &Moment, told: &str) {
             let is =
                 all(|after| story.ledger.keys_as_of(&auditor, filter, after, 3, moment).unwrap());
             let was = all(|after| then.keys(&auditor, filter, after, 4).unwrap());
-            assert_eq!(text(is), text(was), "{told} {filter:?}");
+            assert_eq!(text(&is), text(was), "{told} {filter:?}");
+            if let Some(status) = filter.status {
+                assert!(is.iter().all(|view| view.status == status), "{told} {filter:?}");
+            }
         }
     }
     // Last, because it counts uses there.

@@ -237,6 +237,9 @@ impl From<ledger::Error> for ApiError {
                 return ApiError::new(Code::InvalidRequest, detail);
             }
             ledger::Error::NotSigned => Code::NotFound,
+            ledger::Error::InTheFuture => {
+                return ApiError::field("as_of", "must not lie in the future");
+            }
             ledger::Error::AccountRequired => Code::AccountRequired,
             ledger::Error::TooLong => Code::TooLong,
             ledger::Error::IdempotencyMismatch => Code::IdempotencyMismatch,

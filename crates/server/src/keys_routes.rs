@@ -6,10 +6,11 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::{KeyId, Rotation};
-use ledger::KeyFilter;
+use ledger::{KeyFilter, KeyView};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::as_of::{LookBack, Placed, look_back};
 use crate::ask::{Asked, receipt};
 use crate::auth::Reader;
 use crate::extract::{Path, Query, field, limit, parse};
@@ -106,6 +107,9 @@ pub(crate) struct ListKeys {
     expires_before: Option<String>,
     /// The tenant, for tokens of all accounts.
     account: Option<String>,
+    /// As they were at this time, or right after this record (`seq:N`). A cursor goes on at every
+    /// moment; to be sure that all pages are of the same, name the `seq:N` of the first one.
+    as_of: Option<String>,
     /// At most so many: 1 to 500, default 50.
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
@@ -118,7 +122,7 @@ pub(crate) struct ListKeys {
     path = "/v1/keys",
     tag = "keys",
     params(ListKeys),
-    responses((status = 200, body = wire::Page<Key>)),
+    responses((status = 200, body = Placed<wire::Page<Key>>)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -140,10 +144,20 @@ pub(crate) async fn list(
         q: asked.q.map(Into::into),
         expires_before: parse("expires_before", asked.expires_before.as_deref())?,
     };
-    let page = app.ledger().keys(&who.caller, &filter, after, limit)?;
+    let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
+        let page = app.ledger().keys(&who.caller, &filter, after, limit)?;
+        return Ok(wire::json(StatusCode::OK, &Placed::now(listed(&page))));
+    };
+    let (page, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
+        ledger.keys_as_of(caller, &filter, after, limit, moment)
+    })
+    .await?;
+    Ok(wire::json(StatusCode::OK, &Placed::then(listed(&page), &moment)))
+}
+
+fn listed(page: &ledger::Page<KeyView, u64>) -> wire::Page<Key<'_>> {
     let items = page.items.iter().map(Key::new).collect();
-    let page = wire::Page { items, next_cursor: page.next.map(cursor::of_keys) };
-    Ok(wire::json(StatusCode::OK, &page))
+    wire::Page { items, next_cursor: page.next.map(cursor::of_keys) }
 }
 
 /// A query without parameters.
@@ -152,17 +166,37 @@ pub(crate) async fn list(
 pub(crate) struct Nothing {}
 
 /// Shows a key
-#[utoipa::path(get, path = "/v1/keys/{id}", tag = "keys", responses((status = 200, body = Key)))]
+///
+/// One that was not there yet at `as_of` is 404. `last_used_at` is null as of the past: the log
+/// does not hold uses.
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}",
+    tag = "keys",
+    params(LookBack),
+    responses((status = 200, body = Placed<Key>)),
+)]
 pub(crate) async fn one(
     State(app): State<App>,
     who: Reader,
     Path(id): Path<KeyId>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(asked): Query<LookBack>,
 ) -> Result<Response, ApiError> {
-    let view = app.ledger().key(&who.caller, id)?;
-    let mut response = wire::json(StatusCode::OK, &Key::new(&view));
+    let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
+        let view = app.ledger().key(&who.caller, id)?;
+        return Ok(shown(&view, &Placed::now(Key::new(&view))));
+    };
+    let (view, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
+        ledger.key_as_of(caller, id, moment)
+    })
+    .await?;
+    Ok(shown(&view, &Placed::then(Key::new(&view), &moment)))
+}
+
+fn shown(view: &KeyView, answer: &Placed<Key<'_>>) -> Response {
+    let mut response = wire::json(StatusCode::OK, answer);
     wire::tag(&mut response, view.standing.revision);
-    Ok(response)
+    response
 }
 
 /// Lists every event of a key, oldest first

@@ -7,6 +7,7 @@
 //! One file per group of endpoints; [`Site`] is the request layer around all of them. A dialect is
 //! one more file, in `dialects`.
 
+mod as_of;
 mod ask;
 pub mod auth;
 mod authorize;

@@ -10,6 +10,7 @@ use ledger::{Held, Seq};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::as_of::{Placed, look_back};
 use crate::auth::{AUDIT, Reader};
 use crate::extract::{Query, parse};
 use crate::health::blocking;
@@ -29,6 +30,8 @@ pub(crate) struct Between {
     to: Option<String>,
     /// The tenant, for tokens of all accounts.
     account: Option<String>,
+    /// As far as it was on record at this time, or right after this record (`seq:N`).
+    as_of: Option<String>,
 }
 
 /// Who held which active key.
@@ -78,7 +81,7 @@ impl<'a> HeldKey<'a> {
     path = "/v1/report/access",
     tag = "events",
     params(Between),
-    responses((status = 200, body = Access)),
+    responses((status = 200, body = Placed<Access>)),
 )]
 pub(crate) async fn access(
     State(app): State<App>,
@@ -94,10 +97,15 @@ pub(crate) async fn access(
         return Err(ApiError::field("to", "must not lie before from"));
     }
     let account = parse("account", asked.account.as_deref())?;
-    let ledger = app.ledger().clone();
-    let held = blocking(move || ledger.held(&who.caller, account.as_ref(), from, to)).await?;
+    let as_of = parse("as_of", asked.as_of.as_deref())?;
+    let (held, moment) = look_back(&app, who.caller, as_of, move |ledger, caller, moment| {
+        ledger.held(caller, account.as_ref(), (from, to), moment)
+    })
+    .await?;
     let items = held.iter().map(HeldKey::new).collect();
-    Ok(wire::json(StatusCode::OK, &Access { from: Time(from), to: Time(to), items }))
+    let access = Access { from: Time(from), to: Time(to), items };
+    let answer = if as_of.is_some() { Placed::then(access, &moment) } else { Placed::now(access) };
+    Ok(wire::json(StatusCode::OK, &answer))
 }
 
 /// At which place.

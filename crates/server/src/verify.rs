@@ -5,43 +5,58 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use keys::{Dialect, Verdict};
+use keys::Dialect;
 use ledger::{Caller, Identity, Origin};
 
-use crate::auth::{Authenticated, VERIFY};
-use crate::extract::{json, query, read_body};
-use crate::keys_routes::Nothing;
-use crate::wire::{self, KeyRef, Verify};
+use crate::as_of::{LookBack, Placed, look_back};
+use crate::auth::{AUDIT, Authenticated, VERIFY};
+use crate::extract::{json, parse, query, read_body};
+use crate::wire::{self, Verify};
 use crate::{ApiError, App};
 
 /// Says whether a presented key may be used
 ///
 /// Always 200; `code` is the first that holds.
+///
+/// With `as_of`, in the query or in the body, it says whether the key would have been good then:
+/// for roles `auditor` and `admin`. That counts no use and is never `USAGE_EXCEEDED`, because the
+/// log does not hold uses; a key that was not there yet is `NOT_FOUND`, and `log_size` is how long
+/// the log was.
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",
     tag = "verify",
+    params(LookBack),
     request_body = Verify,
-    responses((status = 200, body = wire::Verified)),
+    responses((status = 200, body = Placed<wire::Verified>)),
 )]
 pub(crate) async fn verify(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = Authenticated::of(&parts, &app)?;
-    who.require(VERIFY)?;
+    if who.require(VERIFY).is_err() {
+        who.require(AUDIT)?;
+    }
     let bytes = read_body(body).await?;
-    let Nothing {} = query(parts.uri.query())?;
+    let LookBack { as_of } = query(parts.uri.query())?;
     let asked: Verify<'_> = json(&bytes)?;
-    let question = asked.question()?;
     let caller = unrecorded(&who.token.identity);
-    let verified = app.ledger().verify(&caller, &asked.key, &question)?;
-    let answer = wire::Verified {
-        valid: verified.verdict == Verdict::Valid,
-        code: verified.verdict.as_str(),
-        key: verified.key.as_deref().map(|key| KeyRef::new(key, verified.expires_at)),
-        remaining_today: verified.remaining_today,
-        log_size: verified.log_size.0,
+    let as_of = match (as_of.as_deref(), asked.as_of.as_deref()) {
+        (None, None) => {
+            who.require(VERIFY)?;
+            let verified = app.ledger().verify(&caller, &asked.key, &asked.question()?)?;
+            return Ok(wire::json(StatusCode::OK, &wire::Verified::new(&verified)));
+        }
+        (Some(_), Some(_)) => Err(ApiError::field("as_of", "must be sent once")),
+        (asked, None) | (None, asked) => parse("as_of", asked),
     };
-    Ok(wire::json(StatusCode::OK, &answer))
+    who.require(AUDIT)?;
+    let (as_of, question, presented) = (as_of?, asked.question()?, asked.key.into_owned());
+    let (verified, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
+        ledger.verify_as_of(caller, &presented, &question, moment)
+    })
+    .await?;
+    let answer = wire::Verified::new(&verified);
+    Ok(wire::json(StatusCode::OK, &Placed::then(answer, &moment)))
 }
 
 /// A caller for what leaves no record, and so needs no origin.

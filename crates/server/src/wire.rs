@@ -7,7 +7,7 @@ mod request;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use keys::Timestamp;
+use keys::{Timestamp, Verdict};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -83,6 +83,18 @@ pub(crate) struct Verified<'a> {
     pub(crate) remaining_today: Option<u32>,
     /// The length of the log that this answer has seen.
     pub(crate) log_size: u64,
+}
+
+impl<'a> Verified<'a> {
+    pub(crate) fn new(verified: &'a ledger::Verified) -> Verified<'a> {
+        Verified {
+            valid: verified.verdict == Verdict::Valid,
+            code: verified.verdict.as_str(),
+            key: verified.key.as_deref().map(|key| KeyRef::new(key, verified.expires_at)),
+            remaining_today: verified.remaining_today,
+            log_size: verified.log_size.0,
+        }
+    }
 }
 
 /// What recording due keys answers.

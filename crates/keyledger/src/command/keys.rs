@@ -22,6 +22,7 @@ use crate::print::{self, cell};
 Examples:
   keyledger keys create --name ci --permission orders.read --ttl 90d
   keyledger keys list --status enabled
+  keyledger keys list --as-of 2026-01-02T14:03:00Z
   keyledger keys rotate ID --overlap 1h
   keyledger keys revoke ID --reason-code compromised
   keyledger keys verify - --permission orders.read < key.txt")]

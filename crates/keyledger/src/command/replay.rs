@@ -1,16 +1,15 @@
 //! `keyledger replay`: rebuilds the table of keys from a stopped data directory.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use eventlog::{Log, Seq};
 use keys::Timestamp;
-use ledger::{KeyFilter, KeyView, Ledger, Options};
+use ledger::{AsOf, KeyFilter, KeyView, Ledger, Moment, Options};
 use serde_json::{Value, json};
 
-use super::stored::{Prefix, Stored, Then, auditor, record_at};
+use super::stored::{Prefix, Stored, Then, auditor};
 use crate::arguments::{Bearer, Json, Remote};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
@@ -32,7 +31,7 @@ pub(crate) struct Replay {
     stored: Stored,
     /// Stop after this record (`seq:N`), or after the last one recorded by this time
     #[arg(long, value_name = "seq:N|TIME")]
-    until: Option<Until>,
+    until: Option<AsOf>,
     /// Hold the digest against that of the server here
     #[arg(long)]
     url: Option<String>,
@@ -42,40 +41,13 @@ pub(crate) struct Replay {
     json: Json,
 }
 
-/// Where a replay ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
-    /// After that record.
-    Seq(Seq),
-    /// After the last one recorded by then.
-    Time(Timestamp),
-}
-
-impl FromStr for Until {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Until, String> {
-        let wrong = || "write it as seq:1000 or 2026-01-02T03:04:05Z".to_owned();
-        match text.strip_prefix("seq:") {
-            Some(seq) => seq.parse().map(|seq| Until::Seq(Seq(seq))).map_err(|_| wrong()),
-            None => text.parse().map(Until::Time).map_err(|_| wrong()),
-        }
-    }
-}
-
 /// How many keys are taken from the table at once.
 const CHUNK: usize = 500;
 
 pub(crate) fn run(asked: &Replay) -> Result<Exit> {
     let log = Arc::new(asked.stored.open()?);
     let size = *log.length().borrow();
-    let length = length(&*log, size, asked.until)?;
-    let last = length.0.checked_sub(1).map(|last| record_at(&*log, Seq(last)).map(|last| last.at));
-    let last = last.transpose()?.unwrap_or(Timestamp::MIN);
-    let then = match asked.until {
-        Some(Until::Time(time)) => time.max(last),
-        Some(Until::Seq(_)) | None => last,
-    };
+    let (length, then) = end(&*log, size, asked.until)?;
     let mut progress = Progress::new("records applied:");
     let prefix = Arc::new(Prefix::new(Arc::clone(&log), length));
     let options = Options { clock: Arc::new(Then(then)), ..Options::default() };
@@ -112,25 +84,16 @@ impl Replay {
     }
 }
 
-/// How many records a replay takes.
-fn length(log: &dyn Log, size: Seq, until: Option<Until>) -> Result<Seq> {
-    match until {
-        None => Ok(size),
-        Some(Until::Seq(seq)) if seq < size => Ok(seq.next()),
-        Some(Until::Seq(_)) => Err(anyhow!("the log has {size} records, from seq:0 on")),
-        Some(Until::Time(time)) => {
-            // The recorded time never goes backwards along the log.
-            let (mut low, mut high) = (0, size.0);
-            while low < high {
-                let middle = low.midpoint(high);
-                if record_at(log, Seq(middle))?.at <= time {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
-            }
-            Ok(Seq(low))
+/// Where a replay ends: how many records it takes, and the time it stands at then.
+fn end(log: &dyn Log, size: Seq, until: Option<AsOf>) -> Result<(Seq, Timestamp)> {
+    let last = || size.get().checked_sub(1).map(|last| AsOf::Seq(Seq(last)));
+    let Some(as_of) = until.or_else(last) else { return Ok((size, Timestamp::MIN)) };
+    match Moment::find(log, size, as_of) {
+        Ok(moment) => Ok((moment.length(), moment.at())),
+        Err(ledger::Error::BeyondTheLog { .. }) => {
+            Err(anyhow!("the log has {size} records, from seq:0 on"))
         }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -183,18 +146,4 @@ fn row_json(view: &KeyView) -> Value {
         "expires_at": view.standing.expires_at.map(|at| at.to_string()),
         "replaced_by": view.standing.replaced_by.map(|id| id.to_string()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_is_a_place_or_a_time() {
-        assert_eq!("seq:7".parse(), Ok(Until::Seq(Seq(7))));
-        assert!(matches!("2026-01-02T03:04:05Z".parse(), Ok(Until::Time(_))));
-        for bad in ["", "7", "seq:", "seq:-1", "yesterday"] {
-            assert!(bad.parse::<Until>().is_err(), "{bad}");
-        }
-    }
 }

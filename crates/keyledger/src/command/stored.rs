@@ -118,10 +118,3 @@ pub(crate) fn auditor() -> Result<Caller> {
     let identity = Identity { subject, scope: Scope::All, duties, via };
     Ok(Caller { identity: Arc::new(identity), dialect: Dialect::Native, origin: Origin::default() })
 }
-
-/// The record at a place, decoded.
-pub(crate) fn record_at(log: &dyn Log, seq: Seq) -> Result<ledger::Record> {
-    let read = log.read(seq, 1)?;
-    let bytes = &read.first().with_context(|| format!("there is no record {seq}"))?.bytes;
-    ledger::decode(bytes).with_context(|| format!("record {seq} is damaged"))
-}

@@ -208,6 +208,9 @@ pub(crate) struct Verify<'a> {
     /// The environment it would be used in; not checked if missing.
     #[serde(borrow)]
     environment: Option<Cow<'a, str>>,
+    /// The time, or the record (`seq:N`), as of which it is asked; now if missing.
+    #[serde(borrow)]
+    pub(crate) as_of: Option<Cow<'a, str>>,
 }
 
 impl Verify<'_> {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::Value;
 
-use crate::arguments::{Json, Remote};
+use crate::arguments::{Json, LookBack, Remote};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::print::{self, Table, cell};
@@ -15,6 +15,7 @@ use crate::print::{self, Table, cell};
 Examples:
   keyledger keys list
   keyledger keys list --status enabled --expires-before 2030-01-01T00:00:00Z
+  keyledger keys list --status enabled --as-of 2026-01-02T14:03:00Z
   keyledger keys list --owner ann --json")]
 pub(super) struct List {
     /// `enabled`, `disabled`, `expired` or `revoked`
@@ -51,6 +52,8 @@ pub(super) struct List {
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
     #[command(flatten)]
+    moment: LookBack,
+    #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
     json: Json,
@@ -69,6 +72,7 @@ impl List {
             .query("q", self.q.as_ref())
             .query("expires_before", self.expires_before.as_ref())
             .query("account", self.account.as_ref())
+            .query("as_of", self.moment.as_of)
     }
 }
 

@@ -4,16 +4,23 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{path, print_key};
-use crate::arguments::{Json, Remote};
+use crate::arguments::{Json, LookBack, Remote};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::print;
 
-/// Show one key
+/// Show one key, as it is or as it was
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyledger keys show ID
+  keyledger keys show ID --as-of seq:1000
+  keyledger keys show ID --as-of 2026-01-02T14:03:00Z")]
 pub(super) struct Show {
     /// The key's id
     id: String,
+    #[command(flatten)]
+    moment: LookBack,
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
@@ -21,7 +28,8 @@ pub(super) struct Show {
 }
 
 pub(super) fn run(asked: &Show) -> Result<Exit> {
-    let key = Client::new(&asked.remote)?.call(Call::get(path(&asked.id, "")))?;
+    let call = Call::get(path(&asked.id, "")).query("as_of", asked.moment.as_of);
+    let key = Client::new(&asked.remote)?.call(call)?;
     if asked.json.json {
         print::json(&key)?;
     } else {

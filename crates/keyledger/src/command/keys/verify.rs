@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Body, print_key};
-use crate::arguments::{Json, Remote};
+use crate::arguments::{Json, LookBack, Remote};
 use crate::client::{Call, Client};
 use crate::exit::{Exit, misuse};
 use crate::print::{self, cell};
@@ -15,11 +15,15 @@ use crate::print::{self, cell};
 /// The most that is read from stdin; no key is nearly so long.
 const LONGEST: u64 = 4_096;
 
-/// Ask whether a key may be used; exit code 1 if not
+/// Ask whether a key may be used, or might have been; exit code 1 if not
 #[derive(Args, Debug)]
 #[command(after_help = "\
+With --as-of, for auditors and admins, it says whether the key would have been good then. Uses are
+not in the log: that counts none, and knows of no daily limit.
+
 Examples:
   keyledger keys verify - < key.txt
+  keyledger keys verify - --as-of 2026-01-02T14:03:00Z < key.txt
   keyledger keys verify - --permission orders.read --ip 203.0.113.7 < key.txt")]
 pub(super) struct Verify {
     /// The key, or `-` to read it from stdin, where no list of processes shows it
@@ -37,6 +41,8 @@ pub(super) struct Verify {
     #[arg(long)]
     environment: Option<String>,
     #[command(flatten)]
+    moment: LookBack,
+    #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
     json: Json,
@@ -51,7 +57,8 @@ pub(super) fn run(asked: &Verify) -> Result<Exit> {
         .with("project", asked.project.clone())
         .with("environment", asked.environment.clone())
         .done();
-    let answer = Client::new(&asked.remote)?.call(Call::post("/v1/keys/verify", &body))?;
+    let call = Call::post("/v1/keys/verify", &body).query("as_of", asked.moment.as_of);
+    let answer = Client::new(&asked.remote)?.call(call)?;
     let valid = answer.get("valid").and_then(Value::as_bool).context("there is no verdict")?;
     if asked.json.json {
         print::json(&answer)?;
