@@ -38,6 +38,14 @@ impl Kept {
         Ok(Kept { signing, is_new: true })
     }
 
+    /// As [`Kept::find`]; a log that has no key yet gets this name, one that has keeps its own.
+    pub(crate) fn find_or_name(data: &Path, origin: &str) -> Result<Kept> {
+        match find(data)? {
+            Some(signing) => Ok(Kept { signing, is_new: false }),
+            None => Kept::find(data, Some(origin)),
+        }
+    }
+
     /// Sees to it that the key is in its file, on stable storage. A log with records that lost
     /// its key gets another only if its operator accepts that.
     pub(crate) fn keep(&self, data: &Path, length: Seq, accept_rollback: bool) -> Result<()> {

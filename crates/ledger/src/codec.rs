@@ -137,9 +137,8 @@ pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
 ///
 /// [`DecodeError`], for bytes that [`encode_access`] never gave.
 pub(crate) fn decode_access(bytes: &[u8], interner: &mut Interner) -> Result<Access, DecodeError> {
-    let body = match bytes.split_first() {
-        Some((&ACCESS_VERSION, body)) => body,
-        Some(_) | None => return Err(DecodeError::Version),
+    let Some((&ACCESS_VERSION, body)) = bytes.split_first() else {
+        return Err(DecodeError::Version);
     };
     let (stored, used): (access_v1::AccessV1<'_>, usize) =
         bincode::serde::borrow_decode_from_slice(body, config())

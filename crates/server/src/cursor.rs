@@ -9,6 +9,7 @@ use crate::ApiError;
 const KEYS: u8 = b'k';
 const UP: u8 = b'u';
 const DOWN: u8 = b'd';
+const ACCESSES: u8 = b'a';
 
 fn write(kind: u8, place: u64) -> String {
     let mut bytes = [kind; 9];
@@ -58,6 +59,20 @@ pub(crate) fn events(text: &str) -> Result<Walk, ApiError> {
     }
 }
 
+/// The cursor of a list of who read the trail.
+pub(crate) fn of_accesses(seq: Seq) -> String {
+    write(ACCESSES, seq.0)
+}
+
+/// The place in a list of who read the trail; its start without a cursor.
+pub(crate) fn accesses(text: Option<&str>) -> Result<Seq, ApiError> {
+    match text.map(read).transpose()? {
+        None => Ok(Seq(0)),
+        Some((ACCESSES, place)) => Ok(Seq(place)),
+        Some(_) => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -71,7 +86,9 @@ mod tests {
             for walk in [Walk::Up(Seq(place)), Walk::Down(Seq(place))] {
                 prop_assert_eq!(events(&of_events(walk)).ok(), Some(walk));
             }
+            prop_assert_eq!(accesses(Some(&of_accesses(Seq(place)))).ok(), Some(Seq(place)));
             prop_assert!(events(&of_keys(place)).is_err());
+            prop_assert!(accesses(Some(&of_keys(place))).is_err());
         }
 
         #[test]

@@ -5,10 +5,11 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use ledger::{Caller, Entry, EventFilter, Ledger, Page, Seq, Walk};
+use ledger::{Caller, Entry, EventFilter, Ledger, Page, Range, Reading, Seq, Walk};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::access::range_of;
 use crate::auth::Reader;
 use crate::extract::{Path, Place, Query, limit, parse};
 use crate::health::blocking;
@@ -137,10 +138,14 @@ pub(crate) async fn list(
     let mut walk = asked.walk()?;
     let tour = Tour { caller: who.caller, filter: asked.filter()?, after: asked.after.map(Seq) };
     if let Some(format) = export::wanted(&headers) {
+        let from = tour.after.map_or(Seq(0), Seq::next);
+        let range = Range { from, ..range_for(&tour.filter) };
+        app.record(&tour.caller, Reading::Events, range).await?;
         let most = asked.limit.map(|_| most);
         return export::stream(&app, tour, walk, most, format, who.expires_at).await;
     }
     let ledger = app.ledger().clone();
+    let (caller, asked_for) = (tour.caller.clone(), range_for(&tour.filter));
     let (items, next) = blocking(move || {
         let mut items = Vec::new();
         for _ in 0..MOST_READS {
@@ -157,6 +162,8 @@ pub(crate) async fn list(
         Ok((items, Some(walk)))
     })
     .await?;
+    let Range { from, until, .. } = range_of(items.iter());
+    app.record(&caller, Reading::Events, Range { from, until, ..asked_for }).await?;
     let shown_for = parse("key", asked.key.as_deref())?;
     let items = items.iter().map(|entry| Event::for_key(entry, shown_for)).collect();
     let page = wire::Page { items, next_cursor: next.map(cursor::of_events) };
@@ -178,8 +185,15 @@ pub(crate) async fn one(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
     let ledger = app.ledger().clone();
-    let entry = found(move || ledger.event(&who.caller, seq)).await?;
+    let caller = who.caller.clone();
+    let entry = found(move || ledger.event(&caller, seq)).await?;
+    app.record(&who.caller, Reading::Event, range_of(std::iter::once(&entry))).await?;
     Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
+}
+
+/// What an account's or a key's events are recorded as.
+pub(crate) fn range_for(filter: &EventFilter) -> Range {
+    Range { account: filter.account.clone(), key: filter.key, ..Range::default() }
 }
 
 /// What was asked of an event: one that is not there, or not for the caller, is not found.

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use ledger::Seq;
+use ledger::{Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
 use tlog::{Hash, TileIndex, TilePath};
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +27,7 @@ use crate::{ApiError, App, Code};
 const LOG: &str = "/log/";
 
 /// A text that changes with every commit.
-fn fresh(text: String) -> Response {
+pub(crate) fn fresh(text: String) -> Response {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     let mut response = wire::typed(StatusCode::OK, kind, Body::from(text));
     let no_cache = HeaderValue::from_static("no-cache");
@@ -70,19 +70,36 @@ pub(crate) async fn keys(
     Ok(fresh(app.ledger().signing_keys()?.to_string()))
 }
 
-/// The tile that a URL's path names; unknown paths and tiles are alike.
-fn tile_of(path: &str) -> Result<TilePath, ApiError> {
-    let rest = path.strip_prefix(LOG).unwrap_or_default();
-    rest.parse().map_err(|_| ApiError::new(Code::NotFound, "this is not the path of a tile"))
+/// The tile that a URL's path names after `log`.
+pub(crate) fn tile_of(log: &str, path: &str) -> Result<TilePath, ApiError> {
+    path.strip_prefix(log).unwrap_or_default().parse().map_err(|_| no_tile())
 }
 
-fn tile_answer(bytes: Option<Vec<u8>>, index: TileIndex) -> Result<Response, ApiError> {
-    let bytes = bytes
-        .ok_or_else(|| ApiError::new(Code::NotFound, "the log has no such tile, or not yet"))?;
-    let kind = HeaderValue::from_static("application/octet-stream");
-    let mut response = wire::typed(StatusCode::OK, kind, Body::from(bytes));
+/// A path that is not that of a tile, and one of a tile that is not there yet, are alike.
+pub(crate) fn no_tile() -> ApiError {
+    ApiError::new(Code::NotFound, "the log has no such tile, or not yet")
+}
+
+/// A tile of hashes, which anybody may keep.
+pub(crate) fn tile_answer(bytes: Option<Vec<u8>>, index: TileIndex) -> Result<Response, ApiError> {
     // A partial tile never changes either, but it is soon of no use to anybody.
     let kept = if index.is_full() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    octets(bytes, kept)
+}
+
+/// A bundle of entries, which its reader may keep: whose token it was asked with matters.
+pub(crate) fn bundle_answer(
+    bytes: Option<Vec<u8>>,
+    index: TileIndex,
+) -> Result<Response, ApiError> {
+    let kept = if index.is_full() { "private, max-age=31536000, immutable" } else { "no-store" };
+    octets(bytes, kept)
+}
+
+fn octets(bytes: Option<Vec<u8>>, kept: &'static str) -> Result<Response, ApiError> {
+    let kind = HeaderValue::from_static("application/octet-stream");
+    let body = Body::from(bytes.ok_or_else(no_tile)?);
+    let mut response = wire::typed(StatusCode::OK, kind, body);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
     Ok(response)
 }
@@ -100,8 +117,8 @@ fn tile_answer(bytes: Option<Vec<u8>>, index: TileIndex) -> Result<Response, Api
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
 )]
 pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    let TilePath::Hashes(index) = tile_of(request.uri().path())? else {
-        return Err(ApiError::new(Code::NotFound, "this is not the path of a tile of hashes"));
+    let TilePath::Hashes(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(no_tile());
     };
     let ledger = app.ledger().clone();
     tile_answer(blocking(move || ledger.tile(index)).await?, index)
@@ -123,18 +140,18 @@ pub(crate) async fn entries(
     request: Request,
 ) -> Result<Response, ApiError> {
     who.require(AUDIT)?;
-    let TilePath::Entries(index) = tile_of(request.uri().path())? else {
-        return Err(ApiError::new(Code::NotFound, "this is not the path of a bundle of entries"));
+    let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(no_tile());
     };
-    let ledger = app.ledger().clone();
-    let bundle = blocking(move || ledger.entries(&who.caller, index)).await?;
-    let mut response = tile_answer(bundle, index)?;
-    if index.is_full() {
-        // Whose token it was asked with must not matter to the next one.
-        let kept = HeaderValue::from_static("private, max-age=31536000, immutable");
-        response.headers_mut().insert(header::CACHE_CONTROL, kept);
+    let (ledger, caller) = (app.ledger().clone(), who.caller.clone());
+    let bundle = blocking(move || ledger.entries(&caller, index)).await?;
+    if bundle.is_some() {
+        let from = Seq(index.number() << 8);
+        let until = Some(Seq(from.0 + u64::from(index.width())));
+        let range = Range { from, until, ..Range::default() };
+        app.record(&who.caller, Reading::Entries, range).await?;
     }
-    Ok(response)
+    bundle_answer(bundle, index)
 }
 
 /// Which record, in which tree.

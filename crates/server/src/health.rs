@@ -37,6 +37,10 @@ pub(crate) async fn alive() -> Response {
 )]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
     app.ledger().ready().map_err(|why| ApiError::new(Code::NotReady, why.to_string()))?;
+    if app.journal().is_broken() {
+        let why = "the access journal is broken; restart the service to read it again";
+        return Err(ApiError::new(Code::NotReady, why));
+    }
     Ok(wire::json(StatusCode::OK, &Health { status: "ready" }))
 }
 

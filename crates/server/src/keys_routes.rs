@@ -6,10 +6,11 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::{KeyId, Rotation};
-use ledger::{KeyFilter, KeyView};
+use ledger::{KeyFilter, KeyView, Range, Reading};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::access::range_of;
 use crate::as_of::{LookBack, Placed, look_back};
 use crate::ask::{Asked, receipt};
 use crate::auth::Reader;
@@ -213,7 +214,10 @@ pub(crate) async fn history(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
     let ledger = app.ledger().clone();
-    let entries = blocking(move || ledger.history(&who.caller, id)).await?;
+    let caller = who.caller.clone();
+    let entries = blocking(move || ledger.history(&caller, id)).await?;
+    let range = Range { key: Some(id), ..range_of(entries.iter()) };
+    app.record(&who.caller, Reading::History, range).await?;
     let items = entries.iter().map(|entry| Event::for_key(entry, Some(id))).collect();
     Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor: None }))
 }

@@ -7,6 +7,7 @@
 //! One file per group of endpoints; [`Site`] is the request layer around all of them. A dialect is
 //! one more file, in `dialects`.
 
+mod access;
 mod as_of;
 mod ask;
 pub mod auth;
@@ -24,6 +25,7 @@ mod export;
 mod extract;
 mod forwarded;
 mod health;
+mod key_proof;
 mod keys_routes;
 mod metrics;
 mod openapi;
@@ -41,7 +43,7 @@ use std::time::Duration;
 use axum::routing::{delete, get, post};
 use ipnet::IpNet;
 use keys::{Account, Dialect};
-use ledger::Ledger;
+use ledger::{Journal, Ledger};
 use tokio::sync::watch;
 
 pub use crate::auth::{Auth, token};
@@ -84,6 +86,7 @@ pub struct App(Arc<Parts>);
 
 struct Parts {
     ledger: Ledger,
+    journal: Journal,
     auth: Auth,
     config: Config,
     metrics: metrics::Metrics,
@@ -93,16 +96,22 @@ struct Parts {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(ledger: Ledger, auth: Auth, config: Config) -> App {
+    pub fn new(ledger: Ledger, journal: Journal, auth: Auth, config: Config) -> App {
         let metrics = metrics::Metrics::new();
         let stopping = watch::Sender::new(false);
-        App(Arc::new(Parts { ledger, auth, config, metrics, stopping }))
+        App(Arc::new(Parts { ledger, journal, auth, config, metrics, stopping }))
     }
 
     /// The ledger behind it.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// Where it is recorded who reads the trail.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
     }
 
     /// Ends every stream, at its next event; [`serve`] calls it when it is told to stop.
@@ -148,6 +157,13 @@ pub fn router(app: App) -> Site {
         .add("/v1/events/{seq}/receipt", get(evidence::receipt))
         .add("/v1/proofs/inclusion", get(evidence::inclusion))
         .add("/v1/proofs/consistency", get(evidence::consistency))
+        .add("/v1/keys/{id}/proof", get(key_proof::proof))
+        .add("/v1/access", get(access::list))
+        .add("/log/access/checkpoint", get(access::checkpoint))
+        .add("/log/access/keys", get(access::keys))
+        .add("/log/access/tile/entries/{*tile}", get(access::entries))
+        .add("/log/access/tile/{level}/{*tile}", get(access::tile))
+        .add("/log/table", get(key_proof::table))
         .add("/log/checkpoint", get(evidence::checkpoint))
         .add("/log/keys", get(evidence::keys))
         .add("/log/tile/entries/{*tile}", get(evidence::entries))

@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::error::{Code, Problem};
 use crate::{
-    authorize, change, events, evidence, expirations, expiring, health, keys_routes, metrics,
-    report, stream, verify, wire,
+    access, authorize, change, events, evidence, expirations, expiring, health, key_proof,
+    keys_routes, metrics, report, stream, verify, wire,
 };
 
 #[derive(OpenApi)]
@@ -31,7 +31,8 @@ use crate::{
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
-        evidence::inclusion, evidence::consistency, evidence::receipt, health::alive, health::ready, metrics::page
+        evidence::inclusion, evidence::consistency, evidence::receipt, key_proof::proof, key_proof::table,
+        access::list, access::checkpoint, access::keys, access::tile, access::entries, health::alive, health::ready, metrics::page
     ),
     components(schemas(Problem, wire::KeyRef)),
     tags(

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use keys::Timestamp;
-use ledger::{Held, Seq};
+use ledger::{Held, Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -98,10 +98,13 @@ pub(crate) async fn access(
     }
     let account = parse("account", asked.account.as_deref())?;
     let as_of = parse("as_of", asked.as_of.as_deref())?;
-    let (held, moment) = look_back(&app, who.caller, as_of, move |ledger, caller, moment| {
+    let (caller, of) = (who.caller.clone(), account.clone());
+    let (held, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
         ledger.held(caller, account.as_ref(), (from, to), moment)
     })
     .await?;
+    let range = Range { account: of, until: Some(moment.length()), ..Range::default() };
+    app.record(&who.caller, Reading::Report, range).await?;
     let items = held.iter().map(HeldKey::new).collect();
     let access = Access { from: Time(from), to: Time(to), items };
     let answer = if as_of.is_some() { Placed::then(access, &moment) } else { Placed::now(access) };

@@ -13,14 +13,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::Timestamp;
-use ledger::{Entry, EventFilter, Ledger, Seq, Walk};
+use ledger::{Entry, EventFilter, Ledger, Range, Reading, Seq, Walk};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
 use crate::auth::Reader;
-use crate::events::Tour;
+use crate::events::{Tour, range_for};
 use crate::extract::{Query, header_text, number, parse};
 use crate::health::blocking;
 use crate::wire::{self, Event};
@@ -88,6 +88,8 @@ pub(crate) async fn stream(
         from: None,
         to: None,
     };
+    let range = Range { from, ..range_for(&filter) };
+    app.record(&who.caller, Reading::Stream, range).await?;
     let (send, receive) = mpsc::channel(1);
     let follower = Follower {
         ledger: app.ledger().clone(),

@@ -4,6 +4,7 @@
 //! use, secret files that cannot be read, and only then the data directory, so that a bad start
 //! changes nothing on the disk.
 
+mod logs;
 mod options;
 mod running;
 mod signals;
@@ -11,12 +12,9 @@ mod signals;
 use std::io::{IsTerminal as _, stdout};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use eventlog::Log;
 use eventlog::sled::SledLog;
-use ledger::{Ledger, OpenError, ReplayError, Signing, SystemClock};
 use server::{App, Auth, Config};
 use tracing_subscriber::EnvFilter;
 
@@ -25,8 +23,7 @@ pub(crate) use self::options::Serve;
 use self::running::Listeners;
 pub(crate) use self::signals::StopSignals;
 use crate::exit::{Exit, misuse};
-use crate::print::{self, Progress};
-use crate::{key_file, log_key, token_key};
+use crate::{log_key, print, token_key};
 
 pub(crate) fn run(asked: &Serve) -> Result<Exit> {
     asked.check()?;
@@ -37,11 +34,12 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
 
     let log_key = log_key::Kept::find(&asked.data.data, asked.origin.as_deref())?;
 
-    let log = Arc::new(SledLog::open(&asked.log_options())?);
+    let log = SledLog::open(&asked.log_options())?;
     key.keep(&asked.data.data)?;
     drop(key);
-    log_key.keep(&asked.data.data, *log.length().borrow(), asked.accept_rollback)?;
-    let ledger = open(asked, &log, log_key.signing)?;
+    let ledger = logs::ledger(asked, log_key, log)?;
+    let origin = ledger.signing_keys()?.newest().name();
+    let journal = logs::journal(asked, &asked.journal_options(), origin)?;
 
     let config = Config {
         trusted_proxies: asked.trusted_proxy.clone(),
@@ -50,43 +48,13 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         metrics: asked.metrics_listen.is_none(),
         ..Config::default()
     };
-    let app = App::new(ledger, auth, config);
+    let app = App::new(ledger, journal, auth, config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the threads of the service cannot be started")?;
     runtime.block_on(running::run(asked, app, listeners))?;
     Ok(Exit::Fine)
-}
-
-/// Replays the log. One that is not what its evidence says is refused, unless the operator accepts
-/// it as it is: then a new origin begins, which names the old one.
-fn open(asked: &Serve, log: &Arc<SledLog>, signing: Signing) -> Result<Ledger> {
-    let data = &asked.data.data;
-    let signing = Arc::new(signing);
-    let options = |signing: &Arc<Signing>, accept_rollback| ledger::Options {
-        clock: Arc::new(SystemClock::default()),
-        max_clock_step_s: asked.max_clock_step,
-        usage: Some(data.join("usage")),
-        signing: Some(Arc::clone(signing)),
-        accept_rollback,
-        ..ledger::Options::default()
-    };
-    let open = |options| {
-        let mut progress = Progress::new("records applied:");
-        Ledger::open(Arc::clone(log) as Arc<dyn Log>, options, &mut |seq| progress.at(seq.0))
-    };
-    match open(options(&signing, false)) {
-        Err(OpenError::Replay(ReplayError::Tree(why))) if asked.accept_rollback => {
-            let last = log.guarded().seal.and_then(|seal| signing.chain().open(&seal).ok());
-            let last = last.map_or((0, tlog::empty_root()), |last| (last.size(), last.root()));
-            let next = signing.succeed(&log_key::new_origin()?, *key_file::seed()?, last)?;
-            log_key::replace(data, &next)?;
-            tracing::warn!(%why, origin = next.origin(), "a new origin begins");
-            Ok(open(options(&Arc::new(next), true))?)
-        }
-        opened => Ok(opened?),
-    }
 }
 
 /// Says on stderr what goes on; stdout is for the ready line alone.

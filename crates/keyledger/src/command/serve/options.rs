@@ -13,6 +13,9 @@ use server::auth::{MaxRole, Outside};
 use crate::arguments::Data;
 use crate::exit::misuse;
 
+/// The folder of the access journal in the data directory.
+const ACCESS: &str = "access";
+
 /// Run the service
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -159,6 +162,19 @@ impl Serve {
             guard: self.guard.clone(),
             accept_rollback: self.accept_rollback,
             ..sled::Options::new(&self.data.data)
+        }
+    }
+
+    /// How the access journal is opened. Its guard is beside the log's.
+    pub(super) fn journal_options(&self) -> sled::Options {
+        let guard = self.guard.clone().map(|guard| {
+            let mut beside = guard.into_os_string();
+            beside.push(".access");
+            beside.into()
+        });
+        sled::Options {
+            guard,
+            ..sled::Options { dir: self.data.data.join(ACCESS), ..self.log_options() }
         }
     }
 

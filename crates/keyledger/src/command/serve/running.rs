@@ -47,7 +47,7 @@ fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
 /// Serves until it is told to stop.
 pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result<()> {
     let mut signals = StopSignals::new().context("signals cannot be heard")?;
-    let ledger = app.ledger().clone();
+    let (ledger, journal) = (app.ledger().clone(), app.journal().clone());
     let stop = watch::Sender::new(false);
     let mut serving = JoinSet::new();
     let mut working = JoinSet::new();
@@ -88,6 +88,10 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     ledger.close().await.context(
         "the last steps of stopping failed; what was acknowledged is safe, and the next start \
          reads the whole log",
+    )?;
+    journal.close().await.context(
+        "the access journal was not closed cleanly; what was recorded is safe, and the next start \
+         reads the whole of it",
     )?;
     working.shutdown().await;
     tracing::info!("stopped");

@@ -1,0 +1,69 @@
+//! The two logs of a data directory, opened: the ledger's, and the journal of who reads it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use eventlog::Log;
+use eventlog::sled::{Options, SledLog};
+use ledger::{Journal, Ledger, OpenError, ReplayError, Signing, SystemClock};
+
+use super::Serve;
+use crate::print::Progress;
+use crate::{key_file, log_key};
+
+/// Opens the ledger, or makes it.
+pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<Ledger> {
+    let data = asked.data.data.as_path();
+    accepting(asked, data, key, log, &log_key::new_origin()?, |log, signing, accept_rollback| {
+        let options = ledger::Options {
+            clock: Arc::new(SystemClock::default()),
+            max_clock_step_s: asked.max_clock_step,
+            usage: Some(data.join("usage")),
+            signing: Some(signing),
+            accept_rollback,
+            ..ledger::Options::default()
+        };
+        let mut progress = Progress::new("records applied:");
+        Ledger::open(log, options, &mut |seq| progress.at(seq.0))
+    })
+}
+
+/// Opens the journal of the log with this origin, or makes it.
+pub(super) fn journal(asked: &Serve, options: &Options, origin: &str) -> Result<Journal> {
+    let data = options.dir.as_path();
+    let key = log_key::Kept::find_or_name(data, &format!("{origin}/access"))?;
+    let log = SledLog::open(options).context("the access journal cannot be opened")?;
+    let fresh = format!("{}/access", log_key::new_origin()?);
+    accepting(asked, data, key, log, &fresh, |log, signing, accept_rollback| {
+        let clock = Arc::new(SystemClock::default());
+        Ok(Journal::open(log, clock, Some(signing), accept_rollback)?)
+    })
+    .context("the access journal cannot be opened")
+}
+
+/// Opens a log with its key. One that is not what its evidence says is refused, unless the
+/// operator accepts it as it is: then the origin `fresh` begins, which names the old one.
+fn accepting<T>(
+    asked: &Serve,
+    data: &Path,
+    key: log_key::Kept,
+    log: SledLog,
+    fresh: &str,
+    open: impl Fn(Arc<dyn Log>, Arc<Signing>, bool) -> Result<T, OpenError>,
+) -> Result<T> {
+    let log: Arc<dyn Log> = Arc::new(log);
+    key.keep(data, *log.length().borrow(), asked.accept_rollback)?;
+    let signing = Arc::new(key.signing);
+    match open(Arc::clone(&log), Arc::clone(&signing), false) {
+        Err(OpenError::Replay(ReplayError::Tree(why))) if asked.accept_rollback => {
+            let last = log.guarded().seal.and_then(|seal| signing.chain().open(&seal).ok());
+            let last = last.map_or((0, tlog::empty_root()), |last| (last.size(), last.root()));
+            let next = signing.succeed(fresh, *key_file::seed()?, last)?;
+            log_key::replace(data, &next)?;
+            tracing::warn!(%why, origin = next.origin(), "a new origin begins");
+            Ok(open(log, Arc::new(next), true)?)
+        }
+        opened => Ok(opened?),
+    }
+}

@@ -1,0 +1,223 @@
+//! `/v1/access` and `/log/access/…`: who read the trail, and the proof of that.
+//!
+//! Every route that shows events records here who asks, before it answers.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use ledger::{Access, Caller, Entry, Range, Reading, Seq, Via};
+use serde::{Deserialize, Serialize};
+use tlog::TilePath;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::{AUDIT, Reader};
+use crate::evidence::{fresh, tile_answer, tile_of};
+use crate::extract::{Query, limit};
+use crate::health::blocking;
+use crate::keys_routes::Nothing;
+use crate::wire::{self, Text, Time};
+use crate::{ApiError, App, cursor};
+
+/// Where the tiles of the journal are.
+const LOG: &str = "/log/access/";
+
+impl App {
+    /// Records that `caller` reads a part of the trail, before it is shown.
+    ///
+    /// Where it cannot be recorded because a disk failed, it is shown all the same: the operator
+    /// is told, and a fault must not blind those who look into it.
+    pub(crate) async fn record(
+        &self,
+        caller: &Caller,
+        reading: Reading,
+        range: Range,
+    ) -> Result<(), ApiError> {
+        match self.journal().record(caller, reading, range).await {
+            Err(error @ ledger::Error::Overloaded) => Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, reading = reading.as_str(), "a reading was not recorded");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// The places from the first to the last of what is shown; nothing shown is an empty range.
+pub(crate) fn range_of<'e>(shown: impl Iterator<Item = &'e Entry> + Clone) -> Range {
+    let first = shown.clone().map(|entry| entry.seq).min();
+    let last = shown.map(|entry| entry.seq.next()).max();
+    let from = first.unwrap_or_default();
+    Range { from, until: Some(last.unwrap_or(from)), ..Range::default() }
+}
+
+/// Somebody read a part of the trail.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessEntry {
+    /// Its place in the journal.
+    seq: u64,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    at: Time,
+    /// The subject that asked.
+    subject: String,
+    /// The account it acted for; `*` is all.
+    account: String,
+    /// How it proved who it is: the issuer of its token and the token's id.
+    via: String,
+    /// From where.
+    ip: Option<String>,
+    /// The request.
+    request_id: Option<String>,
+    /// `event`, `events`, `stream`, `history`, `report`, `entries`, `proof` or `bundle`.
+    reading: &'static str,
+    /// The first place of the log that was read.
+    from: u64,
+    /// The place after the last one; null where what came was read too.
+    until: Option<u64>,
+    /// The account that was asked for.
+    of_account: Option<String>,
+    /// The key that was asked for.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    of_key: Option<Text<keys::KeyId>>,
+}
+
+impl AccessEntry {
+    fn new((seq, access): (Seq, Access)) -> AccessEntry {
+        let Access { at, actor, origin, reading, from, until, account, key, .. } = access;
+        AccessEntry {
+            seq: seq.0,
+            at: Time(at),
+            subject: actor.subject.as_str().to_owned(),
+            account: actor.account.map_or_else(|| "*".to_owned(), |own| own.as_str().to_owned()),
+            via: match actor.via {
+                Via::Token { issuer, jti: Some(jti) } => format!("{issuer} {jti}"),
+                Via::Token { issuer, jti: None } => issuer.to_string(),
+                Via::Key(id) => format!("key {id}"),
+                Via::Worker => "worker".to_owned(),
+            },
+            ip: origin.ip.map(|ip| ip.to_string()),
+            request_id: origin.request_id.map(Into::into),
+            reading: reading.as_str(),
+            from: from.0,
+            until: until.map(|until| until.0),
+            of_account: account.map(|account| account.as_str().to_owned()),
+            of_key: key.map(Text),
+        }
+    }
+}
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Journaled {
+    /// Only what was read after this place of the journal.
+    after: Option<u64>,
+    /// At most so many: 1 to 500, default 50.
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists who read which part of the trail, oldest first
+///
+/// Roles `auditor` and `admin`, of all accounts. Reading this list is not recorded.
+#[utoipa::path(
+    get,
+    path = "/v1/access",
+    tag = "evidence",
+    params(Journaled),
+    responses((status = 200, body = wire::Page<AccessEntry>)),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<Journaled>,
+) -> Result<Response, ApiError> {
+    who.require(AUDIT)?;
+    let most = limit(asked.limit)?;
+    let after = asked.after.map_or(Seq(0), |after| Seq(after).next());
+    let from = cursor::accesses(asked.cursor.as_deref())?.max(after);
+    let journal = app.journal().clone();
+    let page = blocking(move || journal.page(&who.caller, from, most)).await?;
+    let items = page.items.into_iter().map(AccessEntry::new).collect();
+    let answer = wire::Page { items, next_cursor: page.next.map(cursor::of_accesses) };
+    Ok(wire::json(StatusCode::OK, &answer))
+}
+
+/// Gives the last signed checkpoint of the access journal
+#[utoipa::path(
+    get,
+    path = "/log/access/checkpoint",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn checkpoint(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.journal().checkpoint()?.note.to_string()))
+}
+
+/// Gives the keys that sign the access journal, as `/log/keys` does
+#[utoipa::path(
+    get,
+    path = "/log/access/keys",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn keys(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.journal().signing_keys()?.to_string()))
+}
+
+/// Gives a tile of hashes of the access journal
+#[utoipa::path(
+    get,
+    path = "/log/access/tile/{level}/{tile}",
+    tag = "evidence",
+    security(()),
+    params(
+        ("level" = u8, Path, description = "0 holds leaf hashes"),
+        ("tile" = String, Path, description = "As for `/log/tile`"),
+    ),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let TilePath::Hashes(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(crate::evidence::no_tile());
+    };
+    let journal = app.journal().clone();
+    tile_answer(blocking(move || journal.tile(index)).await?, index)
+}
+
+/// Gives a bundle of entries of the access journal
+///
+/// Roles `auditor` and `admin`, of all accounts.
+#[utoipa::path(
+    get,
+    path = "/log/access/tile/entries/{tile}",
+    tag = "evidence",
+    params(("tile" = String, Path, description = "As for tiles of hashes")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn entries(
+    State(app): State<App>,
+    who: Reader,
+    request: Request,
+) -> Result<Response, ApiError> {
+    who.require(AUDIT)?;
+    let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(crate::evidence::no_tile());
+    };
+    let journal = app.journal().clone();
+    let bundle = blocking(move || journal.entries(&who.caller, index)).await?;
+    crate::evidence::bundle_answer(bundle, index)
+}
