@@ -24,6 +24,7 @@ mod dialect_composable;
 mod dialect_covosign;
 mod documents;
 mod errors;
+mod evidence;
 mod expiry;
 mod idempotency;
 mod kill;

@@ -24,7 +24,8 @@ impl Kept {
     /// wants the log to be called.
     pub(crate) fn find(data: &Path, origin: Option<&str>) -> Result<Kept> {
         if let Some(signing) = find(data)? {
-            if origin.is_some_and(|origin| origin != signing.origin()) {
+            let names = signing.chain().keys();
+            if origin.is_some_and(|origin| names.iter().all(|key| key.name() != origin)) {
                 let has = signing.origin();
                 return Err(misuse(format!(
                     "this log is called `{has}`, and an origin never changes; leave --origin out"

@@ -62,6 +62,20 @@ impl Client {
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text })
     }
 
+    /// The bytes of an answer, which must be a good one.
+    pub(crate) fn bytes(&self, line: &str) -> Vec<u8> {
+        let (status, bytes) = self.bytes_or_status(line);
+        assert_eq!(status, 200, "{line}");
+        bytes
+    }
+
+    /// The status of an answer, and its bytes.
+    pub(crate) fn bytes_or_status(&self, line: &str) -> (u16, Vec<u8>) {
+        let mut response = self.open(line, &[]).unwrap();
+        let bytes = response.body_mut().with_config().limit(u64::MAX).read_to_vec().unwrap();
+        (response.status().as_u16(), bytes)
+    }
+
     /// A stream of events; its status must be 200.
     pub(crate) fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
         let response = self.open(&format!("GET {path}"), headers).unwrap();

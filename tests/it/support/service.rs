@@ -152,6 +152,16 @@ impl Stopped {
         Service::on(self.folder, self.options)
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// With one more option.
+    pub(crate) fn with(mut self, option: &str) -> Stopped {
+        self.options.push(option.to_owned());
+        self
+    }
+
     /// Starts it where it was served before.
     pub(crate) fn start_at(mut self, address: &str) -> Service {
         self.options.splice(0..0, ["--listen".to_owned(), address.to_owned()]);
