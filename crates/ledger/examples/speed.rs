@@ -1,6 +1,7 @@
 //! How fast the ledger is without HTTP: durable creates, verifies, replay; bytes a key and an
 //! event. `cargo run --release -p ledger --example speed -- [events] [folder]`; with 0 events it only
-//! reads the folder again
+//! reads the folder again. With `evidence` in front of that it holds a ledger that signs against
+//! one that does not, in turns.
 #![expect(clippy::print_stdout, reason = "an example talks on stdout")]
 #![expect(clippy::cast_precision_loss, reason = "a rate is printed in whole numbers")]
 
@@ -13,7 +14,7 @@ use eventlog::sled::{Options as LogOptions, SledLog};
 use keys::Dialect;
 use keys::{Account, AllowedIps, Environment, KeyName, Kind, Metadata, Question, Subject};
 use ledger::{Ask, Caller, Draft, Duty, Identity, Ledger, Options, Origin, Rules};
-use ledger::{Scope, Via};
+use ledger::{Scope, Signing, Via};
 
 fn caller() -> Result<Caller, keys::Invalid> {
     Ok(Caller {
@@ -106,9 +107,13 @@ fn verify(ledger: &Ledger, secrets: &[String]) -> Result<(), Box<dyn Error>> {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let evidence = arguments.next_if(|first| first == "evidence").is_some();
     let events = arguments.next().map_or(Ok(300_000), |text| text.parse::<u64>())?;
     let folder = arguments.next().unwrap_or_else(|| "target/speed".to_owned());
+    if evidence {
+        return compare(Path::new(&folder), events).await;
+    }
     let options = LogOptions::new(&folder);
     if events > 0 {
         let _ = std::fs::remove_dir_all(&folder);
@@ -126,6 +131,43 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let disk = folder_bytes(&Path::new(&folder).join("log")) / stats.log_size.max(1);
     println!("disk: {disk} bytes an event");
     ledger.close().await?;
+    Ok(())
+}
+
+/// Creates in turns with and without evidence, and prints the ratio of neighbours in time.
+async fn compare(folder: &Path, events: u64) -> Result<(), Box<dyn Error>> {
+    const ROUNDS: u64 = 7;
+    let _ = std::fs::remove_dir_all(folder);
+    let open = |name: &str, signing| {
+        let log = SledLog::open(&LogOptions::new(folder.join(name)))?;
+        let options = Options { signing, ..Options::default() };
+        Ok::<_, Box<dyn Error>>(Ledger::open(Arc::new(log), options, &mut |_| {})?)
+    };
+    let signing = Signing::new("ledger.example.com/speed", [7; 32])?;
+    let (plain, signed) = (open("plain", None)?, open("signed", Some(Arc::new(signing)))?);
+    for clients in [16, 64, 256] {
+        let mut ratios = Vec::new();
+        for round in 0..ROUNDS {
+            let mut rate = [0.0, 0.0];
+            let mut pair = [(0, &plain), (1, &signed)];
+            // Who goes first changes, so that what else the machine does falls on both alike.
+            pair.rotate_left(usize::from(round % 2 == 1));
+            for (side, ledger) in pair {
+                let start = Instant::now();
+                let made = create(ledger, clients, events / ROUNDS / 6).await?.len();
+                if let Some(rate) = rate.get_mut(side) {
+                    *rate = made as f64 / start.elapsed().as_secs_f64();
+                }
+            }
+            let [plain, signed] = rate;
+            ratios.push(signed / plain);
+        }
+        ratios.sort_by(f64::total_cmp);
+        let median = ratios.get(ratios.len() / 2).copied().unwrap_or_default();
+        println!("create with evidence, {clients} waiting: {median:.2} of without ({ratios:.2?})");
+    }
+    plain.close().await?;
+    signed.close().await?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use tlog::{Edge, Hash, ProveError, Prover, Tile, TileIndex};
 
 use crate::record::Leaf;
 use crate::signing::Signing;
+use crate::state::ReplayError;
 use crate::tree::{Regrowth, Stored, TreeError, Wrong, grow};
 
 /// A statement that the log signed, as it is served.
@@ -33,7 +34,7 @@ pub(crate) struct Head {
     worked_out: Mutex<tlog::WorkedOut>,
 }
 
-/// The tree over one log, and its key.
+/// The tree over one log, and its key. Without a key no tree is kept, and none is checked.
 pub(crate) struct Evidence {
     signing: Option<Arc<Signing>>,
     head: RwLock<Arc<Head>>,
@@ -68,7 +69,11 @@ impl Evidence {
 
     /// The tree with the leaves of a batch.
     pub(crate) fn grow(&self, leaves: impl Iterator<Item = Leaf>) -> Grown {
-        let (edge, extras) = grow(&self.head().edge, leaves);
+        let edge = Arc::clone(&self.head().edge);
+        if self.signing.is_none() {
+            return Grown { edge, extras: Vec::new() };
+        }
+        let (edge, extras) = grow(&edge, leaves);
         Grown { edge, extras }
     }
 
@@ -78,16 +83,12 @@ impl Evidence {
     }
 
     fn show(&self, log: &dyn Log, edge: Arc<Edge>) -> Result<(), NotSigned> {
-        let checkpoint = match &self.signing {
-            None => None,
-            Some(signing) => {
-                let (size, root) = (edge.size(), edge.root());
-                let note: Arc<str> = signing.checkpoint(size, root)?.into();
-                log.seal(bytes::Bytes::from_owner(Text(Arc::clone(&note))));
-                Some(Signed { note, size, root })
-            }
-        };
-        *self.head.write() = Arc::new(Head::new(edge, checkpoint));
+        let Some(signing) = &self.signing else { return Ok(()) };
+        let (size, root) = (edge.size(), edge.root());
+        let note: Arc<str> = signing.checkpoint(size, root)?.into();
+        log.seal(bytes::Bytes::from_owner(Text(Arc::clone(&note))));
+        let head = Head::new(edge, Some(Signed { note, size, root }));
+        *self.head.write() = Arc::new(head);
         Ok(())
     }
 
@@ -105,19 +106,31 @@ impl Evidence {
         }
     }
 
-    /// A tree that goes on from this one while records are read.
+    /// A tree that goes on from this one while records are read; `None` if none is kept.
     pub(crate) fn regrow<'l>(
         &self,
         log: &'l dyn Log,
         wrong: Wrong,
         expected: Option<(u64, Hash)>,
-    ) -> Result<Regrowth<'l>, TreeError> {
-        Regrowth::new(self.head().edge.as_ref().clone(), log, wrong, expected)
+    ) -> Result<Option<Regrowth<'l>>, TreeError> {
+        if self.signing.is_none() {
+            return Ok(None);
+        }
+        Regrowth::new(self.head().edge.as_ref().clone(), log, wrong, expected).map(Some)
     }
 
-    /// Shows the tree of records that were read.
-    pub(crate) fn regrown(&self, log: &dyn Log, edge: Arc<Edge>) -> Result<(), NotSigned> {
-        self.show(log, edge)
+    /// Shows the tree of the `length` records that were read, and stores what had to be made again.
+    pub(crate) fn settle(
+        &self,
+        log: &dyn Log,
+        length: Seq,
+        tree: Regrowth<'_>,
+    ) -> Result<(), ReplayError> {
+        let (edge, mended) = tree.finish()?;
+        for extras in mended.chunks(64) {
+            log.append(length, &[], extras)?;
+        }
+        self.show(log, edge).map_err(|error| ReplayError::Sign(Box::new(error)))
     }
 }
 

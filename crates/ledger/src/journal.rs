@@ -133,10 +133,10 @@ impl Journal {
     pub fn open(
         log: Arc<dyn Log>,
         clock: Arc<dyn Clock>,
-        signing: Option<Arc<Signing>>,
+        signing: Arc<Signing>,
         accept_rollback: bool,
     ) -> Result<Journal, ReplayError> {
-        let kept = Arc::new(Kept { log, evidence: Evidence::new(signing) });
+        let kept = Arc::new(Kept { log, evidence: Evidence::new(Some(signing)) });
         kept.recover(accept_rollback)?;
         let (send, receive) = mpsc::channel(QUEUE);
         let (stopped, wait_stopped) = oneshot::channel();
@@ -298,15 +298,11 @@ impl Kept {
             let Some(last) = read.last() else { break };
             next = last.seq.next();
             for record in &read {
-                tree.push(Leaf::of(&record.bytes))?;
+                let leaf = Leaf::of(&record.bytes);
+                tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
             }
         }
-        let (edge, mended) = tree.finish()?;
-        for extras in mended.chunks(64) {
-            log.append(next, &[], extras)?;
-        }
-        let shown = self.evidence.regrown(log, edge);
-        shown.map_err(|error| ReplayError::Sign(Box::new(error)))
+        tree.map_or(Ok(()), |tree| self.evidence.settle(log, next, tree))
     }
 
     /// The writer's loop: takes everything that waits and appends it in one go.

@@ -10,7 +10,7 @@ use crate::testing::{ManualClock, caller, owner};
 fn open(log: &MemoryLog) -> Journal {
     let signing = Signing::new("ledger.example.com/apikeys/access", [9; 32]).unwrap();
     let log = Arc::new(log.clone());
-    Journal::open(log, ManualClock::new(), Some(Arc::new(signing)), false).unwrap()
+    Journal::open(log, ManualClock::new(), Arc::new(signing), false).unwrap()
 }
 
 fn range(from: u64, until: u64) -> Range {

@@ -30,7 +30,8 @@ pub struct Options {
     pub max_clock_step_s: u64,
     /// Where counts of use are kept; `None` keeps them in memory only.
     pub usage: Option<PathBuf>,
-    /// What signs the log. `None`: nothing is signed, for looking at a log only.
+    /// What signs the log. `None`: no tree is kept, and nothing is signed or checked; for looking
+    /// at a log, and for measuring what the evidence costs. The service always has one.
     pub signing: Option<Arc<Signing>>,
     /// Takes the log as it is, whatever its tiles and its last checkpoint say, and makes the
     /// tiles again. Only when an operator accepted that, and with the key of a new origin.

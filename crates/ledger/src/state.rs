@@ -147,7 +147,7 @@ impl State {
     pub(crate) fn replay(
         &self,
         until: Seq,
-        mut tree: Regrowth<'_>,
+        mut tree: Option<Regrowth<'_>>,
         progress: &mut dyn FnMut(Seq),
     ) -> Result<(), ReplayError> {
         const CHUNK: usize = 2048;
@@ -169,19 +169,16 @@ impl State {
             });
             for chunk in receive {
                 for Read { seq, leaf, record } in chunk? {
-                    tree.push(leaf)?;
+                    tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
                     self.apply(seq, leaf, &record);
                 }
                 progress(self.size());
             }
             Ok::<(), ReplayError>(())
         })?;
-        let (edge, mended) = tree.finish()?;
-        for extras in mended.chunks(64) {
-            self.log.append(self.size(), &[], extras)?;
+        if let Some(tree) = tree {
+            self.evidence.settle(self.log.as_ref(), self.size(), tree)?;
         }
-        let shown = self.evidence.regrown(self.log.as_ref(), edge);
-        shown.map_err(|error| ReplayError::Sign(Box::new(error)))?;
         self.publish();
         Ok(())
     }

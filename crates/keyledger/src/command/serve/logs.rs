@@ -37,7 +37,7 @@ pub(super) fn journal(asked: &Serve, options: &Options, origin: &str) -> Result<
     let fresh = format!("{}/access", log_key::new_origin()?);
     accepting(asked, data, key, log, &fresh, |log, signing, accept_rollback| {
         let clock = Arc::new(SystemClock::default());
-        Ok(Journal::open(log, clock, Some(signing), accept_rollback)?)
+        Ok(Journal::open(log, clock, signing, accept_rollback)?)
     })
     .context("the access journal cannot be opened")
 }
