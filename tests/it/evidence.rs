@@ -122,7 +122,10 @@ fn a_key_is_proved_to_those_who_may_see_it() {
     owner.send(&format!("DELETE /v1/keys/{id}"));
     let proof = owner.send(&format!("GET /v1/keys/{id}/proof")).json();
     let copy = rebuild(&auditor, "/log");
-    let table = tlog::note::open(proof["table"].as_str().unwrap().as_bytes(), &[copy.key.clone()]);
+    let table = tlog::note::open(
+        proof["table"].as_str().unwrap().as_bytes(),
+        std::slice::from_ref(&copy.key),
+    );
     let table = table.unwrap();
     let mut lines = table.text().lines();
     assert_eq!(lines.next(), Some(format!("{}/table", copy.key.name()).as_str()));
