@@ -6,6 +6,7 @@ mod api;
 mod as_of;
 #[cfg(test)]
 mod as_of_tests;
+mod audit;
 mod batch;
 mod caller;
 mod chain;
@@ -45,6 +46,7 @@ pub use api::{
     Held, KeyFilter, KeyView, Page, Rules, Verified, Walk,
 };
 pub use as_of::{AsOf, Moment};
+pub use audit::{Auditor, Decoder, Evidence, Finding, Flaw};
 pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
 pub use clock::{Clock, SystemClock};
 pub use codec::DecodeError;

@@ -1,0 +1,380 @@
+//! The auditor: reads the records of a log one after the other, and trusts none of them.
+//!
+//! Each must be what the rules allow after those before it: readable, not older, chained to the
+//! records of its keys, and the very event that [`keys::decide`] gives. What the writer looked up
+//! before it decided is reconstructed here from the records alone. No IO, no clock; the memory
+//! grows with the number of keys, about 300 bytes each, and not with that of records.
+//!
+//! Two things that the writer knew are not on record and cannot be checked: the revision that a
+//! caller insisted on, and whether a public key was to be found before one was made.
+
+mod facts;
+mod finding;
+
+use eventlog::Seq;
+use hashbrown::{HashMap, HashSet};
+use keys::{
+    Account, Command, Dialect, Digest, Environment, Event, Facts, KeyId, Kind, Limits, NewKey,
+    Prefix, Standing, Subject, Timestamp, decide,
+};
+use tlog::{Frontier, Hash, leaf_hash};
+
+use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotated};
+pub use self::finding::{Finding, Flaw};
+use crate::codec::{self, Interner};
+use crate::record::{Leaf, Link, Record};
+use crate::row::Row;
+
+/// A record as read for an audit.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Its place.
+    pub seq: Seq,
+    /// Its leaf in the log's tree.
+    pub leaf: Leaf,
+    /// What it says.
+    pub record: Record,
+}
+
+/// Reads records, and shares the texts that many of them have in common.
+#[derive(Default)]
+pub struct Decoder(Interner);
+
+impl Decoder {
+    /// Reads the record at `seq`. This knows nothing of other records, so that several decoders
+    /// can work at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Flaw::Unreadable`], for bytes that no ledger wrote.
+    pub fn read(&mut self, seq: Seq, bytes: &[u8]) -> Result<Evidence, Finding> {
+        let record = codec::decode(bytes, &mut self.0)
+            .map_err(|error| Finding { seq, flaw: error.into() })?;
+        Ok(Evidence { seq, leaf: Leaf::of(bytes), record })
+    }
+}
+
+/// What an auditor remembers of a key.
+#[derive(Clone)]
+struct Known {
+    account: Account,
+    /// What a rotation copies; `None` if the key's creation was not handed in.
+    made: Option<Made>,
+    standing: Standing,
+    head: (Seq, Leaf),
+}
+
+/// The part of a key that a rotation copies and a row holds.
+#[derive(Clone)]
+struct Made {
+    owner: Subject,
+    kind: Kind,
+    environment: Environment,
+    dialect: Dialect,
+    salt: [u8; 16],
+}
+
+/// Whose keys a cap counts.
+type Holder = (Account, Subject, Dialect);
+
+/// Checks records in the order of their places.
+pub struct Auditor {
+    /// The accounts of keys whose creation is not handed in; `None`: all records are.
+    accounts: Option<HashMap<KeyId, Account>>,
+    first: Option<Seq>,
+    next: Seq,
+    last_at: Timestamp,
+    keys: HashMap<KeyId, Known>,
+    digests: HashSet<Digest>,
+    numbers: HashMap<Account, u64>,
+    /// Alive keys of dialects that cap them.
+    capped: HashMap<Holder, Vec<KeyId>>,
+    /// Of keys of dialects, whose prefix can be a handle.
+    prefixes: HashSet<Prefix>,
+}
+
+impl Auditor {
+    /// An auditor of a whole log, from record 0 on.
+    #[must_use]
+    pub fn whole() -> Auditor {
+        Auditor::new(None)
+    }
+
+    /// An auditor of some of a log's records: all those of one account, or of a span of time, or
+    /// both. `accounts` are those of keys that were made before; they are taken on trust.
+    ///
+    /// What a record's own links claim of the time before is believed, and everything after is
+    /// checked against it. Caps and prefixes are checked as far as the keys are known.
+    #[must_use]
+    pub fn partial(accounts: HashMap<KeyId, Account>) -> Auditor {
+        Auditor::new(Some(accounts))
+    }
+
+    fn new(accounts: Option<HashMap<KeyId, Account>>) -> Auditor {
+        Auditor {
+            accounts,
+            first: None,
+            next: Seq(0),
+            last_at: Timestamp::MIN,
+            keys: HashMap::new(),
+            digests: HashSet::new(),
+            numbers: HashMap::new(),
+            capped: HashMap::new(),
+            prefixes: HashSet::new(),
+        }
+    }
+
+    /// The place after the last record that was found good.
+    #[must_use]
+    pub fn size(&self) -> Seq {
+        self.next
+    }
+
+    /// How many keys are known.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The time of the last record; [`Timestamp::MIN`] before the first.
+    #[must_use]
+    pub fn last_at(&self) -> Timestamp {
+        self.last_at
+    }
+
+    /// Checks the next record, and answers the account of the key it happened to.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong with it. The auditor is as it was before; nothing after this
+    /// record can be judged.
+    pub fn push(&mut self, evidence: &Evidence) -> Result<Account, Finding> {
+        let Evidence { seq, record, .. } = evidence;
+        let found = self.check(evidence).map_err(|flaw| Finding { seq: *seq, flaw })?;
+        self.first.get_or_insert(*seq);
+        self.next = seq.next();
+        self.last_at = record.at;
+        Ok(found)
+    }
+
+    fn check(&mut self, evidence: &Evidence) -> Result<Account, Flaw> {
+        let Evidence { seq, record, .. } = evidence;
+        let in_order = if self.accounts.is_none() { *seq == self.next } else { *seq >= self.next };
+        if !in_order {
+            return Err(Flaw::Order(self.next));
+        }
+        if record.at < self.last_at {
+            return Err(Flaw::TimeGoesBack { before: self.last_at, found: record.at });
+        }
+        match &record.event {
+            Event::Created(made) => self.created(evidence, made),
+            Event::Enabled => self.changed(evidence, Command::Enable),
+            Event::Disabled => self.changed(evidence, Command::Disable),
+            Event::Expired { due: None } => self.changed(evidence, Command::Expire),
+            Event::Expired { due: Some(_) } => self.changed(evidence, Command::ExpireDue),
+            Event::Revoked(said) => self.changed(evidence, Command::Revoke(*said)),
+        }
+    }
+
+    /// A change of a key's status.
+    fn changed(&mut self, evidence: &Evidence, command: Command) -> Result<Account, Flaw> {
+        let Evidence { seq, leaf, record } = evidence;
+        let link = &record.link;
+        if record.replaced.is_some() {
+            return Err(Flaw::OtherEvent);
+        }
+        let known = self.known(evidence, link)?;
+        let standing = known.standing;
+        // Whoever met the key when it was due recorded that; a worker may act for any account.
+        let when_due = matches!(command, Command::ExpireDue);
+        if !when_due {
+            not_due(link.key, &standing, record.at)?;
+            in_scope(record, &known.account)?;
+        }
+        let event = decide(&facts(&standing, record.at), command)?;
+        if event != record.event {
+            return Err(Flaw::OtherEvent);
+        }
+        let after = standing.after(&event, record.at);
+        check_link(&known, link, &after)?;
+        let account = known.account.clone();
+        if !after.status.is_alive() {
+            self.ended(link.key, &known);
+        }
+        self.keys.insert(link.key, Known { standing: after, head: (*seq, *leaf), ..known });
+        Ok(account)
+    }
+
+    /// A new key, and the one it takes the place of.
+    fn created(&mut self, evidence: &Evidence, made: &NewKey) -> Result<Account, Flaw> {
+        let Evidence { seq, leaf, record } = evidence;
+        self.fits(record, made)?;
+        let limits = Limits {
+            active: made.dialect.most_active(),
+            unique_prefix: made.dialect.unique_prefix(),
+        };
+        let mut of_new = Facts {
+            active: self.active(made, record.at),
+            prefix_taken: limits.unique_prefix && self.prefixes.contains(&made.prefix),
+            ..no_facts(record.at)
+        };
+        let replaced = match (&made.replaces, &record.replaced) {
+            (None, None) => {
+                of_new.status = self.keys.get(&made.id).map(|known| known.standing.status);
+                decide(&of_new, Command::Create(Box::new(made.clone()), limits))?;
+                None
+            }
+            (Some(replaces), Some(link)) if replaces.key == link.key => {
+                if self.keys.contains_key(&made.id) {
+                    return Err(keys::Refusal::KeyExists.into());
+                }
+                let old = self.known(evidence, link)?;
+                let after = rotated(record, made, &old, (&of_new, limits), replaces.valid_until)?;
+                check_link(&old, link, &after)?;
+                Some((link.key, Known { standing: after, head: (*seq, *leaf), ..old }))
+            }
+            (_, _) => return Err(Flaw::Key("and the key that it replaces are not both named")),
+        };
+        self.keys.extend(replaced);
+        self.keep(evidence, made);
+        Ok(made.account.clone())
+    }
+
+    /// Whether the parts of a new key fit each other, the record, and the keys before it.
+    fn fits(&self, record: &Record, made: &NewKey) -> Result<(), Flaw> {
+        let first = Link::first(made.id);
+        if record.link != first {
+            return Err(Flaw::Link { key: made.id, field: "beginning" });
+        }
+        in_scope(record, &made.account)?;
+        if made.replaces.is_none() && made.dialect != record.dialect {
+            return Err(Flaw::Key("is of another dialect than the request"));
+        }
+        let public = made.public_value.as_deref().map(Digest::of);
+        if public.is_some() != (made.kind == Kind::Public) {
+            return Err(Flaw::Key("is public without its text, or secret with it"));
+        }
+        if public.is_some_and(|digest| digest != made.digest) {
+            return Err(Flaw::Key("has a digest that is not that of its text"));
+        }
+        if self.digests.contains(&made.digest) {
+            return Err(Flaw::Key("has the digest of an earlier one"));
+        }
+        let expected = match self.numbers.get(&made.account) {
+            Some(next) => *next,
+            None if self.accounts.is_none() => 1,
+            None => made.number,
+        };
+        if made.number != expected {
+            return Err(Flaw::Number { expected, found: made.number });
+        }
+        Ok(())
+    }
+
+    /// Remembers a new key.
+    fn keep(&mut self, evidence: &Evidence, made: &NewKey) {
+        let Evidence { seq, leaf, record } = evidence;
+        self.numbers.insert(made.account.clone(), made.number.saturating_add(1));
+        self.digests.insert(made.digest);
+        if made.dialect != Dialect::Native {
+            self.prefixes.insert(made.prefix);
+        }
+        if made.dialect.most_active().is_some() {
+            self.capped.entry(holder(made)).or_default().push(made.id);
+        }
+        let known = Known {
+            account: made.account.clone(),
+            made: Some(Made {
+                owner: made.owner.clone(),
+                kind: made.kind,
+                environment: made.environment,
+                dialect: made.dialect,
+                salt: record.salt,
+            }),
+            standing: Standing::created(made, record.at),
+            head: (*seq, *leaf),
+        };
+        self.keys.insert(made.id, known);
+    }
+
+    /// A key that a record touches, before it does.
+    fn known(&self, evidence: &Evidence, link: &Link) -> Result<Known, Flaw> {
+        let mut known = match self.keys.get(&link.key) {
+            Some(known) => known.clone(),
+            None => self.believed(evidence, link)?,
+        };
+        // When its creation was not handed in, its due time is known from a rotation, or else from
+        // the record that says it has come.
+        if let (None, Event::Expired { due }) = (&known.made, &evidence.record.event) {
+            known.standing.expires_at = known.standing.expires_at.or(*due);
+        }
+        Ok(known)
+    }
+
+    /// A key from before the part that is handed in, as the first link to it tells.
+    fn believed(&self, evidence: &Evidence, link: &Link) -> Result<Known, Flaw> {
+        let unknown = || Flaw::UnknownKey(link.key);
+        let account = self.accounts.as_ref().and_then(|known| known.get(&link.key));
+        let account = account.ok_or_else(unknown)?.clone();
+        let (Some(status), Some(head)) = (link.before, link.previous) else {
+            return Err(unknown());
+        };
+        if head.0 >= self.first.unwrap_or(evidence.seq) {
+            return Err(Flaw::LeftOut { key: link.key, missing: head.0 });
+        }
+        let standing = Standing {
+            status,
+            revision: link.revision.saturating_sub(1),
+            expires_at: None,
+            updated_at: Timestamp::MIN,
+            replaced_by: None,
+        };
+        Ok(Known { account, made: None, standing, head })
+    }
+
+    /// Active keys among those that a cap counts; 0 where there is no cap.
+    fn active(&self, made: &NewKey, now: Timestamp) -> u32 {
+        if made.dialect.most_active().is_none() {
+            return 0;
+        }
+        let alive = self.capped.get(&holder(made)).map(Vec::as_slice).unwrap_or_default();
+        let active = alive
+            .iter()
+            .filter(|id| self.keys.get(*id).is_some_and(|known| known.standing.is_active(now)));
+        u32::try_from(active.count()).unwrap_or(u32::MAX)
+    }
+
+    fn ended(&mut self, id: KeyId, known: &Known) {
+        let Some(made) = &known.made else { return };
+        if made.dialect.most_active().is_none() {
+            return;
+        }
+        let holder = (known.account.clone(), made.owner.clone(), made.dialect);
+        if let Some(alive) = self.capped.get_mut(&holder) {
+            alive.retain(|other| *other != id);
+        }
+    }
+
+    /// The rows of the key table after the records so far, sorted. Of a whole log only: a key
+    /// whose creation was not handed in has no row here.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        let rows = self.keys.iter().filter_map(|(id, known)| {
+            let made = known.made.as_ref()?;
+            Some(Row::of(*id, &made.salt, &known.standing, known.head.1))
+        });
+        let mut rows: Vec<Row> = rows.collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// The root over [`Auditor::rows`], as a table note of this size has it.
+    #[must_use]
+    pub fn table_root(&self) -> Hash {
+        let leaves = self.rows().into_iter().map(|row| leaf_hash(&row.to_bytes()));
+        leaves.collect::<Frontier>().root()
+    }
+}
+
+#[cfg(test)]
+mod tests;

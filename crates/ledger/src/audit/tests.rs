@@ -1,0 +1,100 @@
+//! What a ledger wrote is found good; what anybody changed in it, with every hash made right again,
+//! is found.
+
+mod any;
+mod forgeries;
+
+use std::sync::Arc;
+
+use eventlog::Log;
+use eventlog::memory::MemoryLog;
+use keys::Refusal;
+
+use super::*;
+use crate::testing::{ManualClock, draft, open, owner};
+use crate::{Ask, Caller, Draft, Rules};
+
+/// Reads a whole log back.
+fn records(log: &dyn Log) -> Vec<Record> {
+    let read = log.read(Seq(0), usize::MAX).unwrap();
+    read.iter().map(|stored| crate::decode(&stored.bytes).unwrap()).collect()
+}
+
+/// Encodes the records anew and makes every leaf in every link right, as a forger would.
+fn chained(records: &[Record]) -> Vec<Vec<u8>> {
+    let mut leaves: Vec<Leaf> = Vec::new();
+    let mut stored = Vec::new();
+    for record in records {
+        let mut record = record.clone();
+        for link in std::iter::once(&mut record.link).chain(&mut record.replaced) {
+            if let Some((seq, leaf)) = &mut link.previous {
+                *leaf = leaves.get(usize::try_from(seq.0).unwrap()).copied().unwrap_or(*leaf);
+            }
+        }
+        let bytes = codec::encode(&record);
+        leaves.push(Leaf::of(&bytes));
+        stored.push(bytes);
+    }
+    stored
+}
+
+fn judge(stored: &[Vec<u8>]) -> Result<Auditor, Finding> {
+    let (mut decoder, mut auditor) = (Decoder::default(), Auditor::whole());
+    for (seq, bytes) in (0..).zip(stored) {
+        auditor.push(&decoder.read(Seq(seq), bytes)?)?;
+    }
+    Ok(auditor)
+}
+
+fn spoken(dialect: Dialect) -> Caller {
+    Caller { dialect, ..owner() }
+}
+
+fn capped() -> Draft {
+    let rules = Rules { most_active: Dialect::Callcov.most_active(), ..Rules::default() };
+    Draft { rules, ..draft(None) }
+}
+
+#[tokio::test]
+async fn a_leaf_that_is_not_chained_is_found() {
+    let mut stored = chained(&forgeries::story().await);
+    let mut changed = crate::decode(&stored[0]).unwrap();
+    changed.salt[0] ^= 1;
+    stored[0] = codec::encode(&changed);
+    let found = judge(&stored).err().unwrap().to_string();
+    assert!(found.ends_with("has the wrong previous record"), "{found}");
+    stored[1].push(0);
+    let found = judge(&stored).err().unwrap();
+    assert!(matches!(found.flaw, Flaw::Unreadable(_)), "{found}");
+}
+
+#[tokio::test]
+async fn a_cap_that_was_passed_over_is_found() {
+    let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
+    let ledger = open(&log, &clock);
+    let caller = spoken(Dialect::Callcov);
+    for _ in 0..10 {
+        ledger.create(&caller, capped(), Ask::default()).await.unwrap();
+    }
+    assert!(judge(&chained(&records(log.as_ref()))).is_ok());
+    // The writer is told of no cap; the dialect has one all the same.
+    ledger.create(&caller, draft(None), Ask::default()).await.unwrap();
+    let found = judge(&chained(&records(log.as_ref()))).err().unwrap();
+    assert!(matches!(found.flaw, Flaw::Refused(Refusal::ActiveKeyLimit(10))), "{found}");
+}
+
+#[tokio::test]
+async fn a_handle_given_twice_is_found() {
+    let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
+    let ledger = open(&log, &clock);
+    for _ in 0..2 {
+        let caller = spoken(Dialect::Cloudsigma);
+        ledger.create(&caller, draft(None), Ask::default()).await.unwrap();
+    }
+    let mut told = records(log.as_ref());
+    assert!(judge(&chained(&told)).is_ok());
+    let Event::Created(first) = told[0].event.clone() else { panic!() };
+    forgeries::made(&mut told[1], |key| key.prefix = first.prefix);
+    let found = judge(&chained(&told)).err().unwrap();
+    assert!(matches!(found.flaw, Flaw::Refused(Refusal::PrefixTaken)), "{found}");
+}
