@@ -59,7 +59,16 @@ impl<'r, R: TileReader> Rebuild<'r, R> {
     ///
     /// A [`RebuildError`]: the log is bad, and nothing after this tells more.
     pub fn push(&mut self, entry: &[u8]) -> Result<(), RebuildError<R::Error>> {
-        for made in self.edge.push(leaf_hash(entry)) {
+        self.push_leaf(leaf_hash(entry))
+    }
+
+    /// As [`Rebuild::push`], for one who has just hashed the next entry with [`leaf_hash`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Rebuild::push`].
+    pub fn push_leaf(&mut self, leaf: Hash) -> Result<(), RebuildError<R::Error>> {
+        for made in self.edge.push(leaf) {
             if read(self.tiles, made.index()).map_err(RebuildError::Read)? != made {
                 return Err(RebuildError::Tile(made.index()));
             }
