@@ -1,0 +1,264 @@
+//! The tar file (POSIX ustar) that a bundle is: one header for one name and length, no other.
+//!
+//! Everything that a header could say beside name and length is fixed: mode 0644, owner 0, time 0.
+//! So that whoever reads a bundle can make every byte of it again.
+
+use std::io::{self, Write};
+
+use tar::{EntryType, Header};
+
+/// The size that everything in a tar file is filled up to.
+const BLOCK: u64 = 512;
+/// What ends a tar file.
+const END: u64 = 2 * BLOCK;
+/// No name of ours is longer, and no longer one is read.
+const LONGEST_NAME: usize = 100;
+
+/// Why bytes are not an archive that [`Writer`] makes.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// They are not; this is where.
+    #[error("byte {0} is not what the archive's format makes it")]
+    Malformed(u64),
+    /// They cannot be read.
+    #[error("the bundle cannot be read")]
+    Read(#[source] io::Error),
+}
+
+/// The header of a member; `None` for a name or a length that no member has.
+fn header(name: &str, length: u64) -> Option<Header> {
+    let plain = |byte: u8| byte.is_ascii_graphic();
+    // Twelve octal digits, the last place being taken.
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(plain) || length >> 33 != 0
+    {
+        return None;
+    }
+    let mut header = Header::new_ustar();
+    header.set_path(name).ok()?;
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(length);
+    header.set_cksum();
+    Some(header)
+}
+
+/// How many bytes of nothing follow a member of that length.
+fn padding(length: u64) -> u64 {
+    length.next_multiple_of(BLOCK) - length
+}
+
+/// Writes an archive, member by member.
+pub(crate) struct Writer<W> {
+    out: W,
+    /// What is still missing of the member that is open, and the zeros behind it.
+    open: Option<(u64, u64)>,
+}
+
+impl<W: Write> Writer<W> {
+    pub(crate) fn new(out: W) -> Writer<W> {
+        Writer { out, open: None }
+    }
+
+    /// Begins a member of that length; the one before is complete.
+    pub(crate) fn begin(&mut self, name: &str, length: u64) -> io::Result<()> {
+        self.close()?;
+        let header = header(name, length)
+            .ok_or_else(|| io::Error::other(format!("no member can be called `{name}`")))?;
+        self.out.write_all(header.as_bytes())?;
+        self.open = Some((length, padding(length)));
+        Ok(())
+    }
+
+    /// Writes more of the member that was begun.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some((left, _)) = &mut self.open else { return Err(io::Error::other("no member")) };
+        let more = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        *left = left.checked_sub(more).ok_or_else(|| io::Error::other("a member is too long"))?;
+        self.out.write_all(bytes)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        match self.open.take() {
+            None => Ok(()),
+            Some((0, padding)) => self.zeros(padding),
+            Some((_, _)) => Err(io::Error::other("a member is too short")),
+        }
+    }
+
+    fn zeros(&mut self, count: u64) -> io::Result<()> {
+        io::copy(&mut io::Read::take(io::repeat(0), count), &mut self.out).map(drop)
+    }
+
+    /// Ends the archive.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        self.close()?;
+        self.zeros(END)?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+/// Bytes that can be read at any place, by several threads at once.
+pub trait Stored: Sync {
+    /// How many there are.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be asked for.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` with those from `at` on.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read, or there are fewer.
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()>;
+}
+
+impl Stored for std::fs::File {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, at)
+    }
+}
+
+impl Stored for [u8] {
+    fn length(&self) -> io::Result<u64> {
+        Ok(u64::try_from(self.len()).unwrap_or(u64::MAX))
+    }
+
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        let from = usize::try_from(at).ok();
+        let bytes = from.and_then(|from| self.get(from..)?.get(..buffer.len()));
+        buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// Where a member is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) name: String,
+    pub(crate) at: u64,
+    pub(crate) length: u64,
+}
+
+/// Finds all members, and compares every byte that is not in one.
+pub(crate) fn members<S: Stored + ?Sized>(stored: &S) -> Result<Vec<Placed>, ArchiveError> {
+    let whole = stored.length().map_err(ArchiveError::Read)?;
+    let mut found = Vec::new();
+    let mut at = 0;
+    let mut block = [0; 512];
+    loop {
+        let malformed = ArchiveError::Malformed(at);
+        if at + BLOCK > whole {
+            return Err(malformed);
+        }
+        read(stored, &mut block, at)?;
+        if block == [0; 512] {
+            break;
+        }
+        let claimed = Header::from_byte_slice(&block);
+        let name = claimed.path_bytes();
+        let name = str::from_utf8(&name).ok();
+        let parts = name.and_then(|name| Some((name, claimed.entry_size().ok()?)));
+        let Some((name, length)) = parts else { return Err(malformed) };
+        if header(name, length).is_none_or(|header| *header.as_bytes() != block) {
+            return Err(malformed);
+        }
+        found.push(Placed { name: name.to_owned(), at: at + BLOCK, length });
+        at += BLOCK + length;
+        if at + padding(length) > whole {
+            return Err(ArchiveError::Malformed(whole));
+        }
+        are_zeros(stored, at, padding(length))?;
+        at += padding(length);
+    }
+    if whole != at + END {
+        return Err(ArchiveError::Malformed(whole.min(at + END)));
+    }
+    are_zeros(stored, at, END)?;
+    Ok(found)
+}
+
+fn are_zeros<S: Stored + ?Sized>(stored: &S, at: u64, count: u64) -> Result<(), ArchiveError> {
+    let mut buffer = [0; 1024];
+    let zeros = usize::try_from(count).ok().and_then(|count| buffer.get_mut(..count));
+    let zeros = zeros.ok_or(ArchiveError::Malformed(at))?;
+    read(stored, zeros, at)?;
+    let bad = zeros.iter().position(|byte| *byte != 0);
+    match bad.and_then(|place| u64::try_from(place).ok()) {
+        Some(place) => Err(ArchiveError::Malformed(at + place)),
+        None => Ok(()),
+    }
+}
+
+fn read<S: Stored + ?Sized>(stored: &S, buffer: &mut [u8], at: u64) -> Result<(), ArchiveError> {
+    stored.read_at(buffer, at).map_err(ArchiveError::Read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new());
+        for (name, bytes) in members {
+            writer.begin(name, bytes.len() as u64).unwrap();
+            writer.write(bytes).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_found_again() {
+        let long = [7; 513];
+        let parts: [(&str, &[u8]); 3] = [("a", b""), ("tile/0/000", &long), ("z.json", b"{}")];
+        let bytes = archive(&parts);
+        let found = members(bytes.as_slice()).unwrap();
+        for (placed, (name, content)) in found.iter().zip(parts) {
+            assert_eq!((placed.name.as_str(), placed.length), (name, content.len() as u64));
+            let at = usize::try_from(placed.at).unwrap();
+            assert_eq!(&bytes[at..at + content.len()], content);
+        }
+        // The program that everybody has reads it too.
+        let mut theirs = tar::Archive::new(bytes.as_slice());
+        let names = theirs.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into());
+        let names: Vec<std::path::PathBuf> = names.collect();
+        assert_eq!(names, ["a", "tile/0/000", "z.json"].map(std::path::PathBuf::from));
+    }
+
+    #[test]
+    fn every_byte_outside_of_members_is_fixed() {
+        let bytes = archive(&[("a", b"x"), ("b", b"yy")]);
+        let inside = [512, 1536, 1537];
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let same_shape = members(changed.as_slice())
+                .is_ok_and(|found| found.iter().map(|placed| placed.length).eq([1, 2]));
+            assert_eq!(same_shape, inside.contains(&at), "byte {at}");
+        }
+        for length in 0..bytes.len() {
+            assert!(members(&bytes[..length]).is_err(), "cut at {length}");
+        }
+        assert!(members([bytes, vec![0; 512]].concat().as_slice()).is_err());
+    }
+
+    #[test]
+    fn a_member_has_the_length_it_was_begun_with() {
+        let mut writer = Writer::new(Vec::new());
+        writer.begin("a", 2).unwrap();
+        assert!(writer.write(b"xyz").is_err());
+        let mut writer = Writer::new(Vec::new());
+        writer.begin("a", 2).unwrap();
+        assert!(writer.begin("b", 0).is_err());
+        assert!(Writer::new(Vec::new()).begin(&"n".repeat(101), 0).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! The judge: every record in order, by the rules, and against everything that the log signed.
+
+use std::collections::BTreeMap;
+
+use ledger::{Auditor, Entry, Evidence};
+use tlog::{Hash, Rebuild};
+
+use crate::accounts::Accounts;
+use crate::archive::Stored;
+use crate::consistency::{Statement, fork};
+use crate::layout;
+use crate::opened::Opened;
+use crate::refused::{Invalid, Refused};
+
+/// What must be true of the log at some size.
+enum Signed {
+    /// It has this root.
+    Root(Statement),
+    /// Its table of keys has this root.
+    Table(Hash),
+}
+
+pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
+    opened: &'o Opened<'s, S>,
+    auditor: Auditor,
+    /// Of a whole log.
+    tree: Option<Rebuild<'o, Opened<'s, S>>>,
+    /// What is still to come, by size.
+    signed: BTreeMap<u64, Vec<Signed>>,
+    /// Of a part.
+    accounts: Accounts,
+    records: u64,
+}
+
+impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
+    pub(crate) fn new(
+        opened: &'o Opened<'s, S>,
+        kept: Option<Statement>,
+    ) -> Result<Judge<'o, 's, S>, Refused> {
+        let mut judge = Judge {
+            opened,
+            auditor: Auditor::whole(),
+            tree: None,
+            signed: BTreeMap::new(),
+            accounts: Accounts::default(),
+            records: 0,
+        };
+        if !opened.scope.is_whole() {
+            let accounts = Accounts::parse(&opened.small(layout::ACCOUNTS)?);
+            let accounts = accounts.ok_or(Invalid::Malformed(layout::ACCOUNTS))?;
+            judge.auditor = Auditor::partial(accounts.into_iter().collect());
+            return comparable(opened, kept).map(|()| judge);
+        }
+        judge.tree = Some(Rebuild::new(opened));
+        judge.expect(opened.table.size, Signed::Table(opened.table.root));
+        for statement in kept.into_iter().chain([opened.earlier.clone()]) {
+            // A larger one is found to be a rollback, when the two are compared.
+            judge.expect(statement.size, Signed::Root(statement));
+        }
+        judge.look()?;
+        Ok(judge)
+    }
+
+    fn expect(&mut self, size: u64, signed: Signed) {
+        self.signed.entry(size).or_default().push(signed);
+    }
+
+    /// How many records were judged.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Judges the next records, and gives them as entries.
+    pub(crate) fn batch(&mut self, batch: Vec<Evidence>) -> Result<Vec<Entry>, Refused> {
+        batch.into_iter().map(|evidence| self.one(evidence)).collect()
+    }
+
+    fn one(&mut self, evidence: Evidence) -> Result<Entry, Refused> {
+        let account = self.auditor.push(&evidence)?;
+        let Evidence { seq, leaf, record } = evidence;
+        self.records += 1;
+        if let Some(tree) = &mut self.tree {
+            tree.push_leaf(Hash(leaf.0)).map_err(|error| Invalid::Tree(error.to_string()))?;
+            self.look()?;
+            return Ok(Entry { seq, record, account });
+        }
+        let entry = Entry { seq, record, account };
+        if !self.opened.scope.covers(&entry.account, entry.record.at) {
+            return Err(Invalid::Scope(seq.0).into());
+        }
+        self.accounts.add(&entry);
+        Ok(entry)
+    }
+
+    /// Compares what the log signed at the size that is reached.
+    fn look(&mut self) -> Result<(), Refused> {
+        let Some(tree) = &self.tree else { return Ok(()) };
+        let Some(next) = self.signed.first_entry() else { return Ok(()) };
+        if *next.key() != self.records {
+            return Ok(());
+        }
+        for signed in next.remove() {
+            match signed {
+                Signed::Table(root) if root != self.auditor.table_root() => {
+                    return Err(Invalid::Table(self.records).into());
+                }
+                Signed::Root(statement) if statement.root != tree.frontier().root() => {
+                    return Err(fork(&statement, &self.opened.checkpoint));
+                }
+                Signed::Table(_) | Signed::Root(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// All records were judged: compares what is left.
+    pub(crate) fn finish(self) -> Result<(u64, Auditor), Refused> {
+        let Judge { opened, auditor, tree, accounts, records, .. } = self;
+        if let Some(tree) = tree {
+            tree.finish(opened.checkpoint.size, &opened.checkpoint.root)
+                .map_err(|error| Invalid::Tree(error.to_string()))?;
+        } else if opened.small(layout::ACCOUNTS)? != accounts.text() {
+            return Err(Invalid::Malformed(layout::ACCOUNTS).into());
+        }
+        Ok((records, auditor))
+    }
+}
+
+/// A part of a log tells its root at two sizes only.
+fn comparable<S: Stored + ?Sized>(
+    opened: &Opened<'_, S>,
+    kept: Option<Statement>,
+) -> Result<(), Refused> {
+    let Some(kept) = kept else { return Ok(()) };
+    let known = [&opened.earlier, &opened.checkpoint];
+    match known.into_iter().find(|known| known.size == kept.size) {
+        None => Err(Invalid::Incomparable(kept.size).into()),
+        Some(known) if known.root != kept.root => Err(fork(&kept, known)),
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,369 @@
+//! Making a bundle: everything streams, nothing is kept but a line of the manifest for each file.
+//!
+//! A tar file tells a member's length in front of it, so the exports are made twice: once to be
+//! measured, while the records go out, and once to be written.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use keys::{Account, KeyId};
+use ledger::{Decoder, Entry, Finding, Seq};
+use sha2::{Digest as _, Sha256};
+use tlog::{Edge, Hash, Tile, TileIndex, bundles_of, entries, leaf_hash};
+
+use crate::Export;
+use crate::accounts::Accounts;
+use crate::archive::Writer;
+use crate::layout::{self, PACK, TreeFile};
+use crate::manifest::{Listed, Manifest, Scope};
+
+/// What went wrong below a [`Source`].
+pub type Fault = Box<dyn Error + Send + Sync>;
+
+/// The log that a bundle is made of. Everything is asked of the tree at one size.
+pub trait Source {
+    /// A bundle of entries, as c2sp.org/tlog-tiles has it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    fn entries(&self, index: TileIndex) -> Result<Vec<u8>, Fault>;
+
+    /// The proof that record `seq` is in the tree of `size` records.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault>;
+
+    /// The account of a key.
+    ///
+    /// # Errors
+    ///
+    /// There is no such key.
+    fn account(&self, key: KeyId) -> Result<Account, Fault>;
+
+    /// Some places in `scope` from `from` on, rising, and where to go on; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be looked up.
+    fn places(&self, scope: &Scope, from: Seq) -> Result<(Vec<Seq>, Option<Seq>), Fault>;
+
+    /// Signs the manifest: the note of [`signed_text`](crate::signed_text), signed once by the log's newest key.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be signed.
+    fn sign(&self, manifest: &[u8]) -> Result<String, Fault>;
+}
+
+/// What the log says of itself in a bundle.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The name of the log.
+    pub origin: String,
+    /// How many records the checkpoint commits to.
+    pub size: u64,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    /// An earlier signed checkpoint.
+    pub earlier: String,
+    /// The proof that the tree of the checkpoint extends that of the earlier one.
+    pub consistency: Vec<Hash>,
+    /// The signed table note, of a size that is not larger.
+    pub table: String,
+    /// The keys that sign the log, and how each named the next.
+    pub keys: String,
+    /// Which records are wanted.
+    pub scope: Scope,
+}
+
+/// Why there is no bundle. What was written of it is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// It cannot be written.
+    #[error("the bundle cannot be written")]
+    Write(#[from] io::Error),
+    /// The log cannot be read, or will not sign.
+    #[error("the log gives no bundle")]
+    Source(#[source] Fault),
+    /// A record is damaged.
+    #[error(transparent)]
+    Record(#[from] Finding),
+}
+
+/// Makes a bundle, and says how many records are in it. `progress` hears how many are read.
+///
+/// # Errors
+///
+/// [`MakeError`].
+pub fn make<W: Write>(
+    source: &dyn Source,
+    terms: &Terms,
+    exports: &[Export],
+    out: W,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, MakeError> {
+    let mut making = Making { source, terms, out: Writer::new(out), listed: Vec::new() };
+    making.file(layout::GUIDE, layout::GUIDE_TEXT.as_bytes())?;
+    making.file(layout::VERIFIER, layout::VERIFIER_TEXT.as_bytes())?;
+    making.file(layout::KEYS, terms.keys.as_bytes())?;
+    making.file(layout::CHECKPOINT, terms.checkpoint.as_bytes())?;
+    making.file(layout::EARLIER, terms.earlier.as_bytes())?;
+    making.file(layout::CONSISTENCY, lines(&terms.consistency).as_bytes())?;
+    making.file(layout::TABLE, terms.table.as_bytes())?;
+
+    let mut measured: Vec<Measured> = exports.iter().map(Measured::new).collect();
+    let mut records = 0;
+    let mut measure = |entry: &Entry| {
+        records += 1;
+        progress(records);
+        measured.iter_mut().for_each(|measured| measured.add(entry));
+    };
+    if terms.scope.is_whole() {
+        making.whole(&mut measure)?;
+    } else {
+        making.part(&mut measure)?;
+    }
+    for measured in measured {
+        making.export(measured)?;
+    }
+    making.finish(records)?;
+    Ok(records)
+}
+
+/// Hashes, one a line.
+fn lines(hashes: &[Hash]) -> String {
+    hashes.iter().map(|hash| format!("{hash}\n")).collect()
+}
+
+/// The length and hash of an export that is not written yet.
+struct Measured {
+    export: Export,
+    length: u64,
+    hash: Sha256,
+    buffer: Vec<u8>,
+}
+
+impl Measured {
+    fn new(export: &Export) -> Measured {
+        let mut measured =
+            Measured { export: *export, length: 0, hash: Sha256::new(), buffer: Vec::new() };
+        measured.count(export.head.as_bytes());
+        measured
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        (self.export.write)(entry, &mut buffer);
+        self.count(&buffer);
+        self.buffer = buffer;
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.length += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.hash.update(bytes);
+    }
+}
+
+struct Making<'a, W> {
+    source: &'a dyn Source,
+    terms: &'a Terms,
+    out: Writer<W>,
+    listed: Vec<Listed>,
+}
+
+impl<W: Write> Making<'_, W> {
+    /// A whole file.
+    fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), MakeError> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.out.begin(name, length)?;
+        self.out.write(bytes)?;
+        self.listed.push(Listed::new(name, length, Sha256::new_with_prefix(bytes)));
+        Ok(())
+    }
+
+    /// All records, and the tiles over them.
+    fn whole(&mut self, each: &mut dyn FnMut(&Entry)) -> Result<(), MakeError> {
+        let mut reader = Reader::new(self.source);
+        let mut edge = Edge::new();
+        let mut completed: Vec<Tile> = Vec::new();
+        for file in layout::tree_files(self.terms.size) {
+            match file {
+                TreeFile::Entries(index) => {
+                    let bundle = self.source.entries(index).map_err(MakeError::Source)?;
+                    reader.each(index, &bundle, &mut |bytes, entry| {
+                        completed.extend(edge.push(leaf_hash(bytes)));
+                        each(entry);
+                        Ok(())
+                    })?;
+                    self.file(&file.name(), &bundle)?;
+                }
+                TreeFile::Hashes(index) => {
+                    let full = completed.iter().find(|tile| tile.index() == index).cloned();
+                    let tile = full.or_else(|| edge.tile(index)).ok_or_else(missing)?;
+                    completed.retain(|tile| tile.index() != index);
+                    self.file(&file.name(), tile.bytes())?;
+                }
+            }
+        }
+        let signed = self.terms.checkpoint.contains(&format!("\n{}\n", edge.root()));
+        if signed { Ok(()) } else { Err(fault("the records do not make the signed root")) }
+    }
+
+    /// The records in scope, a proof for each, and what they do not say of older keys.
+    fn part(&mut self, each: &mut dyn FnMut(&Entry)) -> Result<(), MakeError> {
+        let (source, terms) = (self.source, self.terms);
+        let mut accounts = Accounts::default();
+        walk(source, terms, &mut |_, entry| {
+            accounts.add(entry);
+            Ok(())
+        })?;
+        self.file(layout::ACCOUNTS, accounts.text().as_bytes())?;
+        let mut pack = Pack::default();
+        walk(source, terms, &mut |bytes, entry| {
+            each(entry);
+            let path = source.inclusion(entry.seq, terms.size).map_err(MakeError::Source)?;
+            pack.add(entry.seq, bytes, &path);
+            if pack.records.len() == PACK { self.pack(&mut pack) } else { Ok(()) }
+        })?;
+        if pack.records.is_empty() { Ok(()) } else { self.pack(&mut pack) }
+    }
+
+    /// One file of records and one of their proofs.
+    fn pack(&mut self, pack: &mut Pack) -> Result<(), MakeError> {
+        let records = entries::encode(&pack.records).map_err(fault)?;
+        self.file(&layout::records_name(pack.number), &records)?;
+        self.file(&layout::proofs_name(pack.number), pack.proofs.as_bytes())?;
+        *pack = Pack { number: pack.number + 1, ..Pack::default() };
+        Ok(())
+    }
+
+    /// Writes an export that was measured.
+    fn export(&mut self, measured: Measured) -> Result<(), MakeError> {
+        let Measured { export, length, hash, mut buffer } = measured;
+        self.out.begin(export.name, length)?;
+        self.out.write(export.head.as_bytes())?;
+        self.listed.push(Listed::new(export.name, length, hash));
+        let (source, terms, out) = (self.source, self.terms, &mut self.out);
+        walk(source, terms, &mut |_, entry| {
+            buffer.clear();
+            (export.write)(entry, &mut buffer);
+            Ok(out.write(&buffer)?)
+        })
+    }
+
+    fn finish(mut self, records: u64) -> Result<(), MakeError> {
+        let Terms { origin, size, scope, .. } = self.terms;
+        let mut manifest = Manifest::new(origin, *size, records, scope);
+        manifest.members = std::mem::take(&mut self.listed);
+        let text = manifest.text();
+        let note = self.source.sign(text.as_bytes()).map_err(MakeError::Source)?;
+        self.file(layout::MANIFEST, text.as_bytes())?;
+        self.file(layout::NOTE, note.as_bytes())?;
+        self.out.finish()?;
+        Ok(())
+    }
+}
+
+fn fault(error: impl Into<Fault>) -> MakeError {
+    MakeError::Source(error.into())
+}
+
+fn missing() -> MakeError {
+    fault("a record is missing that the log has signed for")
+}
+
+/// Records of a part and their proofs, as many as go into one file.
+#[derive(Default)]
+struct Pack {
+    number: u64,
+    records: Vec<Vec<u8>>,
+    proofs: String,
+}
+
+impl Pack {
+    fn add(&mut self, seq: Seq, bytes: &[u8], path: &[Hash]) {
+        self.records.push(bytes.to_vec());
+        self.proofs += &format!("index {seq}\n{}\n", lines(path));
+    }
+}
+
+/// Reads records as entries.
+struct Reader<'s> {
+    source: &'s dyn Source,
+    decoder: Decoder,
+    /// The bundle that was read last.
+    near: Option<(TileIndex, Vec<u8>)>,
+}
+
+type Each<'e> = &'e mut dyn FnMut(&[u8], &Entry) -> Result<(), MakeError>;
+
+impl Reader<'_> {
+    fn new(source: &dyn Source) -> Reader<'_> {
+        Reader { source, decoder: Decoder::default(), near: None }
+    }
+
+    /// Gives every record of a bundle to `each`.
+    fn each(&mut self, index: TileIndex, bundle: &[u8], each: Each<'_>) -> Result<(), MakeError> {
+        for (seq, bytes) in (index.number() << 8..).zip(entries::decode(bundle).map_err(fault)?) {
+            let entry = self.entry(Seq(seq), bytes)?;
+            each(bytes, &entry)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, seq: Seq, bytes: &[u8]) -> Result<Entry, MakeError> {
+        let record = self.decoder.read(seq, bytes)?.record;
+        let account = match &record.event {
+            keys::Event::Created(made) => made.account.clone(),
+            keys::Event::Enabled
+            | keys::Event::Disabled
+            | keys::Event::Expired { .. }
+            | keys::Event::Revoked(_) => {
+                self.source.account(record.link.key).map_err(MakeError::Source)?
+            }
+        };
+        Ok(Entry { seq, record, account })
+    }
+
+    /// Gives one record of a log of `size` to `each`.
+    fn one(&mut self, seq: Seq, size: u64, each: Each<'_>) -> Result<(), MakeError> {
+        let index = TileIndex::at(0, seq.0 >> 8, size).ok_or_else(missing)?;
+        if self.near.as_ref().is_none_or(|(near, _)| *near != index) {
+            let bundle = self.source.entries(index).map_err(MakeError::Source)?;
+            self.near = Some((index, bundle));
+        }
+        let near = self.near.take().ok_or_else(missing)?;
+        let bundle = entries::decode(&near.1).map_err(fault)?;
+        let place = usize::try_from(seq.0 & 0xFF).unwrap_or(usize::MAX);
+        let bytes = *bundle.get(place).ok_or_else(missing)?;
+        let entry = self.entry(seq, bytes)?;
+        each(bytes, &entry)?;
+        self.near = Some(near);
+        Ok(())
+    }
+}
+
+/// Gives every record in scope to `each`, in order.
+fn walk(source: &dyn Source, terms: &Terms, each: Each<'_>) -> Result<(), MakeError> {
+    let mut reader = Reader::new(source);
+    if terms.scope.is_whole() {
+        for index in bundles_of(terms.size) {
+            let bundle = source.entries(index).map_err(MakeError::Source)?;
+            reader.each(index, &bundle, each)?;
+        }
+        return Ok(());
+    }
+    let mut next = Some(Seq(0));
+    while let Some(from) = next {
+        let (places, then) = source.places(&terms.scope, from).map_err(MakeError::Source)?;
+        for seq in places.into_iter().take_while(|seq| seq.0 < terms.size) {
+            reader.one(seq, terms.size, each)?;
+        }
+        next = then.filter(|then| then.0 < terms.size);
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The manifest: what is in a bundle, with lengths and hashes, and the note that signs it.
+
+use keys::{Account, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tlog::Hash;
+
+/// Which of a log's records a bundle holds; all of them if nothing is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Those of this account's keys.
+    pub account: Option<Account>,
+    /// Those recorded at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Those recorded before this moment.
+    pub to: Option<Timestamp>,
+}
+
+impl Scope {
+    /// Whether it is the whole log.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        *self == Scope::default()
+    }
+
+    /// Whether a record of that account and time is in it.
+    #[must_use]
+    pub fn covers(&self, account: &Account, at: Timestamp) -> bool {
+        self.account.as_ref().is_none_or(|own| own == account)
+            && self.from.is_none_or(|from| from <= at)
+            && self.to.is_none_or(|to| at < to)
+    }
+}
+
+/// A file of the bundle, as the manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) length: u64,
+    pub(crate) sha256: String,
+}
+
+impl Listed {
+    pub(crate) fn new(name: &str, length: u64, hash: Sha256) -> Listed {
+        Listed { name: name.to_owned(), length, sha256: hex::encode(hash.finalize()) }
+    }
+}
+
+/// What a bundle says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    /// The version of the layout.
+    pub(crate) bundle: u32,
+    pub(crate) origin: String,
+    /// The size of the log that the checkpoint commits to.
+    pub(crate) size: u64,
+    /// How many records are in the bundle.
+    pub(crate) records: u64,
+    pub(crate) account: Option<String>,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
+    /// Every file but the manifest and its note, in order.
+    pub(crate) members: Vec<Listed>,
+}
+
+/// The version of the layout that is written.
+pub(crate) const VERSION: u32 = 1;
+
+impl Manifest {
+    pub(crate) fn new(origin: &str, size: u64, records: u64, scope: &Scope) -> Manifest {
+        Manifest {
+            bundle: VERSION,
+            origin: origin.to_owned(),
+            size,
+            records,
+            account: scope.account.as_ref().map(|account| account.as_str().to_owned()),
+            from: scope.from.map(|from| from.to_string()),
+            to: scope.to.map(|to| to.to_string()),
+            members: Vec::new(),
+        }
+    }
+
+    /// The file: JSON, each member on a line of its own.
+    pub(crate) fn text(&self) -> String {
+        let head = Manifest { members: Vec::new(), ..self.clone() };
+        let head = serde_json::to_string(&head).unwrap_or_default();
+        let mut text = head.strip_suffix("]}").unwrap_or_default().to_owned();
+        for (place, member) in self.members.iter().enumerate() {
+            text += if place == 0 { "\n" } else { ",\n" };
+            text += &serde_json::to_string(member).unwrap_or_default();
+        }
+        text + "\n]}\n"
+    }
+
+    /// Reads what [`Manifest::text`] gives, and nothing else.
+    pub(crate) fn parse(text: &[u8]) -> Option<Manifest> {
+        let manifest: Manifest = serde_json::from_slice(text).ok()?;
+        (manifest.bundle == VERSION && manifest.text().as_bytes() == text).then_some(manifest)
+    }
+
+    pub(crate) fn scope(&self) -> Option<Scope> {
+        fn read<T: std::str::FromStr>(text: Option<&String>) -> Option<Option<T>> {
+            text.map_or(Some(None), |text| text.parse().ok().map(Some))
+        }
+        Some(Scope {
+            account: read(self.account.as_ref())?,
+            from: read(self.from.as_ref())?,
+            to: read(self.to.as_ref())?,
+        })
+    }
+}
+
+/// The text that is signed for a manifest: a checkpoint's form, under a name that no log has.
+#[must_use]
+pub fn signed_text(origin: &str, manifest: &[u8]) -> String {
+    let hash = Hash(Sha256::digest(manifest).into());
+    format!("{origin}/bundle\n{}\n{hash}\n", manifest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_has_one_text() {
+        let scope = Scope {
+            account: Some(Account::new("acme \"x\"").unwrap()),
+            from: Some(Timestamp::from_secs(1_700_000_000)),
+            to: None,
+        };
+        let mut manifest = Manifest::new("example.com/log", 7, 3, &scope);
+        for members in 0..3 {
+            let text = manifest.text();
+            assert_eq!(text.lines().count(), 2 + members);
+            let read = Manifest::parse(text.as_bytes()).unwrap();
+            assert_eq!((&read, read.scope().as_ref()), (&manifest, Some(&scope)));
+            for other in [text.replace(',', ", "), text.clone() + "\n", text.replace("{}", "{ }")] {
+                assert!(other == text || Manifest::parse(other.as_bytes()).is_none(), "{other}");
+            }
+            manifest.members.push(Listed::new("checkpoint", 5, Sha256::new()));
+        }
+    }
+}

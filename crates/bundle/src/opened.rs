@@ -1,0 +1,285 @@
+//! A bundle that was opened: its files are there in order, and its statements are signed.
+
+use std::collections::HashMap;
+use std::io;
+
+use ledger::KeyChain;
+use sha2::{Digest as _, Sha256};
+use tlog::note::{Note, NoteError, VerifierKey};
+use tlog::{Checkpoint, Hash, Tile, TileIndex, TileReader};
+
+use crate::Export;
+use crate::archive::{self, ArchiveError, Placed, Stored};
+use crate::consistency::Statement;
+use crate::layout::{self, TreeFile};
+use crate::manifest::{Listed, Manifest, Scope, signed_text};
+use crate::refused::Invalid;
+
+/// A file of the bundle, and what the manifest says of it.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) placed: Placed,
+    sha256: String,
+}
+
+/// The parts of a bundle that are small.
+pub(crate) struct Opened<'s, S: ?Sized> {
+    stored: &'s S,
+    files: HashMap<String, File>,
+    pub(crate) chain: KeyChain,
+    pub(crate) checkpoint: Statement,
+    pub(crate) earlier: Statement,
+    pub(crate) consistency: Vec<Hash>,
+    pub(crate) table: Statement,
+    pub(crate) origin: String,
+    pub(crate) records: u64,
+    pub(crate) scope: Scope,
+}
+
+impl<'s, S: Stored + ?Sized> Opened<'s, S> {
+    /// Opens a bundle whose log is trusted to have signed with `key` once.
+    pub(crate) fn new(
+        stored: &'s S,
+        key: &VerifierKey,
+        exports: &[Export],
+    ) -> Result<Opened<'s, S>, Invalid> {
+        let placed = archive::members(stored)?;
+        let (manifest, manifest_text) = read_manifest(stored, &placed)?;
+        let scope = manifest.scope().ok_or(Invalid::Malformed(layout::MANIFEST))?;
+        compare_names(&placed, &manifest, &scope, exports)?;
+        let files = files(&placed, &manifest.members)?;
+        let small = |name: &'static str| small(stored, &files, name);
+
+        let chain = KeyChain::parse(&small(layout::KEYS)?)?;
+        let trusted = chain.from(key).ok_or(Invalid::Stranger)?;
+        if chain.newest().name() != manifest.origin {
+            return Err(Invalid::Malformed(layout::MANIFEST));
+        }
+        check_manifest_note(stored, &placed, &manifest.origin, &manifest_text, trusted)?;
+        let checkpoint = statement(layout::CHECKPOINT, &small(layout::CHECKPOINT)?, trusted)?;
+        let earlier = statement(layout::EARLIER, &small(layout::EARLIER)?, chain.keys())?;
+        let of_table = format!("{}/table", manifest.origin);
+        let table = note(layout::TABLE, &small(layout::TABLE)?, trusted, &of_table)?;
+        if checkpoint.size != manifest.size || table.size > manifest.size {
+            return Err(Invalid::Malformed(layout::MANIFEST));
+        }
+        let consistency = hashes(&small(layout::CONSISTENCY)?);
+        Ok(Opened {
+            stored,
+            chain,
+            checkpoint,
+            earlier,
+            consistency: consistency.ok_or(Invalid::Malformed(layout::CONSISTENCY))?,
+            table,
+            origin: manifest.origin,
+            records: manifest.records,
+            scope,
+            files,
+        })
+    }
+
+    pub(crate) fn stored(&self) -> &'s S {
+        self.stored
+    }
+
+    /// A file, by its name.
+    pub(crate) fn file(&self, name: &str) -> Result<&File, Invalid> {
+        self.files.get(name).ok_or_else(|| Invalid::Listed(name.to_owned()))
+    }
+
+    /// A small file's text.
+    pub(crate) fn small(&self, name: &'static str) -> Result<String, Invalid> {
+        small(self.stored, &self.files, name)
+    }
+
+    /// A file's bytes, compared with the manifest.
+    pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>, Invalid> {
+        self.file(name)?.read(self.stored)
+    }
+}
+
+impl<S: Stored + ?Sized> TileReader for Opened<'_, S> {
+    type Error = io::Error;
+
+    fn tile(&self, index: TileIndex) -> io::Result<Option<Tile>> {
+        let bytes = self.bytes(&TreeFile::Hashes(index).name()).map_err(io::Error::other)?;
+        Tile::new(index, bytes).map(Some).map_err(io::Error::other)
+    }
+}
+
+impl File {
+    /// The bytes, compared with the manifest.
+    fn read<S: Stored + ?Sized>(&self, stored: &S) -> Result<Vec<u8>, Invalid> {
+        let Placed { name, at, length } = &self.placed;
+        let listed = || Invalid::Listed(name.clone());
+        let length = usize::try_from(*length).ok().filter(|_| *length <= layout::MAX_SMALL);
+        let mut bytes = vec![0; length.ok_or_else(listed)?];
+        stored.read_at(&mut bytes, *at).map_err(ArchiveError::Read)?;
+        if self.has_hash(Sha256::new_with_prefix(&bytes)) { Ok(bytes) } else { Err(listed()) }
+    }
+
+    pub(crate) fn has_hash(&self, hash: Sha256) -> bool {
+        hex::encode(hash.finalize()) == self.sha256
+    }
+}
+
+fn small<S: Stored + ?Sized>(
+    stored: &S,
+    files: &HashMap<String, File>,
+    name: &'static str,
+) -> Result<String, Invalid> {
+    let file = files.get(name).ok_or_else(|| Invalid::Listed(name.to_owned()))?;
+    String::from_utf8(file.read(stored)?).map_err(|_| Invalid::Malformed(name))
+}
+
+/// The manifest, which stands before the last file.
+fn read_manifest<S: Stored + ?Sized>(
+    stored: &S,
+    placed: &[Placed],
+) -> Result<(Manifest, Vec<u8>), Invalid> {
+    let malformed = || Invalid::Malformed(layout::MANIFEST);
+    let [.., place, _] = placed else { return Err(malformed()) };
+    let text = raw(stored, place, layout::MANIFEST)?;
+    let manifest = Manifest::parse(&text).ok_or_else(malformed)?;
+    Ok((manifest, text))
+}
+
+/// A file that no manifest lists.
+fn raw<S: Stored + ?Sized>(
+    stored: &S,
+    placed: &Placed,
+    name: &'static str,
+) -> Result<Vec<u8>, Invalid> {
+    if placed.name != name {
+        return Err(Invalid::Files { expected: name.to_owned(), found: placed.name.clone() });
+    }
+    let length = usize::try_from(placed.length).ok().filter(|_| placed.length <= layout::MAX_SMALL);
+    let mut bytes = vec![0; length.ok_or(Invalid::Malformed(name))?];
+    stored.read_at(&mut bytes, placed.at).map_err(ArchiveError::Read)?;
+    Ok(bytes)
+}
+
+/// The files that such a bundle has, in order.
+fn expected_names(manifest: &Manifest, scope: &Scope, exports: &[Export]) -> Vec<String> {
+    use layout::{
+        ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, KEYS, MANIFEST, NOTE, PACK, TABLE,
+        VERIFIER,
+    };
+    let head = [GUIDE, VERIFIER, KEYS, CHECKPOINT, EARLIER, CONSISTENCY, TABLE];
+    let mut names: Vec<String> = head.map(str::to_owned).into();
+    if scope.is_whole() {
+        names.extend(layout::tree_files(manifest.size).map(TreeFile::name));
+    } else {
+        names.push(ACCOUNTS.to_owned());
+        let packs = manifest.records.div_ceil(u64::try_from(PACK).unwrap_or(u64::MAX));
+        names.extend(
+            (0..packs)
+                .flat_map(|number| [layout::records_name(number), layout::proofs_name(number)]),
+        );
+    }
+    names.extend(exports.iter().map(|export| export.name.to_owned()));
+    names.extend([MANIFEST, NOTE].map(str::to_owned));
+    names
+}
+
+fn compare_names(
+    placed: &[Placed],
+    manifest: &Manifest,
+    scope: &Scope,
+    exports: &[Export],
+) -> Result<(), Invalid> {
+    let files = u64::try_from(placed.len()).unwrap_or(u64::MAX);
+    // Before the list is made: a manifest may claim any size.
+    if manifest.size / 256 > files || manifest.records / 256 > files {
+        return Err(Invalid::Malformed(layout::MANIFEST));
+    }
+    if scope.is_whole() && manifest.records != manifest.size {
+        return Err(Invalid::Malformed(layout::MANIFEST));
+    }
+    let expected = expected_names(manifest, scope, exports);
+    let end = || "the end".to_owned();
+    for place in 0..expected.len().max(placed.len()) {
+        let found = placed.get(place).map(|placed| placed.name.clone()).unwrap_or_else(end);
+        let expected = expected.get(place).cloned().unwrap_or_else(end);
+        if expected != found {
+            return Err(Invalid::Files { expected, found });
+        }
+    }
+    Ok(())
+}
+
+/// Every file but the last two with its line of the manifest.
+fn files(placed: &[Placed], listed: &[Listed]) -> Result<HashMap<String, File>, Invalid> {
+    let placed = placed.get(..placed.len().saturating_sub(2)).unwrap_or_default();
+    if placed.len() != listed.len() {
+        return Err(Invalid::Malformed(layout::MANIFEST));
+    }
+    let pairs = placed.iter().zip(listed);
+    pairs
+        .map(|(placed, listed)| {
+            if placed.name != listed.name || placed.length != listed.length {
+                return Err(Invalid::Listed(placed.name.clone()));
+            }
+            let file = File { placed: placed.clone(), sha256: listed.sha256.clone() };
+            Ok((placed.name.clone(), file))
+        })
+        .collect()
+}
+
+fn check_manifest_note<S: Stored + ?Sized>(
+    stored: &S,
+    placed: &[Placed],
+    origin: &str,
+    manifest: &[u8],
+    trusted: &[VerifierKey],
+) -> Result<(), Invalid> {
+    let name = layout::NOTE;
+    let place = placed.last().ok_or(Invalid::Malformed(name))?;
+    let parsed = Note::parse(&raw(stored, place, name)?).map_err(Invalid::note(name))?;
+    parsed.verify(trusted).map_err(Invalid::note(name))?;
+    let one = parsed.signatures().len() == 1;
+    let exact = parsed.text() == signed_text(origin, manifest);
+    if one && exact { Ok(()) } else { Err(Invalid::Malformed(name)) }
+}
+
+/// A checkpoint that one of `keys` signed under its own name.
+pub(crate) fn statement(
+    name: &'static str,
+    text: &str,
+    keys: &[VerifierKey],
+) -> Result<Statement, Invalid> {
+    let mut refused = NoteError::Unsigned.into();
+    for key in keys.iter().rev() {
+        match Checkpoint::open(text.as_bytes(), key) {
+            Ok(found) => {
+                let (size, root) = (found.size(), found.root());
+                return Ok(Statement { note: text.to_owned(), size, root });
+            }
+            Err(error) => refused = error,
+        }
+    }
+    Err(Invalid::unsigned(name)(refused))
+}
+
+/// A note in the form of a checkpoint of `origin`, signed by one of `keys`.
+fn note(
+    name: &'static str,
+    text: &str,
+    keys: &[VerifierKey],
+    origin: &str,
+) -> Result<Statement, Invalid> {
+    let opened = tlog::note::open(text.as_bytes(), keys).map_err(Invalid::note(name))?;
+    let said: Checkpoint = opened.text().parse().map_err(Invalid::unsigned(name))?;
+    if said.origin() != origin {
+        return Err(Invalid::Malformed(name));
+    }
+    Ok(Statement { note: text.to_owned(), size: said.size(), root: said.root() })
+}
+
+/// Hashes, one a line.
+pub(crate) fn hashes(text: &str) -> Option<Vec<Hash>> {
+    let lines = text.split_terminator('\n').map(|line| line.parse().ok());
+    let hashes: Vec<Hash> = lines.collect::<Option<_>>()?;
+    let same: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
+    (same == text).then_some(hashes)
+}

@@ -1,0 +1,174 @@
+//! Checking a bundle, offline: with nothing but the bundle and a key that is trusted.
+//!
+//! Records are read and decoded on several threads, judged on one, and shown to one thread for
+//! each export, which makes that export again and compares it. Memory grows with the number of
+//! keys and not with that of records.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use keys::Timestamp;
+use ledger::{Auditor, Entry, Evidence};
+use tlog::note::VerifierKey;
+
+use crate::Export;
+use crate::archive::Stored;
+use crate::compare::Comparison;
+use crate::consistency::{Statement, extends};
+use crate::judge::Judge;
+use crate::layout;
+use crate::manifest::Scope;
+use crate::opened::{Opened, statement};
+use crate::read::Chunks;
+use crate::refused::{Invalid, Refused};
+
+/// What the auditor brings along.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// A key that the log signs with, or once signed with.
+    pub key: VerifierKey,
+    /// A signed checkpoint that the auditor kept from before.
+    pub kept: Option<String>,
+    /// The last record must not be older than this moment.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What a bundle is that was found good.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The name of the log.
+    pub origin: String,
+    /// How many records the log has.
+    pub size: u64,
+    /// The signed checkpoint: worth keeping, to compare with the next bundle.
+    pub checkpoint: Statement,
+    /// The earlier one that the log was found to extend.
+    pub earlier: Statement,
+    /// The size at which the table of keys was compared; `None` for a part.
+    pub table: Option<u64>,
+    /// How many records were checked.
+    pub records: u64,
+    /// How many keys they are about.
+    pub keys: usize,
+    /// The part; the whole log if it asks for nothing.
+    pub scope: Scope,
+    /// The time of the last record that was checked.
+    pub last_at: Option<Timestamp>,
+    /// The key that signs the log now.
+    pub signed_by: VerifierKey,
+}
+
+/// Checks a bundle. `progress` hears how many records are done.
+///
+/// # Errors
+///
+/// [`Refused`]: nothing in the bundle is to be believed.
+pub fn verify<S: Stored + ?Sized>(
+    stored: &S,
+    asked: &Asked,
+    exports: &[Export],
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verified, Refused> {
+    let opened = Opened::new(stored, &asked.key, exports)?;
+    let kept = asked.kept.as_deref();
+    let kept = kept.map(|kept| statement("the kept checkpoint", kept, opened.chain.keys()));
+    let kept = kept.transpose()?;
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.size > opened.checkpoint.size) {
+        return Err(extends(kept, &opened.checkpoint, &[]).err().unwrap_or(impossible()));
+    }
+    let chunks = Chunks::of(&opened);
+    let mut judge = Judge::new(&opened, kept)?;
+    stream(&opened, &chunks, &mut judge, exports, progress)?;
+    let (records, auditor) = judge.finish()?;
+    extends(&opened.earlier, &opened.checkpoint, &opened.consistency)?;
+    let last_at = (records > 0).then(|| auditor.last_at());
+    if let (Some(last_at), Some(not_before)) = (last_at, asked.not_before)
+        && last_at < not_before
+    {
+        return Err(Refused::Stale { since: last_at.to_string() });
+    }
+    Ok(verified(opened, records, &auditor, last_at))
+}
+
+fn impossible() -> Refused {
+    Invalid::Malformed(layout::CHECKPOINT).into()
+}
+
+fn verified<S: Stored + ?Sized>(
+    opened: Opened<'_, S>,
+    records: u64,
+    auditor: &Auditor,
+    last_at: Option<Timestamp>,
+) -> Verified {
+    Verified {
+        size: opened.checkpoint.size,
+        table: opened.scope.is_whole().then_some(opened.table.size),
+        signed_by: opened.chain.newest().clone(),
+        origin: opened.origin,
+        checkpoint: opened.checkpoint,
+        earlier: opened.earlier,
+        records,
+        keys: auditor.keys(),
+        scope: opened.scope,
+        last_at,
+    }
+}
+
+/// How many batches may wait between two threads.
+const AHEAD: usize = 2;
+
+type Read = Result<Vec<Evidence>, Refused>;
+
+/// Leads every record past the judge and every export.
+fn stream<S: Stored + ?Sized>(
+    opened: &Opened<'_, S>,
+    chunks: &Chunks,
+    judge: &mut Judge<'_, '_, S>,
+    exports: &[Export],
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Refused> {
+    let readers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let mut read: Vec<Receiver<Read>> = Vec::new();
+        for first in 0..readers {
+            let (send, receive) = sync_channel(AHEAD);
+            read.push(receive);
+            scope.spawn(move || {
+                let mut reader = chunks.reader(opened);
+                for number in (first..chunks.batches()).step_by(readers) {
+                    let batch = reader.read(number);
+                    let end = batch.is_err();
+                    if send.send(batch).is_err() || end {
+                        return;
+                    }
+                }
+            });
+        }
+        let mut shown = Vec::new();
+        let mut comparing = Vec::new();
+        for export in exports {
+            let comparison = Comparison::new(opened, export)?;
+            let (send, receive) = sync_channel::<Arc<Vec<Entry>>>(AHEAD);
+            shown.push(send);
+            comparing.push(scope.spawn(move || comparison.run(&receive)));
+        }
+        let judged = (0..chunks.batches()).try_for_each(|number| {
+            let batch = read.get(number % readers).and_then(|read| read.recv().ok());
+            let entries = Arc::new(judge.batch(batch.ok_or_else(impossible)??)?);
+            progress(judge.records());
+            for send in &shown {
+                // One that found a difference listens no more; it is asked for it below.
+                drop(send.send(Arc::clone(&entries)));
+            }
+            Ok::<(), Refused>(())
+        });
+        // The readers stop, and then those who compare.
+        drop((read, shown));
+        judged?;
+        for comparison in comparing {
+            comparison.join().map_err(|_| impossible())??;
+        }
+        Ok(())
+    })
+}
