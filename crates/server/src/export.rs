@@ -18,7 +18,8 @@ use crate::{ApiError, App};
 /// Events read at once. With one page on its way, this bounds what a slow client holds.
 const PAGE: usize = 500;
 
-const HEAD: &str = "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,\
+/// The names of the columns.
+pub(crate) const CSV_HEAD: &str = "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,\
     actor_via,ip,request_id,dialect,reason,reason_code,before,after,data\r\n";
 
 /// How events are written.
@@ -92,7 +93,7 @@ pub(crate) async fn stream(
 fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> Vec<u8> {
     let mut text = Vec::with_capacity(entries.len() * 512);
     if head {
-        text.extend_from_slice(HEAD.as_bytes());
+        text.extend_from_slice(CSV_HEAD.as_bytes());
     }
     for entry in entries {
         let event = Event::for_key(entry, key);
@@ -102,13 +103,14 @@ fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> V
                 let _ = serde_json::to_writer(&mut text, &event);
                 text.push(b'\n');
             }
-            Format::Csv => row(&mut text, &event),
+            Format::Csv => csv_row(&mut text, &event),
         }
     }
     text
 }
 
-fn row(text: &mut Vec<u8>, event: &Event<'_>) {
+/// Writes an event as a line of CSV.
+pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>) {
     let ip = event.origin.ip.map(|ip| ip.0.to_string());
     let fields = [
         event.seq.to_string(),

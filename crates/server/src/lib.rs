@@ -12,6 +12,7 @@ mod as_of;
 mod ask;
 pub mod auth;
 mod authorize;
+mod bundle;
 mod change;
 mod cursor;
 mod dialects;
@@ -47,6 +48,7 @@ use ledger::{Journal, Ledger};
 use tokio::sync::watch;
 
 pub use crate::auth::{Auth, token};
+pub use crate::bundle::exports;
 pub use crate::error::{ApiError, Code, Problem};
 pub use crate::openapi::document as openapi;
 use crate::routes::Routes;

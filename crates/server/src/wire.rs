@@ -2,6 +2,7 @@
 
 mod event;
 mod key;
+mod ocsf;
 mod request;
 
 use axum::body::Body;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::event::Event;
 pub(crate) use self::key::{Key, KeyRef, Made};
+pub(crate) use self::ocsf::Ocsf;
 pub(crate) use self::request::{Create, Expirations, Reasoned, Rotate, Verify, permission};
 
 /// A moment: RFC 3339 in UTC with microseconds.

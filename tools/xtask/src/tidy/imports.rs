@@ -70,8 +70,10 @@ const HTTP: Group = Group {
     ],
     because: "only `server` knows HTTP; move that code there",
 };
-const JSON: Group =
-    Group { crates: &["serde_json"], because: "only `server` and `bundle` know JSON; move that code there" };
+const JSON: Group = Group {
+    crates: &["serde_json"],
+    because: "only `server` and `bundle` know JSON; move that code there",
+};
 
 /// The table, lowest first: a crate imports only from the lines above its own.
 const TABLE: &[Row] = &[
@@ -97,7 +99,12 @@ const TABLE: &[Row] = &[
         features: &[],
     },
     Row { name: "ledger", never: &[], outside: &[SLED, HTTP, JSON], features: &[] },
-    Row { name: "bundle", never: &["eventlog"], outside: &[ASYNC, SLED, BINCODE, HTTP], features: &[] },
+    Row {
+        name: "bundle",
+        never: &["eventlog"],
+        outside: &[ASYNC, SLED, BINCODE, HTTP],
+        features: &[],
+    },
     Row { name: "server", never: &[], outside: &[SLED, BINCODE], features: &[] },
     Row { name: "keyledger", never: &[], outside: &[], features: &[] },
 ];
