@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Auditor, Entry, Evidence};
+use ledger::{Auditor, Entry, Exhibit};
 use tlog::{Hash, Rebuild};
 
 use crate::accounts::Accounts;
@@ -71,13 +71,13 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
     }
 
     /// Judges the next records, and gives them as entries.
-    pub(crate) fn batch(&mut self, batch: Vec<Evidence>) -> Result<Vec<Entry>, Refused> {
-        batch.into_iter().map(|evidence| self.one(evidence)).collect()
+    pub(crate) fn batch(&mut self, batch: Vec<Exhibit>) -> Result<Vec<Entry>, Refused> {
+        batch.into_iter().map(|exhibit| self.one(exhibit)).collect()
     }
 
-    fn one(&mut self, evidence: Evidence) -> Result<Entry, Refused> {
-        let account = self.auditor.push(&evidence)?;
-        let Evidence { seq, leaf, record } = evidence;
+    fn one(&mut self, exhibit: Exhibit) -> Result<Entry, Refused> {
+        let account = self.auditor.push(&exhibit)?;
+        let Exhibit { seq, leaf, record } = exhibit;
         self.records += 1;
         if let Some(tree) = &mut self.tree {
             tree.push_leaf(Hash(leaf.0)).map_err(|error| Invalid::Tree(error.to_string()))?;

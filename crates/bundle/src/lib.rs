@@ -22,8 +22,8 @@ use ledger::Entry;
 
 pub use crate::archive::{ArchiveError, Stored};
 pub use crate::consistency::{Statement, extends};
-pub use crate::make::{Fault, MakeError, Source, Terms, make};
-pub use crate::manifest::{Scope, signed_text};
+pub use crate::make::{Fault, MakeError, Part, Source, Terms, make};
+pub use crate::manifest::Scope;
 pub use crate::refused::{Invalid, Refused};
 pub use crate::verify::{Asked, Verified, verify};
 

@@ -29,13 +29,6 @@ pub trait Source {
     /// It cannot be read.
     fn entries(&self, index: TileIndex) -> Result<Vec<u8>, Fault>;
 
-    /// The proof that record `seq` is in the tree of `size` records.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be made.
-    fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault>;
-
     /// The account of a key.
     ///
     /// # Errors
@@ -43,20 +36,31 @@ pub trait Source {
     /// There is no such key.
     fn account(&self, key: KeyId) -> Result<Account, Fault>;
 
-    /// Some places in `scope` from `from` on, rising, and where to go on; `None` at the end.
+    /// Some records in `scope` from `from` on, rising, and where to go on; `None` at the end.
     ///
     /// # Errors
     ///
-    /// They cannot be looked up.
-    fn places(&self, scope: &Scope, from: Seq) -> Result<(Vec<Seq>, Option<Seq>), Fault>;
+    /// They cannot be read.
+    fn part(&self, scope: &Scope, from: Seq) -> Result<Part, Fault>;
 
-    /// Signs the manifest: the note of [`signed_text`](crate::signed_text), signed once by the log's newest key.
+    /// The proof that record `seq` is in the tree of `size` records.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault>;
+
+    /// Signs the manifest: the note of [`ledger::manifest_text`], signed once, by the log's
+    /// newest key.
     ///
     /// # Errors
     ///
     /// It cannot be signed.
     fn sign(&self, manifest: &[u8]) -> Result<String, Fault>;
 }
+
+/// Events with their stored bytes, and the place to go on from.
+pub type Part = (Vec<(Entry, Vec<u8>)>, Option<Seq>);
 
 /// What the log says of itself in a bundle.
 #[derive(Clone, Debug)]
@@ -273,7 +277,7 @@ fn fault(error: impl Into<Fault>) -> MakeError {
 }
 
 fn missing() -> MakeError {
-    fault("a record is missing that the log has signed for")
+    fault("the records do not make the tiles of the signed tree")
 }
 
 /// Records of a part and their proofs, as many as go into one file.
@@ -291,66 +295,42 @@ impl Pack {
     }
 }
 
-/// Reads records as entries.
+/// Reads records of a whole log as entries.
 struct Reader<'s> {
     source: &'s dyn Source,
     decoder: Decoder,
-    /// The bundle that was read last.
-    near: Option<(TileIndex, Vec<u8>)>,
 }
 
 type Each<'e> = &'e mut dyn FnMut(&[u8], &Entry) -> Result<(), MakeError>;
 
 impl Reader<'_> {
     fn new(source: &dyn Source) -> Reader<'_> {
-        Reader { source, decoder: Decoder::default(), near: None }
+        Reader { source, decoder: Decoder::default() }
     }
 
     /// Gives every record of a bundle to `each`.
     fn each(&mut self, index: TileIndex, bundle: &[u8], each: Each<'_>) -> Result<(), MakeError> {
         for (seq, bytes) in (index.number() << 8..).zip(entries::decode(bundle).map_err(fault)?) {
-            let entry = self.entry(Seq(seq), bytes)?;
-            each(bytes, &entry)?;
+            let record = self.decoder.read(Seq(seq), bytes)?.record;
+            let account = match &record.event {
+                keys::Event::Created(made) => made.account.clone(),
+                keys::Event::Enabled
+                | keys::Event::Disabled
+                | keys::Event::Expired { .. }
+                | keys::Event::Revoked(_) => {
+                    self.source.account(record.link.key).map_err(MakeError::Source)?
+                }
+            };
+            each(bytes, &Entry { seq: Seq(seq), record, account })?;
         }
-        Ok(())
-    }
-
-    fn entry(&mut self, seq: Seq, bytes: &[u8]) -> Result<Entry, MakeError> {
-        let record = self.decoder.read(seq, bytes)?.record;
-        let account = match &record.event {
-            keys::Event::Created(made) => made.account.clone(),
-            keys::Event::Enabled
-            | keys::Event::Disabled
-            | keys::Event::Expired { .. }
-            | keys::Event::Revoked(_) => {
-                self.source.account(record.link.key).map_err(MakeError::Source)?
-            }
-        };
-        Ok(Entry { seq, record, account })
-    }
-
-    /// Gives one record of a log of `size` to `each`.
-    fn one(&mut self, seq: Seq, size: u64, each: Each<'_>) -> Result<(), MakeError> {
-        let index = TileIndex::at(0, seq.0 >> 8, size).ok_or_else(missing)?;
-        if self.near.as_ref().is_none_or(|(near, _)| *near != index) {
-            let bundle = self.source.entries(index).map_err(MakeError::Source)?;
-            self.near = Some((index, bundle));
-        }
-        let near = self.near.take().ok_or_else(missing)?;
-        let bundle = entries::decode(&near.1).map_err(fault)?;
-        let place = usize::try_from(seq.0 & 0xFF).unwrap_or(usize::MAX);
-        let bytes = *bundle.get(place).ok_or_else(missing)?;
-        let entry = self.entry(seq, bytes)?;
-        each(bytes, &entry)?;
-        self.near = Some(near);
         Ok(())
     }
 }
 
 /// Gives every record in scope to `each`, in order.
 fn walk(source: &dyn Source, terms: &Terms, each: Each<'_>) -> Result<(), MakeError> {
-    let mut reader = Reader::new(source);
     if terms.scope.is_whole() {
+        let mut reader = Reader::new(source);
         for index in bundles_of(terms.size) {
             let bundle = source.entries(index).map_err(MakeError::Source)?;
             reader.each(index, &bundle, each)?;
@@ -359,9 +339,9 @@ fn walk(source: &dyn Source, terms: &Terms, each: Each<'_>) -> Result<(), MakeEr
     }
     let mut next = Some(Seq(0));
     while let Some(from) = next {
-        let (places, then) = source.places(&terms.scope, from).map_err(MakeError::Source)?;
-        for seq in places.into_iter().take_while(|seq| seq.0 < terms.size) {
-            reader.one(seq, terms.size, each)?;
+        let (part, then) = source.part(&terms.scope, from).map_err(MakeError::Source)?;
+        for (entry, bytes) in part.iter().take_while(|(entry, _)| entry.seq.0 < terms.size) {
+            each(bytes, entry)?;
         }
         next = then.filter(|then| then.0 < terms.size);
     }

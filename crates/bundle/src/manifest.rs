@@ -3,7 +3,6 @@
 use keys::{Account, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tlog::Hash;
 
 /// Which of a log's records a bundle holds; all of them if nothing is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,13 +109,6 @@ impl Manifest {
             to: read(self.to.as_ref())?,
         })
     }
-}
-
-/// The text that is signed for a manifest: a checkpoint's form, under a name that no log has.
-#[must_use]
-pub fn signed_text(origin: &str, manifest: &[u8]) -> String {
-    let hash = Hash(Sha256::digest(manifest).into());
-    format!("{origin}/bundle\n{}\n{hash}\n", manifest.len())
 }
 
 #[cfg(test)]

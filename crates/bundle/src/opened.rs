@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use ledger::KeyChain;
+use ledger::{KeyChain, manifest_text};
 use sha2::{Digest as _, Sha256};
 use tlog::note::{Note, NoteError, VerifierKey};
 use tlog::{Checkpoint, Hash, Tile, TileIndex, TileReader};
@@ -12,7 +12,7 @@ use crate::Export;
 use crate::archive::{self, ArchiveError, Placed, Stored};
 use crate::consistency::Statement;
 use crate::layout::{self, TreeFile};
-use crate::manifest::{Listed, Manifest, Scope, signed_text};
+use crate::manifest::{Listed, Manifest, Scope};
 use crate::refused::Invalid;
 
 /// A file of the bundle, and what the manifest says of it.
@@ -238,7 +238,7 @@ fn check_manifest_note<S: Stored + ?Sized>(
     let parsed = Note::parse(&raw(stored, place, name)?).map_err(Invalid::note(name))?;
     parsed.verify(trusted).map_err(Invalid::note(name))?;
     let one = parsed.signatures().len() == 1;
-    let exact = parsed.text() == signed_text(origin, manifest);
+    let exact = parsed.text() == manifest_text(origin, manifest);
     if one && exact { Ok(()) } else { Err(Invalid::Malformed(name)) }
 }
 

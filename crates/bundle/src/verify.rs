@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use keys::Timestamp;
-use ledger::{Auditor, Entry, Evidence};
+use ledger::{Auditor, Entry, Exhibit};
 use tlog::note::VerifierKey;
 
 use crate::Export;
@@ -118,7 +118,7 @@ fn verified<S: Stored + ?Sized>(
 /// How many batches may wait between two threads.
 const AHEAD: usize = 2;
 
-type Read = Result<Vec<Evidence>, Refused>;
+type Read = Result<Vec<Exhibit>, Refused>;
 
 /// Leads every record past the judge and every export.
 fn stream<S: Stored + ?Sized>(

@@ -27,7 +27,7 @@ use crate::row::Row;
 
 /// A record as read for an audit.
 #[derive(Clone, Debug)]
-pub struct Evidence {
+pub struct Exhibit {
     /// Its place.
     pub seq: Seq,
     /// Its leaf in the log's tree.
@@ -47,10 +47,10 @@ impl Decoder {
     /// # Errors
     ///
     /// [`Flaw::Unreadable`], for bytes that no ledger wrote.
-    pub fn read(&mut self, seq: Seq, bytes: &[u8]) -> Result<Evidence, Finding> {
+    pub fn read(&mut self, seq: Seq, bytes: &[u8]) -> Result<Exhibit, Finding> {
         let record = codec::decode(bytes, &mut self.0)
             .map_err(|error| Finding { seq, flaw: error.into() })?;
-        Ok(Evidence { seq, leaf: Leaf::of(bytes), record })
+        Ok(Exhibit { seq, leaf: Leaf::of(bytes), record })
     }
 }
 
@@ -148,17 +148,17 @@ impl Auditor {
     ///
     /// The first thing that is wrong with it. The auditor is as it was before; nothing after this
     /// record can be judged.
-    pub fn push(&mut self, evidence: &Evidence) -> Result<Account, Finding> {
-        let Evidence { seq, record, .. } = evidence;
-        let found = self.check(evidence).map_err(|flaw| Finding { seq: *seq, flaw })?;
+    pub fn push(&mut self, exhibit: &Exhibit) -> Result<Account, Finding> {
+        let Exhibit { seq, record, .. } = exhibit;
+        let found = self.check(exhibit).map_err(|flaw| Finding { seq: *seq, flaw })?;
         self.first.get_or_insert(*seq);
         self.next = seq.next();
         self.last_at = record.at;
         Ok(found)
     }
 
-    fn check(&mut self, evidence: &Evidence) -> Result<Account, Flaw> {
-        let Evidence { seq, record, .. } = evidence;
+    fn check(&mut self, exhibit: &Exhibit) -> Result<Account, Flaw> {
+        let Exhibit { seq, record, .. } = exhibit;
         let in_order = if self.accounts.is_none() { *seq == self.next } else { *seq >= self.next };
         if !in_order {
             return Err(Flaw::Order(self.next));
@@ -167,23 +167,23 @@ impl Auditor {
             return Err(Flaw::TimeGoesBack { before: self.last_at, found: record.at });
         }
         match &record.event {
-            Event::Created(made) => self.created(evidence, made),
-            Event::Enabled => self.changed(evidence, Command::Enable),
-            Event::Disabled => self.changed(evidence, Command::Disable),
-            Event::Expired { due: None } => self.changed(evidence, Command::Expire),
-            Event::Expired { due: Some(_) } => self.changed(evidence, Command::ExpireDue),
-            Event::Revoked(said) => self.changed(evidence, Command::Revoke(*said)),
+            Event::Created(made) => self.created(exhibit, made),
+            Event::Enabled => self.changed(exhibit, Command::Enable),
+            Event::Disabled => self.changed(exhibit, Command::Disable),
+            Event::Expired { due: None } => self.changed(exhibit, Command::Expire),
+            Event::Expired { due: Some(_) } => self.changed(exhibit, Command::ExpireDue),
+            Event::Revoked(said) => self.changed(exhibit, Command::Revoke(*said)),
         }
     }
 
     /// A change of a key's status.
-    fn changed(&mut self, evidence: &Evidence, command: Command) -> Result<Account, Flaw> {
-        let Evidence { seq, leaf, record } = evidence;
+    fn changed(&mut self, exhibit: &Exhibit, command: Command) -> Result<Account, Flaw> {
+        let Exhibit { seq, leaf, record } = exhibit;
         let link = &record.link;
         if record.replaced.is_some() {
             return Err(Flaw::OtherEvent);
         }
-        let known = self.known(evidence, link)?;
+        let known = self.known(exhibit, link)?;
         let standing = known.standing;
         // Whoever met the key when it was due recorded that; a worker may act for any account.
         let when_due = matches!(command, Command::ExpireDue);
@@ -206,8 +206,8 @@ impl Auditor {
     }
 
     /// A new key, and the one it takes the place of.
-    fn created(&mut self, evidence: &Evidence, made: &NewKey) -> Result<Account, Flaw> {
-        let Evidence { seq, leaf, record } = evidence;
+    fn created(&mut self, exhibit: &Exhibit, made: &NewKey) -> Result<Account, Flaw> {
+        let Exhibit { seq, leaf, record } = exhibit;
         self.fits(record, made)?;
         let limits = Limits {
             active: made.dialect.most_active(),
@@ -228,7 +228,7 @@ impl Auditor {
                 if self.keys.contains_key(&made.id) {
                     return Err(keys::Refusal::KeyExists.into());
                 }
-                let old = self.known(evidence, link)?;
+                let old = self.known(exhibit, link)?;
                 let after = rotated(record, made, &old, (&of_new, limits), replaces.valid_until)?;
                 check_link(&old, link, &after)?;
                 Some((link.key, Known { standing: after, head: (*seq, *leaf), ..old }))
@@ -236,7 +236,7 @@ impl Auditor {
             (_, _) => return Err(Flaw::Key("and the key that it replaces are not both named")),
         };
         self.keys.extend(replaced);
-        self.keep(evidence, made);
+        self.keep(exhibit, made);
         Ok(made.account.clone())
     }
 
@@ -272,8 +272,8 @@ impl Auditor {
     }
 
     /// Remembers a new key.
-    fn keep(&mut self, evidence: &Evidence, made: &NewKey) {
-        let Evidence { seq, leaf, record } = evidence;
+    fn keep(&mut self, exhibit: &Exhibit, made: &NewKey) {
+        let Exhibit { seq, leaf, record } = exhibit;
         self.numbers.insert(made.account.clone(), made.number.saturating_add(1));
         self.digests.insert(made.digest);
         if made.dialect != Dialect::Native {
@@ -298,28 +298,28 @@ impl Auditor {
     }
 
     /// A key that a record touches, before it does.
-    fn known(&self, evidence: &Evidence, link: &Link) -> Result<Known, Flaw> {
+    fn known(&self, exhibit: &Exhibit, link: &Link) -> Result<Known, Flaw> {
         let mut known = match self.keys.get(&link.key) {
             Some(known) => known.clone(),
-            None => self.believed(evidence, link)?,
+            None => self.believed(exhibit, link)?,
         };
         // When its creation was not handed in, its due time is known from a rotation, or else from
         // the record that says it has come.
-        if let (None, Event::Expired { due }) = (&known.made, &evidence.record.event) {
+        if let (None, Event::Expired { due }) = (&known.made, &exhibit.record.event) {
             known.standing.expires_at = known.standing.expires_at.or(*due);
         }
         Ok(known)
     }
 
     /// A key from before the part that is handed in, as the first link to it tells.
-    fn believed(&self, evidence: &Evidence, link: &Link) -> Result<Known, Flaw> {
+    fn believed(&self, exhibit: &Exhibit, link: &Link) -> Result<Known, Flaw> {
         let unknown = || Flaw::UnknownKey(link.key);
         let account = self.accounts.as_ref().and_then(|known| known.get(&link.key));
         let account = account.ok_or_else(unknown)?.clone();
         let (Some(status), Some(head)) = (link.before, link.previous) else {
             return Err(unknown());
         };
-        if head.0 >= self.first.unwrap_or(evidence.seq) {
+        if head.0 >= self.first.unwrap_or(exhibit.seq) {
             return Err(Flaw::LeftOut { key: link.key, missing: head.0 });
         }
         let standing = Standing {

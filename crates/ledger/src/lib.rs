@@ -8,6 +8,7 @@ mod as_of;
 mod as_of_tests;
 mod audit;
 mod batch;
+mod bundling;
 mod caller;
 mod chain;
 mod clock;
@@ -47,6 +48,8 @@ pub use api::{
 };
 pub use as_of::{AsOf, Moment};
 pub use audit::{Auditor, Decoder, Evidence, Finding, Flaw};
+pub use audit::{Auditor, Decoder, Exhibit, Finding, Flaw};
+pub use bundling::manifest_text;
 pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
 pub use clock::{Clock, SystemClock};
 pub use codec::DecodeError;

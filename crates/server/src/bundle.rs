@@ -1,7 +1,11 @@
-//! What events look like in the bundles that auditors take away.
+//! Bundles for auditors: what events look like in them, and the log that they are made of.
 
-use bundle::Export;
-use ledger::Entry;
+use std::io::Write;
+
+use bundle::{Export, Fault, MakeError, Part, Scope, Source, Terms};
+use keys::{Account, KeyId};
+use ledger::{Caller, Entry, EventFilter, Ledger, Seq};
+use tlog::{Hash, TileIndex};
 
 use crate::export::{CSV_HEAD, csv_row};
 use crate::wire::{Event, Ocsf};
@@ -30,4 +34,98 @@ fn ocsf(entry: &Entry, text: &mut Vec<u8>) {
     let event = Ocsf::new(entry.record.event.kind(), Event::new(entry));
     let _ = serde_json::to_writer(&mut *text, &event);
     text.push(b'\n');
+}
+
+/// A bundle that is asked for, with everything that the log says of itself.
+pub struct Bundle {
+    ledger: Ledger,
+    caller: Caller,
+    terms: Terms,
+}
+
+impl Bundle {
+    /// Asks for a bundle. `earlier` is a checkpoint that the auditor kept; without one, the log is
+    /// shown to extend the one that the table note speaks of.
+    ///
+    /// # Errors
+    ///
+    /// The caller is no auditor of what is asked for, or the log is not signed.
+    pub fn new(
+        ledger: &Ledger,
+        caller: &Caller,
+        scope: Scope,
+        earlier: Option<String>,
+    ) -> Result<Bundle, ledger::Error> {
+        let table = ledger.table_note(caller)?;
+        let checkpoint = ledger.checkpoint()?;
+        let (earlier, old) = match earlier {
+            Some(kept) => {
+                let size = size_of(&kept).filter(|size| *size <= checkpoint.size);
+                let beyond = ledger::Error::BeyondTheLog { length: Seq(checkpoint.size) };
+                (kept, size.ok_or(beyond)?)
+            }
+            None => (ledger.checkpoint_at(caller, table.size)?.note.to_string(), table.size),
+        };
+        let (consistency, _) = ledger.consistency(caller, old, Some(checkpoint.size))?;
+        let keys = ledger.signing_keys()?;
+        let terms = Terms {
+            origin: keys.newest().name().to_owned(),
+            size: checkpoint.size,
+            checkpoint: checkpoint.note.to_string(),
+            earlier,
+            consistency,
+            table: table.note.to_string(),
+            keys: keys.to_string(),
+            scope,
+        };
+        Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), terms })
+    }
+
+    /// Makes it, and says how many records are in it. `progress` hears how many are read.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written, or the log cannot be read.
+    pub fn make<W: Write>(&self, out: W, progress: &mut dyn FnMut(u64)) -> Result<u64, MakeError> {
+        bundle::make(self, &self.terms, &exports(), out, progress)
+    }
+}
+
+/// The size that a checkpoint speaks of. Whether it is signed is for the bundle's reader to see.
+fn size_of(checkpoint: &str) -> Option<u64> {
+    let note = tlog::note::Note::parse(checkpoint.as_bytes()).ok()?;
+    Some(note.text().parse::<tlog::Checkpoint>().ok()?.size())
+}
+
+/// How many records of a part are read at once.
+const PART: usize = 500;
+
+impl Source for Bundle {
+    fn entries(&self, index: TileIndex) -> Result<Vec<u8>, Fault> {
+        let bundle = self.ledger.entries(&self.caller, index)?;
+        Ok(bundle.ok_or("the log has become shorter")?)
+    }
+
+    fn account(&self, key: KeyId) -> Result<Account, Fault> {
+        Ok(self.ledger.key(&self.caller, key)?.key.account.clone())
+    }
+
+    fn part(&self, scope: &Scope, from: Seq) -> Result<Part, Fault> {
+        let filter = EventFilter {
+            account: scope.account.clone(),
+            from: scope.from,
+            to: scope.to,
+            ..EventFilter::default()
+        };
+        let page = self.ledger.stored_events(&self.caller, &filter, from, PART)?;
+        Ok((page.items, page.next))
+    }
+
+    fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault> {
+        Ok(self.ledger.inclusion(&self.caller, seq, Some(size))?.path)
+    }
+
+    fn sign(&self, manifest: &[u8]) -> Result<String, Fault> {
+        Ok(self.ledger.sign_manifest(&self.caller, manifest)?)
+    }
 }

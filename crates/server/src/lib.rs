@@ -48,7 +48,7 @@ use ledger::{Journal, Ledger};
 use tokio::sync::watch;
 
 pub use crate::auth::{Auth, token};
-pub use crate::bundle::exports;
+pub use crate::bundle::{Bundle, exports};
 pub use crate::error::{ApiError, Code, Problem};
 pub use crate::openapi::document as openapi;
 use crate::routes::Routes;

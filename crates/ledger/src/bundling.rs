@@ -1,0 +1,95 @@
+//! What the ledger gives to whoever makes a bundle for an auditor.
+
+use eventlog::Seq;
+use sha2::{Digest as _, Sha256};
+use tlog::Hash;
+
+use crate::api::{Entry, Error, EventFilter, Page, Walk};
+use crate::caller::{AUDIT, Caller};
+use crate::evidence::Signed;
+use crate::ledger::Ledger;
+use crate::proofs::not_proved;
+
+/// The text that is signed for a bundle's manifest: a checkpoint's form, under a name that no log
+/// has.
+#[must_use]
+pub fn manifest_text(origin: &str, manifest: &[u8]) -> String {
+    let hash = Hash(Sha256::digest(manifest).into());
+    format!("{origin}/bundle\n{}\n{hash}\n", manifest.len())
+}
+
+impl Ledger {
+    /// The checkpoint of the tree at a size that was published before: the note that was signed
+    /// then, if one was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BeyondTheLog`], [`Error::NotSigned`], [`Error::Forbidden`], or a fault of the
+    /// storage.
+    pub fn checkpoint_at(&self, caller: &Caller, size: u64) -> Result<Signed, Error> {
+        caller.require(AUDIT)?;
+        let head = self.evidence().head();
+        let root = head.prove(self.log(), size, |prover| prover.root()).map_err(not_proved)?;
+        let note = self.signing()?.checkpoint(size, root).map_err(Error::fault)?.into();
+        Ok(Signed { note, size, root })
+    }
+
+    /// The table note, by reading the whole log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSigned`], [`Error::Forbidden`], or a fault of the storage.
+    pub fn table_note(&self, caller: &Caller) -> Result<Signed, Error> {
+        caller.require_all(AUDIT)?;
+        let size = self.evidence().head().size();
+        let (mut decoder, mut auditor) = (crate::Decoder::default(), crate::Auditor::whole());
+        while auditor.size().0 < size {
+            for stored in self.log().read(auditor.size(), 2048).map_err(Error::fault)? {
+                let exhibit = decoder.read(stored.seq, &stored.bytes).map_err(Error::fault)?;
+                auditor.push(&exhibit).map_err(Error::fault)?;
+            }
+        }
+        let (signing, root) = (self.signing()?, auditor.table_root());
+        let text = format!("{}/table\n{size}\n{root}\n", signing.origin());
+        Ok(Signed { note: signing.sign(&text).map_err(Error::fault)?.into(), size, root })
+    }
+
+    /// Signs the manifest of a bundle; see [`manifest_text`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSigned`], [`Error::Forbidden`].
+    pub fn sign_manifest(&self, caller: &Caller, manifest: &[u8]) -> Result<String, Error> {
+        caller.require(AUDIT)?;
+        let signing = self.signing()?;
+        signing.sign(&manifest_text(signing.origin(), manifest)).map_err(Error::fault)
+    }
+
+    /// Events with the bytes that are stored of them; otherwise as [`Ledger::events`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`], or a fault of the storage.
+    pub fn stored_events(
+        &self,
+        caller: &Caller,
+        filter: &EventFilter,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Page<(Entry, Vec<u8>), Seq>, Error> {
+        caller.require(AUDIT)?;
+        let page = self.events(caller, filter, Walk::Up(from), limit)?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for entry in page.items {
+            let read = self.log().read(entry.seq, 1).map_err(Error::fault)?;
+            let stored = read.into_iter().next();
+            let stored = stored.ok_or(Error::BeyondTheLog { length: entry.seq })?;
+            items.push((entry, stored.bytes.to_vec()));
+        }
+        let next = page.next.and_then(|next| match next {
+            Walk::Up(next) => Some(next),
+            Walk::Down(_) => None,
+        });
+        Ok(Page { items, next })
+    }
+}
