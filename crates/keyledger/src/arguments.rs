@@ -21,7 +21,8 @@ Start here:
   keyledger events                                            # what happened
 
 Every option has an environment variable; an option wins over its variable.
-Exit codes: 0 done, 1 refused or found bad, 2 asked wrongly, 3 the server is not reached.")]
+Exit codes: 0 done, 1 refused or found bad, 2 asked wrongly, 3 the server is not reached;
+`audit` has others for what it finds.")]
 pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! The commands, a module each.
 
+mod audit;
 mod completions;
 mod events;
 mod fsck;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Replay(replay::Replay),
     /// Record from outside that keys are expired
     Worker(worker::Worker),
+    /// Take the log away, check it, watch it, without having to trust its operator
+    Audit(audit::Audit),
     /// Check every byte of a stopped data directory
     Fsck(fsck::Fsck),
     /// Print the `OpenAPI` document of the service
@@ -49,6 +52,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
         Command::Events(asked) => events::run(&asked),
         Command::Replay(asked) => replay::run(&asked),
         Command::Worker(asked) => worker::run(&asked),
+        Command::Audit(asked) => audit::run(&asked),
         Command::Fsck(asked) => fsck::run(&asked),
         Command::Openapi => openapi::run(),
         Command::Completions(asked) => completions::run(&asked),

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Misuse,
     /// It did not reach the server.
     Unreachable,
+    /// A check found what has a number of its own (`bundle::Refused::exit_code`).
+    Found(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -23,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Bad => ExitCode::from(1),
             Exit::Misuse => ExitCode::from(2),
             Exit::Unreachable => ExitCode::from(3),
+            Exit::Found(code) => ExitCode::from(code),
         }
     }
 }

@@ -10,6 +10,7 @@
 mod access;
 mod as_of;
 mod ask;
+mod audit_bundle;
 pub mod auth;
 mod authorize;
 mod bundle;
@@ -166,6 +167,7 @@ pub fn router(app: App) -> Site {
         .add("/log/access/tile/entries/{*tile}", get(access::entries))
         .add("/log/access/tile/{level}/{*tile}", get(access::tile))
         .add("/log/table", get(key_proof::table))
+        .add("/v1/audit/bundle", get(audit_bundle::bundle))
         .add("/log/checkpoint", get(evidence::checkpoint))
         .add("/log/keys", get(evidence::keys))
         .add("/log/tile/entries/{*tile}", get(evidence::entries))

@@ -27,6 +27,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// The one in that directory.
+    pub(crate) fn of(data: PathBuf, guard: Option<PathBuf>) -> Stored {
+        Stored { data: Data { data }, guard }
+    }
+
     /// Opens its log. One that is not there is not made.
     pub(crate) fn open(&self) -> Result<SledLog> {
         let dir = &self.data.data;

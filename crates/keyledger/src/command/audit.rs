@@ -1,0 +1,39 @@
+//! `keyledger audit`: what an auditor does, with no need to trust the operator.
+
+mod export;
+mod found;
+mod rotate;
+mod verify;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::exit::Exit;
+
+/// Take the log away, check it, watch it
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes of what checks: 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
+The auditor's guide is in every bundle, as README.md.")]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make a bundle: the log, or a part of it, with everything that is needed to check it
+    Export(export::Export),
+    /// Check a bundle, offline
+    Verify(verify::Verify),
+    /// Give a stopped log another key to sign with, which the present one names
+    RotateSigningKey(rotate::Rotate),
+}
+
+pub(crate) fn run(asked: &Audit) -> Result<Exit> {
+    match &asked.what {
+        What::Export(asked) => export::run(asked),
+        What::Verify(asked) => verify::run(asked),
+        What::RotateSigningKey(asked) => rotate::run(asked),
+    }
+}

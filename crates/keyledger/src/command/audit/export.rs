@@ -1,0 +1,160 @@
+//! `keyledger audit export`: makes a bundle, from a server or from a stopped data directory.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bundle::Scope;
+use clap::Args;
+use eventlog::Log as _;
+use keys::{Account, Timestamp};
+use ledger::Ledger;
+use serde_json::json;
+use server::Bundle;
+
+use crate::arguments::{Json, Remote};
+use crate::client::{Call, Client};
+use crate::command::stored::{Prefix, Stored, Then, auditor, record_at};
+use crate::exit::Exit;
+use crate::print::{self, Progress};
+
+/// Make a bundle: the log, or a part of it, with everything that is needed to check it
+#[derive(Args, Debug)]
+#[command(after_help = "\
+From a server it needs the token of an auditor of all accounts. With --account, --from or --to the
+bundle holds only that part, each record with the proof that it is in the log.
+
+Examples:
+  keyledger audit export --out today.tar
+  keyledger audit export --out today.tar --earlier kept-checkpoint
+  keyledger audit export --out acme.tar --account acme --from 2026-01-01T00:00:00Z
+  keyledger audit export --out backup.tar --data ./backup")]
+pub(crate) struct Export {
+    /// The file to make
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// A stopped data directory, instead of a server
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Its guard file, if it is not in the data directory
+    #[arg(long, value_name = "FILE", requires = "data")]
+    guard: Option<PathBuf>,
+    /// Only events of this account's keys
+    #[arg(long)]
+    account: Option<Account>,
+    /// Only events recorded at this moment or later
+    #[arg(long, value_name = "TIME")]
+    from: Option<Timestamp>,
+    /// Only events recorded before this moment
+    #[arg(long, value_name = "TIME")]
+    to: Option<Timestamp>,
+    /// A checkpoint that you kept: the bundle will prove that the log extends it
+    #[arg(long, value_name = "FILE")]
+    earlier: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(crate) fn run(asked: &Export) -> Result<Exit> {
+    let earlier = asked.earlier.as_deref().map(kept).transpose()?;
+    let made = write_aside(&asked.out, |file| match &asked.data {
+        Some(data) => asked.from_directory(data.clone(), earlier, file),
+        None => asked.from_server(earlier, file),
+    })?;
+    let out = asked.out.display();
+    if asked.json.json {
+        print::json(&json!({ "out": asked.out, "bytes": made }))?;
+    } else {
+        print::line(format!("{out}: {made} bytes"))?;
+        print::line(format!("check it: keyledger audit verify {out} --key <verifier key>"))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// A checkpoint in a file.
+pub(super) fn kept(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .with_context(|| format!("the checkpoint `{}` cannot be read", path.display()))
+}
+
+/// Makes the file, whole or not at all, and says how long it is. It tells who holds which key:
+/// its owner alone may read it.
+fn write_aside(path: &Path, make: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
+    let mut name = path.file_name().context("--out names no file")?.to_owned();
+    name.push(".part");
+    let aside = path.with_file_name(name);
+    let cannot = || format!("`{}` cannot be written", aside.display());
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside);
+    let file = open.with_context(cannot)?;
+    let done = make(&file).and_then(|()| {
+        file.sync_all().with_context(cannot)?;
+        std::fs::rename(&aside, path).with_context(cannot)?;
+        Ok(file.metadata().with_context(cannot)?.len())
+    });
+    if done.is_err() {
+        // What there is of it is of no use.
+        drop(std::fs::remove_file(&aside));
+    }
+    done
+}
+
+impl Export {
+    fn scope(&self) -> Scope {
+        Scope { account: self.account.clone(), from: self.from, to: self.to }
+    }
+
+    fn from_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
+        let stored = Stored::of(data, self.guard.clone());
+        let log = Arc::new(stored.open()?);
+        let length = *log.length().borrow();
+        let last = length.0.checked_sub(1).map(|last| record_at(&*log, ledger::Seq(last)));
+        let last = last.transpose()?.map_or(Timestamp::MIN, |last| last.at);
+        let options = ledger::Options {
+            clock: Arc::new(Then(last)),
+            signing: Some(Arc::new(stored.signing()?)),
+            ..ledger::Options::default()
+        };
+        let mut progress = Progress::new("records applied:");
+        // For reading only: nothing is added to it.
+        let prefix = Arc::new(Prefix::new(Arc::clone(&log), length));
+        let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
+        drop(progress);
+        let bundle = Bundle::new(&ledger, &auditor()?, self.scope(), earlier)?;
+        let mut progress = Progress::new("records exported:");
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        bundle.make(&mut out, &mut |count| progress.at(count))?;
+        out.flush()?;
+        log.close().context("the directory was not closed cleanly; run `keyledger fsck`")
+    }
+
+    fn from_server(&self, earlier: Option<String>, mut file: &File) -> Result<()> {
+        let client = Client::new(&self.remote)?;
+        let call = Call::get("/v1/audit/bundle")
+            .query("account", self.account.as_ref())
+            .query("from", self.from)
+            .query("to", self.to)
+            .query("earlier", earlier.map(|earlier| URL_SAFE_NO_PAD.encode(earlier)));
+        let mut body = client.stream(call)?;
+        let mut progress = Progress::new("bytes received:");
+        let mut received = 0;
+        loop {
+            let buffer = io::BufRead::fill_buf(&mut body);
+            let buffer = buffer.context("the server broke off; try again")?;
+            if buffer.is_empty() {
+                return Ok(());
+            }
+            file.write_all(buffer)?;
+            let count = buffer.len();
+            received += u64::try_from(count).unwrap_or(0);
+            progress.at(received);
+            io::BufRead::consume(&mut body, count);
+        }
+    }
+}

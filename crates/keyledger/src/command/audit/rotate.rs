@@ -1,0 +1,67 @@
+//! `keyledger audit rotate-signing-key`: another key signs the log from now on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use eventlog::Log as _;
+use keys::Timestamp;
+use ledger::{Ledger, Options};
+use serde_json::json;
+
+use crate::arguments::{Data, Json};
+use crate::command::stored::{Prefix, Stored, Then};
+use crate::exit::Exit;
+use crate::print::{self, Progress};
+use crate::{key_file, log_key};
+
+/// Give a stopped log another key to sign with, which the present one names
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The present key and the new one both sign a note that says so: whoever trusts the present key can
+follow. The log is checked first, and its last checkpoint is in the note. Tell your auditors; they
+need not do anything.
+
+Examples:
+  keyledger audit rotate-signing-key --data ./keyledger-data")]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    data: Data,
+    /// The guard file, if it is not in the data directory
+    #[arg(long, env = "KEYLEDGER_GUARD", value_name = "FILE")]
+    guard: Option<PathBuf>,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(crate) fn run(asked: &Rotate) -> Result<Exit> {
+    let data = asked.data.data.clone();
+    let stored = Stored::of(data.clone(), asked.guard.clone());
+    // As long as it is open, nobody else signs.
+    let log = Arc::new(stored.open()?);
+    let signing = Arc::new(stored.signing()?);
+    let mut progress = Progress::new("records checked:");
+    let prefix = Arc::new(Prefix::new(Arc::clone(&log), *log.length().borrow()));
+    let options = Options {
+        clock: Arc::new(Then(Timestamp::MIN)),
+        signing: Some(Arc::clone(&signing)),
+        ..Options::default()
+    };
+    let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
+    drop(progress);
+    let last = ledger.checkpoint()?;
+    let seed = key_file::seed()?;
+    let next = signing.succeed(signing.origin(), *seed, (last.size, last.root))?;
+    log_key::replace(&data, &next)?;
+    log.close().context("the key is changed, but the directory was not closed cleanly")?;
+    let (old, new) = (signing.chain().newest().to_string(), next.chain().newest().to_string());
+    if asked.json.json {
+        print::json(&json!({ "old": old, "new": new, "size": last.size }))?;
+    } else {
+        print::line(format!("old  {old}"))?;
+        print::line(format!("new  {new}"))?;
+        print::line("keep a copy of log.key; verifiers of the old key follow to the new one")?;
+    }
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,122 @@
+//! `keyledger audit verify`: checks a bundle, with nothing but the bundle and a key.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bundle::{Asked, Verified};
+use clap::Args;
+use keys::Timestamp;
+use ledger::{Clock as _, SystemClock};
+use serde_json::json;
+use tlog::note::VerifierKey;
+
+use super::export::kept;
+use super::found;
+use crate::arguments::{Json, duration};
+use crate::exit::Exit;
+use crate::print::{self, Progress};
+
+/// Check a bundle, offline
+#[derive(Args, Debug)]
+#[command(after_help = "\
+It trusts the given key and nothing else: every record is hashed and judged by the rules again, the
+tree and the table of keys are made again, and so is every byte of the bundle. Give it the key as
+you got it from the operator, not as the bundle has it.
+Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
+
+Examples:
+  keyledger audit verify today.tar --key ledger.example.com/keys+dd441a68+AepKbGPi…
+  keyledger audit verify today.tar --key … --kept checkpoint-of-last-month --max-age 1d --json")]
+pub(crate) struct Verify {
+    /// The bundle
+    bundle: PathBuf,
+    /// A verifier key of the log, present or past
+    #[arg(long, value_name = "NAME+ID+KEY")]
+    key: VerifierKey,
+    /// A checkpoint that you kept: the log must extend it
+    #[arg(long, value_name = "FILE")]
+    kept: Option<PathBuf>,
+    /// The last event must not be older than this, such as 1d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_age: Option<Duration>,
+    /// Write the checkpoint there, to keep for the next time
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(crate) fn run(asked: &Verify) -> Result<Exit> {
+    let file = File::open(&asked.bundle)
+        .with_context(|| format!("the bundle `{}` cannot be read", asked.bundle.display()))?;
+    let age = |age: Duration| i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    let now = SystemClock::default().now().micros();
+    let question = Asked {
+        key: asked.key.clone(),
+        kept: asked.kept.as_deref().map(kept).transpose()?,
+        not_before: asked
+            .max_age
+            .map(|limit| Timestamp::from_micros(now.saturating_sub(age(limit)))),
+    };
+    let mut progress = Progress::new("records checked:");
+    let checked =
+        bundle::verify(&file, &question, &server::exports(), &mut |count| progress.at(count));
+    drop(progress);
+    match checked {
+        Ok(verified) => {
+            if let Some(path) = &asked.keep {
+                let note = verified.checkpoint.note.as_bytes();
+                eventlog::files::replace(path, note, 0o644)
+                    .with_context(|| format!("`{}` cannot be written", path.display()))?;
+            }
+            print_verified(&verified, asked.json.json)?;
+            Ok(Exit::Fine)
+        }
+        Err(refused) => found::tell(&refused, &asked.bundle, asked.json.json),
+    }
+}
+
+fn print_verified(verified: &Verified, as_json: bool) -> Result<()> {
+    let Verified { scope, checkpoint, earlier, .. } = verified;
+    let partial = !scope.is_whole();
+    if as_json {
+        return print::json(&json!({
+            "ok": true,
+            "partial": partial,
+            "origin": verified.origin,
+            "size": verified.size,
+            "root": checkpoint.root.to_string(),
+            "records": verified.records,
+            "keys": verified.keys,
+            "earlier_size": earlier.size,
+            "table_size": verified.table,
+            "account": scope.account.as_ref().map(keys::Account::as_str),
+            "from": scope.from.map(|from| from.to_string()),
+            "to": scope.to.map(|to| to.to_string()),
+            "last_recorded_at": verified.last_at.map(|at| at.to_string()),
+            "signed_by": verified.signed_by.to_string(),
+        }));
+    }
+    let mut rows = vec![
+        ("log", verified.origin.clone()),
+        ("size", verified.size.to_string()),
+        ("root", checkpoint.root.to_string()),
+        ("extends", format!("the checkpoint of size {}", earlier.size)),
+        ("records", verified.records.to_string()),
+        ("keys", verified.keys.to_string()),
+    ];
+    rows.extend(verified.table.map(|size| ("key table", format!("as signed at size {size}"))));
+    rows.extend(verified.last_at.map(|at| ("last record", at.to_string())));
+    rows.push(("signed by", verified.signed_by.to_string()));
+    for (what, value) in rows {
+        print::line(format!("{what:<12} {}", print::plain(&value)))?;
+    }
+    print::line(if partial {
+        "good, but partial: these records are in the log and follow the rules; \
+         what is not in the bundle was not checked"
+    } else {
+        "good: every record, every change by the rules, the table of keys, every byte"
+    })
+}
