@@ -34,26 +34,6 @@ impl Ledger {
         Ok(Signed { note, size, root })
     }
 
-    /// The table note, by reading the whole log.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotSigned`], [`Error::Forbidden`], or a fault of the storage.
-    pub fn table_note(&self, caller: &Caller) -> Result<Signed, Error> {
-        caller.require_all(AUDIT)?;
-        let size = self.evidence().head().size();
-        let (mut decoder, mut auditor) = (crate::Decoder::default(), crate::Auditor::whole());
-        while auditor.size().0 < size {
-            for stored in self.log().read(auditor.size(), 2048).map_err(Error::fault)? {
-                let exhibit = decoder.read(stored.seq, &stored.bytes).map_err(Error::fault)?;
-                auditor.push(&exhibit).map_err(Error::fault)?;
-            }
-        }
-        let (signing, root) = (self.signing()?, auditor.table_root());
-        let text = format!("{}/table\n{size}\n{root}\n", signing.origin());
-        Ok(Signed { note: signing.sign(&text).map_err(Error::fault)?.into(), size, root })
-    }
-
     /// Signs the manifest of a bundle; see [`manifest_text`].
     ///
     /// # Errors

@@ -47,7 +47,6 @@ pub use api::{
     Held, KeyFilter, KeyView, Page, Rules, Verified, Walk,
 };
 pub use as_of::{AsOf, Moment};
-pub use audit::{Auditor, Decoder, Evidence, Finding, Flaw};
 pub use audit::{Auditor, Decoder, Exhibit, Finding, Flaw};
 pub use bundling::manifest_text;
 pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
