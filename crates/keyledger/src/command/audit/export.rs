@@ -19,7 +19,7 @@ use server::Bundle;
 
 use crate::arguments::{Json, Remote};
 use crate::client::{Call, Client};
-use crate::command::stored::{Prefix, Stored, Then, auditor, record_at};
+use crate::command::stored::{Prefix, Stored, Then, auditor};
 use crate::exit::Exit;
 use crate::print::{self, Progress};
 
@@ -114,10 +114,8 @@ impl Export {
         let stored = Stored::of(data, self.guard.clone());
         let log = Arc::new(stored.open()?);
         let length = *log.length().borrow();
-        let last = length.0.checked_sub(1).map(|last| record_at(&*log, ledger::Seq(last)));
-        let last = last.transpose()?.map_or(Timestamp::MIN, |last| last.at);
         let options = ledger::Options {
-            clock: Arc::new(Then(last)),
+            clock: Arc::new(Then(Timestamp::MIN)),
             signing: Some(Arc::new(stored.signing()?)),
             ..ledger::Options::default()
         };
