@@ -1,0 +1,1104 @@
+#!/usr/bin/env python3
+"""Checks a keyledger bundle, offline, without keyledger's own code.
+
+    verify.py BUNDLE.tar --key VERIFIER_KEY [--kept CHECKPOINT] [--max-age 1d]
+
+Needs Python 3.9 or later, its standard library, and `openssl` 3 for the signatures. Written from
+the descriptions of the layouts (schemas/record.md, table.md, evidence.md, bundle.md) and not from
+the program, so that a fault of the one is not a fault of the other.
+
+Exit codes: 0 good, 2 asked wrongly or not readable, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
+"""
+
+import argparse
+import base64
+import datetime
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+GOOD, MISUSE, INVALID, FORK, ROLLBACK, STALE = 0, 2, 10, 11, 12, 13
+
+
+class Refused(Exception):
+    """The bundle is not to be believed."""
+
+    def __init__(self, sentence, code=INVALID, evidence=()):
+        super().__init__(sentence)
+        self.code, self.evidence = code, evidence
+
+
+def require(holds, sentence):
+    if not holds:
+        raise Refused(sentence)
+
+
+# --- Hashes and trees: RFC 6962 -------------------------------------------------------------------
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def leaf_hash(entry):
+    return sha256(b"\x00" + entry)
+
+
+def node_hash(left, right):
+    return sha256(b"\x01" + left + right)
+
+
+class Tree:
+    """A growing tree: its frontier, and the hashes of tiles that are not written out yet."""
+
+    def __init__(self):
+        self.size, self.stack, self.tiles = 0, [], {}
+
+    def push(self, leaf):
+        """Adds a leaf, and returns the full tiles that it completes as (level, number, bytes)."""
+        height, hashed, completed = 0, leaf, []
+        self._seen(0, leaf)
+        while (self.size >> height) & 1:
+            hashed = node_hash(self.stack.pop(), hashed)
+            height += 1
+            if height % 8 == 0:
+                self._seen(height // 8, hashed)
+        self.stack.append(hashed)
+        self.size += 1
+        for level in sorted(self.tiles):
+            if len(self.tiles[level]) < 8192:
+                break
+            number = (self.size >> (8 * level + 8)) - 1
+            completed.append((level, number, bytes(self.tiles[level])))
+            self.tiles[level] = bytearray()
+        return completed
+
+    def _seen(self, level, hashed):
+        self.tiles.setdefault(level, bytearray()).extend(hashed)
+
+    def root(self):
+        if not self.stack:
+            return sha256(b"")
+        hashed = self.stack[-1]
+        for left in reversed(self.stack[:-1]):
+            hashed = node_hash(left, hashed)
+        return hashed
+
+
+def root_of(leaves):
+    tree = Tree()
+    for leaf in leaves:
+        tree.push(leaf)
+    return tree.root()
+
+
+def root_from_inclusion(leaf, index, size, path):
+    """The root that a proof leads to (RFC 9162, 2.1.3.2)."""
+    require(index < size, "a proof of a record that the log does not have")
+    first, last, hashed = index, size - 1, leaf
+    for sibling in path:
+        require(last != 0, "a proof has too many hashes")
+        if first & 1 or first == last:
+            hashed = node_hash(sibling, hashed)
+            while not first & 1 and first != 0:
+                first, last = first >> 1, last >> 1
+        else:
+            hashed = node_hash(hashed, sibling)
+        first, last = first >> 1, last >> 1
+    require(last == 0, "a proof has too few hashes")
+    return hashed
+
+
+def check_consistency(old, old_root, new, new_root, path):
+    """Whether the tree of `new` leaves extends that of `old` (RFC 9162, 2.1.4.2)."""
+    if old == new or old == 0:
+        require(not path, "a consistency proof has too many hashes")
+        return old_root == new_root if old == new else old_root == sha256(b"")
+    path = list(path)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    require(path, "a consistency proof has too few hashes")
+    first, last = old - 1, new - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    one = other = path[0]
+    for sibling in path[1:]:
+        require(last != 0, "a consistency proof has too many hashes")
+        if first & 1 or first == last:
+            one, other = node_hash(sibling, one), node_hash(sibling, other)
+            while not first & 1 and first != 0:
+                first, last = first >> 1, last >> 1
+        else:
+            other = node_hash(other, sibling)
+        first, last = first >> 1, last >> 1
+    require(last == 0, "a consistency proof has too few hashes")
+    return one == old_root and other == new_root
+
+
+# --- Notes and keys: C2SP signed-note, tlog-checkpoint ---------------------------------------------
+
+
+def strict_base64(text, what):
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise Refused(f"{what}: not base64") from None
+    require(base64.b64encode(data).decode() == text, f"{what}: not canonical base64")
+    return data
+
+
+def number(text, what):
+    require(re.fullmatch(r"0|[1-9][0-9]{0,18}", text, re.ASCII), f"{what}: not a number")
+    return int(text)
+
+
+class Key:
+    """A verifier key: <name>+<8 hex digits>+<base64 of 0x01 and the public key>."""
+
+    def __init__(self, text):
+        parts = text.split("+", 2)
+        require(len(parts) == 3, "not a verifier key")
+        self.text, self.name = text, parts[0]
+        data = strict_base64(parts[2], "a verifier key")
+        require(len(data) == 33 and data[0] == 1, "not an Ed25519 verifier key")
+        self.public = data[1:]
+        self.id = sha256(self.name.encode() + b"\n" + data)[:4]
+        lawful = self.name and not re.search(r"[\s+\x00-\x1f]", self.name)
+        require(lawful and parts[1] == self.id.hex(), "a verifier key whose id does not fit")
+
+    def verifies(self, message, signature):
+        """Asks openssl. The public key goes in as a SubjectPublicKeyInfo (RFC 8410)."""
+        if len(signature) != 64:
+            return False
+        der = bytes.fromhex("302a300506032b6570032100") + self.public
+        pem = "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n"
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in [
+                ("key", (pem % base64.b64encode(der).decode()).encode()),
+                ("message", message),
+                ("signature", signature),
+            ]:
+                with open(os.path.join(folder, name), "wb") as file:
+                    file.write(data)
+            asked = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "key", "-rawin"]
+            asked += ["-in", "message", "-sigfile", "signature"]
+            try:
+                done = subprocess.run(asked, cwd=folder, capture_output=True, check=False)
+            except FileNotFoundError:
+                sys.exit("verify.py: `openssl` is needed; install it and try again")
+        said = done.stdout + done.stderr
+        if b"Verified Successfully" in said and done.returncode == 0:
+            return True
+        if b"Verification Failure" in said:
+            return False
+        if b"nknown option" in said or b"not supported" in said:
+            sys.exit("verify.py: this openssl cannot verify Ed25519; version 3 or later is needed")
+        return False
+
+
+def parse_note(text, what):
+    """A note's text and its signatures as (name, key id, bytes)."""
+    require("\n\n" in text, f"{what}: not a note")
+    body, lines = text.rsplit("\n\n", 1)
+    body += "\n"
+    require(not re.search(r"[\x00-\x09\x0b-\x1f]", body), f"{what}: a control character")
+    require(lines.endswith("\n") and lines != "\n", f"{what}: cut off")
+    signatures = []
+    for line in lines[:-1].split("\n"):
+        match = re.fullmatch(r"\u2014 ([^\s+\x00-\x1f]+) ([^ ]+)", line)
+        require(match, f"{what}: a bad signature line")
+        data = strict_base64(match[2], what)
+        require(len(data) > 4, f"{what}: a bad signature line")
+        signatures.append((match[1], data[:4], data[4:]))
+    require(len(signatures) <= 100, f"{what}: too many signatures")
+    return body, signatures
+
+
+def open_note(text, keys, what):
+    """The text of a note that at least one of `keys` signed and none badly, and who signed."""
+    body, signatures = parse_note(text, what)
+    by = []
+    for name, key_id, signature in signatures:
+        for key in keys:
+            if key.name == name and key.id == key_id:
+                good = key.verifies(body.encode(), signature)
+                require(good, f"{what}: the signature of {name} is bad")
+                by.append(key)
+    require(by, f"{what}: not signed by a key that is trusted")
+    return body, by
+
+
+def statement(text, keys, origin, what):
+    """The size and root of a note in the form of a checkpoint."""
+    body, by = open_note(text, keys, what)
+    lines = body[:-1].split("\n")
+    require(len(lines) == 3 and lines[0], f"{what}: not three lines")
+    require(origin in (None, lines[0]), f"{what}: of another log, {lines[0]}")
+    # Whoever signs a checkpoint signs it in the log's own name.
+    signed = any(lines[0] == key.name or lines[0] == key.name + "/table" for key in by)
+    require(signed, f"{what}: not signed in the log's own name")
+    root = strict_base64(lines[2], what)
+    require(len(root) == 32, f"{what}: the root is no hash")
+    return {"note": text, "size": number(lines[1], what), "root": root}
+
+
+def parse_keys(text):
+    """The keys that signed the log, oldest first; every one is named by the one before it."""
+    head, *rest = text.split("\n\n")
+    lines = head.split("\n") if rest else head[:-1].split("\n")
+    require(rest or head.endswith("\n"), "keys: cut off")
+    keys = [Key(line) for line in lines]
+    require(len(rest) == 2 * (len(keys) - 1), "keys: there must be a note for each but the first")
+    for place, (old, new) in enumerate(zip(keys, keys[1:])):
+        signatures = rest[2 * place + 1]
+        if place < len(keys) - 2:
+            signatures += "\n"
+        body, by = open_note(f"{rest[2 * place]}\n\n{signatures}", [old, new], "keys")
+        form = f"keyledger succession v1\nold {old.text}\nnew {new.text}\nsize "
+        require(body.startswith(form), "keys: a note names other keys")
+        size, _, root = body[len(form) : -1].partition("\nroot ")
+        number(size, "keys")
+        require(len(strict_base64(root, "keys")) == 32, "keys: a note has no root")
+        require(len({key.text for key in by}) == 2, "keys: a note is not signed by both keys")
+    return keys
+
+
+# --- Records: schemas/record.md -------------------------------------------------------------------
+
+STATUSES = ["enabled", "disabled", "expired", "revoked"]
+ENABLED, DISABLED, EXPIRED, REVOKED = range(4)
+DIALECTS = ["native", "covosign", "callcov", "cloudsigma", "capgo", "composable"]
+REASONS = ["compromised", "superseded", "unused", "owner_left", "policy", "other"]
+TYPES = ["created", "enabled", "disabled", "expired", "revoked"]
+MIN_TIME, MAX_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+
+class Reader:
+    """Reads the fields of a record. Every byte is used, and every value has one spelling."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        end = self.at + count
+        if end > len(self.data):
+            raise Refused("it is cut off")
+        piece = self.data[self.at : end]
+        self.at = end
+        return piece
+
+    def byte(self):
+        return self.take(1)[0]
+
+    def uint(self):
+        first = self.byte()
+        if first <= 250:
+            return first
+        width = {251: 2, 252: 4, 253: 8}.get(first)
+        require(width, "a number has an unknown width")
+        value = int.from_bytes(self.take(width), "little")
+        least = {2: 251, 4: 1 << 16, 8: 1 << 32}[width]
+        require(value >= least, "a number is not in its shortest form")
+        return value
+
+    def small(self, bits):
+        value = self.uint()
+        require(value >> bits == 0, "a number is too large")
+        return value
+
+    def time(self):
+        coded = self.uint()
+        value = (coded >> 1) ^ -(coded & 1)
+        require(MIN_TIME <= value <= MAX_TIME, "a time outside of the years 1 to 9999")
+        return value
+
+    def text(self):
+        try:
+            return self.take(self.uint()).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused("a text is not UTF-8") from None
+
+    def option(self, read):
+        tag = self.byte()
+        require(tag <= 1, "an option is neither there nor missing")
+        return read() if tag else None
+
+    def many(self, read):
+        return [read() for _ in range(self.uint())]
+
+    def tag(self, count):
+        tag = self.uint()
+        require(tag < count, "an unknown kind")
+        return tag
+
+    def id(self):
+        return self.take(16)
+
+
+def read_via(r):
+    tag = r.tag(3)
+    if tag == 0:
+        issuer, jti = r.text(), r.option(r.text)
+        return f"token:{issuer}:{jti or ''}"
+    return f"key:{uuid.UUID(bytes=r.id())}" if tag == 1 else "worker"
+
+
+def read_ip(r):
+    if r.tag(2) == 0:
+        return str(ipaddress.IPv4Address(r.take(4)))
+    address = ipaddress.IPv6Address(r.take(16))
+    mapped = address.ipv4_mapped
+    return f"::ffff:{mapped}" if mapped else address.compressed
+
+
+def read_link(r):
+    link = {"key": r.id(), "revision": r.small(32)}
+    link["before"] = r.option(lambda: r.tag(4))
+    link["after"] = r.tag(4)
+    link["previous"] = r.option(lambda: (r.uint(), r.take(32)))
+    return link
+
+
+def read_new_key(r):
+    key = {"id": r.id(), "number": r.uint(), "account": r.text(), "owner": r.text()}
+    key["name"], key["description"] = r.text(), r.option(r.text)
+    key["kind"], key["environment"] = r.tag(2), r.tag(2)
+    key["role"], key["permissions"] = r.option(r.text), r.many(r.text)
+    key["project"], key["allowed_ips"] = r.option(r.text), r.many(r.text)
+    key["expires_at"], key["daily_limit"] = r.option(r.time), r.option(lambda: r.small(32))
+    key["metadata"] = r.many(lambda: (r.text(), r.text()))
+    names = [name.encode() for name, _ in key["metadata"]]
+    require(names == sorted(set(names)), "metadata is not sorted by name")
+    key["prefix"], key["digest"] = r.text(), r.take(32)
+    key["replaces"] = r.option(lambda: (r.id(), r.time()))
+    key["dialect"], key["public_value"] = r.tag(6), r.option(r.text)
+    return key
+
+
+def decode(data):
+    """A record, from its bytes."""
+    r = Reader(data)
+    require(r.byte() == 1, "an unknown version")
+    record = {"at": r.time(), "subject": r.text(), "account": r.option(r.text)}
+    record["via"], record["ip"] = read_via(r), r.option(lambda: read_ip(r))
+    record["request_id"], record["dialect"] = r.option(r.text), r.tag(6)
+    record["reason"], record["type"] = r.option(r.text), r.tag(5)
+    if record["type"] == 0:
+        record["key"] = read_new_key(r)
+    elif record["type"] == 3:
+        record["due"] = r.option(r.time)
+    elif record["type"] == 4:
+        record["code"] = r.option(lambda: r.tag(6))
+        record["compromised_since"] = r.option(r.time)
+    link = r.option(lambda: read_link(r))
+    if record["type"] == 0:
+        require(link is None, "a creation has a past")
+        first = {"revision": 1, "before": None, "after": ENABLED, "previous": None}
+        link = dict(first, key=record["key"]["id"])
+    require(link is not None, "it has no link")
+    require(record["type"] == 0 or link["before"] is not None, "it has no status before")
+    record["link"], record["replaced"] = link, r.option(lambda: read_link(r))
+    record["salt"] = r.take(16)
+    record["idempotency"] = r.option(lambda: (r.take(32), r.take(32)))
+    require(r.at == len(data), "bytes are left over")
+    return record
+
+
+# --- The rules ------------------------------------------------------------------------------------
+
+MAX_OVERLAP = 7 * 86_400 * 1_000_000
+CAPS = {DIALECTS.index("callcov"): 10}
+HANDLES = {DIALECTS.index("cloudsigma")}
+# From which status an event leads to which other one.
+MOVES = {
+    1: ({DISABLED}, ENABLED),
+    2: ({ENABLED}, DISABLED),
+    3: ({ENABLED, DISABLED}, EXPIRED),
+    4: ({ENABLED, DISABLED, EXPIRED}, REVOKED),
+}
+
+
+def is_due(key, now):
+    return key["status"] in (ENABLED, DISABLED) and key["due"] is not None and key["due"] <= now
+
+
+class Auditor:
+    """Checks records in order. `accounts` are given for a part of a log, and None for the whole."""
+
+    def __init__(self, accounts=None):
+        self.accounts, self.first, self.next, self.last_at = accounts, None, 0, MIN_TIME
+        self.keys, self.digests, self.numbers = {}, set(), {}
+        self.capped, self.prefixes = {}, set()
+
+    def push(self, seq, leaf, record):
+        """Checks the next record, and returns the account of its key."""
+        in_order = seq == self.next if self.accounts is None else seq >= self.next
+        require(in_order, f"the next record is {self.next}")
+        require(record["at"] >= self.last_at, "it is older than the record before it")
+        if record["type"] == 0:
+            account = self._created(seq, leaf, record)
+        else:
+            account = self._changed(seq, leaf, record)
+        if self.first is None:
+            self.first = seq
+        self.next, self.last_at = seq + 1, record["at"]
+        return account
+
+    def _key(self, seq, link, record):
+        key = self.keys.get(link["key"])
+        if key is None:
+            key = self._believed(seq, link)
+        if key["made"] is None and record["type"] == 3 and key["due"] is None:
+            key = dict(key, due=record["due"])
+        return dict(key)
+
+    def _believed(self, seq, link):
+        """A key from before the part, as its first link tells."""
+        name = uuid.UUID(bytes=link["key"])
+        account = (self.accounts or {}).get(link["key"])
+        known = account is not None and link["before"] is not None and link["previous"]
+        require(known, f"the key {name} was never created")
+        first = seq if self.first is None else self.first
+        missing = link["previous"][0]
+        require(missing < first, f"the record {missing} of the key {name} is left out")
+        return {
+            "account": account, "made": None, "status": link["before"], "due": None,
+            "revision": link["revision"] - 1, "replaced": False, "head": link["previous"],
+        }
+
+    def _changed(self, seq, leaf, record):
+        link, event = record["link"], record["type"]
+        key = self._key(seq, link, record)
+        require(record["replaced"] is None, "it is no rotation and replaces a key")
+        if event == 3 and record["due"] is not None:
+            on_time = key["due"] is not None and key["due"] <= record["at"]
+            require(on_time and key["due"] == record["due"], "the key is not due then")
+        else:
+            require(not is_due(key, record["at"]), "the key was due, and that is not on record")
+            self._in_scope(record, key["account"])
+        lawful, after = MOVES[event]
+        was = STATUSES[key["status"]]
+        require(key["status"] in lawful, f"{TYPES[event]} while the key is {was}")
+        self._advance(key, link, after, seq, leaf)
+        if after in (EXPIRED, REVOKED) and key["made"]:
+            made = key["made"]
+            holder = (key["account"], made["owner"], made["dialect"])
+            self.capped.get(holder, set()).discard(link["key"])
+        return key["account"]
+
+    def _advance(self, key, link, after, seq, leaf):
+        """Compares a link with what it must be, and takes the key there."""
+        found = (link["revision"], link["before"], link["after"], link["previous"])
+        wanted = (key["revision"] + 1, key["status"], after, key["head"])
+        require(found == wanted, "its link is not the one that the records before it make")
+        key.update(revision=key["revision"] + 1, status=after, head=(seq, leaf))
+        self.keys[link["key"]] = key
+
+    def _created(self, seq, leaf, record):
+        key, now = record["key"], record["at"]
+        self._in_scope(record, key["account"])
+        require(key["id"] not in self.keys, "the key exists already")
+        require(key["digest"] not in self.digests, "the new key has the digest of an earlier one")
+        public = key["public_value"]
+        require((public is not None) == (key["kind"] == 1), "only a public key has its text")
+        if public is not None:
+            require(sha256(public.encode()) == key["digest"], "the digest is not that of the text")
+        start = 1 if self.accounts is None else key["number"]
+        expected = self.numbers.get(key["account"], start)
+        require(key["number"] == expected, f"the next key of its account is number {expected}")
+        require(key["expires_at"] is None or key["expires_at"] > now, "it is expired from the start")
+        taken = key["dialect"] in HANDLES and key["prefix"] in self.prefixes
+        require(not taken, "another key has the same prefix")
+        holder = (key["account"], key["owner"], key["dialect"])
+        makes_room = self._rotation(seq, leaf, record, holder)
+        self.numbers[key["account"]] = expected + 1
+        self.digests.add(key["digest"])
+        if key["dialect"] != 0:
+            self.prefixes.add(key["prefix"])
+        if key["dialect"] in CAPS:
+            alive = self.capped.setdefault(holder, set())
+            if not makes_room:
+                active = sum(self._is_active(other, now) for other in alive - {key["id"]})
+                # The rotated key itself was taken into account before it was changed.
+                require(active < CAPS[key["dialect"]], "there are too many active keys")
+            alive.add(key["id"])
+        self.keys[key["id"]] = {
+            "account": key["account"], "status": ENABLED, "revision": 1, "due": key["expires_at"],
+            "replaced": False, "head": (seq, leaf),
+            "made": {
+                "owner": key["owner"], "kind": key["kind"], "environment": key["environment"],
+                "dialect": key["dialect"], "salt": record["salt"],
+            },
+        }
+        return key["account"]
+
+    def _is_active(self, key_id, now):
+        key = self.keys[key_id]
+        return key["status"] in (ENABLED, DISABLED) and not is_due(key, now)
+
+    def _rotation(self, seq, leaf, record, holder):
+        """Checks what a creation does to the key it replaces. Whether that one is due at once."""
+        key, link, now = record["key"], record["replaced"], record["at"]
+        if key["replaces"] is None:
+            require(link is None, "a replaced key is not named in the new one")
+            require(key["dialect"] == record["dialect"], "the new key is of another dialect")
+            return False
+        require(link and link["key"] == key["replaces"][0], "the replaced key has no link")
+        old, until = self._key(seq, link, record), key["replaces"][1]
+        require(not is_due(old, now), "the replaced key was due, and that is not on record")
+        require(old["status"] == ENABLED, "the replaced key is not enabled")
+        require(not old["replaced"], "the key was replaced already")
+        same = old["account"] == key["account"]
+        if old["made"]:
+            copied = ("owner", "kind", "environment", "dialect")
+            same = same and all(old["made"][field] == key[field] for field in copied)
+        require(same, "the new key and the one it replaces do not belong together")
+        # Whole seconds from now, or the old key's own end if that comes first.
+        require(now <= until <= now + MAX_OVERLAP + 999_999, "an overlap that no rotation has")
+        ends = until == old["due"] or (old["made"] is None and old["due"] is None)
+        whole = (until - now) % 1_000_000 == 0 and until <= now + MAX_OVERLAP
+        require(whole or ends, "an overlap that no rotation has")
+        seconds = -((now - until) // 1_000_000)
+        require(seconds * 1_000_000 <= MAX_OVERLAP, "an overlap that no rotation has")
+        require(old["due"] is None or until <= old["due"], "the replaced key outlives its own end")
+        if until > now and key["dialect"] in CAPS:
+            active = sum(self._is_active(other, now) for other in self.capped.get(holder, ()))
+            require(active < CAPS[key["dialect"]], "there are too many active keys")
+        old["replaced"] = True
+        old["due"] = until
+        self._advance(old, link, ENABLED, seq, leaf)
+        return True
+
+    def _in_scope(self, record, account):
+        own = record["account"]
+        require(own is None or own == account, "the actor acts for another account than the key's")
+
+    def table_root(self):
+        """The root of the table of keys (schemas/table.md)."""
+        rows = []
+        for key_id, key in self.keys.items():
+            due = (1 << 63) - 1 if key["due"] is None else key["due"]
+            state = key["made"]["salt"] + key["revision"].to_bytes(4, "big") + key["head"][1]
+            state += bytes([key["status"]]) + due.to_bytes(8, "big", signed=True)
+            rows.append(sha256(key_id) + sha256(state))
+        return root_of(leaf_hash(row) for row in sorted(rows))
+
+
+# --- Exports: schemas/bundle.md -------------------------------------------------------------------
+
+EPOCH = datetime.datetime(1970, 1, 1)
+CSV_HEAD = (
+    "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,actor_via,ip,"
+    "request_id,dialect,reason,reason_code,before,after,data\r\n"
+)
+ACTIVITIES = [(1, "Create"), (8, "Enable"), (9, "Disable"), (99, "Expire"), (4, "Delete")]
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def show_time(micros):
+    if micros is None:
+        return None
+    moment = EPOCH + datetime.timedelta(microseconds=micros)
+    return moment.isoformat(timespec="microseconds") + "Z"
+
+
+def show_id(key_id):
+    return str(uuid.UUID(bytes=key_id))
+
+
+def show(names, number_of):
+    return None if number_of is None else names[number_of]
+
+
+def event_data(record):
+    if record["type"] == 0:
+        key, link = record["key"], record["replaced"]
+        replaced = link and {
+            "key_id": show_id(link["key"]), "revision": link["revision"],
+            "status": STATUSES[link["after"]], "valid_until": show_time(key["replaces"][1]),
+        }
+        return {
+            "id": show_id(key["id"]), "number": key["number"], "account": key["account"],
+            "owner": key["owner"], "name": key["name"], "description": key["description"],
+            "kind": ["secret", "public"][key["kind"]],
+            "environment": ["live", "sandbox"][key["environment"]], "role": key["role"],
+            "permissions": key["permissions"], "project": key["project"],
+            "allowed_ips": key["allowed_ips"], "daily_limit": key["daily_limit"],
+            "metadata": dict(key["metadata"]), "prefix": key["prefix"],
+            "replaces": show_id(key["replaces"][0]) if key["replaces"] else None,
+            "dialect": DIALECTS[key["dialect"]], "public_value": key["public_value"],
+            "expires_at": show_time(key["expires_at"]), "replaced": replaced,
+        }
+    if record["type"] == 3:
+        due = record["due"]
+        late = None if due is None else max(0, record["at"] - due) // 1000
+        return {"due_at": show_time(due), "late_ms": late}
+    if record["type"] == 4:
+        return {"compromised_since": show_time(record["compromised_since"])}
+    return {}
+
+
+def event_of(seq, record, account):
+    link = record["link"]
+    return {
+        "seq": seq, "recorded_at": show_time(record["at"]), "type": TYPES[record["type"]],
+        "key_id": show_id(link["key"]), "account": account, "revision": link["revision"],
+        "actor": {
+            "subject": record["subject"], "account": record["account"] or "*",
+            "via": record["via"],
+        },
+        "origin": {
+            "ip": record["ip"], "request_id": record["request_id"],
+            "dialect": DIALECTS[record["dialect"]],
+        },
+        "reason": record["reason"], "reason_code": show(REASONS, record.get("code")),
+        "before": show(STATUSES, link["before"]), "after": STATUSES[link["after"]],
+        "data": event_data(record),
+    }
+
+
+def csv_cell(text):
+    if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return "\"'" + text.replace('"', '""') + '"'
+    if re.search("[,\"'\r\n]", text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def csv_row(event):
+    actor, origin = event["actor"], event["origin"]
+    cells = [
+        event["seq"], event["recorded_at"], event["type"], event["key_id"], event["account"],
+        event["revision"], actor["subject"], actor["account"], actor["via"], origin["ip"],
+        origin["request_id"], origin["dialect"], event["reason"], event["reason_code"],
+        event["before"], event["after"], compact(event["data"]),
+    ]
+    return ",".join(csv_cell("" if cell is None else str(cell)) for cell in cells) + "\r\n"
+
+
+def ocsf(event, record):
+    activity, name = ACTIVITIES[record["type"]]
+    seq, actor, origin = event["seq"], event["actor"], event["origin"]
+    metadata = {
+        "version": "1.3.0", "product": {"name": "keyledger", "vendor_name": "keyledger"},
+        "uid": str(seq), "sequence": seq, "tenant_uid": event["account"],
+    }
+    if origin["request_id"] is not None:
+        metadata["correlation_uid"] = origin["request_id"]
+    endpoint = {} if origin["ip"] is None else {"ip": origin["ip"]}
+    endpoint["svc_name"] = origin["dialect"]
+    line = {
+        "activity_id": activity, "activity_name": name, "category_uid": 3, "class_uid": 3004,
+        "type_uid": 300_400 + activity, "severity_id": 1, "status_id": 1,
+        "time": record["at"] // 1000, "metadata": metadata,
+        "actor": {"user": {"uid": actor["subject"]}}, "src_endpoint": endpoint,
+        "entity": {
+            "type": "API key", "uid": event["key_id"], "version": str(event["revision"]),
+        },
+    }
+    if event["reason"] is not None:
+        line["comment"] = event["reason"]
+    line["unmapped"] = {
+        "account": actor["account"], "via": actor["via"], "reason_code": event["reason_code"],
+        "before": event["before"], "after": event["after"],
+    }
+    return compact(line) + "\n"
+
+
+class Exports:
+    """The three exports, made again and compared as they grow."""
+
+    def __init__(self, bundle):
+        self.bundle, self.at = bundle, {"events.ndjson": 0, "events.csv": 0, "events.ocsf.ndjson": 0}
+        self.add("events.csv", CSV_HEAD, None)
+
+    def add(self, name, text, seq):
+        made, at = text.encode(), self.at[name]
+        found = self.bundle.read(name, at, len(made))
+        where = "its first line" if seq is None else f"record {seq}"
+        require(found == made, f"`{name}` differs from {where}")
+        self.at[name] = at + len(made)
+
+    def event(self, seq, record, account):
+        event = event_of(seq, record, account)
+        self.add("events.ndjson", compact(event) + "\n", seq)
+        self.add("events.csv", csv_row(event), seq)
+        self.add("events.ocsf.ndjson", ocsf(event, record), seq)
+
+    def finish(self):
+        for name, at in self.at.items():
+            require(at == self.bundle.length(name), f"`{name}` is longer than the records make it")
+
+
+# --- The bundle -----------------------------------------------------------------------------------
+
+HEAD = ["README.md", "verify.py", "keys", "checkpoint", "checkpoint-earlier", "consistency", "table"]
+TAIL = ["events.ndjson", "events.csv", "events.ocsf.ndjson", "manifest.json", "manifest.note"]
+
+
+def tar_header(name, length):
+    def octal(value, digits):
+        return b"%0*o\0" % (digits, value)
+
+    head = name.encode().ljust(100, b"\0") + octal(0o644, 7) + octal(0, 7) + octal(0, 7)
+    head += octal(length, 11) + octal(0, 11)
+    tail = (b"0" + bytes(100) + b"ustar\x0000").ljust(512 - len(head) - 8, b"\0")
+    checksum = sum(head) + sum(tail) + 8 * ord(" ")
+    return head + octal(checksum, 7) + tail
+
+
+class Bundle:
+    """The file: its members by name, every byte between them checked."""
+
+    def __init__(self, path):
+        self.file, self.members, self.names = open(path, "rb"), {}, []
+        size, at = os.fstat(self.file.fileno()).st_size, 0
+        while True:
+            header = self._bytes(at, 512)
+            require(len(header) == 512, f"byte {at}: the file is cut off")
+            if header == bytes(512):
+                break
+            name = header[:100].rstrip(b"\0")
+            length = re.fullmatch(rb"([0-7]{11})\0", header[124:136])
+            require(re.fullmatch(rb"[!-~]+", name) and length, f"byte {at}: not a header of ours")
+            name, length = name.decode(), int(length[1], 8)
+            require(header == tar_header(name, length), f"byte {at}: not a header of ours")
+            require(name not in self.members, f"`{name}` is there twice")
+            self.members[name] = (at + 512, length)
+            self.names.append(name)
+            filler = -length % 512
+            at += 512 + length + filler
+            require(at <= size, f"`{name}` is cut off")
+            require(self._bytes(at - filler, filler) == bytes(filler), f"`{name}` has a tail")
+        require(self._bytes(at, 1025) == bytes(1024), "the end of the file is not that of a bundle")
+
+    def _bytes(self, at, count):
+        self.file.seek(at)
+        return self.file.read(count)
+
+    def length(self, name):
+        return self.members[name][1]
+
+    def read(self, name, at, count):
+        start, length = self.members[name]
+        return self._bytes(start + at, min(count, max(0, length - at)))
+
+    def bytes(self, name):
+        require(name in self.members, f"`{name}` is missing")
+        return self.read(name, 0, self.length(name))
+
+    def text(self, name):
+        try:
+            return self.bytes(name).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused(f"`{name}` is not UTF-8") from None
+
+    def sha256(self, name):
+        hashed, at, length = hashlib.sha256(), 0, self.length(name)
+        while at < length:
+            piece = self.read(name, at, 1 << 20)
+            hashed.update(piece)
+            at += len(piece)
+        return hashed.hexdigest()
+
+
+def tile_number(value):
+    groups = [f"{value % 1000:03}"]
+    while value >= 1000:
+        value //= 1000
+        groups.append(f"x{value % 1000:03}")
+    return "/".join(reversed(groups))
+
+
+def tile_path(kind, value, width):
+    path = f"tile/{kind}/{tile_number(value)}"
+    return path if width == 256 else f"{path}.p/{width}"
+
+
+def tree_names(size):
+    for first in range(0, size, 256):
+        width, value = min(256, size - first), first // 256
+        yield tile_path("entries", value, width)
+        level, end = 0, value + 1
+        while width == 256:
+            yield tile_path(level, end - 1, 256)
+            if end % 256:
+                break
+            level, end = level + 1, end // 256
+    for level in range(8):
+        width = (size >> (8 * level)) % 256
+        if width:
+            yield tile_path(level, size >> (8 * level + 8), width)
+
+
+def is_time(text):
+    form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+    return text is None or bool(re.fullmatch(form, text, re.ASCII))
+
+
+def read_manifest(bundle):
+    """The manifest, if the bundle has exactly the members that it lists."""
+    require(bundle.names[-2:] == TAIL[-2:], "the bundle does not end with its manifest")
+    text = bundle.text("manifest.json")
+    try:
+        manifest = json.loads(text)
+        head = dict(manifest, members=[])
+        lines = ",\n".join(compact(member) for member in manifest["members"])
+        again = compact(head)[:-2] + "\n" + lines + "\n]}\n"
+    except (ValueError, KeyError, TypeError):
+        raise Refused("`manifest.json` is malformed") from None
+    require(again == text, "`manifest.json` is malformed")
+    fields = ["bundle", "origin", "size", "records", "account", "from", "to", "members"]
+    sound = list(manifest) == fields and manifest["bundle"] == 1
+    sound = sound and all(type(manifest[name]) is int for name in ("size", "records"))
+    sound = sound and all(
+        manifest[name] is None or isinstance(manifest[name], str) for name in fields[4:7]
+    )
+    require(sound and is_time(manifest["from"]) and is_time(manifest["to"]), "the manifest is malformed")
+    size, records = manifest["size"], manifest["records"]
+    require(max(size, records) // 256 <= len(bundle.names), "the manifest names another size")
+    whole = all(manifest[name] is None for name in fields[4:7])
+    if whole:
+        require(size == records, "the manifest of a whole log names another number of records")
+        middle = list(tree_names(size))
+    else:
+        packs = [tile_number(pack) for pack in range(-(-records // 256))]
+        middle = ["accounts"] + [f"{f}/{p}" for p in packs for f in ("records", "proofs")]
+    require(bundle.names == HEAD + middle + TAIL, "other files, or in another order, than a bundle has")
+    listed = manifest["members"]
+    require([m.get("name") for m in listed] == bundle.names[:-2], "the manifest lists other files")
+    for member in listed:
+        name = member["name"]
+        right = list(member) == ["name", "length", "sha256"]
+        right = right and member["length"] == bundle.length(name)
+        right = right and member["sha256"] == bundle.sha256(name)
+        require(right, f"`{name}` is not the file that the manifest lists")
+    return manifest, text, whole
+
+
+def hashes(text, what):
+    require(text == "" or text.endswith("\n"), f"{what}: cut off")
+    found = [strict_base64(line, what) for line in text.split("\n")[:-1]]
+    require(all(len(hashed) == 32 for hashed in found), f"{what}: not hashes")
+    return found
+
+
+def records_of(data, count):
+    """The entries of a bundle of entries."""
+    at, found = 0, []
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 2], "big")
+        entry = data[at + 2 : at + 2 + length]
+        require(at + 2 <= len(data) and len(entry) == length, "a bundle of entries is cut off")
+        found.append(entry)
+        at += 2 + length
+    require(len(found) == count, "a bundle of entries has another number of them")
+    return found
+
+
+def fork(one, other):
+    sentence = "a fork: the log has signed two checkpoints that no one log can have"
+    return Refused(sentence, FORK, (one["note"], other["note"]))
+
+
+class Check:
+    """One bundle under check."""
+
+    def __init__(self, bundle, key, kept):
+        self.bundle = bundle
+        self.manifest, text, self.whole = read_manifest(bundle)
+        keys = parse_keys(bundle.text("keys"))
+        places = [place for place, known in enumerate(keys) if known.text == key.text]
+        require(places, "the given key is not one of this log's keys")
+        trusted, origin = keys[places[0] :], self.manifest["origin"]
+        require(keys[-1].name == origin, "the manifest is of another log")
+        self._check_manifest_note(text.encode(), origin, trusted)
+        self.now = statement(bundle.text("checkpoint"), trusted, origin, "checkpoint")
+        self.earlier = statement(bundle.text("checkpoint-earlier"), keys, None, "checkpoint-earlier")
+        self.table = statement(bundle.text("table"), trusted, origin + "/table", "table")
+        self.consistency = hashes(bundle.text("consistency"), "consistency")
+        self.kept = kept and statement(kept, keys, None, "the kept checkpoint")
+        self.signed_by, size = keys[-1], self.manifest["size"]
+        require(self.now["size"] == size, "the manifest names another size than the checkpoint")
+        require(self.table["size"] <= size, "the table's note is of a later size")
+        self.exports, self.records = Exports(bundle), 0
+
+    def _check_manifest_note(self, manifest, origin, trusted):
+        note = self.bundle.text("manifest.note")
+        body, signatures = parse_note(note, "manifest.note")
+        require(len(signatures) == 1, "manifest.note: it has not exactly one signature")
+        open_note(note, trusted, "manifest.note")
+        hashed = base64.b64encode(sha256(manifest)).decode()
+        want = f"{origin}/bundle\n{len(manifest)}\n{hashed}\n"
+        require(body == want, "manifest.note: it signs another manifest")
+
+    def run(self):
+        for once in (self.kept, self.earlier):
+            if once and once["size"] > self.now["size"]:
+                sentence = f"a rollback: the log has {self.now['size']} records, and once signed for"
+                raise Refused(f"{sentence} {once['size']}", ROLLBACK, (once["note"],))
+        self._whole() if self.whole else self._part()
+        self.exports.finish()
+        earlier, now = self.earlier, self.now
+        extends = check_consistency(
+            earlier["size"], earlier["root"], now["size"], now["root"], self.consistency
+        )
+        if not extends:
+            raise fork(earlier, now)
+
+    def _one(self, auditor, seq, data):
+        leaf = leaf_hash(data)
+        try:
+            record = decode(data)
+            account = auditor.push(seq, leaf, record)
+        except Refused as refused:
+            raise Refused(f"record {seq}: {refused}", refused.code) from None
+        self.exports.event(seq, record, account)
+        self.records += 1
+        return leaf, record, account
+
+    def _whole(self):
+        tree, self.auditor = Tree(), Auditor()
+        self._look(tree)
+        size = self.now["size"]
+        for first in range(0, size, 256):
+            width = min(256, size - first)
+            data = self.bundle.bytes(tile_path("entries", first // 256, width))
+            for place, entry in enumerate(records_of(data, width)):
+                leaf, _, _ = self._one(self.auditor, first + place, entry)
+                for level, value, made in tree.push(leaf):
+                    path = tile_path(level, value, 256)
+                    require(self.bundle.bytes(path) == made, f"{path} is not what the records make it")
+                self._look(tree)
+            progress(tree.size)
+        for level, made in tree.tiles.items():
+            if made:
+                path = tile_path(level, size >> (8 * level + 8), len(made) // 32)
+                require(self.bundle.bytes(path) == bytes(made), f"{path} is not what the records make it")
+        require(tree.root() == self.now["root"], "the records make another root than was signed")
+
+    def _look(self, tree):
+        """Compares what was signed at the size that is reached."""
+        for once in (self.kept, self.earlier):
+            if once and once["size"] == tree.size and once["root"] != tree.root():
+                raise fork(once, self.now)
+        if self.table["size"] == tree.size:
+            sentence = f"the records make another table of keys than was signed at size {tree.size}"
+            require(self.auditor.table_root() == self.table["root"], sentence)
+
+    def _part(self):
+        if self.kept:
+            same = [s for s in (self.earlier, self.now) if s["size"] == self.kept["size"]]
+            require(same, "the kept checkpoint cannot be compared with this part of the log")
+            if same[0]["root"] != self.kept["root"]:
+                raise fork(self.kept, same[0])
+        text, accounts = self.bundle.text("accounts"), {}
+        for line in text.split("\n")[:-1]:
+            key_id, _, account = line.partition(" ")
+            require(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", key_id) and account, "accounts: malformed")
+            accounts[uuid.UUID(key_id).bytes] = account
+        self.auditor, met, again = Auditor(accounts), set(), []
+        for first in range(0, self.manifest["records"], 256):
+            width = min(256, self.manifest["records"] - first)
+            entries = records_of(self.bundle.bytes(f"records/{tile_number(first // 256)}"), width)
+            proofs = self.bundle.text(f"proofs/{tile_number(first // 256)}")
+            blocks = proofs.split("\n\n")
+            require(blocks.pop() == "" and len(blocks) == width, "proofs: malformed")
+            for block, entry in zip(blocks, entries):
+                head, _, path = block.partition("\n")
+                match = re.fullmatch(r"index (\d+)", head, re.ASCII)
+                require(match, "proofs: malformed")
+                seq = number(match[1], "proofs")
+                path = hashes(path + "\n" if path else "", "proofs")
+                root = root_from_inclusion(leaf_hash(entry), seq, self.now["size"], path)
+                require(root == self.now["root"], f"record {seq} is not proved to be in the log")
+                _, record, account = self._one(self.auditor, seq, entry)
+                require(self._covers(record, account), f"record {seq} is not in the part that is named")
+                for link in filter(None, (record["link"], record["replaced"])):
+                    if link["key"] not in met and link["before"] is not None:
+                        again.append(f"{show_id(link['key'])} {account}\n")
+                    met.add(link["key"])
+            progress(self.records)
+        require("".join(again) == text, "accounts: not the keys that need a line")
+
+    def _covers(self, record, account):
+        wanted, at = self.manifest, show_time(record["at"])
+        return (
+            wanted["account"] in (None, account)
+            and (wanted["from"] is None or wanted["from"] <= at)
+            and (wanted["to"] is None or at < wanted["to"])
+        )
+
+
+def progress(count):
+    if sys.stderr.isatty():
+        print(f"\rrecords checked: {count}\x1b[K", end="", file=sys.stderr)
+
+
+def duration(text):
+    match = re.fullmatch(r"(\d+)([smhd])", text, re.ASCII)
+    if not match:
+        raise argparse.ArgumentTypeError("write it as 30s, 15m, 1h or 7d")
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description="Checks a keyledger bundle offline. Exit codes: 0 good, 10 invalid, "
+        "11 a fork, 12 a rollback, 13 stale."
+    )
+    parser.add_argument("bundle")
+    parser.add_argument("--key", required=True, help="a verifier key of the log")
+    parser.add_argument("--kept", help="a file with a checkpoint that you kept")
+    parser.add_argument("--max-age", type=duration, help="how old the last record may be: 1d")
+    asked = parser.parse_args()
+    try:
+        key = Key(asked.key)
+    except Refused as refused:
+        parser.error(f"--key: {refused}")
+    try:
+        kept = open(asked.kept, encoding="utf-8", newline="").read() if asked.kept else None
+        check = Check(Bundle(asked.bundle), key, kept)
+        check.run()
+        last = check.auditor.last_at
+        too_old = asked.max_age is not None and check.records > 0
+        if too_old and last < (time.time() - asked.max_age) * 1_000_000:
+            raise Refused(f"stale: nothing has come since {show_time(last)}", STALE)
+    except OSError as error:
+        print(f"verify.py: {error}", file=sys.stderr)
+        return MISUSE
+    except Refused as refused:
+        word = {FORK: "FORK", ROLLBACK: "ROLLBACK", STALE: "STALE"}.get(refused.code, "INVALID")
+        plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", str(refused))
+        print(f"{word}: {plain}")
+        for place, note in enumerate(refused.evidence, 1):
+            path = f"{asked.bundle}.evidence-{place}"
+            with open(path, "w", encoding="utf-8", newline="") as file:
+                file.write(note)
+            print(f"kept as evidence: {path}")
+        return refused.code
+    finally:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr)
+    root = base64.b64encode(check.now["root"]).decode()
+    print(f"log {check.manifest['origin']}, size {check.now['size']}, root {root}")
+    print(f"{check.records} records of {len(check.auditor.keys)} keys, signed by {check.signed_by.text}")
+    if check.whole:
+        print("good: every record, every change by the rules, the table of keys, every byte")
+    else:
+        print("good, but partial: what is not in the bundle was not checked")
+    return GOOD
+
+
+if __name__ == "__main__":
+    sys.exit(main())
