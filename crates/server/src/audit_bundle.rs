@@ -12,6 +12,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keys::Timestamp;
+use ledger::{Range, Reading};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -67,7 +68,10 @@ pub(crate) async fn bundle(
     };
     let earlier = asked.earlier.as_deref().map(kept).transpose()?;
     let (ledger, caller) = (app.ledger().clone(), who.caller.clone());
+    let account = scope.account.clone();
     let bundle = blocking(move || Bundle::new(&ledger, &caller, scope, earlier)).await?;
+    let range = Range { until: Some(bundle.size()), account, ..Range::default() };
+    app.record(&who.caller, Reading::Bundle, range).await?;
     let (send, receive) = mpsc::channel(1);
     let sink = Sink { send, stopping: app.stopping(), app, until: who.expires_at };
     tokio::task::spawn_blocking(move || {

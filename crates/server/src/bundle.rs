@@ -81,6 +81,12 @@ impl Bundle {
         Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), terms })
     }
 
+    /// The length of the log that it speaks of.
+    #[must_use]
+    pub fn size(&self) -> Seq {
+        Seq(self.terms.size)
+    }
+
     /// Makes it, and says how many records are in it. `progress` hears how many are read.
     ///
     /// # Errors

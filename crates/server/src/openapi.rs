@@ -13,10 +13,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::error::{Code, Problem};
 use crate::{
-    access, authorize, change, events, evidence, expirations, expiring, health, key_proof,
-    keys_routes, metrics, report, stream, verify, wire,
-    audit_bundle, authorize, change, events, evidence, expirations, expiring, health, keys_routes,
-    metrics, report, stream, verify, wire,
+    access, audit_bundle, authorize, change, events, evidence, expirations, expiring, health,
+    key_proof, keys_routes, metrics, report, stream, verify, wire,
 };
 
 #[derive(OpenApi)]
@@ -34,9 +32,8 @@ use crate::{
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
         evidence::inclusion, evidence::consistency, evidence::receipt, key_proof::proof, key_proof::table,
-        access::list, access::checkpoint, access::keys, access::tile, access::entries, health::alive, health::ready, metrics::page
-        evidence::inclusion, evidence::consistency, evidence::receipt,
-        audit_bundle::bundle, health::alive, health::ready, metrics::page
+        access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
+        health::alive, health::ready, metrics::page
     ),
     components(schemas(Problem, wire::KeyRef)),
     tags(
