@@ -10,6 +10,7 @@ mod archive;
 mod compare;
 mod consistency;
 mod judge;
+mod key_proof;
 mod layout;
 mod make;
 mod manifest;
@@ -22,8 +23,10 @@ use ledger::Entry;
 
 pub use crate::archive::{ArchiveError, Stored};
 pub use crate::consistency::{Statement, extends};
+pub use crate::key_proof::{KeyProved, check_key_proof};
 pub use crate::make::{Fault, MakeError, Part, Source, Terms, make};
 pub use crate::manifest::Scope;
+pub use crate::opened::signed_statement;
 pub use crate::refused::{Invalid, Refused};
 pub use crate::verify::{Asked, Verified, verify};
 

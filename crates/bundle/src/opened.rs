@@ -243,6 +243,14 @@ fn check_manifest_note<S: Stored + ?Sized>(
 }
 
 /// A checkpoint that one of `keys` signed under its own name.
+///
+/// # Errors
+///
+/// [`Invalid::Unsigned`] if none of them did.
+pub fn signed_statement(text: &str, keys: &[VerifierKey]) -> Result<Statement, Invalid> {
+    statement("the checkpoint", text, keys)
+}
+
 pub(crate) fn statement(
     name: &'static str,
     text: &str,
@@ -262,7 +270,7 @@ pub(crate) fn statement(
 }
 
 /// A note in the form of a checkpoint of `origin`, signed by one of `keys`.
-fn note(
+pub(crate) fn note(
     name: &'static str,
     text: &str,
     keys: &[VerifierKey],

@@ -10,17 +10,19 @@
 
 mod facts;
 mod finding;
+mod known;
 
 use eventlog::Seq;
 use hashbrown::{HashMap, HashSet};
 use keys::{
-    Account, Command, Dialect, Digest, Environment, Event, Facts, KeyId, Kind, Limits, NewKey,
-    Prefix, Standing, Subject, Timestamp, decide,
+    Account, Command, Dialect, Digest, Event, Facts, KeyId, Kind, Limits, NewKey, Prefix, Standing,
+    Timestamp, decide,
 };
 use tlog::{Frontier, Hash, leaf_hash};
 
 use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Flaw};
+use self::known::{Extent, Holder, Known, Made};
 use crate::codec::{self, Interner};
 use crate::record::{Leaf, Link, Record};
 use crate::row::Row;
@@ -54,33 +56,9 @@ impl Decoder {
     }
 }
 
-/// What an auditor remembers of a key.
-#[derive(Clone)]
-struct Known {
-    account: Account,
-    /// What a rotation copies; `None` if the key's creation was not handed in.
-    made: Option<Made>,
-    standing: Standing,
-    head: (Seq, Leaf),
-}
-
-/// The part of a key that a rotation copies and a row holds.
-#[derive(Clone)]
-struct Made {
-    owner: Subject,
-    kind: Kind,
-    environment: Environment,
-    dialect: Dialect,
-    salt: [u8; 16],
-}
-
-/// Whose keys a cap counts.
-type Holder = (Account, Subject, Dialect);
-
 /// Checks records in the order of their places.
 pub struct Auditor {
-    /// The accounts of keys whose creation is not handed in; `None`: all records are.
-    accounts: Option<HashMap<KeyId, Account>>,
+    extent: Extent,
     first: Option<Seq>,
     next: Seq,
     last_at: Timestamp,
@@ -97,7 +75,7 @@ impl Auditor {
     /// An auditor of a whole log, from record 0 on.
     #[must_use]
     pub fn whole() -> Auditor {
-        Auditor::new(None)
+        Auditor::new(Extent::Whole)
     }
 
     /// An auditor of some of a log's records: all those of one account, or of a span of time, or
@@ -107,12 +85,19 @@ impl Auditor {
     /// checked against it. Caps and prefixes are checked as far as the keys are known.
     #[must_use]
     pub fn partial(accounts: HashMap<KeyId, Account>) -> Auditor {
-        Auditor::new(Some(accounts))
+        Auditor::new(Extent::Part(accounts))
     }
 
-    fn new(accounts: Option<HashMap<KeyId, Account>>) -> Auditor {
+    /// An auditor of all records of one key, from its creation on. Those of a rotation touch
+    /// another key too; what they claim of that one is believed.
+    #[must_use]
+    pub fn of_key() -> Auditor {
+        Auditor::new(Extent::Key)
+    }
+
+    fn new(extent: Extent) -> Auditor {
         Auditor {
-            accounts,
+            extent,
             first: None,
             next: Seq(0),
             last_at: Timestamp::MIN,
@@ -159,7 +144,10 @@ impl Auditor {
 
     fn check(&mut self, exhibit: &Exhibit) -> Result<Account, Flaw> {
         let Exhibit { seq, record, .. } = exhibit;
-        let in_order = if self.accounts.is_none() { *seq == self.next } else { *seq >= self.next };
+        let in_order = match self.extent {
+            Extent::Whole => *seq == self.next,
+            Extent::Part(_) | Extent::Key => *seq >= self.next,
+        };
         if !in_order {
             return Err(Flaw::Order(self.next));
         }
@@ -260,10 +248,10 @@ impl Auditor {
         if self.digests.contains(&made.digest) {
             return Err(Flaw::Key("has the digest of an earlier one"));
         }
-        let expected = match self.numbers.get(&made.account) {
-            Some(next) => *next,
-            None if self.accounts.is_none() => 1,
-            None => made.number,
+        let expected = match (&self.extent, self.numbers.get(&made.account)) {
+            (Extent::Whole, None) => 1,
+            (Extent::Part(_), None) | (Extent::Key, _) => made.number,
+            (Extent::Whole | Extent::Part(_), Some(next)) => *next,
         };
         if made.number != expected {
             return Err(Flaw::Number { expected, found: made.number });
@@ -314,7 +302,11 @@ impl Auditor {
     /// A key from before the part that is handed in, as the first link to it tells.
     fn believed(&self, exhibit: &Exhibit, link: &Link) -> Result<Known, Flaw> {
         let unknown = || Flaw::UnknownKey(link.key);
-        let account = self.accounts.as_ref().and_then(|known| known.get(&link.key));
+        let account = match (&self.extent, &exhibit.record.event) {
+            (Extent::Part(accounts), _) => accounts.get(&link.key),
+            (Extent::Key, Event::Created(made)) => Some(&made.account),
+            (Extent::Whole | Extent::Key, _) => None,
+        };
         let account = account.ok_or_else(unknown)?.clone();
         let (Some(status), Some(head)) = (link.before, link.previous) else {
             return Err(unknown());
@@ -355,14 +347,29 @@ impl Auditor {
         }
     }
 
+    /// How a key stands after the records so far.
+    #[must_use]
+    pub fn standing(&self, key: KeyId) -> Option<Standing> {
+        self.keys.get(&key).map(|known| known.standing)
+    }
+
+    /// All keys and how they stand, in no order.
+    pub fn standings(&self) -> impl Iterator<Item = (KeyId, Standing)> + '_ {
+        self.keys.iter().map(|(id, known)| (*id, known.standing))
+    }
+
+    /// A key's row in the key table after the records so far; `None` also for a key whose
+    /// creation was not handed in.
+    #[must_use]
+    pub fn row(&self, key: KeyId) -> Option<Row> {
+        self.keys.get(&key)?.row(key)
+    }
+
     /// The rows of the key table after the records so far, sorted. Of a whole log only: a key
     /// whose creation was not handed in has no row here.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        let rows = self.keys.iter().filter_map(|(id, known)| {
-            let made = known.made.as_ref()?;
-            Some(Row::of(*id, &made.salt, &known.standing, known.head.1))
-        });
+        let rows = self.keys.iter().filter_map(|(id, known)| known.row(*id));
         let mut rows: Vec<Row> = rows.collect();
         rows.sort_unstable();
         rows

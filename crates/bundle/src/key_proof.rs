@@ -1,0 +1,181 @@
+//! Checking what a server proves of one key (`GET /v1/keys/{id}/proof`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keys::{Account, KeyId, Standing};
+use ledger::{Auditor, Decoder, Entry, KeyChain, Row, Seq};
+use serde::Deserialize;
+use tlog::note::VerifierKey;
+use tlog::{Hash, empty_root, leaf_hash, verify_inclusion};
+
+use crate::consistency::Statement;
+use crate::opened::{note, statement};
+use crate::refused::Invalid;
+
+/// The answer of the server, as it comes.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    key_id: String,
+    checkpoint: String,
+    table: String,
+    rows: u64,
+    row: Option<RowAnswer>,
+    neighbours: Option<Neighbours>,
+    records: Vec<RecordAnswer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RowAnswer {
+    index: u64,
+    bytes: String,
+    hashes: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Neighbours {
+    before: Option<RowAnswer>,
+    after: Option<RowAnswer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RecordAnswer {
+    seq: u64,
+    entry: String,
+    hashes: Vec<String>,
+}
+
+/// What was proved of a key.
+#[derive(Clone, Debug)]
+pub struct KeyProved {
+    /// The checkpoint in whose tree the records are.
+    pub checkpoint: Statement,
+    /// The size at which the table's note was compared.
+    pub table_size: u64,
+    /// How the key stands after its records; `None` if it was proved that there is none.
+    pub standing: Option<Standing>,
+    /// Its records, oldest first, with their bytes.
+    pub records: Vec<(Entry, Vec<u8>)>,
+}
+
+const WHAT: &str = "the key's proof";
+
+fn malformed() -> Invalid {
+    Invalid::Malformed(WHAT)
+}
+
+fn hashes(texts: &[String]) -> Result<Vec<Hash>, Invalid> {
+    texts.iter().map(|text| text.parse().map_err(|_| malformed())).collect()
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, Invalid> {
+    STANDARD.decode(text).map_err(|_| malformed())
+}
+
+/// Checks the server's proof for `key` against a verifier key that is trusted. On success all its
+/// records up to the table note's size are known to be all that there are.
+///
+/// # Errors
+///
+/// [`Invalid`]; nothing is proved.
+pub fn check_key_proof(
+    answer: &str,
+    key: KeyId,
+    chain: &KeyChain,
+    trusted: &VerifierKey,
+) -> Result<KeyProved, Invalid> {
+    let answer: Answer = serde_json::from_str(answer).map_err(|_| malformed())?;
+    if answer.key_id != key.to_string() {
+        return Err(malformed());
+    }
+    let trusted = chain.from(trusted).ok_or(Invalid::Stranger)?;
+    let checkpoint = statement("the checkpoint", &answer.checkpoint, trusted)?;
+    let origin = format!("{}/table", chain.newest().name());
+    let table = note("the table note", &answer.table, trusted, &origin)?;
+    let (records, noted, standing) = records(&answer, key, &checkpoint, table.size)?;
+    let present = match (&answer.row, &answer.neighbours) {
+        (Some(row), None) => {
+            let row = in_table(row, answer.rows, &table)?;
+            // Equal rows mean that the last record before the note's size is the last there is.
+            if noted.map(|row| row.to_bytes().to_vec()) != Some(row) {
+                return Err(Invalid::Table(table.size));
+            }
+            true
+        }
+        (None, Some(neighbours)) => {
+            absent(key, neighbours, answer.rows, &table)?;
+            if noted.is_some() {
+                return Err(Invalid::Table(table.size));
+            }
+            false
+        }
+        (_, _) => return Err(malformed()),
+    };
+    let standing = standing.filter(|_| present || !records.is_empty());
+    Ok(KeyProved { checkpoint, table_size: table.size, standing, records })
+}
+
+type Read = (Vec<(Entry, Vec<u8>)>, Option<Row>, Option<Standing>);
+
+/// The key's records, its row at the size of the table's note, and how it stands now.
+fn records(
+    answer: &Answer,
+    key: KeyId,
+    checkpoint: &Statement,
+    table_size: u64,
+) -> Result<Read, Invalid> {
+    let (mut decoder, mut auditor) = (Decoder::default(), Auditor::of_key());
+    let (mut records, mut row) = (Vec::new(), None);
+    for RecordAnswer { seq, entry, hashes: path } in &answer.records {
+        let bytes = bytes(entry)?;
+        verify_inclusion(
+            &leaf_hash(&bytes),
+            *seq,
+            checkpoint.size,
+            &hashes(path)?,
+            &checkpoint.root,
+        )
+        .map_err(|source| Invalid::Inclusion { seq: *seq, source })?;
+        let exhibit = decoder.read(Seq(*seq), &bytes)?;
+        if !exhibit.record.links().any(|link| link.key == key) {
+            return Err(Invalid::Scope(*seq));
+        }
+        let account: Account = auditor.push(&exhibit)?;
+        if *seq < table_size {
+            row = auditor.row(key);
+        }
+        records.push((Entry { seq: Seq(*seq), record: exhibit.record, account }, bytes));
+    }
+    Ok((records, row, auditor.standing(key)))
+}
+
+/// A row that the note commits to.
+fn in_table(row: &RowAnswer, rows: u64, table: &Statement) -> Result<Vec<u8>, Invalid> {
+    let bytes = bytes(&row.bytes)?;
+    let path = hashes(&row.hashes)?;
+    verify_inclusion(&leaf_hash(&bytes), row.index, rows, &path, &table.root)
+        .map_err(|_| Invalid::Table(table.size))?;
+    if bytes.len() == Row::LEN { Ok(bytes) } else { Err(malformed()) }
+}
+
+/// There is nothing between two rows that stand next to each other, or beyond an end.
+fn absent(
+    key: KeyId,
+    neighbours: &Neighbours,
+    rows: u64,
+    table: &Statement,
+) -> Result<(), Invalid> {
+    let place = Row::place(key);
+    let Neighbours { before, after } = neighbours;
+    let index = |row: &Option<RowAnswer>| row.as_ref().map(|row| row.index);
+    let adjacent = match (index(before), index(after)) {
+        (Some(before), Some(after)) => before.checked_add(1) == Some(after),
+        (Some(before), None) => before.checked_add(1) == Some(rows),
+        (None, Some(after)) => after == 0,
+        (None, None) => rows == 0 && table.root == empty_root(),
+    };
+    let read =
+        |row: &Option<RowAnswer>| row.as_ref().map(|row| in_table(row, rows, table)).transpose();
+    let below = read(before)?.is_none_or(|row| row.get(..32) < Some(&place[..]));
+    let above = read(after)?.is_none_or(|row| row.get(..32) > Some(&place[..]));
+    if adjacent && below && above { Ok(()) } else { Err(Invalid::Table(table.size)) }
+}
