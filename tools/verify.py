@@ -526,7 +526,6 @@ class Auditor:
             alive = self.capped.setdefault(holder, set())
             if not makes_room:
                 active = sum(self._is_active(other, now) for other in alive - {key["id"]})
-                # The rotated key itself was taken into account before it was changed.
                 require(active < CAPS[key["dialect"]], "there are too many active keys")
             alive.add(key["id"])
         self.keys[key["id"]] = {
@@ -907,7 +906,7 @@ def records_of(data, count):
 
 
 def fork(one, other):
-    sentence = "a fork: the log has signed two checkpoints that no one log can have"
+    sentence = "the log has signed two checkpoints that no one log can have"
     return Refused(sentence, FORK, (one["note"], other["note"]))
 
 
@@ -945,7 +944,7 @@ class Check:
     def run(self):
         for once in (self.kept, self.earlier):
             if once and once["size"] > self.now["size"]:
-                sentence = f"a rollback: the log has {self.now['size']} records, and once signed for"
+                sentence = f"the log has {self.now['size']} records, and once signed for"
                 raise Refused(f"{sentence} {once['size']}", ROLLBACK, (once["note"],))
         self._whole() if self.whole else self._part()
         self.exports.finish()
@@ -1073,7 +1072,7 @@ def main():
         last = check.auditor.last_at
         too_old = asked.max_age is not None and check.records > 0
         if too_old and last < (time.time() - asked.max_age) * 1_000_000:
-            raise Refused(f"stale: nothing has come since {show_time(last)}", STALE)
+            raise Refused(f"nothing has come since {show_time(last)}", STALE)
     except OSError as error:
         print(f"verify.py: {error}", file=sys.stderr)
         return MISUSE

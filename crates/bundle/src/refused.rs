@@ -14,7 +14,7 @@ pub enum Refused {
     Invalid(#[from] Invalid),
     /// The log has signed two trees of which neither extends the other. Keep both checkpoints:
     /// together they prove it to anybody.
-    #[error("a fork: the log has signed two checkpoints that no one log can have")]
+    #[error("the log has signed two checkpoints that no one log can have")]
     Fork {
         /// One signed checkpoint.
         one: String,
@@ -22,7 +22,7 @@ pub enum Refused {
         other: String,
     },
     /// The log is shorter than it once was.
-    #[error("a rollback: the log has {size} records, and once signed for {once}")]
+    #[error("the log has {size} records, and once signed for {once}")]
     Rollback {
         /// What it has now.
         size: u64,
@@ -32,7 +32,7 @@ pub enum Refused {
         checkpoint: String,
     },
     /// Nothing new has come for longer than was allowed.
-    #[error("stale: nothing has come since {since}")]
+    #[error("nothing has come since {since}")]
     Stale {
         /// The time of the last news.
         since: String,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use ureq::http::{Method, Request, Uri};
 
-use crate::arguments::Remote;
+use crate::arguments::{Bearer, Remote};
 use crate::exit::{Failure, misuse};
 use crate::print;
 
@@ -17,11 +17,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long the first byte of an answer may take; longer than the server itself would wait.
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// The most bytes of an answer that is taken into memory as a whole.
+const MOST: u64 = 256 << 20;
+
 /// A server, and the token to call it with.
 pub(crate) struct Client {
     agent: ureq::Agent,
     url: String,
-    authorization: String,
+    /// `None` asks for what is public.
+    authorization: Option<String>,
 }
 
 /// One call.
@@ -74,6 +78,18 @@ pub(crate) struct Refused {
 impl Client {
     /// For the server and the token that were asked for.
     pub(crate) fn new(remote: &Remote) -> Result<Client> {
+        Client::with(remote, Some(format!("Bearer {}", bearer(remote)?)))
+    }
+
+    /// For the server that was asked for, with a token if there is one.
+    pub(crate) fn public(remote: &Remote) -> Result<Client> {
+        let Bearer { token, token_file } = &remote.bearer;
+        let has_token = token.is_some() || token_file.is_some();
+        let authorization = has_token.then(|| bearer(remote)).transpose()?;
+        Client::with(remote, authorization.map(|token| format!("Bearer {token}")))
+    }
+
+    fn with(remote: &Remote, authorization: Option<String>) -> Result<Client> {
         let url = remote.url.trim_end_matches('/').to_owned();
         let uri: Uri = url.parse().map_err(|_| misuse(format!("`{url}` is no URL")))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -88,7 +104,6 @@ impl Client {
         if matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]")) {
             config = config.proxy(None);
         }
-        let authorization = format!("Bearer {}", bearer(remote)?);
         Ok(Client { agent: config.build().into(), url, authorization })
     }
 
@@ -104,6 +119,24 @@ impl Client {
     /// Calls, and gives the body of a good answer as it comes.
     pub(crate) fn stream(&self, call: Call<'_>) -> Result<BufReader<impl Read + use<>>> {
         Ok(BufReader::new(self.send(call)?.into_body().into_reader()))
+    }
+
+    /// Calls, and gives the bytes of a good answer.
+    pub(crate) fn bytes(&self, call: Call<'_>) -> Result<Vec<u8>> {
+        let mut answer = self.send(call)?;
+        let body = answer.body_mut().with_config().limit(MOST).read_to_vec();
+        body.map_err(|error| self.unreachable(&error))
+    }
+
+    /// Calls, and gives the text of a good answer.
+    pub(crate) fn text(&self, call: Call<'_>) -> Result<String> {
+        String::from_utf8(self.bytes(call)?)
+            .with_context(|| format!("{} did not answer as keyledger does", self.url))
+    }
+
+    /// Whether it has a token.
+    pub(crate) fn has_token(&self) -> bool {
+        self.authorization.is_some()
     }
 
     /// Calls for every page, at most `limit` items, and gives each item to `each`.
@@ -140,10 +173,10 @@ impl Client {
             uri.push(if place == 0 { '?' } else { '&' });
             uri += &format!("{name}={}", escaped(value));
         }
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(uri)
-            .header("authorization", &self.authorization);
+        let mut request = Request::builder().method(call.method).uri(uri);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }

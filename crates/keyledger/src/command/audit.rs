@@ -1,8 +1,12 @@
 //! `keyledger audit`: what an auditor does, with no need to trust the operator.
 
+mod diff;
 mod export;
 mod found;
+mod monitor;
+mod prove;
 mod rotate;
+mod served;
 mod verify;
 
 use anyhow::Result;
@@ -26,6 +30,12 @@ enum What {
     Export(export::Export),
     /// Check a bundle, offline
     Verify(verify::Verify),
+    /// Watch a running log: what it signed once must be in what it signs now
+    Monitor(monitor::Monitor),
+    /// Have a server prove an event or a key, and check the proof
+    Prove(prove::Prove),
+    /// Compare the served table of keys with a replay of the served entries
+    Diff(diff::Diff),
     /// Give a stopped log another key to sign with, which the present one names
     RotateSigningKey(rotate::Rotate),
 }
@@ -34,6 +44,9 @@ pub(crate) fn run(asked: &Audit) -> Result<Exit> {
     match &asked.what {
         What::Export(asked) => export::run(asked),
         What::Verify(asked) => verify::run(asked),
+        What::Monitor(asked) => monitor::run(asked),
+        What::Prove(asked) => prove::run(asked),
+        What::Diff(asked) => diff::run(asked),
         What::RotateSigningKey(asked) => rotate::run(asked),
     }
 }

@@ -1,0 +1,168 @@
+//! `keyledger audit prove`: has a server prove an event or a key, and checks the proof.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use bundle::{Invalid, KeyProved, Refused, check_key_proof};
+use clap::Args;
+use keys::KeyId;
+use serde_json::{Value, json};
+use tlog::ProofFile;
+use tlog::note::VerifierKey;
+
+use super::found;
+use super::served::{Checked, Served};
+use crate::arguments::{Json, Remote};
+use crate::client::{Call, Client};
+use crate::exit::Exit;
+use crate::print;
+
+/// Have a server prove an event or a key, and check the proof
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Of an event it gets the receipt and the stored record, checks that the record is in the signed log,
+and that the event says what the record says. Of a key it gets all records and the table's note: how
+the key stands, that these are all its events, or that there is no such key.
+Exit code 0 proved, 10 not.
+
+Examples:
+  keyledger audit prove --seq 17 --key ledger.example.com/keys+dd441a68+AepKbGPi… --out 17.tlog-proof
+  keyledger audit prove --key-id 01890a5d-ac96-774b-bcce-b302099a8057")]
+pub(crate) struct Prove {
+    #[command(flatten)]
+    what: What,
+    /// A verifier key of the log; without it the server's own word is taken
+    #[arg(long, value_name = "NAME+ID+KEY")]
+    key: Option<VerifierKey>,
+    /// Write what was checked there: the receipt of an event, the proof of a key
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    json: Json,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The event
+    #[arg(long)]
+    seq: Option<u64>,
+    /// The key
+    #[arg(long, value_name = "ID")]
+    key_id: Option<KeyId>,
+}
+
+pub(crate) fn run(asked: &Prove) -> Result<Exit> {
+    let client = Client::new(&asked.remote)?;
+    let served = match Served::new(&client, asked.key.as_ref())? {
+        Ok(served) => served,
+        Err(refused) => return asked.tell(&refused),
+    };
+    let proved = match (asked.what.seq, asked.what.key_id) {
+        (Some(seq), _) => event(&served, seq)?,
+        (None, Some(id)) => key(&served, id)?,
+        (None, None) => anyhow::bail!("name an event with --seq or a key with --key-id"),
+    };
+    let (mut answer, file) = match proved {
+        Ok(proved) => proved,
+        Err(refused) => return asked.tell(&refused),
+    };
+    if let Some(path) = &asked.out {
+        std::fs::write(path, file)
+            .with_context(|| format!("`{}` cannot be written", path.display()))?;
+    }
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("verified_with".into(), served.trusted.to_string().into());
+        answer.insert("key_given".into(), asked.key.is_some().into());
+    }
+    if asked.json.json {
+        print::json(&answer)?;
+    } else {
+        for (name, value) in answer.as_object().into_iter().flatten() {
+            print::line(format!("{name:<14} {}", print::cell(value, "")))?;
+        }
+        if asked.key.is_none() {
+            print::line("checked with the key that the server names; give --key to trust yours")?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+impl Prove {
+    fn tell(&self, refused: &Refused) -> Result<Exit> {
+        let beside = self.out.clone().unwrap_or_else(|| "keyledger-proof".into());
+        found::tell(refused, &beside, self.json.json)
+    }
+}
+
+/// What was proved, and the file that proves it.
+type Proof = (Value, String);
+
+fn fetch(served: &Served<'_>, id: KeyId) -> Checked<(KeyProved, String)> {
+    let answer = served.client.text(Call::get(format!("/v1/keys/{id}/proof")))?;
+    let checked = check_key_proof(&answer, id, &served.chain, &served.trusted);
+    Ok(checked.map(|proved| (proved, answer)).map_err(Refused::from))
+}
+
+fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
+    let (proved, file) = match fetch(served, id)? {
+        Ok(found) => found,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let events = proved.records.len();
+    let last = proved.records.last().map(|(entry, _)| entry.record.at.to_string());
+    let answer = json!({
+        "key_id": id.to_string(),
+        "exists": proved.standing.is_some(),
+        "status": proved.standing.map(|standing| standing.status.as_str()),
+        "revision": proved.standing.map(|standing| standing.revision),
+        "due_at": proved.standing.and_then(|standing| standing.expires_at).map(|at| at.to_string()),
+        "events": events,
+        "last_event_at": last,
+        "complete_as_of_size": proved.table_size,
+        "log_size": proved.checkpoint.size,
+    });
+    Ok(Ok((answer, file)))
+}
+
+/// The receipt proves the record, and the record proves the event.
+fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
+    let shown = served.client.call(Call::get(format!("/v1/events/{seq}")))?;
+    let receipt = served.client.text(Call::get(format!("/v1/events/{seq}/receipt")))?;
+    let id = shown.get("key_id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    let (proved, _) = match fetch(served, id.context("the answer is no event")?)? {
+        Ok(found) => found,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let found = proved.records.iter().find(|(entry, _)| entry.seq.0 == seq);
+    let Some((entry, bytes)) = found else {
+        return Ok(Err(Invalid::Scope(seq).into()));
+    };
+    let file: Result<ProofFile, _> = receipt.parse();
+    let trusted = served.chain.from(&served.trusted).unwrap_or_default();
+    let checked = file
+        .ok()
+        .filter(|file| file.index == seq)
+        .and_then(|file| trusted.iter().rev().find_map(|key| file.verify(bytes, key).ok()));
+    let Some(tree) = checked else {
+        return Ok(Err(Invalid::Malformed("the receipt").into()));
+    };
+    let mut text = Vec::new();
+    let [events, ..] = server::exports();
+    (events.write)(entry, &mut text);
+    if serde_json::from_slice::<Value>(&text)? != shown {
+        return Ok(Err(Invalid::Export { name: "the event", seq }.into()));
+    }
+    let answer = json!({
+        "seq": seq,
+        "type": shown.get("type"),
+        "key_id": shown.get("key_id"),
+        "recorded_at": shown.get("recorded_at"),
+        "leaf": tlog::leaf_hash(bytes).to_string(),
+        "log_size": tree.size(),
+        "root": tree.root().to_string(),
+    });
+    Ok(Ok((answer, receipt)))
+}

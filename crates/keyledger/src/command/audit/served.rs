@@ -1,0 +1,76 @@
+//! What a running log says of itself in public: its keys, its checkpoint, its tiles.
+
+use std::io;
+
+use anyhow::{Context as _, Result};
+use bundle::{Invalid, Refused, Statement, signed_statement};
+use ledger::KeyChain;
+use serde_json::Value;
+use tlog::note::VerifierKey;
+use tlog::{Hash, Tile, TileIndex, TilePath};
+
+use crate::client::{Call, Client};
+
+/// A log behind a server.
+pub(super) struct Served<'c> {
+    pub(super) client: &'c Client,
+    pub(super) chain: KeyChain,
+    /// The key that is trusted: the one that was given, or the one that the server names.
+    pub(super) trusted: VerifierKey,
+}
+
+/// A check's answer: good, or what was found; as an error only what kept it from being made.
+pub(super) type Checked<T> = Result<Result<T, Refused>>;
+
+impl<'c> Served<'c> {
+    /// Asks for the keys. Without a `key` to trust, the server's word is taken for the newest.
+    pub(super) fn new(client: &'c Client, key: Option<&VerifierKey>) -> Checked<Served<'c>> {
+        let chain = match KeyChain::parse(&client.text(Call::get("/log/keys"))?) {
+            Ok(chain) => chain,
+            Err(error) => return Ok(Err(Invalid::from(error).into())),
+        };
+        let trusted = key.unwrap_or(chain.newest()).clone();
+        if chain.from(&trusted).is_none() {
+            return Ok(Err(Invalid::Stranger.into()));
+        }
+        Ok(Ok(Served { client, chain, trusted }))
+    }
+
+    /// The last checkpoint.
+    pub(super) fn checkpoint(&self) -> Checked<Statement> {
+        let text = self.client.text(Call::get("/log/checkpoint"))?;
+        let trusted = self.chain.from(&self.trusted).unwrap_or_default();
+        Ok(signed_statement(&text, trusted).map_err(Refused::from))
+    }
+
+    /// The proof that the log of `new` records extends that of `old`: asked for with a token,
+    /// else made of the tiles, which are public.
+    pub(super) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
+        if old == 0 || old == new {
+            return Ok(Vec::new());
+        }
+        if !self.client.has_token() {
+            let tiles = |index| self.tile(index);
+            let made = tlog::consistency_proof(&tiles, old, new);
+            return made.context("the proof cannot be made of the log's tiles");
+        }
+        let call = Call::get("/v1/proofs/consistency");
+        let answer = self.client.call(call.query("old", Some(old)).query("new", Some(new)))?;
+        let hashes = answer.get("hashes").and_then(Value::as_array);
+        let hashes = hashes.context("the answer is no proof")?.iter();
+        let read = |hash: &Value| hash.as_str()?.parse().ok();
+        hashes.map(read).collect::<Option<_>>().context("the answer is no proof")
+    }
+
+    /// A tile of hashes.
+    fn tile(&self, index: TileIndex) -> io::Result<Option<Tile>> {
+        let bytes = self.client.bytes(Call::get(format!("/log/{}", index.path())));
+        let bytes = bytes.map_err(|error| io::Error::other(format!("{error:#}")))?;
+        Tile::new(index, bytes).map(Some).map_err(io::Error::other)
+    }
+
+    /// A bundle of entries.
+    pub(super) fn entries(&self, index: TileIndex) -> Result<Vec<u8>> {
+        self.client.bytes(Call::get(format!("/log/{}", TilePath::Entries(index))))
+    }
+}
