@@ -51,6 +51,15 @@ impl Api {
     ///
     /// Everything but 200.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.get_text(path)?)?)
+    }
+
+    /// The text of the answer of a GET.
+    ///
+    /// # Errors
+    ///
+    /// Everything but 200.
+    pub(crate) fn get_text(&self, path: &str) -> Result<String> {
         let request = self.agent.get(format!("{}{path}", self.url));
         let mut answer = request.header("authorization", &self.bearer).call()?;
         let status = answer.status().as_u16();
@@ -58,7 +67,7 @@ impl Api {
         if status != 200 {
             bail!("GET {path}: {status} {text}");
         }
-        Ok(serde_json::from_str(&text)?)
+        Ok(text)
     }
 
     /// Sends a request and gives the answer, whatever its status.

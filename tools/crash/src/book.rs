@@ -35,12 +35,14 @@ pub(crate) struct Entries {
     pub(crate) acknowledged: Vec<Acknowledged>,
     /// Some of the secrets, by key.
     pub(crate) secrets: Vec<(String, String)>,
+    /// Some of the receipts.
+    pub(crate) receipts: Vec<String>,
     /// Asked, and either not answered or answered with a fault.
     open: Vec<Wish>,
     clients: u64,
 }
 
-/// Of so many secrets one is kept, to be verified later.
+/// Of so many secrets and receipts a few are kept, to be verified later.
 const KEPT: usize = 64;
 
 impl Book {
@@ -70,6 +72,10 @@ impl Book {
         let secret = text(answer, "/secret");
         if !secret.is_empty() && entries.acknowledged.len() % KEPT < KEPT / 16 {
             entries.secrets.push((key.clone(), secret));
+        }
+        let receipt = text(answer, "/receipt");
+        if !receipt.is_empty() && entries.acknowledged.len() % KEPT < KEPT / 8 {
+            entries.receipts.push(receipt);
         }
         key
     }

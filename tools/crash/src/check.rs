@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::api::{Api, text};
 use crate::book::Book;
+use crate::receipts;
 
 /// What the log says happened to each key: the type and the place of its events, oldest first.
 type Stories = BTreeMap<String, Vec<(String, u64)>>;
@@ -15,7 +16,7 @@ type Stories = BTreeMap<String, Vec<(String, u64)>>;
 ///
 /// Everything acknowledged is there, once and where it was said to be; the places and each key's
 /// revisions have no gap; no request made two keys; each key is what its events make of it, when
-/// it is listed and when it is verified.
+/// it is listed and when it is verified; and no receipt that was given is contradicted.
 pub(crate) fn check(api: &Api, book: &Book) -> Result<()> {
     let stories = read(api)?;
     for entry in &book.entries().acknowledged {
@@ -39,7 +40,8 @@ pub(crate) fn check(api: &Api, book: &Book) -> Result<()> {
         let verdict = api.verify(&secret)?;
         ensure!(verdict == wanted, "the secret of {key} is {verdict} and should be {wanted}");
     }
-    Ok(())
+    let receipts = book.entries().receipts.clone();
+    receipts::check(api, &receipts)
 }
 
 /// Reads the whole log.

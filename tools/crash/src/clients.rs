@@ -128,7 +128,9 @@ impl Client {
     fn live_one_key(&mut self) -> Result<(), End> {
         self.keys += 1;
         let name = format!("{}-{}", self.number, self.keys);
-        let create = Request::post("/v1/keys", format!(r#"{{"name":"{name}"}}"#));
+        // Some want the proof at once: what was signed before a crash must hold after it.
+        let path = if self.keys.is_multiple_of(3) { "/v1/keys?receipt=true" } else { "/v1/keys" };
+        let create = Request::post(path, format!(r#"{{"name":"{name}"}}"#));
         let key = self.ask(create, "created", 1)?;
         let post = |step| Request::post(format!("/v1/keys/{key}/{step}"), "{}");
         self.ask(post("disable"), "disabled", 2)?;

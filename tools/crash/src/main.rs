@@ -16,6 +16,7 @@ mod full;
 mod kill;
 mod order;
 mod power;
+mod receipts;
 mod round;
 mod service;
 mod trace;
