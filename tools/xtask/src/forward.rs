@@ -17,7 +17,13 @@ pub(crate) fn bench(options: &[OsString]) -> Result<()> {
     let mut load = Command::new(built.join("release").join("load"));
     load.arg("bench").arg("--server").arg(built.join("release").join("keyledger"));
     load.arg("--under").arg(&built).args(options);
-    cargo::run_command(&mut load)
+    cargo::run_command(&mut load)?;
+    // What the evidence costs: the ledger with and without it, in turns. No option of the service
+    // turns it off.
+    cargo::run(&["build", "--release", "-p", "ledger", "--example", "speed"])?;
+    let release = built.join("release");
+    let mut speed = Command::new(release.join("examples").join("speed"));
+    cargo::run_command(speed.args(["evidence", "600000"]).arg(built.join("speed")))
 }
 
 /// Builds the fault tests for release and runs them.
