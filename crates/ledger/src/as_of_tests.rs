@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// A log, and all keys that were made in it.
-struct Story {
+pub(crate) struct Story {
     log: Arc<dyn Log>,
     clock: Arc<ManualClock>,
-    ledger: Ledger,
-    keys: Vec<(Caller, KeyId, Secret)>,
+    pub(crate) ledger: Ledger,
+    pub(crate) keys: Vec<(Caller, KeyId, Secret)>,
 }
 
 const ACCOUNTS: [&str; 2] = ["acme", "umbrella"];
@@ -39,7 +39,7 @@ impl Story {
 
     /// Two accounts make, rotate and change keys; some fall due, before and after that is
     /// recorded. Half of it happens at the same moment as what was before.
-    async fn random(seed: u64, steps: usize) -> Story {
+    pub(crate) async fn random(seed: u64, steps: usize) -> Story {
         let mut dice = Dice(seed * 2 + 1);
         let mut story = Story::new();
         for _ in 0..steps {
@@ -90,7 +90,7 @@ impl Story {
         self.ledger.moment(&caller(None, Duty::Auditor), Some(as_of)).unwrap()
     }
 
-    fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.log.length().borrow().0
     }
 }

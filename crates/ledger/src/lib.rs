@@ -37,6 +37,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod trail;
+#[cfg(test)]
+mod trail_tests;
 mod tree;
 mod usage;
 mod work;

@@ -168,7 +168,7 @@ async fn a_due_key_is_expired_before_it_is_changed() {
     let revoke = Change::Revoke(Revocation::default());
     let revoked = ledger.change(&owner(), id, revoke, Ask::default()).await.unwrap();
     assert_eq!(revoked.entry.record.link.before, Some(Status::Expired));
-    let history = ledger.history(&owner(), id).unwrap();
+    let history = ledger.history(&owner(), id, Seq(0), 50).unwrap().items;
     let story: Vec<_> = history.iter().map(|entry| entry.record.event.kind().as_str()).collect();
     assert_eq!(story, ["created", "expired", "revoked"]);
 }
@@ -201,7 +201,7 @@ async fn another_accounts_key_is_unknown() {
         assert!(matches!(answer, Some(Error::Refused(Refusal::UnknownKey))), "{answer:?}");
     };
     unknown(ledger.key(&stranger, id).err());
-    unknown(ledger.history(&stranger, id).err());
+    unknown(ledger.history(&stranger, id, Seq(0), 50).err());
     unknown(ledger.change(&stranger, id, Change::Disable, Ask::default()).await.err());
     let secret = made.secret.unwrap();
     let verified = ledger.verify(&stranger, secret.reveal(), &Question::default()).unwrap();

@@ -1,5 +1,6 @@
 //! Reading the trail: events by place, by filter, by key. Nothing here writes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eventlog::Seq;
@@ -10,30 +11,34 @@ use crate::as_of::first;
 use crate::caller::{Caller, READ};
 use crate::chain::Linked;
 use crate::codec::Interner;
-use crate::history::List;
+use crate::history::{Found, List};
 use crate::ledger::Ledger;
 use crate::state::{Read, read};
 use crate::table::Key;
 
-/// Places looked at for one page: bounds the work of one call.
-const MOST_LOOKED_AT: usize = 10_000;
+/// Records read for one page: bounds the work of one call.
+const MOST_READ: usize = 10_000;
+/// Looks at lists of places for one page, each of about a thousand places.
+const MOST_LOOKS: usize = 256;
 
 impl Ledger {
-    /// Every event of a key, oldest first. Walks the key's links; reads the log.
+    /// Every event of a key, oldest first, a page from place `from` on. Reads the log; a bounded
+    /// part of it, so that the page of a key with very many events can be short and not the last.
     ///
     /// # Errors
     ///
     /// [`Refusal::UnknownKey`], or a fault of the storage.
-    pub fn history(&self, caller: &Caller, id: KeyId) -> Result<Vec<Entry>, Error> {
+    pub fn history(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        from: Seq,
+        limit: usize,
+    ) -> Result<Page<Entry, Walk>, Error> {
         caller.require(READ)?;
-        let key = self.find(caller, id, &Ask::default())?;
-        let entries = self.chain(&key).map(|linked| {
-            let Linked { seq, record, .. } = linked?;
-            Ok(Entry { seq, record, account: key.made.account.clone() })
-        });
-        let mut entries = entries.collect::<Result<Vec<_>, Error>>()?;
-        entries.reverse();
-        Ok(entries)
+        self.find(caller, id, &Ask::default())?;
+        let filter = EventFilter { key: Some(id), ..EventFilter::default() };
+        self.events(caller, &filter, Walk::Up(from), limit)
     }
 
     /// One event. Reads the log.
@@ -75,72 +80,108 @@ impl Ledger {
             Walk::Up(from) => Walk::Up(from.max(low)),
             Walk::Down(before) => Walk::Down(before.min(high)),
         };
-        let places = self.places(&filter, walk, (low, high))?;
-        let full = places.len() >= MOST_LOOKED_AT;
-        let mut items = Vec::new();
-        let mut reached = None;
-        for chunk in runs(&places) {
-            for entry in self.read_run(chunk)? {
-                reached = Some(entry.seq);
-                if is_wanted(&filter, &entry) {
-                    items.push(entry);
-                    if items.len() == limit {
-                        let next = after(walk, reached);
-                        let more = reached != places.last().copied() || full;
-                        return Ok(Page { items, next: more.then_some(next).flatten() });
-                    }
-                }
+        let mut page = Page { items: Vec::new(), next: Some(walk) };
+        let (mut read, mut looks) = (0, 0);
+        while let Some(walk) = page.next
+            && page.items.len() < limit
+            && read < MOST_READ
+            && looks < MOST_LOOKS
+        {
+            let found = self.places(&filter, walk, (low, high), limit - page.items.len())?;
+            for run in runs(&found.places) {
+                let entries = self.read_run(run)?.into_iter();
+                page.items.extend(entries.filter(|entry| is_wanted(&filter, entry)));
             }
+            (read, looks) = (read + found.places.len(), looks + 1);
+            page.next = found.next;
         }
-        Ok(Page { items, next: full.then(|| after(walk, reached)).flatten() })
+        Ok(page)
     }
 
-    /// The places that can hold what is wanted, in the walk's order, at most [`MOST_LOOKED_AT`].
+    /// Up to `limit` places between `low` and `high`, in the walk's order, that can hold what is
+    /// wanted, and where to look for more.
     fn places(
         &self,
         filter: &EventFilter,
         walk: Walk,
         (low, high): (Seq, Seq),
-    ) -> Result<Vec<Seq>, Error> {
-        let history = &self.state().history;
+        limit: usize,
+    ) -> Result<Found, Error> {
+        let nothing = Found { places: Vec::new(), next: None };
+        let mut account = filter.account.clone();
         if let Some(id) = filter.key {
-            let Some(key) = self.state().table.get(id) else { return Ok(Vec::new()) };
-            let places = self.chain(&key).map(|linked| Ok(linked?.seq));
-            let mut places = places.collect::<Result<Vec<_>, Error>>()?;
-            places.reverse();
-            places.retain(|seq| *seq >= low && *seq < high);
-            match walk {
-                Walk::Up(from) => places.retain(|seq| *seq >= from),
-                Walk::Down(before) => {
-                    places.retain(|seq| *seq < before);
-                    places.reverse();
-                }
+            let Some(key) = self.state().table.get(id) else { return Ok(nothing) };
+            if account.is_some_and(|account| account != key.made.account) {
+                return Ok(nothing);
             }
-            places.truncate(MOST_LOOKED_AT);
-            return Ok(places);
+            // Nobody may keep the disk busy by a key that was switched on and off for a year.
+            if key.state().standing.revision as usize <= MOST_READ {
+                return self.places_of(&key, filter, walk, (low, high), limit);
+            }
+            account = Some(key.made.account.clone());
         }
         let lists = [
-            filter.account.as_ref().map(List::Account),
+            account.as_ref().map(List::Account),
             filter.actor.as_ref().map(List::Actor),
             filter.kind.map(List::Kind),
         ];
-        let shortest = lists.into_iter().flatten().min_by_key(|list| history.count(*list));
-        Ok(match (shortest, walk) {
-            (Some(list), Walk::Up(from)) => {
-                let mut places = history.up(list, from, MOST_LOOKED_AT);
-                places.retain(|seq| *seq < high);
-                places
+        let lists: Vec<_> = lists.into_iter().flatten().collect();
+        let mut found = if lists.is_empty() {
+            everything(walk, (low, high), limit)
+        } else {
+            self.state().history.common(&lists, walk, limit)
+        };
+        let all = found.places.len();
+        found.places.retain(|seq| *seq >= low && *seq < high);
+        // What lies beyond the one end is not followed by anything that does not.
+        let over = found.places.len() < all;
+        found.next = found.next.filter(|next| !over && is_between(*next, (low, high)));
+        Ok(found)
+    }
+
+    /// The same, along the chain of one key: what is found is what is wanted.
+    fn places_of(
+        &self,
+        key: &Key,
+        filter: &EventFilter,
+        walk: Walk,
+        (low, high): (Seq, Seq),
+        limit: usize,
+    ) -> Result<Found, Error> {
+        let (low, high) = match walk {
+            Walk::Up(from) => (low.max(from), high),
+            Walk::Down(before) => (low, high.min(before)),
+        };
+        let mut places = VecDeque::new();
+        let mut more = false;
+        for linked in self.chain(key) {
+            let Linked { seq, record, .. } = linked?;
+            if seq < low {
+                break;
             }
-            (Some(list), Walk::Down(before)) => {
-                let mut places = history.down(list, before, MOST_LOOKED_AT);
-                places.retain(|seq| *seq >= low);
-                places
+            let entry = Entry { seq, record, account: key.made.account.clone() };
+            if seq >= high || !is_wanted(filter, &entry) {
+                continue;
             }
-            (None, Walk::Up(from)) => (from.0..high.0).take(MOST_LOOKED_AT).map(Seq).collect(),
-            (None, Walk::Down(before)) => {
-                (low.0..before.0).rev().take(MOST_LOOKED_AT).map(Seq).collect()
+            places.push_back(seq);
+            if places.len() > limit {
+                more = true;
+                // The newest ones were found first.
+                match walk {
+                    Walk::Up(_) => places.pop_front(),
+                    Walk::Down(_) => places.pop_back(),
+                };
+                if let Walk::Down(_) = walk {
+                    break;
+                }
             }
-        })
+        }
+        let mut places = Vec::from(places);
+        if let Walk::Up(_) = walk {
+            places.reverse();
+        }
+        let next = after(walk, places.last().copied()).filter(|_| more);
+        Ok(Found { places, next })
     }
 
     /// The part of the log in which `from` and `to` lie: its times never go backwards.
@@ -203,6 +244,24 @@ fn after(walk: Walk, reached: Option<Seq>) -> Option<Walk> {
     match walk {
         Walk::Up(_) => reached.map(|seq| Walk::Up(seq.next())),
         Walk::Down(_) => reached.map(Walk::Down),
+    }
+}
+
+/// All places between `low` and `high`, from `walk` on, at most `limit`.
+fn everything(walk: Walk, (low, high): (Seq, Seq), limit: usize) -> Found {
+    let places: Vec<_> = match walk {
+        Walk::Up(from) => (from.0..high.0).take(limit).map(Seq).collect(),
+        Walk::Down(before) => (low.0..before.0).rev().take(limit).map(Seq).collect(),
+    };
+    let next = after(walk, places.last().copied());
+    Found { places, next }
+}
+
+/// Whether a walk from there can find anything between `low` and `high`.
+fn is_between(walk: Walk, (low, high): (Seq, Seq)) -> bool {
+    match walk {
+        Walk::Up(from) => from < high,
+        Walk::Down(before) => before > low,
     }
 }
 

@@ -7,6 +7,7 @@ use ledger::{Seq, Walk};
 use crate::ApiError;
 
 const KEYS: u8 = b'k';
+const HISTORY: u8 = b'h';
 const UP: u8 = b'u';
 const DOWN: u8 = b'd';
 const ACCESSES: u8 = b'a';
@@ -50,6 +51,21 @@ pub(crate) fn of_events(walk: Walk) -> String {
     }
 }
 
+/// The cursor of a key's history.
+pub(crate) fn of_history(walk: Walk) -> String {
+    let (Walk::Up(seq) | Walk::Down(seq)) = walk;
+    write(HISTORY, seq.0)
+}
+
+/// The place in a key's history; its start without a cursor.
+pub(crate) fn history(text: Option<&str>) -> Result<Seq, ApiError> {
+    match text.map(read).transpose()? {
+        None => Ok(Seq(0)),
+        Some((HISTORY, place)) => Ok(Seq(place)),
+        Some(_) => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
 /// The place and direction in a list of events.
 pub(crate) fn events(text: &str) -> Result<Walk, ApiError> {
     match read(text)? {
@@ -87,8 +103,10 @@ mod tests {
                 prop_assert_eq!(events(&of_events(walk)).ok(), Some(walk));
             }
             prop_assert_eq!(accesses(Some(&of_accesses(Seq(place)))).ok(), Some(Seq(place)));
-            prop_assert!(events(&of_keys(place)).is_err());
             prop_assert!(accesses(Some(&of_keys(place))).is_err());
+            prop_assert_eq!(history(Some(&of_history(Walk::Up(Seq(place))))).ok(), Some(Seq(place)));
+            prop_assert!(events(&of_keys(place)).is_err());
+            prop_assert!(keys(Some(&of_history(Walk::Up(Seq(place))))).is_err());
         }
 
         #[test]

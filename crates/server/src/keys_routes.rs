@@ -146,7 +146,9 @@ pub(crate) async fn list(
         expires_before: parse("expires_before", asked.expires_before.as_deref())?,
     };
     let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
-        let page = app.ledger().keys(&who.caller, &filter, after, limit)?;
+        // Memory only, but a search through ten thousand descriptions takes its time.
+        let ledger = app.ledger().clone();
+        let page = blocking(move || ledger.keys(&who.caller, &filter, after, limit)).await?;
         return Ok(wire::json(StatusCode::OK, &Placed::now(listed(&page))));
     };
     let (page, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
@@ -200,24 +202,39 @@ fn shown(view: &KeyView, answer: &Placed<Key<'_>>) -> Response {
     response
 }
 
+/// Which page of a key's events.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListHistory {
+    /// At most so many: 1 to 500, default 50.
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
 /// Lists every event of a key, oldest first
 #[utoipa::path(
     get,
     path = "/v1/keys/{id}/history",
     tag = "keys",
+    params(ListHistory),
     responses((status = 200, body = wire::Page<Event>)),
 )]
 pub(crate) async fn history(
     State(app): State<App>,
     who: Reader,
     Path(id): Path<KeyId>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(asked): Query<ListHistory>,
 ) -> Result<Response, ApiError> {
+    let limit = limit(asked.limit)?;
+    let from = cursor::history(asked.cursor.as_deref())?;
     let ledger = app.ledger().clone();
     let caller = who.caller.clone();
-    let entries = blocking(move || ledger.history(&caller, id)).await?;
-    let range = Range { key: Some(id), ..range_of(entries.iter()) };
+    let page = blocking(move || ledger.history(&caller, id, from, limit)).await?;
+    let range = Range { key: Some(id), ..range_of(page.items.iter()) };
     app.record(&who.caller, Reading::History, range).await?;
-    let items = entries.iter().map(|entry| Event::for_key(entry, Some(id))).collect();
-    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor: None }))
+    let items = page.items.iter().map(|entry| Event::for_key(entry, Some(id))).collect();
+    let next_cursor = page.next.map(cursor::of_history);
+    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))
 }

@@ -23,15 +23,18 @@ pub(super) struct History {
 
 pub(super) fn run(asked: &History) -> Result<Exit> {
     let client = Client::new(&asked.remote)?;
-    let answer = client.call(Call::get(path(&asked.id, "/history")))?;
-    let events = answer.get("items").unwrap_or(&answer);
+    let mut events = Vec::new();
+    client.pages(|| Call::get(path(&asked.id, "/history")), None, &mut |event| {
+        events.push(event.clone());
+        Ok(())
+    })?;
     if asked.json.json {
-        print::json(events)?;
+        print::json(&Value::Array(events))?;
         return Ok(Exit::Fine);
     }
     let mut table =
         Table::new(&["SEQ", "RECORDED", "EVENT", "BEFORE", "AFTER", "REVISION", "BY", "REASON"]);
-    for event in events.as_array().into_iter().flatten() {
+    for event in &events {
         table.row(row(event));
     }
     table.print()?;
