@@ -94,6 +94,74 @@ fn keys_are_found_by_each_of_their_attributes() {
 }
 
 #[test]
+fn what_falls_due_comes_in_pages() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    // Made in another order than they fall due in; two at the same moment.
+    for ttl_s in [7, 3, 9, 1, 5, 8, 2, 6, 4] {
+        owner.create(&format!(r#"{{"name":"k{ttl_s}","ttl_s":{}}}"#, ttl_s * 1000));
+    }
+    owner.create(r#"{"name":"twin a","expires_at":"2999-01-01T00:00:00Z"}"#);
+    owner.create(r#"{"name":"twin b","expires_at":"2999-01-01T00:00:00Z"}"#);
+    service.client_of("other", "owner").create(r#"{"name":"other","ttl_s":500}"#);
+    let table = [
+        (service.client("auditor"), vec!["k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"]),
+        (
+            service.client("admin"),
+            vec!["other", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"],
+        ),
+    ];
+    for (client, expected) in table {
+        for limit in [1, 2, 3, 500] {
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let line = format!("GET /v1/expiring?within_s=99999999999&limit={limit}{cursor}");
+                let page = client.send(&line).json();
+                seen.extend(page["items"].as_array().unwrap().iter().cloned());
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            let mut seen = names(&seen);
+            let mut twins = seen.split_off(expected.len());
+            twins.sort_unstable();
+            assert_eq!(seen, expected, "{limit}");
+            assert_eq!(twins, ["twin a", "twin b"]);
+        }
+    }
+}
+
+#[test]
+fn a_history_comes_in_pages() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let (id, _) = owner.create(r#"{"name":"k"}"#);
+    for _ in 0..30 {
+        owner.send(&format!("POST /v1/keys/{id}/disable"));
+        owner.create(r#"{"name":"between"}"#);
+        owner.send(&format!("POST /v1/keys/{id}/enable"));
+    }
+    let path = format!("/v1/keys/{id}/history");
+    let first = owner.send(&format!("GET {path}")).json();
+    assert_eq!(first["items"].as_array().unwrap().len(), 50);
+    assert!(first["next_cursor"].is_string());
+    let whole = owner.all(&path);
+    let revisions: Vec<_> = whole.iter().map(|event| event["revision"].as_u64().unwrap()).collect();
+    assert!(revisions.iter().copied().eq(1..=61), "{revisions:?}");
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = owner.send(&format!("GET {path}?cursor={cursor}")).json();
+    assert_eq!(rest["items"].as_array().unwrap()[..], whole[50..]);
+    assert_eq!(rest["next_cursor"], Value::Null);
+    let token = service.token("acme", "auditor");
+    let shown = crate::support::keyledger(&["keys", "history", &id])
+        .env("KEYLEDGER_URL", &service.url())
+        .env("KEYLEDGER_TOKEN", &token)
+        .good();
+    assert_eq!(shown.lines().count(), 62, "{shown}");
+}
+
+#[test]
 fn events_are_found_by_type_actor_key_and_time() {
     let service = Service::start();
     let owner = service.client("owner");
@@ -136,14 +204,16 @@ fn a_cursor_that_was_tampered_with_is_refused() {
     for _ in 0..3 {
         owner.create(r#"{"name":"k"}"#);
     }
-    let cursor = |list: &str| {
+    let (id, _) = owner.create(r#"{"name":"k","ttl_s":1000}"#);
+    owner.create(r#"{"name":"k","ttl_s":1000}"#);
+    owner.send(&format!("POST /v1/keys/{id}/disable"));
+    let lists = ["/v1/keys", "/v1/events", "/v1/expiring", &format!("/v1/keys/{id}/history")];
+    let cursors = lists.map(|list| {
         let page = owner.send(&format!("GET {list}?limit=1")).json();
         page["next_cursor"].as_str().unwrap().to_owned()
-    };
-    let (of_keys, of_events) = (cursor("/v1/keys"), cursor("/v1/events"));
-    for (list, good, other) in
-        [("/v1/keys", &of_keys, &of_events), ("/v1/events", &of_events, &of_keys)]
-    {
+    });
+    for (at, list) in lists.iter().enumerate() {
+        let (good, other) = (&cursors[at], &cursors[(at + 1) % 4]);
         let bad =
             ["", "A", "%00", "0", &format!("{good}A"), &good[1..], &format!("{good}="), other];
         for cursor in bad {

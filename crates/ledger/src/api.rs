@@ -284,6 +284,15 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
+/// A key's place among those that fall due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// When.
+    pub at: Timestamp,
+    /// Which one; among those of one moment, their order.
+    pub key: KeyId,
+}
+
 /// The answer to a verify.
 #[derive(Clone, Debug)]
 pub struct Verified {

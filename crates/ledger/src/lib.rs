@@ -28,6 +28,8 @@ mod proofs;
 mod query;
 mod record;
 mod report;
+#[cfg(test)]
+mod report_tests;
 mod row;
 mod signing;
 mod state;
@@ -45,8 +47,8 @@ mod work;
 mod writer;
 
 pub use api::{
-    Ask, Change, Changed, Changes, Created, Draft, Entry, Error, EventFilter, Expirations, Expiry,
-    Held, KeyFilter, KeyView, Page, Rules, Verified, Walk,
+    Ask, Change, Changed, Changes, Created, Draft, Due, Entry, Error, EventFilter, Expirations,
+    Expiry, Held, KeyFilter, KeyView, Page, Rules, Verified, Walk,
 };
 pub use as_of::{AsOf, Moment};
 pub use audit::{Auditor, Decoder, Exhibit, Finding, Flaw};

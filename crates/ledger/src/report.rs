@@ -1,15 +1,17 @@
 //! Questions over many keys: what falls due, who held what, the table as one number.
 
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, Status, Timestamp};
+use keys::{Account, Standing, Status, Timestamp};
 
-use crate::api::{Error, Held, KeyView};
+use crate::api::{Due, Error, Held, KeyView, Page};
 use crate::as_of::Moment;
-use crate::caller::{AUDIT, Caller, READ};
+use crate::caller::{AUDIT, Caller, READ, Scope};
 use crate::command::view;
 use crate::ledger::Ledger;
+use crate::query::Kept;
 use crate::state::State;
 use crate::table::Key;
 
@@ -17,7 +19,8 @@ use crate::table::Key;
 const SLICE: usize = 256;
 
 impl Ledger {
-    /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`.
+    /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`, that
+    /// come after `after`. Memory only; a caller of one account costs a look at each of its keys.
     ///
     /// # Errors
     ///
@@ -26,15 +29,24 @@ impl Ledger {
         &self,
         caller: &Caller,
         within_s: u64,
+        after: Option<Due>,
         limit: usize,
-    ) -> Result<Vec<KeyView>, Error> {
+    ) -> Result<Page<KeyView, Due>, Error> {
         caller.require(READ)?;
         let now = self.now();
+        let until = now.plus_secs(within_s);
         let table = &self.state().table;
-        let due = table.due(now.plus_secs(within_s), usize::MAX);
-        let keys = due.into_iter().filter_map(|id| table.get(id));
-        let seen = keys.filter(|key| caller.sees(&key.made.account));
-        Ok(seen.take(limit).map(|key| view(&key, key.state().standing, now)).collect())
+        // One more than asked for, to know whether it is the last page.
+        let mut due = match caller.identity.scope {
+            Scope::All => table.due_after(after, until, limit + 1),
+            Scope::Account(_) => soonest(&self.kept(caller, None), after, until, limit + 1),
+        };
+        let more = due.len() > limit;
+        due.truncate(limit);
+        let next = due.last().copied().filter(|_| more);
+        let keys = due.iter().filter_map(|due| table.get(due.key));
+        let items = keys.map(|key| view(&key, key.state().standing, now)).collect();
+        Ok(Page { items, next })
     }
 
     /// Who held which usable key between two moments, by key id, as far as it was on record at
@@ -130,5 +142,26 @@ impl Ledger {
         let state = State::new(log, clock, None);
         state.catch_up(length).map_err(Error::fault)?;
         Ok((length, state.table.digest()))
+    }
+}
+
+/// Those of `kept` that fall due until `until`, soonest first, at most `limit` after `after`.
+fn soonest(kept: &Kept<'_>, after: Option<Due>, until: Timestamp, limit: usize) -> Vec<Due> {
+    let (mut soonest, mut place) = (BinaryHeap::new(), 0);
+    loop {
+        let slice = kept.slice(place, SLICE);
+        if slice.is_empty() {
+            return soonest.into_sorted_vec();
+        }
+        place += slice.len();
+        for key in slice {
+            let Standing { status, expires_at, .. } = key.state().standing;
+            let at = expires_at.filter(|at| status.is_alive() && *at <= until);
+            let due = at.map(|at| Due { at, key: key.made.id });
+            soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
+            if soonest.len() > limit {
+                soonest.pop();
+            }
+        }
     }
 }

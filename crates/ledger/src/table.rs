@@ -4,6 +4,7 @@ mod accounts;
 mod shards;
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -15,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
 use self::shards::{Shards, hash_bytes, hash_text};
+use crate::api::Due;
 use crate::record::{Leaf, Link, Record};
 
 /// A key in the table. What events change lies under its own lock, held for a copy at a time.
@@ -223,6 +225,15 @@ impl KeyTable {
     pub(crate) fn due(&self, until: Timestamp, limit: usize) -> Vec<KeyId> {
         let last = KeyId::from_bytes([0xFF; 16]);
         self.due.lock().range(..=(until, last)).take(limit).map(|(_, id)| *id).collect()
+    }
+
+    /// The same, from the place after `after` in that order on.
+    pub(crate) fn due_after(&self, after: Option<Due>, until: Timestamp, limit: usize) -> Vec<Due> {
+        let start = after.map_or(Bound::Unbounded, |Due { at, key }| Bound::Excluded((at, key)));
+        let queue = self.due.lock();
+        let following = queue.range((start, Bound::Unbounded));
+        let following = following.take_while(|(at, _)| *at <= until).take(limit);
+        following.map(|&(at, key)| Due { at, key }).collect()
     }
 
     /// The next moment at which a key's time runs out.

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ledger::{Seq, Walk};
+use keys::{KeyId, Timestamp};
+use ledger::{Due, Seq, Walk};
 
 use crate::ApiError;
 
@@ -11,6 +12,7 @@ const HISTORY: u8 = b'h';
 const UP: u8 = b'u';
 const DOWN: u8 = b'd';
 const ACCESSES: u8 = b'a';
+const DUE: u8 = b'e';
 
 fn write(kind: u8, place: u64) -> String {
     let mut bytes = [kind; 9];
@@ -20,13 +22,19 @@ fn write(kind: u8, place: u64) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+fn wrong() -> ApiError {
+    ApiError::field("cursor", "must be a next_cursor of this list")
+}
+
+/// The bytes of a cursor, which has just so many.
+fn bytes<const N: usize>(text: &str) -> Result<[u8; N], ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
+    bytes.try_into().map_err(|_| wrong())
+}
+
 fn read(text: &str) -> Result<(u8, u64), ApiError> {
-    let wrong = || ApiError::field("cursor", "must be a next_cursor of this list");
-    let mut bytes = [0; 9];
-    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| wrong())?;
-    let (kind, place) = bytes.split_first().ok_or_else(wrong)?;
-    let place = place.try_into().map_err(|_| wrong())?;
-    if length == 9 { Ok((*kind, u64::from_be_bytes(place))) } else { Err(wrong()) }
+    let [kind, place @ ..] = bytes::<9>(text)?;
+    Ok((kind, u64::from_be_bytes(place)))
 }
 
 /// The cursor of a list of keys.
@@ -64,6 +72,24 @@ pub(crate) fn history(text: Option<&str>) -> Result<Seq, ApiError> {
         Some((HISTORY, place)) => Ok(Seq(place)),
         Some(_) => Err(ApiError::field("cursor", "is of another list")),
     }
+}
+
+/// The cursor of a list of keys that fall due.
+pub(crate) fn of_due(due: Due) -> String {
+    let parts = [&[DUE][..], &due.at.micros().to_be_bytes(), &due.key.to_bytes()];
+    URL_SAFE_NO_PAD.encode(parts.concat())
+}
+
+/// The place in a list of keys that fall due.
+pub(crate) fn due(text: &str) -> Result<Due, ApiError> {
+    let [kind, rest @ ..] = bytes::<25>(text)?;
+    let (at, key) = rest.split_first_chunk().ok_or_else(wrong)?;
+    let due = Due {
+        at: Timestamp::from_micros(i64::from_be_bytes(*at)),
+        key: KeyId::from_bytes(key.try_into().map_err(|_| wrong())?),
+    };
+    // One spelling each: a moment out of range would be taken for the nearest one.
+    if kind == DUE && of_due(due) == text { Ok(due) } else { Err(wrong()) }
 }
 
 /// The place and direction in a list of events.
@@ -110,7 +136,20 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "[A-Za-z0-9_=-]{0,16}|\\PC{0,30}") {
+        fn a_cursor_among_the_due_comes_back(micros: i64, key: [u8; 16]) {
+            let at = Timestamp::from_micros(micros);
+            let place = Due { at, key: KeyId::from_bytes(key) };
+            prop_assert_eq!(due(&of_due(place)).ok(), Some(place));
+            prop_assert!(keys(Some(&of_due(place))).is_err());
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(
+            text in "[A-Za-z0-9_=-]{0,16}|[A-Za-z0-9_=-]{33,34}|\\PC{0,30}",
+        ) {
+            if let Ok(place) = due(&text) {
+                prop_assert_eq!(of_due(place), text.clone());
+            }
             if let Ok(place) = keys(Some(&text)) {
                 prop_assert_eq!(of_keys(place), text.clone());
             }

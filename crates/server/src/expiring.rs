@@ -10,8 +10,9 @@ use utoipa::IntoParams;
 
 use crate::auth::Reader;
 use crate::extract::{Query, limit};
+use crate::health::blocking;
 use crate::wire::{self, Key};
-use crate::{ApiError, App};
+use crate::{ApiError, App, cursor};
 
 /// How soon.
 #[derive(Deserialize, IntoParams)]
@@ -22,6 +23,8 @@ pub(crate) struct Soon {
     within_s: Option<u64>,
     /// At most so many: 1 to 500, default 50.
     limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// Lists keys whose time runs out soon, soonest first
@@ -39,7 +42,10 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let limit = limit(asked.limit)?;
     let within_s = asked.within_s.unwrap_or(7 * 86_400);
-    let soon = app.ledger().expiring(&who.caller, within_s, limit)?;
-    let items = soon.iter().map(Key::new).collect();
-    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor: None }))
+    let after = asked.cursor.as_deref().map(cursor::due).transpose()?;
+    let ledger = app.ledger().clone();
+    let page = blocking(move || ledger.expiring(&who.caller, within_s, after, limit)).await?;
+    let items = page.items.iter().map(Key::new).collect();
+    let next_cursor = page.next.map(cursor::of_due);
+    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))
 }

@@ -1,0 +1,41 @@
+//! Questions over many keys, held against a plain look at each.
+
+use keys::KeyId;
+
+use crate::as_of_tests::Story;
+use crate::testing::caller;
+use crate::{Due, Duty, KeyFilter};
+
+#[tokio::test]
+async fn what_falls_due_is_listed_soonest_first_page_by_page() {
+    for seed in 0..40 {
+        let story = Story::random(seed, 60).await;
+        let ledger = &story.ledger;
+        for (account, within_s) in [(None, 10), (Some("acme"), 10), (Some("acme"), 0), (None, 99)] {
+            let reader = caller(account, Duty::Auditor);
+            let until = ledger.now().plus_secs(within_s);
+            let all = ledger.keys(&reader, &KeyFilter::default(), 0, 500).unwrap().items;
+            let due = all.iter().filter_map(|view| {
+                let at = view.standing.expires_at.filter(|at| *at <= until)?;
+                view.standing.status.is_alive().then_some(Due { at, key: view.key.id })
+            });
+            let mut due: Vec<_> = due.collect();
+            due.sort_unstable();
+            let due: Vec<_> = due.into_iter().map(|due| due.key).collect();
+            for limit in [1, 3, 500] {
+                let (mut found, mut after): (Vec<KeyId>, _) = (Vec::new(), None);
+                loop {
+                    let page = ledger.expiring(&reader, within_s, after, limit).unwrap();
+                    assert!(page.items.len() <= limit);
+                    found.extend(page.items.iter().map(|view| view.key.id));
+                    after = page.next;
+                    if after.is_none() {
+                        break;
+                    }
+                    assert_eq!(page.items.len(), limit, "a page is full if it is not the last");
+                }
+                assert_eq!(found, due, "seed {seed} {account:?} {within_s} {limit}");
+            }
+        }
+    }
+}
