@@ -245,6 +245,26 @@ fn exports_hold_every_event() {
 }
 
 #[test]
+fn a_long_access_report_is_whole_and_in_order() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let mut made: Vec<_> =
+        (0..450).map(|n| owner.create(&format!(r#"{{"name":"k{n}"}}"#)).0).collect();
+    made.sort_unstable();
+    let path = "GET /v1/report/access?from=2020-01-01T00:00:00Z&to=2999-01-01T00:00:00Z";
+    let report = owner.send(path);
+    assert_eq!(report.header("content-type"), Some("application/json"));
+    let json = report.json();
+    let items = json["items"].as_array().unwrap();
+    let ids: Vec<_> = items.iter().map(|held| held["key"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, made);
+    assert_eq!(owner.send(path).text, report.text);
+    let fields: Vec<_> = json.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["from", "items", "to"]);
+    assert!(report.text.starts_with(r#"{"from":"2020-01-01T00:00:00.000000Z","to":"2999"#));
+}
+
+#[test]
 fn the_access_report_gives_the_same_bytes_for_the_same_question() {
     let service = Service::start();
     let owner = service.client("owner");

@@ -63,6 +63,7 @@ pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use noted::{InTable, KeyProof, Proved, RowProof};
 pub use proofs::Inclusion;
 pub use record::{Actor, Idempotency, Leaf, Link, Record};
+pub use report::Holdings;
 pub use row::Row;
 pub use signing::{KeyChain, Signing, SigningError};
 pub use state::ReplayError;

@@ -9,6 +9,7 @@ use keys::{Account, Standing, Status, Timestamp};
 use crate::api::{Due, Error, Held, KeyView, Page};
 use crate::as_of::Moment;
 use crate::caller::{AUDIT, Caller, READ, Scope};
+use crate::chain::States;
 use crate::command::view;
 use crate::ledger::Ledger;
 use crate::query::Kept;
@@ -50,82 +51,43 @@ impl Ledger {
     }
 
     /// Who held which usable key between two moments, by key id, as far as it was on record at
-    /// `moment`. Reads the log, but not for keys that one record says all about.
+    /// `moment`. What is answered reads the log, but not for keys that one record says all about.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`], or a fault of the storage.
+    /// [`Error::Forbidden`].
     pub fn held(
         &self,
         caller: &Caller,
         account: Option<&Account>,
         (from, to): (Timestamp, Timestamp),
         moment: &Moment,
-    ) -> Result<Vec<Held>, Error> {
+    ) -> Result<Holdings, Error> {
         caller.require(READ)?;
         let kept = self.kept(caller, account);
-        let (mut held, mut place) = (Vec::new(), 0);
+        let late = |key: &Arc<Key>| key.created_at >= to || moment.precedes(key);
+        let mut keys = Vec::new();
         loop {
-            let slice = kept.slice(place, SLICE);
-            place += slice.len();
+            let slice = kept.slice(keys.len(), SLICE);
             // In the order they were made: where one is too late, so are all that follow.
-            let late = |key: &Key| key.created_at >= to || moment.precedes(key);
-            let over = slice.last().is_none_or(|key| late(key));
-            for key in slice.iter().take_while(|key| !late(key)) {
-                self.spans(key, (from, to), moment.length(), &mut held)?;
-            }
+            let over = slice.last().is_none_or(late);
+            keys.extend(slice.into_iter().take_while(|key| !late(key)));
             if over {
                 break;
             }
         }
-        held.sort_by_key(|held| (held.key.id, held.from));
-        Ok(held)
-    }
-
-    /// The times between `from` and `to` in which `key` was enabled and not due.
-    fn spans(
-        &self,
-        key: &Key,
-        (from, to): (Timestamp, Timestamp),
-        length: Seq,
-        held: &mut Vec<Held>,
-    ) -> Result<(), Error> {
-        let mut spans: Vec<(Timestamp, Timestamp)> = Vec::new();
-        let (mut end, mut last) = (to, None);
-        for standing in self.states(key, length) {
-            let standing = standing?;
-            if standing.updated_at >= to {
-                continue;
-            }
-            last = last.or(Some(standing.status_at(to)));
-            let start = standing.updated_at.max(from);
-            let until = standing.expires_at.map_or(end, |due| due.min(end));
-            if standing.status == Status::Enabled && start < until {
-                match spans.last_mut() {
-                    Some((later, _)) if *later == until => *later = start,
-                    Some(_) | None => spans.push((start, until)),
-                }
-            }
-            end = standing.updated_at;
-            if end <= from {
-                break;
-            }
-        }
-        let Some(status) = last else { return Ok(()) };
-        held.extend(spans.into_iter().map(|(from, until)| Held {
-            key: Arc::clone(&key.made),
-            from,
-            until,
-            status,
-        }));
-        Ok(())
+        keys.sort_unstable_by_key(|key| key.made.id);
+        let (ledger, length) = (self.clone(), moment.length());
+        let (keys, spans) = (keys.into_iter(), Vec::new().into_iter());
+        Ok(Holdings { ledger, between: (from, to), length, keys, spans })
     }
 
     /// SHA-256 over the key table as of a length of the log (now, if `None`), and that length.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`] but for auditors and admins of all accounts; [`Error::BeyondTheLog`].
+    /// [`Error::Forbidden`] but for auditors and admins of all accounts; [`Error::BeyondTheLog`];
+    /// [`Error::Overloaded`] while another one is made.
     pub fn table_digest(
         &self,
         caller: &Caller,
@@ -137,12 +99,74 @@ impl Ledger {
         if length > size {
             return Err(Error::BeyondTheLog { length: size });
         }
+        // A second table takes as much memory as the first one: one at a time.
+        let _alone = self.state().rebuilding.try_lock().ok_or(Error::Overloaded)?;
         // Replayed, not read off the live table: that one moves while it is walked.
         let (log, clock) = (Arc::clone(&self.state().log), Arc::clone(&self.state().clock));
         let state = State::new(log, clock, None);
         state.catch_up(length).map_err(Error::fault)?;
         Ok((length, state.table.digest()))
     }
+}
+
+/// A report of who held what, made key by key.
+pub struct Holdings {
+    ledger: Ledger,
+    between: (Timestamp, Timestamp),
+    length: Seq,
+    keys: std::vec::IntoIter<Arc<Key>>,
+    spans: std::vec::IntoIter<Held>,
+}
+
+impl Iterator for Holdings {
+    type Item = Result<Held, Error>;
+
+    fn next(&mut self) -> Option<Result<Held, Error>> {
+        loop {
+            if let Some(held) = self.spans.next() {
+                return Some(Ok(held));
+            }
+            let key = self.keys.next()?;
+            match spans(self.ledger.states(&key, self.length), &key, self.between) {
+                Ok(spans) => self.spans = spans.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// The times between `from` and `to` in which a key of these states was enabled and not due.
+fn spans(
+    states: States<'_>,
+    key: &Key,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Held>, Error> {
+    let mut spans: Vec<Held> = Vec::new();
+    let (mut end, mut at_end) = (to, None);
+    for standing in states {
+        let standing = standing?;
+        if standing.updated_at >= to {
+            continue;
+        }
+        let status = *at_end.get_or_insert_with(|| standing.status_at(to));
+        let start = standing.updated_at.max(from);
+        let until = standing.expires_at.map_or(end, |due| due.min(end));
+        if standing.status == Status::Enabled && start < until {
+            match spans.last_mut() {
+                Some(later) if later.from == until => later.from = start,
+                Some(_) | None => {
+                    let key = Arc::clone(&key.made);
+                    spans.push(Held { key, from: start, until, status });
+                }
+            }
+        }
+        end = standing.updated_at;
+        if end <= from {
+            break;
+        }
+    }
+    spans.reverse();
+    Ok(spans)
 }
 
 /// Those of `kept` that fall due until `until`, soonest first, at most `limit` after `after`.

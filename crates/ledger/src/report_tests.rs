@@ -4,7 +4,7 @@ use keys::KeyId;
 
 use crate::as_of_tests::Story;
 use crate::testing::caller;
-use crate::{Due, Duty, KeyFilter};
+use crate::{Due, Duty, Error, KeyFilter};
 
 #[tokio::test]
 async fn what_falls_due_is_listed_soonest_first_page_by_page() {
@@ -38,4 +38,17 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
             }
         }
     }
+}
+
+/// It is as large as the first one.
+#[tokio::test]
+async fn one_second_table_is_built_at_a_time() {
+    let story = Story::random(1, 10).await;
+    let auditor = caller(None, Duty::Auditor);
+    let digest = || story.ledger.table_digest(&auditor, None);
+    let first = digest().unwrap();
+    let busy = story.ledger.state().rebuilding.lock();
+    assert!(matches!(digest(), Err(Error::Overloaded)));
+    drop(busy);
+    assert_eq!(digest().unwrap(), first);
 }

@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) broken: AtomicBool,
     /// Set while the clocks disagree.
     pub(crate) stepped: AtomicBool,
+    /// Held while the table is built a second time, for its digest.
+    pub(crate) rebuilding: Mutex<()>,
     /// Wakes the expiry worker when a key is due earlier than it knew.
     pub(crate) due_changed: Notify,
     pub(crate) batches: AtomicU64,
@@ -105,6 +107,7 @@ impl State {
             last_at: AtomicI64::new(Timestamp::MIN.micros()),
             broken: AtomicBool::new(false),
             stepped: AtomicBool::new(false),
+            rebuilding: Mutex::default(),
             due_changed: Notify::new(),
             batches: AtomicU64::new(0),
         }

@@ -1,19 +1,14 @@
 //! All events of a filter at once, as NDJSON or CSV, read page by page as the client takes them.
 
-use std::io;
-
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::body::Bytes;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::{KeyId, Timestamp};
 use ledger::{Entry, Walk};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::events::{Tour, accepts};
-use crate::health::blocking;
-use crate::wire::{self, Event};
-use crate::{ApiError, App};
+use crate::wire::Event;
+use crate::{ApiError, App, chunks};
 
 /// Events read at once. With one page on its way, this bounds what a slow client holds.
 const PAGE: usize = 500;
@@ -42,9 +37,7 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Option<Format> {
     }
 }
 
-/// Streams everything from `walk` on to the log's end, at most `most` events. It is cut off, and
-/// not ended, when the token expires, the service stops or the log cannot be read: a client must
-/// not take a part for the whole.
+/// Streams everything from `walk` on to the log's end, at most `most` events.
 pub(crate) async fn stream(
     app: &App,
     tour: Tour,
@@ -53,41 +46,22 @@ pub(crate) async fn stream(
     format: Format,
     expires_at: Timestamp,
 ) -> Result<Response, ApiError> {
-    // The first page comes before the answer's head, so that a refusal can still be one.
-    let mut left = most.unwrap_or(usize::MAX);
     let ledger = app.ledger().clone();
-    let (first, also) = (tour.clone(), ledger.clone());
-    let mut page = blocking(move || first.read(&also, walk, PAGE.min(left))).await?;
-
-    let (send, receive) = mpsc::channel::<io::Result<Bytes>>(1);
-    let stopping = app.stopping();
-    tokio::spawn(async move {
-        let mut head = format == Format::Csv;
-        loop {
-            left -= page.items.len();
-            let text = write(&page.items, format, head, tour.filter.key);
-            head = false;
-            if !text.is_empty() && send.send(Ok(Bytes::from(text))).await.is_err() {
-                return;
-            }
-            let Some(next) = page.next.filter(|_| left > 0) else { return };
-            let over = *stopping.borrow() || ledger.now() >= expires_at;
-            let (tour, also) = (tour.clone(), ledger.clone());
-            let read = blocking(move || tour.read(&also, next, PAGE.min(left)));
-            let read = if over { Err(()) } else { read.await.map_err(drop) };
-            let Ok(next) = read else {
-                let _ = send.send(Err(io::Error::other("cut off"))).await;
-                return;
-            };
-            page = next;
-        }
-    });
-    let content_type = HeaderValue::from_static(match format {
+    let (mut left, mut walk) = (most.unwrap_or(usize::MAX), Some(walk));
+    let mut head = format == Format::Csv;
+    let content_type = match format {
         Format::Ndjson => "application/x-ndjson",
         Format::Csv => "text/csv; charset=utf-8; header=present",
-    });
-    let body = Body::from_stream(ReceiverStream::new(receive));
-    Ok(wire::typed(StatusCode::OK, content_type, body))
+    };
+    chunks::answer(app, content_type, expires_at, move || {
+        let Some(from) = walk.filter(|_| left > 0) else { return Ok(None) };
+        let page = tour.read(&ledger, from, PAGE.min(left))?;
+        (walk, left) = (page.next, left - page.items.len());
+        let text = write(&page.items, format, head, tour.filter.key);
+        head = false;
+        Ok(Some(Bytes::from(text)))
+    })
+    .await
 }
 
 fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> Vec<u8> {

@@ -15,6 +15,7 @@ pub mod auth;
 mod authorize;
 mod bundle;
 mod change;
+mod chunks;
 mod cursor;
 mod dialects;
 mod docs;

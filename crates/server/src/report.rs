@@ -2,6 +2,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,7 +16,10 @@ use crate::auth::{AUDIT, Reader};
 use crate::extract::{Query, parse};
 use crate::health::blocking;
 use crate::wire::{self, Made, Time};
-use crate::{ApiError, App};
+use crate::{ApiError, App, chunks};
+
+/// Spans written at once.
+const CHUNK: usize = 200;
 
 /// Between which moments, and whose.
 #[derive(Deserialize, IntoParams)]
@@ -98,17 +102,38 @@ pub(crate) async fn access(
     }
     let account = parse("account", asked.account.as_deref())?;
     let as_of = parse("as_of", asked.as_of.as_deref())?;
-    let (caller, of) = (who.caller.clone(), account.clone());
-    let (held, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
+    let (caller, of, expires_at) = (who.caller.clone(), account.clone(), who.expires_at);
+    let (mut report, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
         ledger.held(caller, account.as_ref(), (from, to), moment)
     })
     .await?;
     let range = Range { account: of, until: Some(moment.length()), ..Range::default() };
     app.record(&who.caller, Reading::Report, range).await?;
-    let items = held.iter().map(HeldKey::new).collect();
-    let access = Access { from: Time(from), to: Time(to), items };
+    let access = Access { from: Time(from), to: Time(to), items: Vec::new() };
     let answer = if as_of.is_some() { Placed::then(access, &moment) } else { Placed::now(access) };
-    Ok(wire::json(StatusCode::OK, &answer))
+    // Without items first, to know what comes before and after them. Into memory: cannot fail.
+    let answer = serde_json::to_string(&answer).unwrap_or_default();
+    let (before, after) = answer.split_once("[]").unwrap_or_default();
+    let mut text = format!("{before}[").into_bytes();
+    let (mut tail, mut first) = (Some(format!("]{after}")), true);
+    chunks::answer(&app, "application/json", expires_at, move || {
+        let Some(end) = &tail else { return Ok(None) };
+        for _ in 0..CHUNK {
+            let Some(held) = report.next() else {
+                text.extend_from_slice(end.as_bytes());
+                tail = None;
+                break;
+            };
+            if !first {
+                text.push(b',');
+            }
+            first = false;
+            // Into memory: this cannot fail.
+            let _ = serde_json::to_writer(&mut text, &HeldKey::new(&held?));
+        }
+        Ok(Some(Bytes::from(std::mem::take(&mut text))))
+    })
+    .await
 }
 
 /// At which place.
