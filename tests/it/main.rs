@@ -13,6 +13,7 @@
 )]
 
 mod as_of;
+mod audit;
 mod auth;
 mod bad_start;
 mod cli;

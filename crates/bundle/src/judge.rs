@@ -52,11 +52,12 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             return comparable(opened, kept).map(|()| judge);
         }
         judge.tree = Some(Rebuild::new(opened));
-        judge.expect(opened.table.size, Signed::Table(opened.table.root));
+        // A fork is told before anything else that is wrong at that size.
         for statement in kept.into_iter().chain([opened.earlier.clone()]) {
             // A larger one is found to be a rollback, when the two are compared.
             judge.expect(statement.size, Signed::Root(statement));
         }
+        judge.expect(opened.table.size, Signed::Table(opened.table.root));
         judge.look()?;
         Ok(judge)
     }

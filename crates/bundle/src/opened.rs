@@ -49,6 +49,10 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         compare_names(&placed, &manifest, &scope, exports)?;
         let files = files(&placed, &manifest.members)?;
         let small = |name: &'static str| small(stored, &files, name);
+        for name in [layout::GUIDE, layout::VERIFIER] {
+            // Nothing in them is used; all the same they are what the manifest lists.
+            small(name)?;
+        }
 
         let chain = KeyChain::parse(&small(layout::KEYS)?)?;
         let trusted = chain.from(key).ok_or(Invalid::Stranger)?;

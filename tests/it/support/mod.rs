@@ -13,7 +13,7 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use exchange::shown;
 pub(crate) use program::{Program, keyledger, wait};
 pub(crate) use script::{Script, check};
-pub(crate) use service::Service;
+pub(crate) use service::{Service, Stopped};
 pub(crate) use stream::Stream;
 
 /// The longest wait for anything; only a failing test sees its end.

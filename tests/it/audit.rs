@@ -1,0 +1,359 @@
+//! Bundles through the door: made by a server, checked by two verifiers; a log under watch.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::{Program, Random, Service, Stopped, keyledger, wait};
+
+const VERIFIER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools/verify.py");
+const FORGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/forge.py");
+const FLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/flip.py");
+
+/// The key with which the log signs.
+fn verifier_key(service: &Service) -> String {
+    let answer = service.client_with(None).send("GET /log/keys");
+    answer.text.lines().next().unwrap().to_owned()
+}
+
+/// A program that asks `service` as an auditor of all accounts.
+fn audit(service: &Service, what: &[&str]) -> Program {
+    keyledger(&["audit"])
+        .with(what)
+        .env("KEYLEDGER_URL", &service.url())
+        .env("KEYLEDGER_TOKEN", &service.token("*", "auditor"))
+}
+
+fn export(service: &Service, name: &str, part: &[&str]) -> PathBuf {
+    let out = service.folder().join(name);
+    audit(service, &["export"]).with(part).argument("--out").argument(&out).good();
+    out
+}
+
+/// How the program itself takes a bundle.
+fn ours(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
+    let ended = keyledger(&["audit", "verify", "--key", key]).with(more).argument(bundle).run();
+    (ended.code.unwrap(), ended.out + &ended.err)
+}
+
+fn python(script: &str, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new("python3");
+    command.arg(script).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("these tests need python3");
+    let mut out = child.stdout.take().unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut out, &mut said).unwrap();
+    (wait(child).unwrap(), said)
+}
+
+/// How the other verifier takes it.
+fn theirs(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
+    let arguments = [&[bundle.to_str().unwrap(), "--key", key], more].concat();
+    python(VERIFIER, &arguments)
+}
+
+/// Both verifiers end with `code`; what each said.
+fn both(bundle: &Path, key: &str, code: i32) -> [String; 2] {
+    [ours(bundle, key, &[]), theirs(bundle, key, &[])].map(|(ended, said)| {
+        assert_eq!(ended, code, "{}: {said}", bundle.display());
+        said
+    })
+}
+
+/// A few keys with something of everything, of two accounts; the last events are changes.
+fn live(service: &Service) {
+    let owner = service.client("owner");
+    let make = |body: &str| {
+        let made = owner.send(&format!("POST /v1/keys {body}"));
+        assert_eq!(made.status, 201, "{body}");
+        made.json()["key"]["id"].as_str().unwrap().to_owned()
+    };
+    let change = |id: &str, what: &str| {
+        let changed = owner.send(&format!("POST /v1/keys/{id}/{what}"));
+        assert!(changed.status < 300, "{what}");
+    };
+    let first = make(
+        r#"{"name":"=1+1","description":"say \"ü\"\n","allowed_ips":["2001:db8::1","10.0.0.0/8"]}"#,
+    );
+    change(&first, r#"disable {"reason":"@cmd"}"#);
+    change(&first, "enable {}");
+    make(r#"{"name":"öffentlich","kind":"public","metadata":{"b":"\u0001","a":"x,y"}}"#);
+    change(&first, r#"rotate {"overlap_s":60,"permissions":["orders.*"],"daily_limit":5}"#);
+    let other = service.client_of("umbrella", "owner");
+    assert_eq!(other.send(r#"POST /v1/keys {"name":"theirs","ttl_s":3600}"#).status, 201);
+    let last = make(r#"{"name":"short","role":"deploy:bot","project":"p"}"#);
+    change(&last, "expire {}");
+    change(
+        &last,
+        r#"revoke {"reason_code":"compromised","compromised_since":"2026-01-01T00:00:00Z"}"#,
+    );
+}
+
+#[test]
+fn a_bundle_is_good_and_the_same_from_a_server_and_from_its_directory() {
+    let service = Service::start();
+    live(&service);
+    let key = verifier_key(&service);
+    let whole = export(&service, "whole.tar", &[]);
+    for said in both(&whole, &key, 0) {
+        assert!(said.contains("good: every record"), "{said}");
+    }
+    let part = export(&service, "part.tar", &["--account", "acme"]);
+    for said in both(&part, &key, 0) {
+        assert!(said.contains("partial"), "{said}");
+    }
+    let stopped = service.stop().0;
+    let out = whole.with_file_name("again.tar");
+    keyledger(&["audit", "export", "--out"]).argument(&out).data(&stopped.data()).good();
+    assert!(std::fs::read(whole).unwrap() == std::fs::read(out).unwrap());
+}
+
+#[test]
+fn logs_around_the_size_of_a_tile_are_good() {
+    let service = Service::start();
+    let key = verifier_key(&service);
+    let empty = export(&service, "empty.tar", &[]);
+    both(&empty, &key, 0);
+    let owner = service.client("owner");
+    let made = owner.send(r#"POST /v1/keys {"name":"one"}"#).json();
+    let id = made["key"]["id"].as_str().unwrap().to_owned();
+    let mut kept: Option<PathBuf> = None;
+    let mut size = 1;
+    for wanted in [255, 256, 257, 513] {
+        while size < wanted {
+            let change = if size % 2 == 0 { "enable" } else { "disable" };
+            owner.send(&format!("POST /v1/keys/{id}/{change} {{}}"));
+            size += 1;
+        }
+        let whole = match &kept {
+            None => export(&service, &format!("{wanted}.tar"), &[]),
+            Some(kept) => {
+                let earlier = ["--earlier", kept.to_str().unwrap()];
+                export(&service, &format!("{wanted}.tar"), &earlier)
+            }
+        };
+        let keep = service.folder().join(format!("{wanted}.checkpoint"));
+        let (code, said) = ours(&whole, &key, &["--keep", keep.to_str().unwrap(), "--json"]);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(theirs(&whole, &key, &[]).0, 0);
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!((&said["size"], &said["records"]), (&wanted.into(), &wanted.into()));
+        kept = Some(keep);
+    }
+    // From the middle on: what came before is believed, and the rest is checked.
+    let events = owner.send("GET /v1/events?after=299&limit=1").json();
+    let from = events["items"][0]["recorded_at"].as_str().unwrap().to_owned();
+    let part = export(&service, "from.tar", &["--from", &from]);
+    both(&part, &key, 0);
+}
+
+#[test]
+fn every_forgery_is_refused_by_both_verifiers() {
+    let service = Service::start();
+    live(&service);
+    let key = verifier_key(&service);
+    let whole = export(&service, "whole.tar", &[]);
+    let part = export(&service, "part.tar", &["--account", "acme"]);
+    let out = service.folder().join("forged");
+    std::fs::create_dir(&out).unwrap();
+    let log_key = service.data().join("log.key");
+    let paths = [Path::new(VERIFIER), &whole, &part, &log_key, &out];
+    let (code, list) = python(FORGE, &paths.map(|path| path.to_str().unwrap()));
+    assert_eq!(code, 0);
+    assert!(list.lines().count() > 30, "{list}");
+    for line in list.lines() {
+        let (name, code) = line.rsplit_once(' ').unwrap();
+        both(&out.join(name), &key, code.parse().unwrap());
+    }
+    // A fork leaves both checkpoints behind, signed: proof for anybody.
+    let forks = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name());
+    let evidence =
+        forks.filter(|name| name.to_str().unwrap().contains("_fork_whole.tar.evidence-"));
+    assert_eq!(evidence.count(), 2);
+}
+
+#[test]
+fn a_bundle_with_any_byte_changed_is_refused() {
+    let service = Service::start();
+    service.client("owner").send(r#"POST /v1/keys {"name":"one"}"#);
+    let key = verifier_key(&service);
+    let whole = export(&service, "whole.tar", &[]);
+    let bytes = std::fs::read(&whole).unwrap();
+    // Every byte is tried in the server's own tests; here some of them, through the program.
+    let seed = u64::from(std::process::id());
+    let mut random = Random(seed);
+    let changed = whole.with_file_name("changed.tar");
+    for _ in 0..40 {
+        let at = random.below(bytes.len());
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1 << random.below(8);
+        std::fs::write(&changed, bytes).unwrap();
+        let (code, said) = ours(&changed, &key, &[]);
+        assert_eq!(code, 10, "byte {at}, seed {seed}: {said}");
+    }
+    let places = seed.to_string();
+    let (code, said) = python(FLIP, &[VERIFIER, whole.to_str().unwrap(), &key, &places]);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn a_kept_checkpoint_holds_the_log_to_its_word() {
+    let service = Service::start();
+    live(&service);
+    let key = verifier_key(&service);
+    let whole = export(&service, "whole.tar", &[]);
+    let keep = service.folder().join("kept");
+    let keep = keep.to_str().unwrap();
+    assert_eq!(ours(&whole, &key, &["--keep", keep]).0, 0);
+    // The same log, longer: it extends what was kept.
+    service.client("owner").send(r#"POST /v1/keys {"name":"more"}"#);
+    let longer = export(&service, "longer.tar", &[]);
+    let newer = service.folder().join("newer");
+    assert_eq!(ours(&longer, &key, &["--kept", keep, "--keep", newer.to_str().unwrap()]).0, 0);
+    assert_eq!(theirs(&longer, &key, &["--kept", keep]).0, 0);
+    // The older bundle does not have what was kept later.
+    let newer = ["--kept", newer.to_str().unwrap()];
+    assert_eq!((ours(&whole, &key, &newer).0, theirs(&whole, &key, &newer).0), (12, 12));
+    let stale = ["--max-age", "0s"];
+    assert_eq!((ours(&longer, &key, &stale).0, theirs(&longer, &key, &stale).0), (13, 13));
+    // A key that never signed this log.
+    let stranger = verifier_key(&Service::start());
+    both(&longer, &stranger, 10);
+}
+
+#[test]
+fn another_signing_key_is_followed_from_the_old_one() {
+    let service = Service::start();
+    live(&service);
+    let old = verifier_key(&service);
+    let (stopped, _) = service.stop();
+    let rotated =
+        keyledger(&["audit", "rotate-signing-key", "--json"]).data(&stopped.data()).good();
+    let rotated: serde_json::Value = serde_json::from_str(&rotated).unwrap();
+    assert_eq!(rotated["old"].as_str(), Some(old.as_str()));
+    let service = stopped.start();
+    service.client("owner").send(r#"POST /v1/keys {"name":"more"}"#);
+    let whole = export(&service, "whole.tar", &[]);
+    both(&whole, &old, 0);
+    both(&whole, rotated["new"].as_str().unwrap(), 0);
+}
+
+/// Copies a stopped directory.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// The directory as it was, served again.
+fn put_back(stopped: Stopped, kept: &Path) -> Service {
+    std::fs::remove_dir_all(stopped.data()).unwrap();
+    copy(kept, &stopped.data());
+    stopped.start()
+}
+
+#[test]
+fn a_monitor_tells_a_fork_and_a_rollback() {
+    let service = Service::start();
+    let state = service.folder().join("watched");
+    let state = state.to_str().unwrap().to_owned();
+    let watch = |url: &str, more: &[&str]| {
+        let what = ["audit", "monitor", "--once", "--state", &state, "--url", url];
+        keyledger(&what).with(more).run()
+    };
+    let make = |service: &Service, name: &str| {
+        let body = format!("POST /v1/keys {{\"name\":\"{name}\"}}");
+        assert_eq!(service.client("owner").send(&body).status, 201);
+    };
+    make(&service, "one");
+    assert_eq!(watch(&service.url(), &[]).code, Some(0));
+    let (stopped, _) = service.stop();
+    let kept = stopped.data().with_file_name("kept");
+    copy(&stopped.data(), &kept);
+
+    let service = stopped.start();
+    make(&service, "two");
+    make(&service, "three");
+    assert!(watch(&service.url(), &[]).out.contains("extends size 1"));
+    let token = service.token("acme", "owner");
+    assert!(watch(&service.url(), &["--token", &token]).out.contains("nothing new"));
+    assert_eq!(watch(&service.url(), &["--max-age", "0s"]).code, Some(13));
+
+    // The whole directory as it was, guard included: only who kept a checkpoint can tell.
+    let service = put_back(service.stop().0, &kept);
+    let rollback = watch(&service.url(), &[]);
+    assert_eq!(rollback.code, Some(12), "{rollback:?}");
+    // And then it grows another way.
+    make(&service, "other two");
+    make(&service, "other three");
+    for more in [&[][..], &["--token", &service.token("acme", "owner")]] {
+        let fork = watch(&service.url(), more);
+        assert_eq!(fork.code, Some(11), "{fork:?}");
+    }
+    make(&service, "other four");
+    let fork = watch(&service.url(), &[]);
+    assert_eq!(fork.code, Some(11), "{fork:?}");
+    let evidence =
+        [1, 2].map(|n| std::fs::read_to_string(format!("{state}.evidence-{n}")).unwrap());
+    assert_ne!(evidence[0], evidence[1]);
+    // The state is what it was: it goes on telling.
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), evidence[0]);
+    let url = service.url();
+    let _stopped = service.stop();
+    assert_eq!(watch(&url, &[]).code, Some(3));
+    assert_eq!(watch(&url, &["--max-age", "0s"]).code, Some(13));
+}
+
+#[test]
+fn events_and_keys_are_proved() {
+    let service = Service::start();
+    live(&service);
+    let key = verifier_key(&service);
+    let listed = service.client("owner").send("GET /v1/keys?limit=1").json();
+    let id = listed["items"][0]["id"].as_str().unwrap().to_owned();
+    let json = |what: &[&str]| -> serde_json::Value {
+        let said = audit(&service, &["prove", "--json", "--key", &key]).with(what).good();
+        serde_json::from_str(&said).unwrap()
+    };
+    for seq in ["0", "4", "8"] {
+        assert_eq!(json(&["--seq", seq])["seq"], seq.parse::<u64>().unwrap());
+    }
+    let proved = json(&["--key-id", &id]);
+    assert_eq!((&proved["exists"], &proved["complete_as_of_size"]), (&true.into(), &9.into()));
+    let absent = json(&["--key-id", "01890a5d-ac96-774b-bcce-b302099a8057"]);
+    assert_eq!((&absent["exists"], &absent["events"]), (&false.into(), &0.into()));
+    let stranger = verifier_key(&Service::start());
+    let refused = audit(&service, &["prove", "--seq", "0", "--key", &stranger]).run();
+    assert_eq!(refused.code, Some(10));
+    let same = audit(&service, &["diff", "--key", &key]).good();
+    assert!(same.starts_with("the same: 5 keys at size 9"), "{same}");
+}
+
+#[test]
+fn a_bundle_is_for_auditors_of_all_accounts() {
+    let service = Service::start();
+    for (account, role, status) in [
+        ("*", "auditor", 200),
+        ("*", "admin", 200),
+        ("acme", "auditor", 403),
+        ("acme", "owner", 403),
+        ("*", "verifier", 403),
+    ] {
+        let answer = service.client_of(account, role).send("GET /v1/audit/bundle");
+        assert_eq!(answer.status, status, "{role} of {account}");
+    }
+    let out = service.folder().join("x.tar");
+    let refused = keyledger(&["audit", "export", "--out"])
+        .argument(&out)
+        .env("KEYLEDGER_URL", &service.url())
+        .env("KEYLEDGER_TOKEN", &service.token("acme", "owner"))
+        .run();
+    refused.says(1, &["role does not allow"]);
+    assert!(!out.exists() && !out.with_file_name("x.tar.part").exists());
+}
