@@ -96,8 +96,43 @@ impl FromStr for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.chrono().to_rfc3339_opts(SecondsFormat::Micros, true))
+        let (year, month, day) = civil(self.day());
+        let micros = self.0.rem_euclid(86_400_000_000);
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (last, digits, mut number) in [
+            (3, 4, year),
+            (6, 2, month),
+            (9, 2, day),
+            (12, 2, hour),
+            (15, 2, minute),
+            (18, 2, second),
+            (25, 6, micros),
+        ] {
+            for digit in text.iter_mut().take(last + 1).rev().take(digits) {
+                *digit += u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+/// Year, month and day of a day since 1970, in the Gregorian calendar. Every event that is shown
+/// has a time or two in it, so this is done here and not by a library for any calendar.
+fn civil(day: i64) -> (i64, i64, i64) {
+    // Years are counted from March, so that the leap day is the last of one; eras of 400 years
+    // have 146,097 days. The 719,468th day before 1970 is the first of March of the year 0.
+    let day = day + 719_468;
+    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let first = (153 * month + 2) / 5;
+    let after_february = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(after_february <= 2);
+    (year, after_february, day - first + 1)
 }
 
 impl fmt::Debug for Timestamp {
@@ -126,6 +161,8 @@ mod tests {
         fn every_moment_survives_its_text(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
             let moment = Timestamp::from_micros(micros);
             prop_assert_eq!(moment.to_string().parse::<Timestamp>(), Ok(moment));
+            let chrono = moment.chrono().to_rfc3339_opts(SecondsFormat::Micros, true);
+            prop_assert_eq!(moment.to_string(), chrono);
         }
 
         #[test]

@@ -135,3 +135,7 @@ impl Source for Bundle {
         Ok(self.ledger.sign_manifest(&self.caller, manifest)?)
     }
 }
+
+#[cfg(test)]
+#[path = "bundle_tests.rs"]
+mod tests;
