@@ -32,6 +32,7 @@ mod kill;
 mod lifecycle;
 mod lists;
 mod noise;
+mod outside;
 mod stream;
 mod support;
 mod verify;

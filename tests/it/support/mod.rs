@@ -2,12 +2,13 @@
 
 mod client;
 mod exchange;
+pub(crate) mod issuer;
 mod program;
 mod script;
 mod service;
 mod stream;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use exchange::shown;
@@ -18,6 +19,14 @@ pub(crate) use stream::Stream;
 
 /// The longest wait for anything; only a failing test sees its end.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Looks again and again until `holds`; only a failing test sees the deadline.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
+    }
+}
 
 /// A generator of numbers that look random and are the same for the same seed (`SplitMix64`).
 pub(crate) struct Random(pub(crate) u64);

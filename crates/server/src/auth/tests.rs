@@ -176,6 +176,35 @@ fn algorithms_are_pinned_to_their_source() {
     }
 }
 
+/// RS256 and ES256, signed by another implementation, each by the key that its header names.
+#[test]
+fn tokens_of_the_other_algorithms_are_believed_as_others_sign_them() {
+    let vectors: Value = serde_json::from_str(include_str!("vectors.json")).unwrap();
+    let keys = vectors["jwks"]["keys"].as_array().unwrap();
+    let file = jwks_file(keys);
+    let of = |file: &tempfile::NamedTempFile| {
+        let config = outside(Some(file.path().to_owned()), MaxRole::Owner);
+        Auth::new(own_key().verifier(), Some(config)).unwrap()
+    };
+    let auth = of(&file);
+    for (algorithm, kid, other) in [("RS256", 0, 1), ("ES256", 1, 0)] {
+        let token = vectors[algorithm].as_str().unwrap();
+        assert_eq!(verdict(&auth, token), "bo Some(\"acme\")", "{algorithm}");
+        // Not one character of the claims may change, nor of the signature.
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let bent = message.replace("iJhY21l", "iJiY21l");
+        assert_ne!(bent, message);
+        let wrong = "the token's signature is wrong";
+        assert_eq!(verdict(&auth, &format!("{bent}.{signature}")), wrong, "{algorithm}");
+        let bent = signature.replacen(char::is_alphabetic, "-", 1);
+        assert_eq!(verdict(&auth, &format!("{message}.{bent}")), wrong, "{algorithm}");
+        let alone = jwks_file(&keys[other..=other]);
+        assert_eq!(verdict(&of(&alone), token), UNKNOWN_KEY, "{algorithm}");
+        let own = jwks_file(&keys[kid..=kid]);
+        assert_eq!(verdict(&of(&own), token), "bo Some(\"acme\")", "{algorithm}");
+    }
+}
+
 /// The bytes that a forger would take for a shared secret.
 struct TokenVerifierBytes;
 

@@ -1,0 +1,264 @@
+//! Tokens of an issuer outside: which are believed, and what they can give at most.
+
+use std::path::{Path, PathBuf};
+
+use expect_test::expect;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::issuer::{IssuerKey, hs256, unsigned};
+use crate::support::{Service, until};
+
+const SECRET: &str = "a secret of more than thirty-two bytes";
+
+/// An issuer's files, of which the service is told.
+struct Issuer {
+    folder: TempDir,
+}
+
+impl Issuer {
+    fn new(keys: &[&IssuerKey]) -> Issuer {
+        let issuer = Issuer { folder: tempfile::tempdir().unwrap() };
+        issuer.publish(keys);
+        std::fs::write(issuer.secret(), SECRET).unwrap();
+        issuer
+    }
+
+    fn jwks(&self) -> PathBuf {
+        self.folder.path().join("jwks.json")
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.folder.path().join("secret")
+    }
+
+    /// Puts another file in the place of the JWKS, as one that must never be seen half written.
+    fn publish(&self, keys: &[&IssuerKey]) {
+        let keys: Vec<_> = keys.iter().map(|key| &key.jwk).collect();
+        self.write(&json!({ "keys": keys }).to_string());
+    }
+
+    fn write(&self, text: &str) {
+        let aside = self.folder.path().join("aside");
+        std::fs::write(&aside, text).unwrap();
+        std::fs::rename(aside, self.jwks()).unwrap();
+    }
+
+    /// A service that reads `files`.
+    fn believed(files: &[(&str, &Path)], more: &[&str]) -> Service {
+        let mut options = vec!["--jwt-issuer", "https://id.test", "--jwt-audience", "keys"];
+        for (option, file) in files {
+            options.extend([*option, file.to_str().unwrap()]);
+        }
+        options.extend(more);
+        Service::with(&options)
+    }
+
+    fn serve(&self, more: &[&str]) -> Service {
+        Issuer::believed(&[("--jwks-file", &self.jwks())], more)
+    }
+}
+
+fn claims(change: &Value) -> Value {
+    let mut claims = json!({"iss": "https://id.test", "aud": ["other", "keys"], "sub": "ann",
+        "account": "acme", "role": "owner", "exp": 4_000_000_000_u64, "jti": "t-1"});
+    claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    claims
+}
+
+/// What comes of a token: a status, and the code of a refusal.
+fn ask(service: &Service, token: &str) -> String {
+    service.client_with(Some(token)).status("GET /v1/keys")
+}
+
+#[test]
+fn each_algorithm_of_the_file_is_believed() {
+    let keys = IssuerKey::all();
+    let issuer = Issuer::new(&keys.each_ref());
+    let service = issuer.serve(&[]);
+    for (seq, key) in keys.iter().enumerate() {
+        let token = key.token(&claims(&json!({"jti": key.kid})));
+        service.client_with(Some(&token)).create(r#"{"name":"k"}"#);
+        let event = service.client("owner").send(&format!("GET /v1/events/{seq}")).json();
+        assert_eq!(event["actor"]["subject"], "ann");
+        assert_eq!(event["actor"]["via"], format!("token:https://id.test:{}", key.kid));
+    }
+    // A key that does not say its name is the only one of its algorithm.
+    for key in &keys {
+        let alg = format!("{:?}", key.algorithm);
+        assert_eq!(ask(&service, &key.signed(&json!({ "alg": alg }), &claims(&json!({})))), "200");
+    }
+}
+
+#[test]
+fn keys_come_and_go_with_the_file_while_it_is_served() {
+    let [edwards, rsa, curve] = IssuerKey::all();
+    let issuer = Issuer::new(&[&edwards]);
+    let service = issuer.serve(&[]);
+    let [of_edwards, of_rsa, of_curve] =
+        [&edwards, &rsa, &curve].map(|key| key.token(&claims(&json!({}))));
+    assert_eq!(ask(&service, &of_edwards), "200");
+    assert_eq!(ask(&service, &of_rsa), "401 unauthenticated");
+
+    // A new key is known at once, and one that was taken out is forgotten within a second, though
+    // its token was believed a moment ago.
+    issuer.publish(&[&rsa]);
+    assert_eq!(ask(&service, &of_rsa), "200");
+    assert_eq!(ask(&service, &of_edwards), "401 unauthenticated");
+    issuer.publish(&[&curve]);
+    until("the old key is forgotten", || ask(&service, &of_rsa) == "401 unauthenticated");
+    assert_eq!(ask(&service, &of_curve), "200");
+
+    // A file that is no use leaves things as they are; the next good one counts.
+    issuer.write("{\"keys\":");
+    assert_eq!(ask(&service, &of_edwards), "401 unauthenticated");
+    assert_eq!(ask(&service, &of_curve), "200");
+    issuer.publish(&[&curve, &edwards]);
+    assert_eq!(ask(&service, &of_edwards), "200");
+    assert_eq!(ask(&service, &of_curve), "200");
+}
+
+/// RFC 8725 §2.1: a public key is no secret, and a token does not choose its algorithm.
+#[test]
+fn a_token_cannot_talk_its_way_into_another_algorithm() {
+    let keys = IssuerKey::all();
+    let issuer = Issuer::new(&keys.each_ref());
+    let jwks_alone = issuer.serve(&[]);
+    let both = [("--jwks-file", issuer.jwks()), ("--jwt-secret-file", issuer.secret())];
+    let both = both.each_ref().map(|(option, file)| (*option, file.as_path()));
+    let with_secret = Issuer::believed(&both, &[]);
+    let said = claims(&json!({}));
+    let by_secret = hs256(&json!({"alg": "HS256"}), &said, SECRET.as_bytes());
+    assert_eq!(ask(&with_secret, &by_secret), "200");
+    assert_eq!(ask(&jwks_alone, &by_secret), "401 unauthenticated");
+
+    let mut forged = Vec::new();
+    for alg in ["none", "None", "NONE", "nOnE", "", "HS256", "RS256", "ES256", "EdDSA"] {
+        for signature in ["", "AAAA"] {
+            forged.push(format!("{}.{signature}", unsigned(&json!({ "alg": alg }), &said)));
+        }
+    }
+    let file = std::fs::read(issuer.jwks()).unwrap();
+    for key in &keys {
+        // Whatever a forger can see of the public key, as the secret of an HS256 token.
+        let head = json!({"alg": "HS256", "kid": key.kid});
+        let mut seen = vec![file.clone(), key.jwk.to_string().into_bytes(), Vec::new()];
+        for part in ["x", "y", "n"] {
+            let Some(text) = key.jwk[part].as_str() else { continue };
+            seen.extend([text.as_bytes().to_vec(), base64(text)]);
+        }
+        seen.extend(pem(key));
+        forged.extend(seen.iter().map(|secret| hs256(&head, &said, secret)));
+        // A good signature under the name or the algorithm of another key.
+        for other in keys.iter().filter(|other| other.kid != key.kid) {
+            let alg = format!("{:?}", other.algorithm);
+            forged.push(key.signed(&json!({"alg": alg, "kid": other.kid}), &said));
+            forged.push(key.signed(&json!({"alg": alg, "kid": key.kid}), &said));
+            let own = format!("{:?}", key.algorithm);
+            forged.push(key.signed(&json!({"alg": own, "kid": other.kid}), &said));
+        }
+        // Its own key sent along, the secret's algorithm, and the service's own name.
+        let strange = IssuerKey::stranger();
+        forged.push(strange.signed(
+            &json!({"alg": "EdDSA", "kid": key.kid, "jwk": strange.jwk, "jku": "file:///jwks"}),
+            &said,
+        ));
+        forged.push(key.token(&claims(&json!({"iss": "keyledger", "aud": "keyledger"}))));
+    }
+    for service in [&jwks_alone, &with_secret] {
+        for token in &forged {
+            assert_eq!(ask(service, token), "401 unauthenticated", "{token}");
+        }
+        assert_eq!(service.client("owner").all("/v1/events").len(), 0);
+    }
+}
+
+#[test]
+fn issuer_audience_and_times_have_to_fit() {
+    let key = IssuerKey::es256();
+    let service = Issuer::new(&[&key]).serve(&[]);
+    assert_eq!(ask(&service, &key.token(&claims(&json!({"aud": "keys"})))), "200");
+    for change in [
+        json!({"iss": "https://evil.test"}),
+        json!({"iss": null}),
+        json!({"aud": "other"}),
+        json!({"aud": []}),
+        json!({"aud": null}),
+        json!({"account": "*"}),
+        json!({"account": null}),
+        json!({"account": ""}),
+        json!({"sub": null}),
+        json!({"exp": null}),
+        json!({"exp": 1_700_000_000}),
+        json!({"nbf": 3_999_999_999_u64}),
+    ] {
+        assert_eq!(ask(&service, &key.token(&claims(&change))), "401 unauthenticated", "{change}");
+    }
+}
+
+#[test]
+fn an_issuer_gives_at_most_what_it_was_allowed() {
+    let key = IssuerKey::rs256();
+    let issuer = Issuer::new(&[&key]);
+    let all =
+        key.token(&claims(&json!({"role": ["owner", "verifier", "auditor", "worker", "admin"]})));
+    let mut table = String::new();
+    for most in ["verifier", "auditor", "worker", "owner", "admin"] {
+        let service = issuer.serve(&["--jwt-max-role", most]);
+        let client = service.client_with(Some(&all));
+        let [read, make, verify, expire, digest] = [
+            "GET /v1/keys",
+            r#"POST /v1/keys {"name":"k"}"#,
+            r#"POST /v1/keys/verify {"key":"k"}"#,
+            "POST /v1/expirations",
+            "GET /v1/table-digest",
+        ]
+        .map(|line| client.send(line).status);
+        table += &format!(
+            "{most:<8} read={read} make={make} verify={verify} expire={expire} digest={digest}\n"
+        );
+    }
+    expect![[r#"
+        verifier read=403 make=403 verify=200 expire=403 digest=403
+        auditor  read=200 make=403 verify=403 expire=403 digest=403
+        worker   read=403 make=403 verify=403 expire=200 digest=403
+        owner    read=200 make=201 verify=200 expire=403 digest=403
+        admin    read=200 make=201 verify=200 expire=200 digest=403
+    "#]]
+    .assert_eq(&table);
+
+    let of_all = key.token(&claims(&json!({"account": "*", "role": "admin"})));
+    let allowed = issuer.serve(&["--jwt-max-role", "admin", "--jwt-allow-all-accounts"]);
+    let client = allowed.client_with(Some(&of_all));
+    client.create(r#"{"name":"k","account":"acme"}"#);
+    client.create(r#"{"name":"k","account":"other"}"#);
+    assert_eq!(client.all("/v1/keys").len(), 2);
+    assert_eq!(client.send("GET /v1/table-digest").status, 200);
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// The key as `openssl` writes it, with and without the last line break (RFC 8410, RFC 5480).
+fn pem(key: &IssuerKey) -> Vec<Vec<u8>> {
+    use base64::Engine as _;
+    let part = |name: &str| base64(key.jwk[name].as_str().unwrap());
+    let der = match key.kid {
+        "ed" => [hex::decode("302a300506032b6570032100").unwrap(), part("x")].concat(),
+        "ec" => {
+            let head = "3059301306072a8648ce3d020106082a8648ce3d03010703420004";
+            [hex::decode(head).unwrap(), part("x"), part("y")].concat()
+        }
+        _ => {
+            let head = "30820122300d06092a864886f70d01010105000382010f003082010a0282010100";
+            let tail = hex::decode("0203010001").unwrap();
+            [hex::decode(head).unwrap(), part("n"), tail].concat()
+        }
+    };
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", lines.join("\n"));
+    vec![format!("{pem}\n").into_bytes(), pem.into_bytes()]
+}
