@@ -45,6 +45,10 @@ pub enum Error {
     /// Too much is waiting; try again in a second.
     #[error("too many requests are waiting")]
     Overloaded,
+    /// As many requests with an idempotency key are remembered as may be, for this caller or for
+    /// all; each is for 24 hours.
+    #[error("too many requests with an idempotency key in 24 hours; send it without one, or later")]
+    OutcomesFull,
     /// The log is broken and takes no writes until the process is restarted. Whether this change
     /// was recorded is not known.
     #[error("the log is broken")]

@@ -96,14 +96,14 @@ impl<'s> Batch<'s> {
     }
 
     /// The earlier outcome of the same request, if there is one.
-    pub(crate) fn replay_of(&self, wanted: Option<Idempotency>) -> Result<Option<Outcome>, Error> {
-        let Some(Idempotency { key, request }) = wanted else { return Ok(None) };
+    pub(crate) fn replay_of(&self, said: &Circumstances) -> Result<Option<Outcome>, Error> {
+        let Some(Idempotency { key, request }) = said.idempotency else { return Ok(None) };
         let mut remembered = self.state.outcomes.lock();
         match self.outcomes.get(&key).copied().or_else(|| remembered.find(&key, self.now)) {
             Some(outcome) if outcome.request == request => Ok(Some(outcome)),
             Some(_) => Err(Error::IdempotencyMismatch),
-            None if remembered.has_room() => Ok(None),
-            None => Err(Error::Overloaded),
+            None if remembered.has_room(&said.caller.holder(), self.outcomes.len()) => Ok(None),
+            None => Err(Error::OutcomesFull),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use keys::{Account, Dialect, KeyId, Subject};
 
 use crate::Error;
+use crate::outcomes::Holder;
 
 /// Whose keys a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +150,11 @@ impl Caller {
             Scope::All => self.require(duties),
             Scope::Account(_) => Err(Error::Forbidden),
         }
+    }
+
+    /// Whose requests its own are counted with.
+    pub(crate) fn holder(&self) -> Holder {
+        (self.identity.scope.account().cloned(), self.identity.subject.clone())
     }
 
     pub(crate) fn sees(&self, account: &Account) -> bool {

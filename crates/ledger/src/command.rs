@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use eventlog::Seq;
 use keys::{
-    Account, Digest, Event, Format, KeyId, KeyName, Kind, NewKey, Refusal, Rotation, Secret,
-    Standing, Timestamp,
+    Account, Dialect, Digest, Event, Format, KeyId, KeyName, Kind, NewKey, Refusal, Rotation,
+    Secret, Standing, Timestamp,
 };
 
 use crate::api::{
@@ -35,17 +35,8 @@ impl Ledger {
             (Scope::All, Some(asked)) => asked.clone(),
             (Scope::All, None) => return Err(Error::AccountRequired),
         };
-        self.room_for_secret(caller, &ask)?;
-        // Two prefixes are rarely alike; three times in a row is not bad luck any more.
-        for _ in 0..8 {
-            let (key, secret) = self.make(caller, &account, &draft)?;
-            let work = Work::Create(Box::new(key), draft.rules);
-            match self.submit(circumstances(caller, &ask), work, &ask).await {
-                Err(Error::Refused(Refusal::PrefixTaken)) => {}
-                answer => return self.created(caller, answer?, secret, &ask).await,
-            }
-        }
-        Err(Error::Refused(Refusal::PrefixTaken))
+        let make = || self.make(caller, caller.dialect, &account, &draft);
+        self.put(caller, &ask, make, |key| Work::Create(key, draft.rules)).await
     }
 
     /// Puts a new key in the place of `id`, which stays valid for the rotation's overlap.
@@ -63,33 +54,56 @@ impl Ledger {
     ) -> Result<Created, Error> {
         caller.require(MANAGE)?;
         let old = self.find(caller, id, &ask)?;
-        self.room_for_secret(caller, &ask)?;
-        let made = &old.made;
+        let model = &old.made;
         let draft = Draft {
-            account: Some(made.account.clone()),
-            owner: Some(made.owner.clone()),
-            name: changes.name.or_else(|| Some(made.name.clone())),
-            description: changes.description.or_else(|| made.description.clone()),
-            kind: made.kind,
-            environment: made.environment,
-            role: changes.role.or_else(|| made.role.clone()),
-            permissions: changes.permissions.unwrap_or_else(|| made.permissions.to_vec().into()),
-            project: changes.project.or_else(|| made.project.clone()),
-            allowed_ips: changes.allowed_ips.unwrap_or_else(|| made.allowed_ips.clone()),
-            expires: changes.expires.or_else(|| made.expires_at.map(Expiry::At)),
-            daily_limit: changes.daily_limit.or(made.daily_limit),
-            metadata: changes.metadata.unwrap_or_else(|| made.metadata.clone()),
+            account: Some(model.account.clone()),
+            owner: Some(model.owner.clone()),
+            name: changes.name.or_else(|| Some(model.name.clone())),
+            description: changes.description.or_else(|| model.description.clone()),
+            kind: model.kind,
+            environment: model.environment,
+            role: changes.role.or_else(|| model.role.clone()),
+            permissions: changes.permissions.unwrap_or_else(|| model.permissions.to_vec().into()),
+            project: changes.project.or_else(|| model.project.clone()),
+            allowed_ips: changes.allowed_ips.unwrap_or_else(|| model.allowed_ips.clone()),
+            expires: changes.expires.or_else(|| model.expires_at.map(Expiry::At)),
+            daily_limit: changes.daily_limit.or(model.daily_limit),
+            metadata: changes.metadata.unwrap_or_else(|| model.metadata.clone()),
             rules: Rules {
-                most_active: changes.most_active.or_else(|| made.dialect.most_active()),
-                unique_prefix: made.dialect.unique_prefix(),
+                most_active: changes.most_active.or_else(|| model.dialect.most_active()),
+                unique_prefix: model.dialect.unique_prefix(),
                 find_with_life_s: None,
             },
         };
-        let of_old = Caller { dialect: made.dialect, ..caller.clone() };
-        let (key, secret) = self.make(&of_old, &made.account, &draft)?;
-        let work = Work::Rotate(Arc::clone(&old), Box::new(key), rotation, draft.rules);
-        let answer = self.submit(circumstances(caller, &ask), work, &ask).await?;
-        self.created(caller, answer, secret, &ask).await
+        let make = || self.make(caller, model.dialect, &model.account, &draft);
+        let work = |key| Work::Rotate(Arc::clone(&old), key, rotation, draft.rules);
+        self.put(caller, &ask, make, work).await
+    }
+
+    /// Has a new key decided as `work`, and makes another one as long as its prefix is taken.
+    pub(crate) async fn put(
+        &self,
+        caller: &Caller,
+        ask: &Ask,
+        make: impl Fn() -> Result<(NewKey, Secret), Error>,
+        work: impl Fn(Box<NewKey>) -> Work,
+    ) -> Result<Created, Error> {
+        // Two prefixes are rarely alike; eight times in a row is not bad luck any more.
+        for _ in 0..8 {
+            let (key, secret) = make()?;
+            let id = key.id;
+            self.keep_secret(caller, ask, id, &secret)?;
+            let work = work(Box::new(key));
+            let answer = self.submit(circumstances(caller, ask), work, ask).await;
+            if !matches!(&answer, Ok(Answer::Done(_, decided)) if decided.index.is_some()) {
+                self.state().secrets.lock().remove(id);
+            }
+            match answer {
+                Err(Error::Refused(Refusal::PrefixTaken)) => {}
+                answer => return self.created(answer?, secret).await,
+            }
+        }
+        Err(Error::Refused(Refusal::PrefixTaken))
     }
 
     /// Changes a key's status.
@@ -166,27 +180,35 @@ impl Ledger {
             .ok_or(Error::Refused(Refusal::UnknownKey))
     }
 
-    fn room_for_secret(&self, caller: &Caller, ask: &Ask) -> Result<(), Error> {
-        if ask.idempotency.is_none()
-            || self.state().secrets.lock().has_room(&holder(caller), self.now())
-        {
-            Ok(())
-        } else {
-            Err(Error::Overloaded)
+    /// Keeps the secret of a key that may be asked for again. Before it is decided: whoever finds
+    /// the outcome finds the secret, even if the one who asked first is gone by then.
+    fn keep_secret(
+        &self,
+        caller: &Caller,
+        ask: &Ask,
+        id: KeyId,
+        secret: &Secret,
+    ) -> Result<(), Error> {
+        if ask.idempotency.is_none() {
+            return Ok(());
         }
+        let now = self.now();
+        let kept = self.state().secrets.lock().keep(now, id, secret, caller.holder());
+        if kept { Ok(()) } else { Err(Error::OutcomesFull) }
     }
 
     /// Makes the key that `draft` wants, and its secret. Only the writer can say whether it may be.
-    fn make(
+    pub(crate) fn make(
         &self,
         caller: &Caller,
+        dialect: Dialect,
         account: &Account,
         draft: &Draft,
     ) -> Result<(NewKey, Secret), Error> {
         let now = self.now();
         let mut random = [0; 10];
         getrandom::fill(&mut random).map_err(Error::fault)?;
-        let format = Format::of(caller.dialect, draft.kind, draft.environment);
+        let format = Format::of(dialect, draft.kind, draft.environment);
         let mut failed = None;
         let secret = Secret::generate(format, |buffer| {
             failed = failed.take().or(getrandom::fill(buffer).err());
@@ -221,28 +243,18 @@ impl Ledger {
             prefix,
             digest: Digest::of(secret.reveal()),
             replaces: None,
-            dialect: caller.dialect,
+            dialect,
             public_value: (draft.kind == Kind::Public).then(|| secret.reveal().into()),
         };
         self.state().pool.lock().share(&mut key);
         Ok((key, secret))
     }
 
-    async fn created(
-        &self,
-        caller: &Caller,
-        answer: Answer,
-        secret: Secret,
-        ask: &Ask,
-    ) -> Result<Created, Error> {
+    async fn created(&self, answer: Answer, secret: Secret) -> Result<Created, Error> {
         let (entry, secret, recorded, replayed) = match answer {
             Answer::Done(start, decided) => {
                 let Decided { index, record, .. } = *decided;
                 let seq = Seq(start.0 + index.unwrap_or(0) as u64);
-                if index.is_some() && ask.idempotency.is_some() {
-                    let mut secrets = self.state().secrets.lock();
-                    secrets.keep(record.at, seq, secret.clone(), holder(caller));
-                }
                 let Event::Created(made) = &record.event else { return Err(Error::Broken) };
                 let account = made.account.clone();
                 let secret = index.is_some().then_some(secret);
@@ -250,7 +262,7 @@ impl Ledger {
             }
             Answer::Replay(outcome) => {
                 let entry = self.entry_at(outcome.first).await?;
-                let secret = self.state().secrets.lock().find(outcome.first, self.now());
+                let secret = self.state().secrets.lock().find(entry.record.link.key, self.now());
                 (entry, secret, true, true)
             }
             Answer::Expired(_) | Answer::CaughtUp => return Err(Error::Broken),
@@ -278,10 +290,6 @@ pub(crate) fn circumstances(caller: &Caller, ask: &Ask) -> Circumstances {
         reason: ask.reason.clone(),
         idempotency: ask.idempotency,
     }
-}
-
-fn holder(caller: &Caller) -> (Option<Account>, keys::Subject) {
-    (caller.identity.scope.account().cloned(), caller.identity.subject.clone())
 }
 
 pub(crate) fn view(key: &Key, standing: Standing, now: Timestamp) -> KeyView {

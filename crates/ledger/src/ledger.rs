@@ -15,6 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::command::circumstances;
 use crate::evidence::Evidence;
 use crate::signing::Signing;
+use crate::outcomes::{OutcomeBounds, Outcomes};
 use crate::state::{ReplayError, State};
 use crate::tree::Wrong;
 use crate::usage::{self, UsageError};
@@ -28,6 +29,8 @@ pub struct Options {
     pub queue: usize,
     /// By how many seconds the time of day may run away before keys stop expiring.
     pub max_clock_step_s: u64,
+    /// How many outcomes of requests with an idempotency key are remembered.
+    pub outcomes: OutcomeBounds,
     /// Where counts of use are kept; `None` keeps them in memory only.
     pub usage: Option<PathBuf>,
     /// What signs the log. `None`: no tree is kept, and nothing is signed or checked; for looking
@@ -44,6 +47,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock::default()),
             queue: 4096,
             max_clock_step_s: 60,
+            outcomes: OutcomeBounds::default(),
             usage: None,
             signing: None,
             accept_rollback: false,
@@ -129,6 +133,7 @@ impl Ledger {
         progress: &mut dyn FnMut(Seq),
     ) -> Result<Ledger, OpenError> {
         let state = Arc::new(State::new(log, options.clock, options.signing));
+        *state.outcomes.lock() = Outcomes::within(options.outcomes);
         replay(&state, options.accept_rollback, progress)?;
         if let Some(path) = &options.usage {
             usage::restore(path, &state.table)?;

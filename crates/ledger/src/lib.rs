@@ -62,6 +62,7 @@ pub use journal::{Access, Journal, Range, Reading};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use noted::{InTable, KeyProof, Proved, RowProof};
 pub use proofs::Inclusion;
+pub use outcomes::OutcomeBounds;
 pub use record::{Actor, Idempotency, Leaf, Link, Record};
 pub use report::Holdings;
 pub use row::Row;

@@ -1,22 +1,69 @@
 //! What requests with an idempotency key came to, for 24 hours. Bounded, for each caller too.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use eventlog::Seq;
 use hashbrown::HashMap;
-use keys::{Secret, Timestamp};
+use keys::{Account, KeyId, Secret, Subject, Timestamp};
 
-use crate::record::Idempotency;
+use crate::record::{Idempotency, Record};
 
 /// How long an outcome is remembered.
 const REMEMBERED_S: u64 = 24 * 3600;
 /// How long the secret of a create can be given again.
 const SECRET_S: u64 = 600;
-/// The most outcomes in memory.
-const MOST: usize = 2_000_000;
 /// The most secrets in memory, and of one caller.
 const MOST_SECRETS: usize = 50_000;
 const MOST_SECRETS_OF_ONE: usize = 10_000;
+
+/// How many outcomes of requests with an idempotency key are remembered: one more is
+/// [`crate::Error::OutcomesFull`]. About 200 bytes each.
+#[derive(Clone, Copy, Debug)]
+pub struct OutcomeBounds {
+    /// Of all callers together.
+    pub all: usize,
+    /// Of one caller: a subject within an account.
+    pub one: usize,
+}
+
+impl Default for OutcomeBounds {
+    fn default() -> OutcomeBounds {
+        OutcomeBounds { all: 2_000_000, one: 200_000 }
+    }
+}
+
+/// Whose requests are counted together: account (`None` is all) and subject.
+pub(crate) type Holder = (Option<Account>, Subject);
+
+/// How many of something each caller holds.
+#[derive(Default)]
+struct Held(HashMap<Arc<Holder>, usize>);
+
+impl Held {
+    fn of(&self, holder: &Holder) -> usize {
+        self.0.get(holder).copied().unwrap_or(0)
+    }
+
+    /// One more. All that one caller holds share the answer.
+    fn add(&mut self, holder: Holder) -> Arc<Holder> {
+        let holder = match self.0.get_key_value(&holder) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::new(holder),
+        };
+        *self.0.entry(Arc::clone(&holder)).or_default() += 1;
+        holder
+    }
+
+    fn remove(&mut self, holder: &Holder) {
+        if let Some(held) = self.0.get_mut(holder) {
+            *held -= 1;
+            if *held == 0 {
+                self.0.remove(holder);
+            }
+        }
+    }
+}
 
 /// The records that a request made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +76,21 @@ pub(crate) struct Outcome {
 /// The outcomes, oldest first out.
 #[derive(Default)]
 pub(crate) struct Outcomes {
+    bounds: OutcomeBounds,
     known: HashMap<[u8; 32], Outcome>,
-    order: VecDeque<(Timestamp, [u8; 32])>,
+    order: VecDeque<(Timestamp, [u8; 32], Arc<Holder>)>,
+    held: Held,
 }
 
 impl Outcomes {
-    /// Brings in a record's idempotency. Records of one request follow each other in the log.
-    pub(crate) fn apply(&mut self, seq: Seq, at: Timestamp, idempotency: Idempotency) {
-        self.forget(at);
-        let Idempotency { key, request } = idempotency;
+    pub(crate) fn within(bounds: OutcomeBounds) -> Outcomes {
+        Outcomes { bounds, ..Outcomes::default() }
+    }
+
+    /// Brings in a record of the log. Records of one request follow each other there.
+    pub(crate) fn apply(&mut self, seq: Seq, record: &Record) {
+        let Some(Idempotency { key, request }) = record.idempotency else { return };
+        self.forget(record.at);
         if let Some(known) = self.known.get_mut(&key)
             && known.first.0 + u64::from(known.count) == seq.0
         {
@@ -45,7 +98,9 @@ impl Outcomes {
             return;
         }
         self.known.insert(key, Outcome { request, first: seq, count: 1 });
-        self.order.push_back((at, key));
+        let actor = &record.actor;
+        let holder = self.held.add((actor.account.clone(), actor.subject.clone()));
+        self.order.push_back((record.at, key, holder));
     }
 
     /// The outcome under `key`, if it is not older than 24 hours at `now`.
@@ -54,65 +109,78 @@ impl Outcomes {
         self.known.get(key).copied()
     }
 
-    /// Whether there is room for more.
-    pub(crate) fn has_room(&self) -> bool {
-        self.known.len() < MOST
+    /// Whether there is room for another one of this caller, while `pending` are on their way.
+    pub(crate) fn has_room(&self, holder: &Holder, pending: usize) -> bool {
+        self.known.len() + pending < self.bounds.all
+            && self.held.of(holder) + pending < self.bounds.one
     }
 
     fn forget(&mut self, now: Timestamp) {
-        while let Some((at, key)) = self.order.front()
+        while let Some((at, key, holder)) = self.order.front()
             && at.plus_secs(REMEMBERED_S) <= now
         {
             self.known.remove(key);
+            self.held.remove(holder);
             self.order.pop_front();
         }
     }
 }
 
-/// Secrets of creates that may be asked for again. Each erases itself when dropped.
+/// Secrets of new keys that may be asked for again. Each erases itself when dropped.
 #[derive(Default)]
 pub(crate) struct Secrets {
-    known: HashMap<Seq, (Secret, Caller)>,
-    order: VecDeque<(Timestamp, Seq)>,
-    of_one: HashMap<Caller, usize>,
+    /// By the key's id, which begins with the time: the oldest is the first.
+    known: BTreeMap<KeyId, Kept>,
+    held: Held,
 }
 
-/// Account and subject.
-type Caller = (Option<keys::Account>, keys::Subject);
+struct Kept {
+    at: Timestamp,
+    secret: Secret,
+    holder: Arc<Holder>,
+}
 
 impl Secrets {
-    /// Whether there is room for another one of this caller.
-    pub(crate) fn has_room(&mut self, caller: &Caller, now: Timestamp) -> bool {
-        self.forget(now);
-        self.known.len() < MOST_SECRETS
-            && self.of_one.get(caller).is_none_or(|held| *held < MOST_SECRETS_OF_ONE)
+    /// Keeps one; `false` if there is no room for another one of this caller.
+    pub(crate) fn keep(
+        &mut self,
+        at: Timestamp,
+        id: KeyId,
+        secret: &Secret,
+        holder: Holder,
+    ) -> bool {
+        self.forget(at);
+        if self.known.len() >= MOST_SECRETS || self.held.of(&holder) >= MOST_SECRETS_OF_ONE {
+            return false;
+        }
+        let holder = self.held.add(holder);
+        self.known.insert(id, Kept { at, secret: secret.clone(), holder });
+        true
     }
 
-    pub(crate) fn keep(&mut self, at: Timestamp, seq: Seq, secret: Secret, caller: Caller) {
-        *self.of_one.entry(caller.clone()).or_default() += 1;
-        self.known.insert(seq, (secret, caller));
-        self.order.push_back((at, seq));
+    /// The secret of a key, if it is not older than ten minutes at `now`.
+    pub(crate) fn find(&mut self, id: KeyId, now: Timestamp) -> Option<Secret> {
+        self.forget(now);
+        self.known.get(&id).map(|kept| kept.secret.clone())
     }
 
-    pub(crate) fn find(&mut self, seq: Seq, now: Timestamp) -> Option<Secret> {
-        self.forget(now);
-        self.known.get(&seq).map(|(secret, _)| secret.clone())
+    /// Forgets that of a key that was not made after all.
+    pub(crate) fn remove(&mut self, id: KeyId) {
+        if let Some(kept) = self.known.remove(&id) {
+            self.held.remove(&kept.holder);
+        }
     }
 
     /// Forgets what is too old. Called by the worker too, so that a quiet ledger forgets.
     pub(crate) fn forget(&mut self, now: Timestamp) {
-        while let Some((at, seq)) = self.order.front()
-            && at.plus_secs(SECRET_S) <= now
+        while let Some((&id, kept)) = self.known.first_key_value()
+            && kept.at.plus_secs(SECRET_S) <= now
         {
-            if let Some((_, caller)) = self.known.remove(seq)
-                && let Some(held) = self.of_one.get_mut(&caller)
-            {
-                *held -= 1;
-                if *held == 0 {
-                    self.of_one.remove(&caller);
-                }
-            }
-            self.order.pop_front();
+            self.remove(id);
         }
     }
 }
+
+#[cfg(test)]
+#[path = "outcomes_tests.rs"]
+mod tests;

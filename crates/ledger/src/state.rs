@@ -117,8 +117,8 @@ impl State {
     pub(crate) fn apply(&self, seq: Seq, leaf: Leaf, record: &Record) {
         let key = self.table.apply(seq, leaf, record);
         self.history.apply(seq, record, key.as_ref().map(|key| &key.made.account));
-        if let Some(idempotency) = record.idempotency {
-            self.outcomes.lock().apply(seq, record.at, idempotency);
+        if record.idempotency.is_some() {
+            self.outcomes.lock().apply(seq, record);
         }
         self.last_at.store(record.at.micros(), Ordering::Relaxed);
         self.size.store(seq.0 + 1, Ordering::Release);

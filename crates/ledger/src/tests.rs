@@ -7,6 +7,7 @@ use eventlog::memory::{Fault, MemoryLog};
 use keys::{Dialect, Question, Refusal, Revocation, Rotation, Status, Verdict};
 
 use crate::testing::{Dice, ManualClock, caller, draft, idempotent, open, owner};
+use crate::writer::Work;
 use crate::{
     Ask, Caller, Change, Changes, Duty, Error, EventFilter, KeyFilter, Ledger, Rules, Seq, Walk,
 };
@@ -188,6 +189,41 @@ async fn fifty_at_once_leave_exactly_ten() {
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
     assert_eq!(ledger.stats().keys, 10);
+}
+
+/// Two secrets with the same shown part are too rare to wait for, so the makings are given.
+#[tokio::test]
+async fn a_key_whose_prefix_is_taken_is_made_anew_also_by_a_rotation() {
+    let (log, clock) = (memory(), ManualClock::new());
+    let ledger = open(&log, &clock);
+    let caller = Caller { dialect: Dialect::Cloudsigma, ..owner() };
+    let account = keys::Account::new("acme").unwrap();
+    let rules = Rules { unique_prefix: true, ..Rules::default() };
+    let draft = crate::Draft { rules, ..draft(None) };
+    let old = ledger.create(&caller, draft.clone(), Ask::default()).await.unwrap().key;
+    let made = |taken: usize| {
+        let (ledger, caller, account) = (ledger.clone(), caller.clone(), account.clone());
+        let (draft, prefix) = (draft.clone(), old.key.prefix);
+        let tries = std::cell::Cell::new(0);
+        move || {
+            let (key, secret) = ledger.make(&caller, caller.dialect, &account, &draft)?;
+            tries.set(tries.get() + 1);
+            let prefix = if tries.get() <= taken { prefix } else { key.prefix };
+            Ok((keys::NewKey { prefix, ..key }, secret))
+        }
+    };
+    let create = |key| Work::Create(key, rules);
+    let second = ledger.put(&caller, &Ask::default(), made(1), create).await.unwrap();
+    assert_ne!(second.key.key.prefix, old.key.prefix);
+    let key = ledger.state().table.get(old.key.id).unwrap();
+    let rotate = |new| Work::Rotate(Arc::clone(&key), new, Rotation::new(0).unwrap(), rules);
+    let third = ledger.put(&caller, &Ask::default(), made(7), rotate).await.unwrap();
+    assert_ne!(third.key.key.prefix, old.key.prefix);
+    assert_eq!(ledger.key(&caller, old.key.id).unwrap().status, Status::Expired);
+    // What never ends is no bad luck.
+    let never = ledger.put(&caller, &Ask::default(), made(usize::MAX), create).await;
+    assert!(matches!(never, Err(Error::Refused(Refusal::PrefixTaken))), "{never:?}");
+    assert_eq!(ledger.stats().keys, 3);
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ fn catch_up(state: &State) -> Result<bool, crate::state::ReplayError> {
 }
 
 fn decide(state: &State, batch: &mut Batch<'_>, job: &Job) -> Result<Answer, Error> {
-    if let Some(outcome) = batch.replay_of(job.said.idempotency)? {
+    if let Some(outcome) = batch.replay_of(&job.said)? {
         return Ok(Answer::Replay(outcome));
     }
     let Job { said, dry_run, wanted_revision, .. } = job;

@@ -243,7 +243,7 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::AccountRequired => Code::AccountRequired,
             ledger::Error::TooLong => Code::TooLong,
             ledger::Error::IdempotencyMismatch => Code::IdempotencyMismatch,
-            ledger::Error::Overloaded => Code::Overloaded,
+            ledger::Error::Overloaded | ledger::Error::OutcomesFull => Code::Overloaded,
             ledger::Error::Broken => Code::LogBroken,
             ledger::Error::Full => Code::DiskFull,
         };
