@@ -185,13 +185,42 @@ fn bytes_that_are_no_request_do_no_harm() {
     for bytes in table {
         let answer = client.raw(bytes);
         let shown = String::from_utf8_lossy(bytes).into_owned();
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{shown:?}: {answer}");
+        // Silence for what does not even begin as a request, or as one of HTTP/2.
+        assert_eq!(answer.is_empty(), bytes.is_empty() || bytes.starts_with(b"PRI"), "{shown:?}");
+        if !answer.is_empty() {
+            is_problem(&answer);
+        }
         assert_eq!(client.send("GET /healthz").status, 200);
     }
     let head =
         format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "a".repeat(100_000));
     let answer = client.raw(head.as_bytes());
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert_eq!(is_problem(&answer), (431, "too_many_headers".to_owned()));
+    // Behind a good request too, and behind one that is refused without a body of its own.
+    for (first, status) in [("GET /healthz", 200), ("HEAD /nothing", 404)] {
+        let two = format!("{first} HTTP/1.1\r\nHost: a\r\n\r\n\0\r\n\r\n");
+        let answers = client.raw(two.as_bytes());
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status}")), "{answers}");
+        let at = answers.rfind("HTTP/1.1 ").unwrap();
+        assert_eq!(is_problem(&answers[at..]), (400, "invalid_request".to_owned()));
+    }
+}
+
+/// A whole answer as it came is a problem; its status and its code.
+fn is_problem(answer: &str) -> (u16, String) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+    let field = |name: &str| {
+        let lines = head.lines().filter_map(|line| line.split_once(": "));
+        let mut found = lines.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.to_owned())
+    };
+    assert_eq!(field("content-type").as_deref(), Some("application/problem+json"), "{answer}");
+    assert_eq!(field("content-length"), Some(body.len().to_string()), "{answer}");
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+    let status = head[9..12].parse().unwrap();
+    assert_eq!(problem["status"], status, "{answer}");
+    assert_eq!(problem["request_id"].as_str(), field("x-request-id").as_deref(), "{answer}");
+    (status, problem["code"].as_str().unwrap().to_owned())
 }
 
 #[test]

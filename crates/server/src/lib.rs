@@ -37,6 +37,7 @@ mod routes;
 mod serve;
 mod site;
 mod stream;
+mod unreadable;
 mod verify;
 mod wire;
 

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::site::Site;
+use crate::unreadable::Socket;
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,7 @@ pub async fn serve(
         let Some((stream, slot)) = accepted else { continue };
         let peer = stream.peer_addr().map(|address| address.ip().to_canonical()).ok();
         let _ = stream.set_nodelay(true);
+        let stream = Socket::new(stream, site.clone());
         let site = site.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let site = site.clone();

@@ -9,12 +9,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use keys::Dialect;
 use tower::Service;
@@ -121,6 +121,24 @@ impl Site {
             "request"
         );
         response
+    }
+
+    /// The request id and the problem for what could not be read as a request.
+    #[cold]
+    pub(crate) fn unreadable(&self, status: StatusCode) -> Option<(String, String)> {
+        let error = match status {
+            StatusCode::BAD_REQUEST => {
+                ApiError::new(Code::InvalidRequest, "request: must be HTTP/1.1")
+            }
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ApiError::new(Code::TooManyHeaders, "the head of the request is too long")
+            }
+            _ => return None,
+        };
+        let request_id = self.0.ids.make().to_str().ok()?.to_owned();
+        let problem = serde_json::to_string(&Problem::new(&error, &request_id)).ok()?;
+        self.0.unknown.record(&Method::TRACE, status, Duration::ZERO);
+        Some((request_id, problem))
     }
 }
 

@@ -1,0 +1,136 @@
+//! The answer to what is no request at all.
+//!
+//! hyper answers bytes that it cannot read, and heads that are too long, by itself: a status and an
+//! empty body, written past every service. This stands between hyper and the socket and puts a
+//! problem into such an answer. It knows one by its first bytes, by its empty body, and because
+//! every answer of the service has a request id.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::site::Site;
+
+/// How each answer with a 4xx status begins.
+const REFUSED: &[u8] = b"HTTP/1.1 4";
+const EMPTY: &str = "\r\ncontent-length: 0\r\n";
+const END: &str = "\r\n\r\n";
+/// hyper's own answers are far shorter.
+const LONGEST: usize = 256;
+
+/// A socket on which nothing goes wrong without a problem.
+pub(crate) struct Socket<S> {
+    inner: S,
+    site: Site,
+    /// What is written instead of hyper's answer.
+    instead: Option<Instead>,
+}
+
+struct Instead {
+    text: Vec<u8>,
+    written: usize,
+    /// The length of hyper's answer.
+    of: usize,
+}
+
+impl<S> Socket<S> {
+    pub(crate) fn new(inner: S, site: Site) -> Socket<S> {
+        Socket { inner, site, instead: None }
+    }
+}
+
+/// The answer to write instead of `head`, if that is hyper's own.
+#[cold]
+fn instead(head: &[u8], site: &Site) -> Option<Vec<u8>> {
+    let head = std::str::from_utf8(head).ok().filter(|head| head.len() < LONGEST)?;
+    let fields = head.strip_suffix(END)?;
+    if fields.contains(END) || !head.contains(EMPTY) || head.contains("\r\nx-request-id: ") {
+        return None;
+    }
+    let status = head.get(9..12)?.parse::<StatusCode>().ok()?;
+    let (request_id, problem) = site.unreadable(status)?;
+    let length = problem.len();
+    let described = format!(
+        "\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+         x-request-id: {request_id}\r\ncontent-length: {length}\r\n"
+    );
+    Some((head.replacen(EMPTY, &described, 1) + &problem).into_bytes())
+}
+
+impl<S: AsyncWrite + Unpin> Socket<S> {
+    /// Writes the rest of what is written instead, and then says that hyper's answer is.
+    fn poll_instead(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
+        let Instead { text, written, of } = self.instead.as_mut()?;
+        while let Some(rest) = text.get(*written..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.inner).poll_write(context, rest) {
+                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Ok(0))),
+                Poll::Ready(Ok(more)) => *written += more,
+                unwritten @ (Poll::Ready(Err(_)) | Poll::Pending) => return Some(unwritten),
+            }
+        }
+        let of = *of;
+        self.instead = None;
+        Some(Poll::Ready(Ok(of)))
+    }
+
+    /// Whether `head` is hyper's own answer, and another one is to be written.
+    fn is_instead(&mut self, head: &[u8]) -> bool {
+        if self.instead.is_none() && head.starts_with(REFUSED) {
+            let of = head.len();
+            let text = instead(head, &self.site);
+            self.instead = text.map(|text| Instead { text, written: 0, of });
+        }
+        self.instead.is_some()
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_instead(bytes)
+            && let Some(written) = self.poll_instead(context)
+        {
+            return written;
+        }
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let [head] = parts {
+            return self.poll_write(context, head);
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
