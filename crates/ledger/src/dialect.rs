@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use keys::{Account, Dialect, Digest, KeyId, Refusal, Status};
+use keys::{Account, Dialect, Digest, KeyId, Refusal, Status, Subject};
 
-use crate::api::{Ask, Error, KeyView};
-use crate::caller::Caller;
+use crate::api::{Ask, Error, KeyView, Page};
+use crate::caller::{Caller, READ};
 use crate::command::view;
 use crate::ledger::Ledger;
 
@@ -53,6 +53,30 @@ impl Ledger {
         Some(self.state().table.by_prefix(prefix, seen)?.made.id)
     }
 
+    /// A page of the keys that `dialect` made in `account` and that are not revoked, of one owner
+    /// or of all, in the order they were made, behind the one with the number `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`].
+    pub fn keys_of_dialect(
+        &self,
+        caller: &Caller,
+        (dialect, account): (Dialect, &Account),
+        owner: Option<&Subject>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<KeyView, u64>, Error> {
+        caller.require(READ)?;
+        let keys = self.state().table.account(account.as_str());
+        let keys = keys.filter(|_| caller.sees(account));
+        let found = keys.map(|keys| keys.spoken(dialect, owner, after, limit)).unwrap_or_default();
+        let next = found.last().filter(|_| found.len() == limit).map(|last| last.made.number);
+        let now = self.now();
+        let items = found.iter().map(|key| view(key, key.state().standing, now)).collect();
+        Ok(Page { items, next })
+    }
+
     /// One key that `dialect` made, for a caller that may change keys though it may not list them.
     ///
     /// # Errors
@@ -70,5 +94,66 @@ impl Ledger {
             return Err(Error::Refused(Refusal::UnknownKey));
         }
         Ok(view(&key, key.state().standing, self.now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eventlog::Log;
+    use eventlog::memory::MemoryLog;
+    use keys::{Revocation, Subject};
+
+    use crate::testing::{ManualClock, caller, draft, open, owner};
+    use crate::{Change, Duty, KeyFilter};
+
+    use super::*;
+
+    /// What a dialect lists is what a look at every key of the account would find, page by page,
+    /// live and replayed.
+    #[tokio::test]
+    async fn a_dialect_lists_its_keys_that_are_not_revoked() {
+        let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
+        let ledger = open(&log, &clock);
+        let dialects = [Dialect::Native, Dialect::Callcov, Dialect::Capgo];
+        for n in 0..120_usize {
+            let by = Caller { dialect: dialects[n % 3], ..owner() };
+            let owner = Some(Subject::new(["ann", "bob"][n % 2]).unwrap());
+            let wanted = crate::Draft { owner, ..draft(None) };
+            let made = ledger.create(&by, wanted, Ask::default()).await.unwrap().key.key.id;
+            let change = match n % 5 {
+                0 => Change::Revoke(Revocation::default()),
+                1 => Change::Expire,
+                2 => Change::Disable,
+                _ => continue,
+            };
+            ledger.change(&by, made, change, Ask::default()).await.unwrap();
+        }
+        let all = ledger.keys(&owner(), &KeyFilter::default(), 0, 500).unwrap().items;
+        let account = Account::new("acme").unwrap();
+        for ledger in [ledger, open(&log, &clock)] {
+            for dialect in [Dialect::Callcov, Dialect::Capgo, Dialect::Composable] {
+                for owned in [None, Some(Subject::new("bob").unwrap())] {
+                    let expected = all.iter().filter(|view| {
+                        view.key.dialect == dialect
+                            && view.status != Status::Revoked
+                            && owned.as_ref().is_none_or(|owner| *owner == view.key.owner)
+                    });
+                    let expected: Vec<KeyId> = expected.map(|view| view.key.id).collect();
+                    let mut listed = Vec::new();
+                    let mut next = Some(0);
+                    while let Some(after) = next {
+                        let of = (dialect, &account);
+                        let page = ledger.keys_of_dialect(&owner(), of, owned.as_ref(), after, 3);
+                        let page = page.unwrap();
+                        listed.extend(page.items.iter().map(|view| view.key.id));
+                        next = page.next;
+                    }
+                    assert_eq!(listed, expected, "{dialect} {owned:?}");
+                    let stranger = caller(Some("umbrella"), Duty::Owner);
+                    let none = ledger.keys_of_dialect(&stranger, (dialect, &account), None, 0, 9);
+                    assert!(none.unwrap().items.is_empty());
+                }
+            }
+        }
     }
 }

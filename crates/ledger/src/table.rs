@@ -185,7 +185,7 @@ impl KeyTable {
             queue.extend(due(&after));
         }
         if !after.status.is_alive() {
-            self.accounts.ended(&key);
+            self.accounts.changed(&key, after.status);
         }
         Some(key)
     }

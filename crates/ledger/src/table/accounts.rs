@@ -1,25 +1,38 @@
 //! The keys of each account, in the order they were made.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use keys::{Account, Dialect, Kind, Subject};
-use parking_lot::{Mutex, RwLock};
+use keys::{Account, Dialect, Kind, NewKey, Status, Subject};
+use parking_lot::RwLock;
 
 use super::Key;
 
 #[derive(Default)]
 pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
 
-/// Whose keys a cap counts, within one account.
-type Holder = (Dialect, Subject);
-
 /// One account's keys.
 #[derive(Default)]
 pub(crate) struct AccountKeys {
     keys: RwLock<Vec<Arc<Key>>>,
-    /// Alive keys of dialects that cap them or find them again. Native keys need neither.
-    alive: Mutex<HashMap<Holder, Vec<Arc<Key>>>>,
+    spoken: RwLock<Spoken>,
+}
+
+/// Keys by their number, and so in the order they were made.
+type Numbered = BTreeMap<u64, Arc<Key>>;
+
+/// Keys that dialects made: their caps count some of them, their lists show some. Native keys need
+/// neither, and are not here.
+#[derive(Default)]
+struct Spoken {
+    /// All that are not revoked.
+    all: HashMap<Dialect, Numbered>,
+    /// The same, of each owner.
+    owned: HashMap<(Dialect, Subject), Numbered>,
+    /// The alive ones, of each owner.
+    alive: HashMap<(Dialect, Subject), Numbered>,
 }
 
 impl Accounts {
@@ -33,24 +46,49 @@ impl Accounts {
         });
         account.keys.write().push(Arc::clone(key));
         if key.made.dialect != Dialect::Native {
-            let holder = (key.made.dialect, key.made.owner.clone());
-            account.alive.lock().entry(holder).or_default().push(Arc::clone(key));
+            account.spoken.write().insert(key);
         }
     }
 
-    pub(super) fn ended(&self, key: &Key) {
+    /// Takes the key out of what it does not belong to with that status.
+    pub(super) fn changed(&self, key: &Key, status: Status) {
         if key.made.dialect == Dialect::Native {
             return;
         }
         if let Some(account) = self.get(key.made.account.as_str()) {
-            let mut alive = account.alive.lock();
-            let holder = (key.made.dialect, key.made.owner.clone());
-            if let Some(keys) = alive.get_mut(&holder) {
-                keys.retain(|other| other.made.id != key.made.id);
-                if keys.is_empty() {
-                    alive.remove(&holder);
-                }
-            }
+            account.spoken.write().changed(&key.made, status);
+        }
+    }
+}
+
+impl Spoken {
+    fn insert(&mut self, key: &Arc<Key>) {
+        let (dialect, number) = (key.made.dialect, key.made.number);
+        let holder = (dialect, key.made.owner.clone());
+        self.all.entry(dialect).or_default().insert(number, Arc::clone(key));
+        self.owned.entry(holder.clone()).or_default().insert(number, Arc::clone(key));
+        self.alive.entry(holder).or_default().insert(number, Arc::clone(key));
+    }
+
+    fn changed(&mut self, key: &NewKey, status: Status) {
+        if status.is_alive() {
+            return;
+        }
+        let holder = (key.dialect, key.owner.clone());
+        remove(&mut self.alive, &holder, key.number);
+        if status == Status::Revoked {
+            remove(&mut self.owned, &holder, key.number);
+            remove(&mut self.all, &key.dialect, key.number);
+        }
+    }
+}
+
+/// Takes out one key, and the whole entry with the last one.
+fn remove<K: Eq + std::hash::Hash>(from: &mut HashMap<K, Numbered>, of: &K, number: u64) {
+    if let Some(keys) = from.get_mut(of) {
+        keys.remove(&number);
+        if keys.is_empty() {
+            from.remove(of);
         }
     }
 }
@@ -72,17 +110,38 @@ impl AccountKeys {
     }
 
     pub(super) fn alive(&self, owner: &Subject, dialect: Dialect) -> Vec<Arc<Key>> {
-        self.alive.lock().get(&(dialect, owner.clone())).cloned().unwrap_or_default()
+        let spoken = self.spoken.read();
+        let alive = spoken.alive.get(&(dialect, owner.clone()));
+        alive.map(|keys| keys.values().cloned().collect()).unwrap_or_default()
     }
 
     /// Alive public keys of `dialect`, whoever owns them.
     pub(crate) fn public(&self, dialect: Dialect) -> Vec<Arc<Key>> {
-        let alive = self.alive.lock();
-        let of_dialect = alive.iter().filter(|((made_by, _), _)| *made_by == dialect);
+        let spoken = self.spoken.read();
+        let of_dialect = spoken.alive.iter().filter(|((made_by, _), _)| *made_by == dialect);
         of_dialect
-            .flat_map(|(_, keys)| keys)
+            .flat_map(|(_, keys)| keys.values())
             .filter(|key| key.made.kind == Kind::Public)
             .cloned()
             .collect()
+    }
+
+    /// Up to `limit` keys of `dialect` that are not revoked, of one owner or of all, in the order
+    /// they were made, behind the one with the number `after`.
+    pub(crate) fn spoken(
+        &self,
+        dialect: Dialect,
+        owner: Option<&Subject>,
+        after: u64,
+        limit: usize,
+    ) -> Vec<Arc<Key>> {
+        let spoken = self.spoken.read();
+        let keys = match owner {
+            Some(owner) => spoken.owned.get(&(dialect, owner.clone())),
+            None => spoken.all.get(&dialect),
+        };
+        let behind = (Bound::Excluded(after), Bound::Unbounded);
+        let keys = keys.map(|keys| keys.range(behind).map(|(_, key)| key));
+        keys.into_iter().flatten().take(limit).cloned().collect()
     }
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Description, Dialect, KeyName, Secret, Status, Timestamp};
-use ledger::{Ask, Change, Draft, KeyFilter, KeyView, Rules};
+use ledger::{Ask, Change, Draft, KeyView, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -196,10 +196,8 @@ struct List {
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let who = Who::by_token(&parts, &app, DIALECT)?;
-    let account = Some(who.account()?);
+    let listing = who.own_keys(DIALECT)?;
     let Which { include_expired } = query(parts.uri.query())?;
-    let owner = Some(who.caller.identity.subject.clone());
-    let filter = KeyFilter { account, owner, dialect: Some(DIALECT), ..KeyFilter::default() };
     let wanted = move |status| match status {
         Status::Enabled => true,
         Status::Disabled | Status::Expired => include_expired,
@@ -207,7 +205,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     };
     let show = move |view: &KeyView, _| wanted(view.status).then(|| Listed::new(view));
     let tail = |total| format!("],\"total\":{total}}}");
-    list::stream(&app, who.caller, filter, ("{\"api_keys\":[", tail), show)
+    list::stream(&app, listing, ("{\"api_keys\":[", tail), show)
 }
 
 /// What ending a key answers.

@@ -8,6 +8,7 @@ use axum::http::{HeaderName, header};
 use keys::{Account, Dialect, Timestamp};
 use ledger::{Caller, Duties, Duty, Identity, KeyView, Scope, Via};
 
+use super::list::Listing;
 use crate::auth::{self, Authenticated, Plan};
 use crate::extract::header_text;
 use crate::{ApiError, App, Code, forwarded, site};
@@ -66,6 +67,12 @@ impl Who {
         } else {
             Err(ledger::Error::Forbidden.into())
         }
+    }
+
+    /// A list of the keys that `dialect` made for it.
+    pub(super) fn own_keys(&self, dialect: Dialect) -> Result<Listing, ApiError> {
+        let owner = Some(self.caller.identity.subject.clone());
+        Ok(Listing { caller: self.caller.clone(), dialect, account: self.account()?, owner })
     }
 
     /// The one account it may see. A token of all accounts has none.

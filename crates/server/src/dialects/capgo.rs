@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Account, Dialect, KeyId, KeyName, Refusal, Revocation, Role, Secret};
-use ledger::{Ask, Change, Draft, KeyFilter, KeyView};
+use ledger::{Ask, Change, Draft, KeyView};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -187,14 +187,14 @@ struct List {
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let who = who(&parts, &app)?;
-    let account = Some(Which::account(&parts, &who)?);
-    let filter = KeyFilter { account, dialect: Some(DIALECT), ..KeyFilter::default() };
+    let account = Which::account(&parts, &who)?;
+    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account, owner: None };
     let show = |view: &KeyView, _| {
         let masked = Some(format!("{}...", view.key.prefix.as_str()));
         let updated_at = Some(view.standing.updated_at.to_seconds_text());
         view.status.is_alive().then(|| ApiKey::new(view, masked, updated_at))
     };
-    list::stream(&app, who.caller, filter, ("{\"data\":[", |_| "]}".to_owned()), show)
+    list::stream(&app, listing, ("{\"data\":[", |_| "]}".to_owned()), show)
 }
 
 /// What revoking a key answers.

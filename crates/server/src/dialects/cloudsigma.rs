@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Dialect, Revocation, Secret, Status, Timestamp};
-use ledger::{Ask, Change, Draft, KeyFilter, KeyView, Rules};
+use ledger::{Ask, Change, Draft, KeyView, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -161,9 +161,7 @@ struct List {
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let who = who(&parts, &app)?;
-    let owner = Some(who.caller.identity.subject.clone());
-    let account = Some(who.account()?);
-    let filter = KeyFilter { account, owner, dialect: Some(DIALECT), ..KeyFilter::default() };
+    let listing = who.own_keys(DIALECT)?;
     let show = |view: &KeyView, _| {
         view.status.is_alive().then(|| Listed {
             prefix: view.key.prefix.as_str().to_owned(),
@@ -173,7 +171,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
         })
     };
     let head = "{\"success\":true,\"data\":{\"keys\":[";
-    list::stream(&app, who.caller, filter, (head, |_| "]}}".to_owned()), show)
+    list::stream(&app, listing, (head, |_| "]}}".to_owned()), show)
 }
 
 /// What revoking a key answers.

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
 use keys::{Dialect, KeyId, KeyName, Kind, Project, Refusal, Revocation, Role, Secret, Status};
-use ledger::{Ask, Change, Draft, Error, Expiry, KeyFilter, KeyView, Rules};
+use ledger::{Ask, Change, Draft, Error, Expiry, KeyView, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -109,20 +109,16 @@ fn place(role: &str) -> Option<usize> {
     ROLES.iter().position(|known| *known == role)
 }
 
-fn filter(who: &Who) -> Result<KeyFilter, ApiError> {
-    let account = Some(who.account()?);
-    Ok(KeyFilter { account, dialect: Some(DIALECT), ..KeyFilter::default() })
-}
-
 /// Lists the account's keys.
 #[utoipa::path(get, path = "/api/v1/apikeys",
     responses((status = 200, body = Vec<ApiKey>), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let who = who(&parts, &app, DEVELOPER)?;
-    let filter = filter(&who)?;
+    let account = who.account()?;
+    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account, owner: None };
     let show = |view: &KeyView, now| is_shown(view, now).then(|| ApiKey::new(view, None));
-    list::stream(&app, who.caller, filter, ("[", |_| "]".to_owned()), show)
+    list::stream(&app, listing, ("[", |_| "]".to_owned()), show)
 }
 
 #[derive(Deserialize, ToSchema)]

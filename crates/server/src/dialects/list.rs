@@ -5,8 +5,8 @@ use std::io;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use keys::Timestamp;
-use ledger::{Caller, KeyFilter, KeyView};
+use keys::{Account, Dialect, Subject, Timestamp};
+use ledger::{Caller, KeyView, Ledger, Page};
 use serde::Serialize;
 
 use crate::{ApiError, App, wire};
@@ -14,17 +14,32 @@ use crate::{ApiError, App, wire};
 /// Keys read at a time.
 const PAGE: usize = 500;
 
+/// Whose keys are listed; never revoked ones.
+pub(super) struct Listing {
+    pub(super) caller: Caller,
+    pub(super) dialect: Dialect,
+    pub(super) account: Account,
+    /// `None`: everybody's.
+    pub(super) owner: Option<Subject>,
+}
+
+impl Listing {
+    fn page(&self, ledger: &Ledger, after: u64) -> Result<Page<KeyView, u64>, ledger::Error> {
+        let of = (self.dialect, &self.account);
+        ledger.keys_of_dialect(&self.caller, of, self.owner.as_ref(), after, PAGE)
+    }
+}
+
 /// Answers `head`, the keys that `show` shows, and `tail` of their number.
 pub(super) fn stream<T: Serialize>(
     app: &App,
-    caller: Caller,
-    filter: KeyFilter,
+    listing: Listing,
     (head, tail): (&'static str, fn(u64) -> String),
     show: impl Fn(&KeyView, Timestamp) -> Option<T> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let ledger = app.ledger().clone();
     let now = ledger.now();
-    let first = ledger.keys(&caller, &filter, 0, PAGE)?;
+    let first = listing.page(&ledger, 0)?;
     let all = first.next.is_none();
     let mut page = Some(first);
     let mut text = head.as_bytes().to_vec();
@@ -39,7 +54,7 @@ pub(super) fn stream<T: Serialize>(
             // Into memory: this cannot fail.
             let _ = serde_json::to_writer(&mut text, &shown);
         }
-        match current.next.map(|after| ledger.keys(&caller, &filter, after, PAGE)) {
+        match current.next.map(|after| listing.page(&ledger, after)) {
             None => text.extend_from_slice(tail(count).as_bytes()),
             Some(Ok(next)) => page = Some(next),
             Some(Err(_)) => return Some(Err(io::Error::other("cut off"))),
