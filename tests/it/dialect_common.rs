@@ -1,6 +1,7 @@
 //! What holds for all dialects: the root mount, whose keys they see, and keys as callers.
 
 use expect_test::expect;
+use serde_json::Value;
 
 use super::support::{Client, Service, shown};
 
@@ -123,4 +124,71 @@ fn a_public_key_ends_and_another_takes_its_place() {
     let listed = listed.as_array().unwrap();
     let enabled: Vec<_> = listed.iter().map(|key| key["enabled"].as_bool().unwrap()).collect();
     assert_eq!(enabled, [false, true]);
+}
+
+/// Every dialect describes itself, and nothing in it points nowhere.
+#[test]
+fn each_dialect_has_a_document() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let service = Service::start();
+    let nobody = service.client_with(None);
+    let native = nobody.send("GET /openapi.json").json();
+    let mut described = vec![native["info"]["description"].clone()];
+    let mut said = String::new();
+    for (name, _) in ROUTES {
+        let document = nobody.send(&format!("GET /dialects/{name}/openapi.json")).json();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        assert_eq!(document["info"]["title"], name);
+        assert_eq!(document["servers"][0]["url"], format!("/dialects/{name}"));
+        let description = document["info"]["description"].clone();
+        assert!(!described.contains(&description), "{description} is another one's");
+        described.push(description);
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        for reference in found {
+            assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let answers = operation["responses"].as_object().unwrap();
+                assert!(answers.values().all(|answer| answer["description"] != ""));
+                let statuses: Vec<_> = answers.keys().map(String::as_str).collect();
+                said += &format!("{name} {method} {path}: {}\n", statuses.join(" "));
+            }
+        }
+        said += &format!("{name} {}\n", document["security"]);
+    }
+    expect![[r#"
+        covosign post /api/v1/api-keys: 201 4XX
+        covosign [{"bearer":[]},{"key":[]}]
+        callcov get /api/v1/api-keys/: 200 4XX
+        callcov post /api/v1/api-keys/: 201 4XX
+        callcov delete /api/v1/api-keys/{id}: 200 4XX
+        callcov [{"token":[]}]
+        cloudsigma get /v1/api-keys: 200 4XX
+        cloudsigma post /v1/api-keys: 201 4XX
+        cloudsigma delete /v1/api-keys/{prefix}: 200 4XX
+        cloudsigma [{"token":[]}]
+        capgo get /apikey/: 200 4XX
+        capgo post /apikey/: 200 4XX
+        capgo delete /apikey/{key}/: 200 4XX
+        capgo [{"key":[]}]
+        composable get /api/v1/apikeys: 200 4XX
+        composable post /api/v1/apikeys: 201 4XX
+        composable get /api/v1/apikeys/pk: 200 4XX
+        composable delete /api/v1/apikeys/{id}: 200 4XX
+        composable get /api/v1/apikeys/{id}: 200 4XX
+        composable put /api/v1/apikeys/{id}: 200 4XX
+        composable [{"bearer":[]}]
+    "#]]
+    .assert_eq(&said);
 }

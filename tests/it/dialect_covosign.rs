@@ -125,4 +125,10 @@ fn an_idempotency_key_makes_one_key() {
         409 {"code":409,"statusText":"Conflict","message":"the idempotency key was used with another request","data":null}
     "#]].assert_eq(&shown(&other));
     assert_eq!(owner.all("/v1/events").len(), 1);
+
+    // Conventions: whoever asks too late, or another process, is told of the key but not its text.
+    let service = service.restart();
+    let late = service.client("owner").send_with(&create("a", "SANDBOX"), &once);
+    assert_eq!((late.status, &late.json()["data"]["apiKey"]), (201, &serde_json::Value::Null));
+    assert_eq!(late.json()["data"]["id"], first.json()["data"]["id"]);
 }

@@ -11,6 +11,7 @@ mod capgo;
 mod cloudsigma;
 mod composable;
 mod covosign;
+mod document;
 mod list;
 
 use axum::body::Body;
@@ -22,7 +23,6 @@ use axum::routing::{MethodRouter, get};
 use keys::{Dialect, Environment, Kind, Permission, Status, Timestamp};
 use ledger::{Draft, KeyView, Rules};
 use serde::Serialize;
-use utoipa::openapi::{OpenApi as Document, Server};
 
 use crate::routes::Routes;
 use crate::{ApiError, App, Code, wire};
@@ -50,7 +50,7 @@ use paths;
 /// Adds every dialect's routes under its mount, and those of `root` at the root too.
 pub(crate) fn mount(mut routes: Routes, root: Option<Dialect>) -> Routes {
     for &dialect in Dialect::ALL {
-        let (document, served) = match dialect {
+        let (page_at, served) = match dialect {
             Dialect::Native => continue,
             Dialect::Covosign => ("/dialects/covosign/openapi.json", covosign::routes()),
             Dialect::Callcov => ("/dialects/callcov/openapi.json", callcov::routes()),
@@ -66,8 +66,8 @@ pub(crate) fn mount(mut routes: Routes, root: Option<Dialect>) -> Routes {
                 routes = routes.add_spoken(dialect, path_slash, methods);
             }
         }
-        let page = move || async move { wire::json(StatusCode::OK, &openapi(dialect)) };
-        routes = routes.add_spoken(dialect, document, get(page));
+        let page = move || async move { wire::json(StatusCode::OK, &document::of(dialect)) };
+        routes = routes.add_spoken(dialect, page_at, get(page));
     }
     routes
 }
@@ -96,21 +96,6 @@ pub(crate) fn write_error(response: &mut Response, dialect: Dialect, error: &Api
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     true
-}
-
-/// A dialect's OpenAPI document, of the routes as they are under its mount.
-fn openapi(dialect: Dialect) -> Document {
-    let mut document = match dialect {
-        Dialect::Native => Document::default(),
-        Dialect::Covosign => covosign::document(),
-        Dialect::Callcov => callcov::document(),
-        Dialect::Cloudsigma => cloudsigma::document(),
-        Dialect::Capgo => capgo::document(),
-        Dialect::Composable => composable::document(),
-    };
-    dialect.as_str().clone_into(&mut document.info.title);
-    document.servers = Some(vec![Server::new(format!("/dialects/{dialect}"))]);
-    document
 }
 
 /// What went wrong, as far as dialects tell things apart.

@@ -22,7 +22,7 @@ const KEY: Paths = paths!("callcov", "/api/v1/api-keys/{id}");
 const NAME: usize = 200;
 
 #[derive(OpenApi)]
-#[openapi(paths(create, list, expire))]
+#[openapi(paths(create, list, expire), components(schemas(Failure)))]
 struct Api;
 
 pub(super) fn document() -> utoipa::openapi::OpenApi {
@@ -57,19 +57,19 @@ pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
 }
 
 /// An error.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Failure<'a> {
     detail: Detail<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Detail<'a> {
     Text(&'a str),
     Fields([WrongField<'a>; 1]),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct WrongField<'a> {
     r#type: &'static str,
     loc: Vec<&'a str>,
@@ -109,7 +109,7 @@ struct NewKey<'a> {
 
 /// Makes a key.
 #[utoipa::path(post, path = "/api/v1/api-keys/", request_body = Create,
-    responses((status = 201, body = NewKey)))]
+    responses((status = 201, body = NewKey), (status = "4XX", body = Failure)))]
 async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = Who::by_token(&parts, &app, DIALECT)?;
@@ -192,7 +192,7 @@ struct List {
 /// Lists the caller's keys.
 #[utoipa::path(get, path = "/api/v1/api-keys/",
     params(("include_expired" = Option<bool>, Query, description = "Ended keys too")),
-    responses((status = 200, body = List)))]
+    responses((status = 200, body = List), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let who = Who::by_token(&parts, &app, DIALECT)?;
@@ -218,7 +218,7 @@ struct Ended {
 /// Ends a key at once.
 #[utoipa::path(delete, path = "/api/v1/api-keys/{id}",
     params(("id" = String, Path, description = "The key's id")),
-    responses((status = 200, body = Ended)))]
+    responses((status = 200, body = Ended), (status = "4XX", body = Failure)))]
 async fn expire(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
     let who = Who::by_token(&parts, &app, DIALECT)?;

@@ -104,7 +104,7 @@ struct Create {
 #[serde(rename_all = "camelCase")]
 struct Created<'a> {
     id: String,
-    /// The whole key, shown once.
+    /// The whole key, shown once; null for a repeated request that comes too late for it.
     api_key: Option<&'a str>,
     key_prefix: &'a str,
     name: &'a str,
