@@ -23,6 +23,7 @@ mod dialect_cloudsigma;
 mod dialect_common;
 mod dialect_composable;
 mod dialect_covosign;
+mod dialect_faults;
 mod documents;
 mod errors;
 mod evidence;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::{Authenticated, EXPIRE, MANAGE, caller};
-use crate::extract::{Path, field, idempotency_key, if_match, json, query, read_body};
+use crate::extract::{Path, field, idempotency_key, if_match, json, query, read_json};
 use crate::wire::{Create, Expirations, Reasoned, Rotate};
 use crate::{ApiError, App};
 
@@ -112,7 +112,7 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
         let who = Authenticated::of(&parts, app)?;
         who.require(B::DUTIES)?;
         let caller = caller(&parts, app, &who.token.identity);
-        let bytes = read_body(body).await?;
+        let bytes = read_json(&parts.headers, body).await?;
         let target = P::of(&mut parts, app).await?;
         let Parameters { dry_run, receipt } = query(parts.uri.query())?;
         let if_revision = if_match(&parts.headers)?;

@@ -29,7 +29,7 @@ where
 }
 
 /// Reads a whole body of at most [`MAX_BODY`] bytes.
-pub(crate) async fn read_body(body: HttpBody) -> Result<Bytes, ApiError> {
+async fn read_body(body: HttpBody) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(Code::PayloadTooLarge, "the body may have 65536 bytes");
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(too_large());
@@ -46,6 +46,24 @@ pub(crate) async fn read_body(body: HttpBody) -> Result<Bytes, ApiError> {
             })
         }
     }
+}
+
+/// Reads a whole body that is JSON, as far as its type says.
+pub(crate) async fn read_json(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, ApiError> {
+    let bytes = read_body(body).await?;
+    match headers.get(header::CONTENT_TYPE) {
+        Some(declared) if !bytes.is_empty() && !is_json(declared.as_bytes()) => {
+            Err(ApiError::field("content-type", "must be application/json"))
+        }
+        Some(_) | None => Ok(bytes),
+    }
+}
+
+/// Whether a media type is JSON, or of a kind that is written in it (RFC 6839 §3.1).
+fn is_json(declared: &[u8]) -> bool {
+    let essence = declared.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/json")
+        || essence.last_chunk().is_some_and(|end: &[u8; 5]| end.eq_ignore_ascii_case(b"+json"))
 }
 
 /// Reads JSON. Unknown and repeated fields are refused by `T`.

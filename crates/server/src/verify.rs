@@ -10,7 +10,7 @@ use ledger::{Caller, Identity, Origin};
 
 use crate::as_of::{LookBack, Placed, look_back};
 use crate::auth::{AUDIT, Authenticated, VERIFY};
-use crate::extract::{json, parse, query, read_body};
+use crate::extract::{json, parse, query, read_json};
 use crate::wire::{self, Verify};
 use crate::{ApiError, App};
 
@@ -36,7 +36,7 @@ pub(crate) async fn verify(State(app): State<App>, request: Request) -> Result<R
     if who.require(VERIFY).is_err() {
         who.require(AUDIT)?;
     }
-    let bytes = read_body(body).await?;
+    let bytes = read_json(&parts.headers, body).await?;
     let LookBack { as_of } = query(parts.uri.query())?;
     let asked: Verify<'_> = json(&bytes)?;
     let caller = unrecorded(&who.token.identity);

@@ -50,6 +50,11 @@ impl Client {
         self.try_send(line, headers).unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
+    /// The same, with a body that says it is of another type.
+    pub(crate) fn send_typed(&self, line: &str, content_type: &str) -> Answer {
+        self.send_with(line, &[("content-type", content_type)])
+    }
+
     /// The same; the service may be gone.
     pub(crate) fn try_send(
         &self,
@@ -118,7 +123,10 @@ impl Client {
         }
         match body {
             Some(body) => {
-                let request = request.header("content-type", "application/json");
+                let typed = headers.iter().any(|(name, _)| *name == "content-type");
+                if !typed {
+                    request = request.header("content-type", "application/json");
+                }
                 self.agent.run(request.body(body.to_owned())?)
             }
             None if matches!(method, "POST" | "PUT" | "PATCH") => {

@@ -29,6 +29,15 @@ pub(crate) fn keyledger(arguments: &[&str]) -> Program {
     Program { command, input: Vec::new() }
 }
 
+/// The same, with writes that can fail: past a limit on the size of files they are refused, and
+/// the signal that would end the process is ignored.
+pub(crate) fn keyledger_with_failing_writes(arguments: &[&str]) -> Program {
+    let mut command = Command::new("/bin/sh");
+    command.env_clear().args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+    command.arg(env!("CARGO_BIN_EXE_keyledger")).args(arguments);
+    Program { command, input: Vec::new() }
+}
+
 impl Program {
     pub(crate) fn argument(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Program {
         self.command.arg(argument);

@@ -7,10 +7,10 @@ use std::process::Child;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
-use super::program::{collect, wait};
+use super::program::{Program, collect, keyledger_with_failing_writes, wait};
 use super::{Client, DEADLINE, keyledger};
 
 /// A running service of our own. It is killed when this is dropped.
@@ -36,8 +36,25 @@ impl Service {
         Service::on(Arc::new(tempfile::tempdir().unwrap()), options)
     }
 
+    /// On an empty directory, on a disk that can be made to fail.
+    pub(crate) fn on_a_weak_disk() -> Service {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Service::run(keyledger_with_failing_writes(&["serve"]), folder, Vec::new())
+    }
+
+    /// From now on its disk takes nothing more.
+    pub(crate) fn fail_its_disk(&self) {
+        let limit = Rlimit { current: Some(0), maximum: None };
+        let pid = Pid::from_child(self.child.as_ref().unwrap());
+        prlimit(Some(pid), Resource::Fsize, limit).unwrap();
+    }
+
     fn on(folder: Arc<TempDir>, options: Vec<String>) -> Service {
-        let mut program = keyledger(&["serve"])
+        Service::run(keyledger(&["serve"]), folder, options)
+    }
+
+    fn run(program: Program, folder: Arc<TempDir>, options: Vec<String>) -> Service {
+        let mut program = program
             .env("KEYLEDGER_LISTEN", "127.0.0.1:0")
             .data(&folder.path().join("data"))
             .env("KEYLEDGER_LOG_LEVEL", "warn");

@@ -43,10 +43,10 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
 
     let config = Config {
         trusted_proxies: asked.trusted_proxy.clone(),
+        request_timeout: asked.request_timeout,
         root_dialect: asked.root_dialect,
         cloudsigma_daily_limit: asked.cloudsigma_daily_limit,
         metrics: asked.metrics_listen.is_none(),
-        ..Config::default()
     };
     let app = App::new(ledger, journal, auth, config);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -12,7 +12,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::caller::Who;
 use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::MANAGE;
-use crate::extract::{json as read_json, query, read_body};
+use crate::extract::{json, query, read_json};
 use crate::{ApiError, App, wire};
 
 const DIALECT: Dialect = Dialect::Callcov;
@@ -81,6 +81,7 @@ impl<'a> WrongField<'a> {
         let (field, msg) = detail.split_once(": ").unwrap_or(("body", detail));
         let (r#type, loc) = match field {
             "body" => ("json_invalid", vec!["body"]),
+            "content-type" => ("value_error", vec!["header", field]),
             "include_expired" | "query" => ("bool_parsing", vec!["query", field]),
             _ if msg.starts_with("must be at most") => ("string_too_long", vec!["body", field]),
             _ if msg == "must be a string" => ("string_type", vec!["body", field]),
@@ -115,8 +116,8 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
     let who = Who::by_token(&parts, &app, DIALECT)?;
     who.require(MANAGE)?;
     who.account()?;
-    let bytes = read_body(body).await?;
-    let Create { description } = read_json(&bytes)?;
+    let bytes = read_json(&parts.headers, body).await?;
+    let Create { description } = json(&bytes)?;
     let description = description.map(describe).transpose()?;
     let draft = Draft {
         name: description.as_ref().and_then(name),

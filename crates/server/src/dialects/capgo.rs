@@ -14,7 +14,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::caller::{Who, authorization};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, plain, with_secret};
 use crate::auth::MANAGE;
-use crate::extract::{field, json, number, query, read_body};
+use crate::extract::{field, json, number, query, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Capgo;
@@ -134,7 +134,7 @@ struct Created {
 async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = manager(&parts, &app)?;
-    let bytes = read_body(body).await?;
+    let bytes = read_json(&parts.headers, body).await?;
     let said: Create = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let asked: Create = query(parts.uri.query())?;
     let mode = said.mode.or(asked.mode);

@@ -13,7 +13,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::caller::{Who, api_key, authorization};
 use super::{Paths, Served, Wrong, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::{MANAGE, Plan, not_a_key};
-use crate::extract::{field, json, read_body};
+use crate::extract::{field, json, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Cloudsigma;
@@ -118,7 +118,7 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
     let (parts, body) = request.into_parts();
     let who = who(&parts, &app)?;
     who.require(MANAGE)?;
-    let bytes = read_body(body).await?;
+    let bytes = read_json(&parts.headers, body).await?;
     let Create { name } = json(&bytes)?;
     let draft = Draft {
         name: Some(field("name", name.parse())?),

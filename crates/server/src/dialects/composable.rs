@@ -16,7 +16,7 @@ use self::object::{ApiKey, is_shown, only_enabled};
 use super::caller::{Who, authorization};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::MANAGE;
-use crate::extract::{field, json, parse, query, read_body};
+use crate::extract::{field, json, parse, query, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Composable;
@@ -173,7 +173,7 @@ fn draft(
 async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = who(&parts, &app, ADMIN)?;
-    let bytes = read_body(body).await?;
+    let bytes = read_json(&parts.headers, body).await?;
     let draft = json::<Create>(&bytes)?.draft()?;
     let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
     let value = made.secret.as_ref().map(|secret| Secret::reveal(secret).to_owned());
@@ -266,7 +266,7 @@ struct Changes {
 async fn change(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let who = who(&parts, &app, ADMIN)?;
-    let bytes = read_body(body).await?;
+    let bytes = read_json(&parts.headers, body).await?;
     let (id, view) = named(&mut parts, &app, &who).await?;
     let enabled = only_enabled(&json(&bytes)?, &view)?;
     let (change, wanted) = if enabled {

@@ -14,7 +14,7 @@ use super::caller::{Who, api_key, authorization};
 use super::{Paths, Served, Wrong, paths, phrase, plain, with_secret};
 use crate::ask::digest;
 use crate::auth::{MANAGE, Plan};
-use crate::extract::{idempotency_key, json, read_body};
+use crate::extract::{idempotency_key, json, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Covosign;
@@ -137,7 +137,7 @@ impl Create {
 async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = who(&parts, &app)?;
-    let bytes = read_body(body).await?;
+    let bytes = read_json(&parts.headers, body).await?;
     let draft = json::<Create>(&bytes)?.draft()?;
     if draft.environment == Environment::Live && !may_make_live(&who) {
         return Err(ApiError::new(Code::Forbidden, NOT_ENTERPRISE));

@@ -18,6 +18,7 @@ pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<
     accepting(asked, data, key, log, &log_key::new_origin()?, |log, signing, accept_rollback| {
         let options = ledger::Options {
             clock: Arc::new(SystemClock::default()),
+            queue: asked.queue.get(),
             max_clock_step_s: asked.max_clock_step,
             usage: Some(data.join("usage")),
             signing: Some(signing),

@@ -1,7 +1,9 @@
 //! The options of `serve`, and what they mean together.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
@@ -10,7 +12,7 @@ use ipnet::IpNet;
 use keys::{Account, Dialect};
 use server::auth::{MaxRole, Outside};
 
-use crate::arguments::Data;
+use crate::arguments::{Data, duration};
 use crate::exit::misuse;
 
 /// The folder of the access journal in the data directory.
@@ -81,6 +83,23 @@ pub(crate) struct Serve {
     /// By how many seconds the time of day may jump before keys stop expiring
     #[arg(long, env = "KEYLEDGER_MAX_CLOCK_STEP", value_name = "SECONDS", default_value_t = 60)]
     pub(super) max_clock_step: u64,
+    /// How long a request may take before it is answered with 504, as in 30s or 2m
+    #[arg(
+        long,
+        env = "KEYLEDGER_REQUEST_TIMEOUT",
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = duration
+    )]
+    pub(super) request_timeout: Duration,
+    /// How many changes may wait for the log; one more is refused at once, as overloaded
+    #[arg(
+        long,
+        env = "KEYLEDGER_QUEUE",
+        value_name = "COUNT",
+        default_value = "4096"
+    )]
+    pub(super) queue: NonZeroUsize,
     /// Leave it to `keyledger worker` to record that keys are expired; they are denied all the same
     #[arg(long, env = "KEYLEDGER_NO_WORKER")]
     pub(super) no_worker: bool,
@@ -136,6 +155,9 @@ impl Serve {
             return Err(misuse("--authorize-listen and --authorize-account go together"));
         }
         self.authorize_account()?;
+        if self.request_timeout.is_zero() {
+            return Err(misuse("--request-timeout must be at least 1s"));
+        }
         let issuer = &self.issuer;
         let from_outside = issuer.jwt_secret_file.is_some() || issuer.jwks_file.is_some();
         let named = issuer.jwt_issuer.is_some() && issuer.jwt_audience.is_some();
