@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, shown};
+use super::support::{Answer, Client, Service, shown, text, told};
 
 const KEYS: &str = "/dialects/callcov/api/v1/api-keys/";
 
@@ -162,4 +162,86 @@ fn native_verify_knows_them() {
     assert!(owner.send(&format!("GET {KEYS}")).json()["api_keys"][0]["last_used_at"].is_string());
     owner.send(&format!("DELETE {KEYS}{}", id(&made)));
     assert_eq!(owner.send(&verify).json()["code"], "EXPIRED");
+}
+
+/// Values of other types, nothing at all, what is not there: each step, its answer beneath it.
+#[test]
+fn what_is_sent_beside_the_examples() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "enterprise");
+    let keys = "/dialects/callcov/api/v1/api-keys";
+    let said = told(
+        &client,
+        &[
+            &format!("POST {keys}/"),
+            &format!("POST {keys} {{\"description\":null}}"),
+            &format!("POST {keys} {{\"description\":\"\"}}"),
+            &format!("POST {keys} {{\"description\":\"line\\nline ü\"}}"),
+            &format!("POST {keys} {{\"description\":[]}}"),
+            &format!("POST {keys} {{\"description\":\"a\\u0000\"}}"),
+            &format!("POST {keys} []"),
+            &format!("POST {keys} null"),
+            &format!("POST {keys}/ {{}}{{}}"),
+            &format!("DELETE {keys}/00000000-0000-7000-8000-000000000000"),
+            &format!("DELETE {keys}/%ff"),
+            &format!("GET {keys}/00000000-0000-7000-8000-000000000000"),
+            &format!("DELETE {keys}"),
+            &format!("GET {keys}?include_expired="),
+            &format!("GET {keys}?include_expired=true&include_expired=true"),
+        ],
+    );
+    expect![[r#"
+        POST /dialects/callcov/api/v1/api-keys/
+          201 {"id":"<id>","api_key":"sk_live_<48base62>","key_prefix":"sk_live_<6>","description":null,"created_at":"<seconds>"}
+        POST /dialects/callcov/api/v1/api-keys {"description":null}
+          201 {"id":"<id>","api_key":"sk_live_<48base62>","key_prefix":"sk_live_<6>","description":null,"created_at":"<seconds>"}
+        POST /dialects/callcov/api/v1/api-keys {"description":""}
+          201 {"id":"<id>","api_key":"sk_live_<48base62>","key_prefix":"sk_live_<6>","description":"","created_at":"<seconds>"}
+        POST /dialects/callcov/api/v1/api-keys {"description":"line\nline ü"}
+          201 {"id":"<id>","api_key":"sk_live_<48base62>","key_prefix":"sk_live_<6>","description":"line\nline ü","created_at":"<seconds>"}
+        POST /dialects/callcov/api/v1/api-keys {"description":[]}
+          422 {"detail":[{"type":"string_type","loc":["body","description"],"msg":"must be a string"}]}
+        POST /dialects/callcov/api/v1/api-keys {"description":"a\u0000"}
+          422 {"detail":[{"type":"value_error","loc":["body","description"],"msg":"must not contain control characters"}]}
+        POST /dialects/callcov/api/v1/api-keys []
+          422 {"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"must be an object"}]}
+        POST /dialects/callcov/api/v1/api-keys null
+          422 {"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"must be an object"}]}
+        POST /dialects/callcov/api/v1/api-keys/ {}{}
+          422 {"detail":[{"type":"json_invalid","loc":["body"],"msg":"must be JSON"}]}
+        DELETE /dialects/callcov/api/v1/api-keys/00000000-0000-7000-8000-000000000000
+          404 {"detail":"API key not found"}
+        DELETE /dialects/callcov/api/v1/api-keys/%ff
+          404 {"detail":"API key not found"}
+        GET /dialects/callcov/api/v1/api-keys/00000000-0000-7000-8000-000000000000
+          405 {"detail":"Method Not Allowed"}
+        DELETE /dialects/callcov/api/v1/api-keys
+          405 {"detail":"Method Not Allowed"}
+        GET /dialects/callcov/api/v1/api-keys?include_expired=
+          422 {"detail":[{"type":"bool_parsing","loc":["query","include_expired"],"msg":"must be true or false"}]}
+        GET /dialects/callcov/api/v1/api-keys?include_expired=true&include_expired=true
+          422 {"detail":[{"type":"bool_parsing","loc":["query","include_expired"],"msg":"must be sent once"}]}
+    "#]]
+    .assert_eq(&said);
+    let all = format!(r#"POST {keys} {{"description":"{}"}}"#, "ü".repeat(500));
+    assert_eq!(client.send(&all).status, 201);
+    let names: Vec<_> = client.all("/v1/keys").iter().map(|key| key["name"].to_string()).collect();
+    assert!(names[0].starts_with("\"API key sk_live_") && names[2].starts_with("\"API key sk_"));
+    assert_eq!(names[3], "\"line line ü\"");
+    assert_eq!(names[4].chars().filter(|c| *c == 'ü').count(), 200);
+
+    // As clients of other languages write a flag.
+    client.send(&format!("DELETE {keys}/{}", text(&client.send(&format!("POST {keys}")), "/id")));
+    for (flag, total) in [("True", 6), ("1", 6), ("yes", 6), ("False", 5), ("0", 5), ("off", 5)] {
+        let listed = client.send(&format!("GET {keys}?include_expired={flag}&more=1")).json();
+        assert_eq!(listed["total"], total, "{flag}");
+    }
+    // Another user of the account, and the user of that name in another account.
+    for stranger in [("acme", "bob"), ("other", "ann")] {
+        let stranger = service.token_of(stranger.0, stranger.1, "owner");
+        let stranger = service.client_with(Some(&stranger));
+        assert_eq!(stranger.send(&format!("GET {keys}?include_expired=1")).json()["total"], 0);
+        let id = client.all("/v1/keys")[0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(stranger.send(&format!("DELETE {keys}/{id}")).status, 404);
+    }
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, shown};
+use super::support::{Answer, Client, Service, shown, text, told};
 
 const KEYS: &str = "/dialects/capgo/apikey/";
 
@@ -141,4 +141,110 @@ fn a_long_list_is_whole() {
     let listed = owner.send(&format!("GET {KEYS}")).json();
     let ids = listed["data"].as_array().unwrap().iter().map(|key| key["id"].as_u64().unwrap());
     assert!(ids.eq(1..=1024));
+}
+
+/// Values of other types, nothing at all, what is not there: each step, its answer beneath it.
+#[test]
+fn what_is_sent_beside_the_examples() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "enterprise");
+    let keys = "/dialects/capgo/apikey";
+    let said = told(
+        &client,
+        &[
+            &format!("POST {keys}?org_id=acme&mode=read"),
+            &format!("POST {keys}/?org_id=acme&mode=read {{\"mode\":null}}"),
+            &format!("POST {keys}/?org_id=acme&mode=read {{\"mode\":\"all\",\"org_id\":null}}"),
+            &format!("POST {keys}/?org_id=other&mode=read {{\"org_id\":\"acme\"}}"),
+            &format!("POST {keys}/?org_id=acme&mode=read {{\"org_id\":\"other\"}}"),
+            &format!("POST {keys}/?org_id=acme&mode=read {{\"mode\":\"\"}}"),
+            &format!("POST {keys}/?org_id=acme {{\"mode\":7}}"),
+            &format!("POST {keys}/?org_id=acme {{\"mode\":[\"read\"]}}"),
+            &format!("POST {keys}/?org_id=acme&mode=READ"),
+            &format!("POST {keys}"),
+            &format!("POST {keys}?mode=read {{\"org_id\":7}}"),
+            &format!("POST {keys}?mode=read&org_id="),
+            &format!("POST {keys}?mode=read&org_id=acme {{\"name\":\"\"}}"),
+            &format!("POST {keys} null"),
+            &format!("DELETE {keys}/0"),
+            &format!("DELETE {keys}/-1"),
+            &format!("DELETE {keys}/99999999999999999999999999"),
+            &format!("DELETE {keys}/1.0"),
+            &format!("DELETE {keys}/ak_00000000-0000-4000-8000-000000000000/"),
+            &format!("DELETE {keys}/2?org_id=other"),
+            &format!("DELETE {keys}/"),
+            &format!("DELETE {keys}/2"),
+            &format!("GET {keys}?org_id=acme"),
+            &format!("GET {keys}?org_id=other"),
+        ],
+    );
+    expect![[r#"
+        POST /dialects/capgo/apikey?org_id=acme&mode=read
+          200 {"apikey":{"id":1,"key":"ak_<36uuid>","mode":"read","name":"New API Key","created_at":"<seconds>","user_id":"ann"}}
+        POST /dialects/capgo/apikey/?org_id=acme&mode=read {"mode":null}
+          200 {"apikey":{"id":2,"key":"ak_<36uuid>","mode":"read","name":"New API Key","created_at":"<seconds>","user_id":"ann"}}
+        POST /dialects/capgo/apikey/?org_id=acme&mode=read {"mode":"all","org_id":null}
+          200 {"apikey":{"id":3,"key":"ak_<36uuid>","mode":"all","name":"New API Key","created_at":"<seconds>","user_id":"ann"}}
+        POST /dialects/capgo/apikey/?org_id=other&mode=read {"org_id":"acme"}
+          200 {"apikey":{"id":4,"key":"ak_<36uuid>","mode":"read","name":"New API Key","created_at":"<seconds>","user_id":"ann"}}
+        POST /dialects/capgo/apikey/?org_id=acme&mode=read {"org_id":"other"}
+          403 {"error":"Insufficient permissions to manage API keys","status":"KO"}
+        POST /dialects/capgo/apikey/?org_id=acme&mode=read {"mode":""}
+          400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
+        POST /dialects/capgo/apikey/?org_id=acme {"mode":7}
+          400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
+        POST /dialects/capgo/apikey/?org_id=acme {"mode":["read"]}
+          400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
+        POST /dialects/capgo/apikey/?org_id=acme&mode=READ
+          400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
+        POST /dialects/capgo/apikey
+          400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
+        POST /dialects/capgo/apikey?mode=read {"org_id":7}
+          400 {"error":"org_id: must be a string","status":"KO"}
+        POST /dialects/capgo/apikey?mode=read&org_id=
+          400 {"error":"org_id: must be between 1 and 100 characters","status":"KO"}
+        POST /dialects/capgo/apikey?mode=read&org_id=acme {"name":""}
+          400 {"error":"name: must be between 1 and 200 characters","status":"KO"}
+        POST /dialects/capgo/apikey null
+          400 {"error":"body: must be an object","status":"KO"}
+        DELETE /dialects/capgo/apikey/0
+          404 {"error":"API key not found","status":"KO"}
+        DELETE /dialects/capgo/apikey/-1
+          404 {"error":"API key not found","status":"KO"}
+        DELETE /dialects/capgo/apikey/99999999999999999999999999
+          404 {"error":"API key not found","status":"KO"}
+        DELETE /dialects/capgo/apikey/1.0
+          404 {"error":"API key not found","status":"KO"}
+        DELETE /dialects/capgo/apikey/ak_00000000-0000-4000-8000-000000000000/
+          404 {"error":"API key not found","status":"KO"}
+        DELETE /dialects/capgo/apikey/2?org_id=other
+          403 {"error":"Insufficient permissions to manage API keys","status":"KO"}
+        DELETE /dialects/capgo/apikey/
+          405 {"error":"the route has other methods, see Allow","status":"KO"}
+        DELETE /dialects/capgo/apikey/2
+          200 {"success":true}
+        GET /dialects/capgo/apikey?org_id=acme
+          200 {"data":[{"id":1,"key":"ak_<5>...","mode":"read","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"ann"},{"id":3,"key":"ak_<5>...","mode":"all","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"ann"},{"id":4,"key":"ak_<5>...","mode":"read","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"ann"}]}
+        GET /dialects/capgo/apikey?org_id=other
+          403 {"error":"Insufficient permissions to manage API keys","status":"KO"}
+    "#]]
+    .assert_eq(&said);
+
+    // A masked key names nothing; a key may withdraw itself, and is nobody from then on.
+    let made = client.send(&format!("POST {keys}?org_id=acme&mode=all"));
+    let key = text(&made, "/apikey/key");
+    let masked = format!("{}...", &key[..8]);
+    let by_key = |line: &str| client.send_with(line, &[("authorization", &key)]).status;
+    assert_eq!(by_key(&format!("DELETE {keys}/{masked}")), 404);
+    assert_eq!(by_key(&format!("DELETE {keys}/{key}")), 200);
+    assert_eq!(by_key(&format!("GET {keys}")), 401);
+
+    // One of all accounts says which one.
+    let all = service.client("admin");
+    assert_eq!(
+        all.send(&format!("POST {keys} {{\"org_id\":\"third\",\"mode\":\"read\"}}")).status,
+        200
+    );
+    assert_eq!(all.send(&format!("GET {keys}")).status, 400);
+    assert_eq!(all.send(&format!("DELETE {keys}/1?org_id=third")).status, 200);
 }

@@ -2,17 +2,12 @@
 
 use expect_test::expect;
 
-use super::support::{Client, Service, keyledger, shown};
+use super::support::{Client, Service, shown, text, told};
 
 const KEYS: &str = "/dialects/cloudsigma/v1/api-keys";
 
 fn with_plan(service: &Service, subject: &str, plan: &str) -> Client {
-    let out = keyledger(&["token", "--account", "acme", "--role", "owner", "--plan", plan])
-        .argument("--subject")
-        .argument(subject)
-        .data(&service.data())
-        .good();
-    service.client_with(out.lines().last())
+    service.paying("acme", subject, "owner", plan)
 }
 
 /// Create Key, List Keys, Revoke Key: requests and responses.
@@ -105,4 +100,72 @@ fn the_daily_limit_is_what_the_ledger_was_told() {
     let verify = format!(r#"POST /v1/keys/verify {{"key":{}}}"#, made["data"]["key"]);
     let codes: Vec<_> = (0..3).map(|_| ann.send(&verify).json()["code"].clone()).collect();
     assert_eq!(codes, ["VALID", "VALID", "USAGE_EXCEEDED"]);
+}
+
+/// Values of other types, nothing at all, what is not there: each step, its answer beneath it.
+#[test]
+fn what_is_sent_beside_the_examples() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "enterprise");
+    let keys = "/dialects/cloudsigma/v1/api-keys";
+    let said = told(
+        &client,
+        &[
+            &format!("POST {keys} {{\"name\":null}}"),
+            &format!("POST {keys} {{\"name\":1}}"),
+            &format!("POST {keys} {{\"name\":\" \"}}"),
+            &format!("POST {keys}"),
+            &format!("POST {keys}/ {{\"name\":\"é 🔑\",\"scopes\":[]}}"),
+            &format!("DELETE {keys}/"),
+            &format!("DELETE {keys}/csk_live_"),
+            &format!("DELETE {keys}/%2e%2e"),
+            &format!("GET {keys}/csk_live_00000000"),
+            &format!("GET {keys}?page=2"),
+        ],
+    );
+    expect![[r#"
+        POST /dialects/cloudsigma/v1/api-keys {"name":null}
+          400 {"success":false,"error":{"code":"BadRequest","message":"name: must be a string"}}
+        POST /dialects/cloudsigma/v1/api-keys {"name":1}
+          400 {"success":false,"error":{"code":"BadRequest","message":"name: must be a string"}}
+        POST /dialects/cloudsigma/v1/api-keys {"name":" "}
+          400 {"success":false,"error":{"code":"BadRequest","message":"name: must not be blank"}}
+        POST /dialects/cloudsigma/v1/api-keys
+          400 {"success":false,"error":{"code":"BadRequest","message":"body: must be JSON"}}
+        POST /dialects/cloudsigma/v1/api-keys/ {"name":"é 🔑","scopes":[]}
+          201 {"success":true,"data":{"key":"csk_live_<32hex>","prefix":"csk_live_<8hex>","name":"é 🔑","createdAt":"<seconds>"}}
+        DELETE /dialects/cloudsigma/v1/api-keys/
+          405 {"success":false,"error":{"code":"MethodNotAllowed","message":"the route has other methods, see Allow"}}
+        DELETE /dialects/cloudsigma/v1/api-keys/csk_live_
+          404 {"success":false,"error":{"code":"NotFound","message":"Key prefix not found"}}
+        DELETE /dialects/cloudsigma/v1/api-keys/%2e%2e
+          404 {"success":false,"error":{"code":"NotFound","message":"Key prefix not found"}}
+        GET /dialects/cloudsigma/v1/api-keys/csk_live_00000000
+          405 {"success":false,"error":{"code":"MethodNotAllowed","message":"the route has other methods, see Allow"}}
+        GET /dialects/cloudsigma/v1/api-keys?page=2
+          200 {"success":true,"data":{"keys":[{"prefix":"csk_live_<8hex>","name":"é 🔑","createdAt":"<seconds>"}]}}
+    "#]]
+    .assert_eq(&said);
+    let made = client.send(&format!(r#"POST {keys} {{"name":"a"}}"#));
+    let (key, prefix) = (text(&made, "/data/key"), text(&made, "/data/prefix"));
+    let nobody = service.client_with(None);
+    let refused = |header: &str, value: &str| {
+        nobody.send_with(&format!("GET {keys}"), &[(header, value)]).status
+    };
+    // A key in any header is a key as the caller; what is neither is no token.
+    assert_eq!(refused("authorization", &format!("Bearer {key}")), 403);
+    assert_eq!(refused("authorization", &key), 403);
+    assert_eq!(refused("x-api-key", &key), 403);
+    assert_eq!(refused("x-api-key", "something"), 401);
+    assert_eq!(refused("authorization", "Basic YTpi"), 401);
+    let token = format!("Bearer {}", client.token().unwrap());
+    let both = [("authorization", token.as_str()), ("x-api-key", "something")];
+    assert_eq!(nobody.send_with(&format!("GET {keys}"), &both).status, 200);
+
+    // The whole key is no prefix; an expired key can still be revoked, once.
+    assert_eq!(client.send(&format!("DELETE {keys}/{key}")).status, 404);
+    let id = client.all("/v1/keys")[1]["id"].as_str().unwrap().to_owned();
+    client.send(&format!("POST /v1/keys/{id}/expire"));
+    assert_eq!(client.send(&format!("DELETE {keys}/{prefix}")).status, 200);
+    assert_eq!(client.send(&format!("DELETE {keys}/{prefix}")).status, 404);
 }

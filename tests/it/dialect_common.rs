@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::Value;
 
-use super::support::{Client, Service, shown};
+use super::support::{Client, Service, shown, text};
 
 const ROUTES: [(&str, &str); 5] = [
     ("covosign", "POST /api/v1/api-keys"),
@@ -90,6 +90,127 @@ fn a_key_of_one_is_unknown_to_the_others() {
     assert_eq!(list(), 401);
     // The native API takes no key at all.
     assert_eq!(by_key.send("GET /v1/keys").status, 403);
+}
+
+/// A key is a caller while it is enabled, not due and not replaced; then it is nobody.
+#[test]
+fn a_key_calls_only_while_it_is_good() {
+    let service = Service::start();
+    let admin = service.paying("acme", "ann", "admin", "enterprise");
+    let native = service.client("owner");
+    for (path, body, pointer, probe) in [
+        (
+            "/dialects/covosign/api/v1/api-keys",
+            r#"{"name":"a","environment":"PRODUCTION"}"#,
+            "/data/apiKey",
+            r#"POST /dialects/covosign/api/v1/api-keys {"name":"b","environment":"PRODUCTION"}"#,
+        ),
+        (
+            "/dialects/capgo/apikey",
+            r#"{"org_id":"acme","mode":"all"}"#,
+            "/apikey/key",
+            "GET /dialects/capgo/apikey",
+        ),
+        (
+            "/dialects/composable/api/v1/apikeys",
+            r#"{"name":"a","role":"admin"}"#,
+            "/value",
+            "GET /dialects/composable/api/v1/apikeys",
+        ),
+    ] {
+        let make = || {
+            let key = text(&admin.send(&format!("POST {path} {body}")), pointer);
+            let all = native.all("/v1/keys");
+            (all.last().unwrap()["id"].as_str().unwrap().to_owned(), key)
+        };
+        let is_good = |key: &str| match service.client_with(Some(key)).send(probe).status {
+            200 | 201 => true,
+            401 => false,
+            other => panic!("{path}: {other}"),
+        };
+        let change = |id: &str, what: &str| {
+            let answer = native.send(&format!("POST /v1/keys/{id}/{what}"));
+            assert!(answer.status < 300, "{answer:?}");
+            answer
+        };
+        let (id, key) = make();
+        assert!(is_good(&key));
+        change(&id, "disable");
+        assert!(!is_good(&key));
+        change(&id, "enable");
+        assert!(is_good(&key));
+        // Replaced without an overlap it is due at once; the new one is of the same dialect.
+        let new = text(&change(&id, "rotate"), "/secret");
+        assert!(is_good(&new) && !is_good(&key));
+        let (id, key) = make();
+        change(&id, "expire");
+        assert!(!is_good(&key));
+        let (id, key) = make();
+        change(&id, "revoke");
+        assert!(!is_good(&key));
+    }
+}
+
+/// Contract: whatever goes wrong under the mount, the request's head included.
+#[test]
+fn too_many_headers_are_told_in_each_form() {
+    let service = Service::start();
+    let names: Vec<String> = (0..70).map(|n| format!("x-h-{n}")).collect();
+    let headers: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    let mut said = String::new();
+    for (name, route) in ROUTES {
+        let line = route.replace(" /", &format!(" /dialects/{name}/"));
+        said += &shown(&service.client("owner").send_with(&line, &headers));
+    }
+    expect![[r#"
+        431 {"code":431,"statusText":"Request Header Fields Too Large","message":"at most 64 header fields","data":null}
+        431 {"detail":"at most 64 header fields"}
+        431 {"success":false,"error":{"code":"RequestHeaderFieldsTooLarge","message":"at most 64 header fields"}}
+        431 {"error":"at most 64 header fields","status":"KO"}
+        431 {"error":"Request Header Fields Too Large","status":431,"message":"at most 64 header fields"}
+    "#]]
+    .assert_eq(&said);
+}
+
+/// Any other method is told which ones there are; HEAD is GET without its body, and makes nothing.
+#[test]
+fn other_methods_are_refused_and_the_right_ones_named() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "pro");
+    let mut said = String::new();
+    for (name, path) in [
+        ("covosign", "/api/v1/api-keys"),
+        ("callcov", "/api/v1/api-keys/"),
+        ("callcov", "/api/v1/api-keys/id"),
+        ("cloudsigma", "/v1/api-keys"),
+        ("cloudsigma", "/v1/api-keys/csk_live_1"),
+        ("capgo", "/apikey/"),
+        ("capgo", "/apikey/1/"),
+        ("composable", "/api/v1/apikeys"),
+        ("composable", "/api/v1/apikeys/pk"),
+        ("composable", "/api/v1/apikeys/id"),
+    ] {
+        let at = format!("/dialects/{name}{path}");
+        let options = client.send(&format!("OPTIONS {at}"));
+        let head = client.send(&format!("HEAD {at}"));
+        assert_eq!(head.text, "");
+        let allow = options.header("allow").unwrap_or("-");
+        said += &format!("{at} OPTIONS {} {allow} HEAD {}\n", options.status, head.status);
+    }
+    assert_eq!(client.all("/v1/events").len(), 0);
+    expect![[r#"
+        /dialects/covosign/api/v1/api-keys OPTIONS 405 POST HEAD 405
+        /dialects/callcov/api/v1/api-keys/ OPTIONS 405 GET,HEAD,POST HEAD 200
+        /dialects/callcov/api/v1/api-keys/id OPTIONS 405 DELETE HEAD 405
+        /dialects/cloudsigma/v1/api-keys OPTIONS 405 GET,HEAD,POST HEAD 200
+        /dialects/cloudsigma/v1/api-keys/csk_live_1 OPTIONS 405 DELETE HEAD 405
+        /dialects/capgo/apikey/ OPTIONS 405 GET,HEAD,POST HEAD 200
+        /dialects/capgo/apikey/1/ OPTIONS 405 DELETE HEAD 405
+        /dialects/composable/api/v1/apikeys OPTIONS 405 GET,HEAD,POST HEAD 200
+        /dialects/composable/api/v1/apikeys/pk OPTIONS 405 GET,HEAD HEAD 405
+        /dialects/composable/api/v1/apikeys/id OPTIONS 405 GET,HEAD,PUT,DELETE HEAD 404
+    "#]]
+    .assert_eq(&said);
 }
 
 /// A gateway lets the keys in by their modes.

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, shown};
+use super::support::{Answer, Client, Service, shown, text, told};
 
 const KEYS: &str = "/dialects/composable/api/v1/apikeys";
 
@@ -192,4 +192,154 @@ fn errors_have_their_form() {
         405 {"error":"Method Not Allowed","status":405,"message":"the route has other methods, see Allow"}
         404 {"error":"Not Found","status":404,"message":"no such route, see /docs"}
     "#]].assert_eq(&said);
+}
+
+/// Values of other types, nothing at all, what is not there: each step, its answer beneath it.
+#[test]
+fn what_is_sent_beside_the_examples() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "enterprise");
+    let keys = "/dialects/composable/api/v1/apikeys";
+    let id = text(&client.send(&format!(r#"POST {keys} {{"name":"a","role":"admin"}}"#)), "/id");
+    let steps = [
+        format!(r#"POST {keys} {{"name":null,"role":"reader"}}"#),
+        format!(r#"POST {keys} {{"name":"a","role":7}}"#),
+        format!(r#"POST {keys} {{"name":"a","role":"reader","type":"xx"}}"#),
+        format!(r#"POST {keys} {{"name":"a","role":"admin","type":"pk"}}"#),
+        format!(r#"POST {keys} {{"name":"a","role":"reader","expires_at":"tomorrow"}}"#),
+        format!(r#"POST {keys} {{"name":"a","role":"reader","expires_at":7}}"#),
+        format!(
+            r#"POST {keys}/ {{"name":"ü","role":"reader","type":null,"expires_at":"2100-01-01T01:00:00.5+01:00","project":null}}"#
+        ),
+        format!("GET {keys}/pk?ttl=-1"),
+        format!("GET {keys}/pk?ttl=1.5"),
+        format!("GET {keys}/pk?ttl="),
+        format!("GET {keys}/pk?name={}", "x".repeat(201)),
+        format!("GET {keys}/pk/?name=&projectId="),
+        format!("POST {keys}/pk {{}}"),
+        format!(r#"PUT {keys}/{id} {{"enabled":null}}"#),
+        format!(r#"PUT {keys}/{id} {{"enabled":"false"}}"#),
+        format!(r#"PUT {keys}/{id} {{"enabled":0}}"#),
+        format!(r#"PUT {keys}/{id} {{"enabled":false,"role":"reader"}}"#),
+        format!(r#"PUT {keys}/{id} {{"enabled":false,"role":"admin","seen":1}}"#),
+        format!(r#"PUT {keys}/{id}"#),
+        format!(r#"PUT {keys}/none {{"enabled":false}}"#),
+        format!("GET {keys}/00000000-0000-7000-8000-000000000000/"),
+        format!("DELETE {keys}"),
+    ];
+    let said = told(&client, &steps.each_ref().map(String::as_str)).replace(&id, "$");
+    expect![[r#"
+        POST /dialects/composable/api/v1/apikeys {"name":null,"role":"reader"}
+          400 {"error":"Bad Request","status":400,"message":"name: must be a string"}
+        POST /dialects/composable/api/v1/apikeys {"name":"a","role":7}
+          400 {"error":"Bad Request","status":400,"message":"role: must be a string"}
+        POST /dialects/composable/api/v1/apikeys {"name":"a","role":"reader","type":"xx"}
+          400 {"error":"Bad Request","status":400,"message":"type: must be one of: sk pk"}
+        POST /dialects/composable/api/v1/apikeys {"name":"a","role":"admin","type":"pk"}
+          400 {"error":"Bad Request","status":400,"message":"role: must be reader or executor for a public key"}
+        POST /dialects/composable/api/v1/apikeys {"name":"a","role":"reader","expires_at":"tomorrow"}
+          400 {"error":"Bad Request","status":400,"message":"expires_at: must be an RFC 3339 time such as 2026-01-02T03:04:05Z"}
+        POST /dialects/composable/api/v1/apikeys {"name":"a","role":"reader","expires_at":7}
+          400 {"error":"Bad Request","status":400,"message":"expires_at: must be a string"}
+        POST /dialects/composable/api/v1/apikeys/ {"name":"ü","role":"reader","type":null,"expires_at":"2100-01-01T01:00:00.5+01:00","project":null}
+          201 {"account":"acme","name":"ü","type":"sk","role":"reader","expires_at":"<millis>","enabled":true,"created_at":"<millis>","updated_at":"<millis>","id":"<id>","maskedValue":"sk-<8hex>****","value":"sk-<48hex>"}
+        GET /dialects/composable/api/v1/apikeys/pk?ttl=-1
+          400 {"error":"Bad Request","status":400,"message":"ttl: must be a number of seconds"}
+        GET /dialects/composable/api/v1/apikeys/pk?ttl=1.5
+          400 {"error":"Bad Request","status":400,"message":"ttl: must be a number of seconds"}
+        GET /dialects/composable/api/v1/apikeys/pk?ttl=
+          200 {"expire_at":"<millis>","value":"pk-<48hex>"}
+        GET /dialects/composable/api/v1/apikeys/pk?name=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+          400 {"error":"Bad Request","status":400,"message":"name: must be between 1 and 200 characters"}
+        GET /dialects/composable/api/v1/apikeys/pk/?name=&projectId=
+          200 {"expire_at":"<millis>","value":"pk-<48hex>"}
+        POST /dialects/composable/api/v1/apikeys/pk {}
+          405 {"error":"Method Not Allowed","status":405,"message":"the route has other methods, see Allow"}
+        PUT /dialects/composable/api/v1/apikeys/$ {"enabled":null}
+          400 {"error":"Bad Request","status":400,"message":"enabled: must be true or false"}
+        PUT /dialects/composable/api/v1/apikeys/$ {"enabled":"false"}
+          400 {"error":"Bad Request","status":400,"message":"enabled: must be true or false"}
+        PUT /dialects/composable/api/v1/apikeys/$ {"enabled":0}
+          400 {"error":"Bad Request","status":400,"message":"enabled: must be true or false"}
+        PUT /dialects/composable/api/v1/apikeys/$ {"enabled":false,"role":"reader"}
+          400 {"error":"Bad Request","status":400,"message":"role: cannot be changed, only enabled can"}
+        PUT /dialects/composable/api/v1/apikeys/$ {"enabled":false,"role":"admin","seen":1}
+          200 {"account":"acme","name":"a","type":"sk","role":"admin","enabled":false,"created_at":"<millis>","updated_at":"<millis>","id":"<id>","maskedValue":"sk-<8hex>****"}
+        PUT /dialects/composable/api/v1/apikeys/$
+          400 {"error":"Bad Request","status":400,"message":"body: must be JSON"}
+        PUT /dialects/composable/api/v1/apikeys/none {"enabled":false}
+          404 {"error":"Not Found","status":404,"message":"API key not found"}
+        GET /dialects/composable/api/v1/apikeys/00000000-0000-7000-8000-000000000000/
+          404 {"error":"Not Found","status":404,"message":"API key not found"}
+        DELETE /dialects/composable/api/v1/apikeys
+          405 {"error":"Method Not Allowed","status":405,"message":"the route has other methods, see Allow"}
+    "#]]
+    .assert_eq(&said);
+
+    // The whole object as it was shown, with the one change: what a client reads, it can write.
+    let path = format!("{keys}/{id}");
+    let mut object = client.send(&format!("GET {path}")).json();
+    object["enabled"] = true.into();
+    assert_eq!(client.send(&format!("PUT {path} {object}")).json()["enabled"], true);
+    let events = client.all("/v1/events").len();
+    assert_eq!(client.send(&format!("PUT {path} {object}")).json()["enabled"], true);
+    assert_eq!(client.all("/v1/events").len(), events, "no change is no event");
+}
+
+/// Contract: how long a public key lives, and how much of that must be left.
+#[test]
+fn the_life_of_a_public_key() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "enterprise");
+    let keys = "/dialects/composable/api/v1/apikeys";
+    let ask = |query: &str| client.send(&format!("GET {keys}/pk?{query}")).json();
+    let life = |query: &str| {
+        let answer = ask(query);
+        let keys = client.all("/v1/keys?kind=public");
+        let key = keys.iter().find(|key| key["public_value"] == answer["value"]).unwrap();
+        let [from, until] =
+            ["created_at", "expires_at"].map(|name| key[name].as_str().unwrap().to_owned());
+        assert_eq!(from[10..], until[10..], "whole days");
+        day(&until) - day(&from)
+    };
+    assert_eq!((life("name=1"), life("name=2&ttl="), life("name=3&ttl=172800")), (1, 1, 2));
+    // More than 30 days is 30 days, however much more.
+    for ttl in ["2592000", "2592001", "99999999999", "99999999999999999999999999999999"] {
+        assert_eq!(life(&format!("name=x{ttl}&ttl={ttl}")), 30, "{ttl}");
+    }
+    // Found by account, project and name; one that is off is not found.
+    let first = ask("name=web&projectId=p");
+    assert_eq!(ask("name=web&projectId=p"), first);
+    assert_ne!(ask("name=web&projectId=q"), first);
+    let other = service.client_of("other", "owner");
+    let others = other.send(&format!("GET {keys}/pk?name=web&projectId=p")).json();
+    assert_ne!(others, first);
+    let id = client.all("/v1/keys?project=p")[0]["id"].as_str().unwrap().to_owned();
+    client.send(&format!(r#"PUT {keys}/{id} {{"enabled":false}}"#));
+    let second = ask("name=web&projectId=p");
+    assert_ne!(second, first);
+    client.send(&format!(r#"PUT {keys}/{id} {{"enabled":true}}"#));
+    assert_eq!(ask("name=web&projectId=p"), first, "the older of two");
+    // Five minutes must be left of a key for a day, half of it of one for a minute.
+    let minute = ask("name=m&ttl=60");
+    assert_eq!(ask("name=m&ttl=60"), minute);
+    assert_eq!(ask("name=m&ttl=110"), minute);
+    assert_ne!(ask("name=m&ttl=130"), minute);
+    let short = ask("name=s&ttl=250");
+    assert_ne!(ask("name=s"), short);
+    let enough = ask("name=e&ttl=360");
+    assert_eq!(ask("name=e"), enough);
+}
+
+/// Days since 1970-01-01 of a date, counted by the calendar.
+fn day(date: &str) -> u64 {
+    let part = |range: std::ops::Range<usize>| date[range].parse::<u64>().unwrap();
+    let (year, month) = (part(0..4), part(5..7));
+    let by = |year: u64, n: u64| year.is_multiple_of(n);
+    let leap = |year| (by(year, 4) && !by(year, 100)) || by(year, 400);
+    let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let february = if leap(year) { 29 } else { 28 };
+    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months = lengths.iter().take(usize::try_from(month).unwrap() - 1);
+    years + months.sum::<u64>() + part(8..10) - 1
 }

@@ -2,17 +2,12 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, keyledger, shown};
+use super::support::{Answer, Client, Service, shown, text, told};
 
 const KEYS: &str = "/dialects/covosign/api/v1/api-keys";
 
 fn enterprise(service: &Service) -> Client {
-    let out = keyledger(&["token", "--account", "acme", "--role", "owner", "--subject", "ann"])
-        .argument("--plan")
-        .argument("enterprise")
-        .data(&service.data())
-        .good();
-    service.client_with(out.lines().last())
+    service.paying("acme", "ann", "owner", "enterprise")
 }
 
 fn create(name: &str, environment: &str) -> String {
@@ -131,4 +126,124 @@ fn an_idempotency_key_makes_one_key() {
     let late = service.client("owner").send_with(&create("a", "SANDBOX"), &once);
     assert_eq!((late.status, &late.json()["data"]["apiKey"]), (201, &serde_json::Value::Null));
     assert_eq!(late.json()["data"]["id"], first.json()["data"]["id"]);
+}
+
+/// Values of other types, nothing at all, what is not there: each step, its answer beneath it.
+#[test]
+fn what_is_sent_beside_the_examples() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "enterprise");
+    let keys = "POST /dialects/covosign/api/v1/api-keys";
+    let body = |body: &str| format!("{keys} {body}");
+    let steps = [
+        body(r#"{"name":null,"environment":"SANDBOX"}"#),
+        body(r#"{"name":7,"environment":"SANDBOX"}"#),
+        body(r#"{"name":"  ","environment":"SANDBOX"}"#),
+        body(r#"{"name":"a"}"#),
+        body(r#"{"name":"a","environment":null}"#),
+        body(r#"{"name":"a","environment":"sandbox"}"#),
+        body(r#"{"name":"","environment":"PRODUCTION"}"#),
+        body(r#"{"name":"a","environment":"SANDBOX","allowedIps":"10.0.0.1"}"#),
+        body(r#"{"name":"a","environment":"SANDBOX","allowedIps":["10.0.0.256"]}"#),
+        body(r#"{"name":"a","environment":"SANDBOX","allowedIps":[7]}"#),
+        body("null"),
+        body("[]"),
+        format!("{keys} "),
+        body(r#"{"name":"ключ 🔑","environment":"SANDBOX","allowedIps":null,"more":{"a":[]}}"#),
+        body(r#"{"name":"net","environment":"SANDBOX","allowedIps":["10.0.0.0/8","::1"]}"#),
+        "OPTIONS /dialects/covosign/api/v1/api-keys".to_owned(),
+        "GET /dialects/covosign".to_owned(),
+    ];
+    let said = told(&client, &steps.each_ref().map(String::as_str));
+    expect![[r#"
+        POST /dialects/covosign/api/v1/api-keys {"name":null,"environment":"SANDBOX"}
+          400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":7,"environment":"SANDBOX"}
+          400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"  ","environment":"SANDBOX"}
+          400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"a"}
+          400 {"code":400,"statusText":"Bad Request","message":"Environment must be SANDBOX or PRODUCTION","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"a","environment":null}
+          400 {"code":400,"statusText":"Bad Request","message":"Environment must be SANDBOX or PRODUCTION","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"a","environment":"sandbox"}
+          400 {"code":400,"statusText":"Bad Request","message":"Environment must be SANDBOX or PRODUCTION","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"","environment":"PRODUCTION"}
+          400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"a","environment":"SANDBOX","allowedIps":"10.0.0.1"}
+          400 {"code":400,"statusText":"Bad Request","message":"Allowed IPs must be addresses or CIDR networks","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"a","environment":"SANDBOX","allowedIps":["10.0.0.256"]}
+          400 {"code":400,"statusText":"Bad Request","message":"Allowed IPs must be addresses or CIDR networks","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"a","environment":"SANDBOX","allowedIps":[7]}
+          400 {"code":400,"statusText":"Bad Request","message":"Allowed IPs must be addresses or CIDR networks","data":null}
+        POST /dialects/covosign/api/v1/api-keys null
+          400 {"code":400,"statusText":"Bad Request","message":"body: must be an object","data":null}
+        POST /dialects/covosign/api/v1/api-keys []
+          400 {"code":400,"statusText":"Bad Request","message":"body: must be an object","data":null}
+        POST /dialects/covosign/api/v1/api-keys 
+          400 {"code":400,"statusText":"Bad Request","message":"body: must be JSON","data":null}
+        POST /dialects/covosign/api/v1/api-keys {"name":"ключ 🔑","environment":"SANDBOX","allowedIps":null,"more":{"a":[]}}
+          201 {"code":201,"statusText":"Created","message":"API key created successfully. Store it securely - it won't be shown again.","data":{"id":"<id>","apiKey":"csk_sandbox_<36base62>","keyPrefix":"csk_sandbox_<14base62>","name":"ключ 🔑","environment":"SANDBOX"}}
+        POST /dialects/covosign/api/v1/api-keys {"name":"net","environment":"SANDBOX","allowedIps":["10.0.0.0/8","::1"]}
+          201 {"code":201,"statusText":"Created","message":"API key created successfully. Store it securely - it won't be shown again.","data":{"id":"<id>","apiKey":"csk_sandbox_<36base62>","keyPrefix":"csk_sandbox_<14base62>","name":"net","environment":"SANDBOX"}}
+        OPTIONS /dialects/covosign/api/v1/api-keys
+          405 {"code":405,"statusText":"Method Not Allowed","message":"the route has other methods, see Allow","data":null}
+        GET /dialects/covosign
+          404 {"code":404,"statusText":"Not Found","message":"no such route, see /docs","data":null}
+    "#]]
+    .assert_eq(&said);
+    let name = format!(r#"{{"name":"{}","environment":"SANDBOX"}}"#, "🔑".repeat(200));
+    assert_eq!(client.send(&body(&name)).status, 201);
+}
+
+/// Contract: a JWT, or a key as bearer or in `X-API-Key`, and nothing else.
+#[test]
+fn who_calls_and_how() {
+    let service = Service::start();
+    let client = service.paying("acme", "ann", "admin", "enterprise");
+    let nobody = service.client_with(None);
+    let create = |environment: &str| {
+        let path = "/dialects/covosign/api/v1/api-keys";
+        format!(r#"POST {path} {{"name":"a","environment":"{environment}"}}"#)
+    };
+    let key = text(&client.send(&create("SANDBOX")), "/data/apiKey");
+    let jwt = client.token().unwrap();
+    let status = |headers: &[(&str, &str)]| {
+        let answer = nobody.send_with(&create("SANDBOX"), headers);
+        assert!(answer.status == 201 || text(&answer, "/message") == "Unauthorized");
+        answer.status
+    };
+    let bearer = |text: &str| format!("Bearer {text}");
+    assert_eq!(status(&[("authorization", &bearer(&key))]), 201);
+    assert_eq!(status(&[("authorization", &format!("bearer  {key} "))]), 201);
+    assert_eq!(status(&[("x-api-key", &key)]), 201);
+    assert_eq!(status(&[("authorization", "Basic YTpi"), ("x-api-key", &key)]), 201);
+    assert_eq!(status(&[("authorization", &key)]), 401);
+    assert_eq!(status(&[("authorization", jwt)]), 401);
+    assert_eq!(status(&[("x-api-key", jwt)]), 401);
+    assert_eq!(status(&[("x-api-key", &bearer(&key))]), 401);
+    assert_eq!(status(&[("x-api-key", &key), ("x-api-key", &key)]), 401);
+    assert_eq!(status(&[("x-api-key", &key[..key.len() - 1])]), 401);
+    // A sandbox key does not gain from its owner's plan.
+    let refused = nobody.send_with(&create("PRODUCTION"), &[("x-api-key", &key)]);
+    expect![[r#"
+        403 {"code":403,"statusText":"Forbidden","message":"Enterprise plan required for production API keys","data":null}
+    "#]].assert_eq(&shown(&refused));
+}
+
+/// Contract: a key with a list of addresses calls from there alone, also from behind a proxy.
+#[test]
+fn a_key_calls_from_its_addresses_alone() {
+    let service = Service::with(&["--trusted-proxy", "127.0.0.1"]);
+    let body = r#"{"name":"a","environment":"SANDBOX","allowedIps":["198.51.100.0/24"]}"#;
+    let made = service.client("owner").send(&format!("POST {KEYS} {body}"));
+    let by_key = service.client_with(Some(&key(&made)));
+    let from = |address: &str| {
+        by_key.send_with(&create("b", "SANDBOX"), &[("x-forwarded-for", address)]).status
+    };
+    assert_eq!(from("198.51.100.7"), 201);
+    assert_eq!(from("203.0.113.7, 198.51.100.7"), 201);
+    assert_eq!(from("198.51.100.7, 203.0.113.7"), 401);
+    assert_eq!(from("somewhere"), 401);
+    assert_eq!(by_key.send(&create("b", "SANDBOX")).status, 401);
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use expect_test::expect;
 
-use crate::support::{Answer, Client, DEADLINE, Service, keyledger, shown, until};
+use crate::support::{Answer, Client, DEADLINE, Service, shown, until};
 
 /// A change of each dialect that is good, and the body it is sent with.
 const CHANGES: [(&str, &str); 6] = [
@@ -21,12 +21,7 @@ const CHANGES: [(&str, &str); 6] = [
 
 /// One who may do all of them, each time as another user: callcov gives a user ten keys.
 fn caller(service: &Service, subject: &str) -> Client {
-    let out = keyledger(&["token", "--account", "acme", "--role", "admin", "--plan", "pro"])
-        .argument("--subject")
-        .argument(subject)
-        .data(&service.data())
-        .good();
-    service.client_with(out.lines().last())
+    service.paying("acme", subject, "admin", "pro")
 }
 
 /// What the native API says is a problem; it is shown without its id.

@@ -100,6 +100,17 @@ pub struct Draft {
     pub rules: Rules,
 }
 
+impl Draft {
+    /// Its rules, with what its expiry adds to them.
+    pub(crate) fn rules(&self) -> Rules {
+        let lives_s = match self.expires {
+            Some(Expiry::After(seconds)) => Some(seconds),
+            Some(Expiry::At(_)) | None => self.rules.lives_s,
+        };
+        Rules { lives_s, ..self.rules }
+    }
+}
+
 /// When a key ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
@@ -116,9 +127,11 @@ pub struct Rules {
     pub most_active: Option<u32>,
     /// Whether no other key of the ledger may have the same prefix; another secret is made then.
     pub unique_prefix: bool,
+    /// How many seconds the key lives, from the moment it is recorded as made.
+    pub lives_s: Option<u64>,
     /// Find before making: a public key of this account, dialect, project and name that lives
-    /// at least so many seconds more is answered instead ([`Refusal::Found`]).
-    pub find_with_life_s: Option<u64>,
+    /// at least so many milliseconds more is answered instead ([`Refusal::Found`]).
+    pub find_with_life_ms: Option<u64>,
 }
 
 /// What a rotation changes; the rest is copied from the old key.

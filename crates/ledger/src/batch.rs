@@ -144,31 +144,32 @@ impl<'s> Batch<'s> {
             replaced_by: None,
             active: u32::try_from(active).unwrap_or(u32::MAX),
             prefix_taken,
-            found: rules.find_with_life_s.and_then(|life_s| self.find_public(key, life_s)),
+            found: rules.find_with_life_ms.and_then(|life_ms| self.find_public(key, life_ms)),
         }
     }
 
-    /// A public key that does for `wanted` and lives `life_s` seconds more.
-    fn find_public(&self, wanted: &NewKey, life_s: u64) -> Option<KeyId> {
-        let until = self.now.plus_secs(life_s);
+    /// The key with its due time, where that depends on the moment it is made.
+    fn dated(&self, key: &NewKey, rules: &Rules) -> NewKey {
+        let due = rules.lives_s.map(|seconds| self.now.plus_secs(seconds));
+        NewKey { expires_at: due.or(key.expires_at), ..key.clone() }
+    }
+
+    /// A public key that does for `wanted` and lives `life_ms` milliseconds more, the oldest.
+    fn find_public(&self, wanted: &NewKey, life_ms: u64) -> Option<KeyId> {
+        let micros = i64::try_from(life_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let until = Timestamp::from_micros(self.now.micros().saturating_add(micros));
         let does = |key: &NewKey, standing: &Standing| {
             key.kind == Kind::Public
                 && (key.dialect, &key.account, &key.project, &key.name)
                     == (wanted.dialect, &wanted.account, &wanted.project, &wanted.name)
-                && standing.status == keys::Status::Enabled
+                && standing.status_at(self.now) == keys::Status::Enabled
                 && standing.expires_at.is_none_or(|due| due >= until)
         };
-        let pending = self
-            .created
-            .iter()
-            .find(|key| does(key, &Standing::created(key, self.now)))
-            .map(|key| key.id);
-        pending.or_else(|| {
-            let account = self.state.table.account(wanted.account.as_str())?;
-            let alive = account.public(wanted.dialect);
-            let found = alive.iter().find(|k| does(&k.made, &self.key_state(k).standing));
-            found.map(|key| key.made.id)
-        })
+        let account = self.state.table.account(wanted.account.as_str());
+        let alive = account.map(|keys| keys.public(wanted)).unwrap_or_default();
+        let recorded = alive.iter().find(|k| does(&k.made, &self.key_state(k).standing));
+        let pending = || self.created.iter().find(|k| does(k, &Standing::created(k, self.now)));
+        recorded.map(|key| key.made.id).or_else(|| pending().map(|key| key.id))
     }
 
     /// Decides a create and writes it down.
@@ -180,7 +181,8 @@ impl<'s> Batch<'s> {
         dry_run: bool,
     ) -> Result<Decided, Error> {
         let facts = self.facts_of_new(key, rules);
-        let key = Box::new(NewKey { number: self.next_number(&key.account), ..key.clone() });
+        let number = self.next_number(&key.account);
+        let key = Box::new(NewKey { number, ..self.dated(key, rules) });
         let event = decide(&facts, Command::Create(key, limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);
@@ -211,7 +213,7 @@ impl<'s> Batch<'s> {
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
         let number = self.next_number(&key.account);
-        let key = Box::new(NewKey { number, replaces, ..key.clone() });
+        let key = Box::new(NewKey { number, replaces, ..self.dated(key, rules) });
         let event = decide(&facts, Command::Rotate(key, rotation, limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);

@@ -36,7 +36,7 @@ impl Ledger {
             (Scope::All, None) => return Err(Error::AccountRequired),
         };
         let make = || self.make(caller, caller.dialect, &account, &draft);
-        self.put(caller, &ask, make, |key| Work::Create(key, draft.rules)).await
+        self.put(caller, &ask, make, |key| Work::Create(key, draft.rules())).await
     }
 
     /// Puts a new key in the place of `id`, which stays valid for the rotation's overlap.
@@ -72,11 +72,11 @@ impl Ledger {
             rules: Rules {
                 most_active: changes.most_active.or_else(|| model.dialect.most_active()),
                 unique_prefix: model.dialect.unique_prefix(),
-                find_with_life_s: None,
+                ..Rules::default()
             },
         };
         let make = || self.make(caller, model.dialect, &model.account, &draft);
-        let work = |key| Work::Rotate(Arc::clone(&old), key, rotation, draft.rules);
+        let work = |key| Work::Rotate(Arc::clone(&old), key, rotation, draft.rules());
         self.put(caller, &ask, make, work).await
     }
 
@@ -234,10 +234,11 @@ impl Ledger {
             permissions: self.state().pool.lock().permissions(&draft.permissions),
             project: draft.project.clone(),
             allowed_ips: draft.allowed_ips.clone(),
-            expires_at: draft.expires.map(|expires| match expires {
-                Expiry::At(at) => at,
-                Expiry::After(seconds) => now.plus_secs(seconds),
-            }),
+            expires_at: match draft.expires {
+                Some(Expiry::At(at)) => Some(at),
+                // Counted from the moment it is recorded, see `Rules`.
+                Some(Expiry::After(_)) | None => None,
+            },
             daily_limit: draft.daily_limit,
             metadata: draft.metadata.clone(),
             prefix,

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use self::sources::{Refreshed, Sources};
 use self::token::TokenVerifier;
 pub(crate) use self::who::{
-    AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, caller, not_a_key,
+    AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, bearer_text, caller, not_a_key,
 };
 use crate::ApiError;
 

@@ -1,7 +1,7 @@
 //! Whole answers of a dialect, as they came: the order of fields counts. What was generated is
 //! masked by what it is.
 
-use super::Answer;
+use super::{Answer, Client};
 
 /// Status and body; times, ids and the random parts of keys masked, each keeping its shape.
 pub(crate) fn shown(answer: &Answer) -> String {
@@ -16,6 +16,22 @@ pub(crate) fn shown(answer: &Answer) -> String {
         text = rest[end + 1..].to_owned();
     }
     format!("{} {out}{text}\n", answer.status)
+}
+
+/// Steps, each with its answer beneath it.
+pub(crate) fn told(client: &Client, steps: &[&str]) -> String {
+    let told = |step: &&str| {
+        let asked: String = step.chars().take(150).collect();
+        format!("{asked}\n  {}", shown(&client.send(step)))
+    };
+    steps.iter().map(told).collect()
+}
+
+/// A text in an answer.
+pub(crate) fn text(answer: &Answer, pointer: &str) -> String {
+    let json = answer.json();
+    let found = json.pointer(pointer).and_then(serde_json::Value::as_str);
+    found.unwrap_or_else(|| panic!("no {pointer} in {answer:?}")).to_owned()
 }
 
 fn string_end(text: &str) -> Option<usize> {

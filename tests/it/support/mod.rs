@@ -11,7 +11,7 @@ mod stream;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::{Answer, Client};
-pub(crate) use exchange::shown;
+pub(crate) use exchange::{shown, text, told};
 pub(crate) use program::{Program, keyledger, wait};
 pub(crate) use script::{Script, check};
 pub(crate) use service::{Service, Stopped};

@@ -119,6 +119,15 @@ impl Service {
         Client::new(self.address, Some(&self.token(account, role)))
     }
 
+    /// A client with a token of that plan.
+    pub(crate) fn paying(&self, account: &str, subject: &str, role: &str, plan: &str) -> Client {
+        let out = keyledger(&["token", "--account", account, "--subject", subject])
+            .with(&["--role", role, "--plan", plan])
+            .data(&self.data())
+            .good();
+        self.client_with(out.lines().last())
+    }
+
     /// A client with any token, or none.
     pub(crate) fn client_with(&self, token: Option<&str>) -> Client {
         Client::new(self.address, token)

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use keys::{Account, Dialect, Kind, NewKey, Status, Subject};
+use keys::{Account, Dialect, KeyName, Kind, NewKey, Project, Status, Subject};
 use parking_lot::RwLock;
 
 use super::Key;
@@ -33,6 +33,15 @@ struct Spoken {
     owned: HashMap<(Dialect, Subject), Numbered>,
     /// The alive ones, of each owner.
     alive: HashMap<(Dialect, Subject), Numbered>,
+    /// The alive public ones, of each purpose.
+    public: HashMap<Purpose, Numbered>,
+}
+
+/// What a public key is asked for by.
+type Purpose = (Dialect, Option<Project>, KeyName);
+
+fn purpose(key: &NewKey) -> Purpose {
+    (key.dialect, key.project.clone(), key.name.clone())
 }
 
 impl Accounts {
@@ -68,6 +77,10 @@ impl Spoken {
         self.all.entry(dialect).or_default().insert(number, Arc::clone(key));
         self.owned.entry(holder.clone()).or_default().insert(number, Arc::clone(key));
         self.alive.entry(holder).or_default().insert(number, Arc::clone(key));
+        if key.made.kind == Kind::Public {
+            let alike = self.public.entry(purpose(&key.made)).or_default();
+            alike.insert(number, Arc::clone(key));
+        }
     }
 
     fn changed(&mut self, key: &NewKey, status: Status) {
@@ -76,6 +89,9 @@ impl Spoken {
         }
         let holder = (key.dialect, key.owner.clone());
         remove(&mut self.alive, &holder, key.number);
+        if key.kind == Kind::Public {
+            remove(&mut self.public, &purpose(key), key.number);
+        }
         if status == Status::Revoked {
             remove(&mut self.owned, &holder, key.number);
             remove(&mut self.all, &key.dialect, key.number);
@@ -115,15 +131,11 @@ impl AccountKeys {
         alive.map(|keys| keys.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// Alive public keys of `dialect`, whoever owns them.
-    pub(crate) fn public(&self, dialect: Dialect) -> Vec<Arc<Key>> {
+    /// Alive public keys that are for the same as `wanted`, whoever owns them, the oldest first.
+    pub(crate) fn public(&self, wanted: &NewKey) -> Vec<Arc<Key>> {
         let spoken = self.spoken.read();
-        let of_dialect = spoken.alive.iter().filter(|((made_by, _), _)| *made_by == dialect);
-        of_dialect
-            .flat_map(|(_, keys)| keys.values())
-            .filter(|key| key.made.kind == Kind::Public)
-            .cloned()
-            .collect()
+        let alive = spoken.public.get(&purpose(wanted));
+        alive.map(|keys| keys.values().cloned().collect()).unwrap_or_default()
     }
 
     /// Up to `limit` keys of `dialect` that are not revoked, of one owner or of all, in the order

@@ -41,7 +41,8 @@ pub(crate) fn not_a_key(text: &str) -> Result<(), ApiError> {
     }
 }
 
-fn bearer_text(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+/// The text after `Bearer`, whatever it is.
+pub(crate) fn bearer_text(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -13,7 +13,7 @@ use super::caller::Who;
 use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::MANAGE;
 use crate::extract::{json, query, read_json};
-use crate::{ApiError, App, wire};
+use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Callcov;
 const KEYS: Paths = paths!("callcov", "/api/v1/api-keys");
@@ -37,6 +37,9 @@ pub(super) fn routes() -> Served {
 pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
     let status = error.code.status();
     let (status, detail) = match Wrong::of(error.code) {
+        Wrong::Request if error.code == Code::AccountRequired => {
+            (status, Detail::Text(&error.detail))
+        }
         Wrong::Request => {
             (StatusCode::UNPROCESSABLE_ENTITY, Detail::Fields([WrongField::of(&error.detail)]))
         }
@@ -80,6 +83,7 @@ impl<'a> WrongField<'a> {
     fn of(detail: &'a str) -> WrongField<'a> {
         let (field, msg) = detail.split_once(": ").unwrap_or(("body", detail));
         let (r#type, loc) = match field {
+            "body" if msg == "must be an object" => ("model_attributes_type", vec!["body"]),
             "body" => ("json_invalid", vec!["body"]),
             "content-type" => ("value_error", vec!["header", field]),
             "include_expired" | "query" => ("bool_parsing", vec!["query", field]),
@@ -91,7 +95,7 @@ impl<'a> WrongField<'a> {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 struct Create {
     /// What the key is for: at most 500 characters.
     description: Option<String>,
@@ -117,7 +121,8 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
     who.require(MANAGE)?;
     who.account()?;
     let bytes = read_json(&parts.headers, body).await?;
-    let Create { description } = json(&bytes)?;
+    // Nothing in it is required, and so it is not either.
+    let Create { description } = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let description = description.map(describe).transpose()?;
     let draft = Draft {
         name: description.as_ref().and_then(name),
@@ -151,8 +156,22 @@ fn name(description: &Description) -> Option<KeyName> {
 
 #[derive(Deserialize)]
 struct Which {
-    #[serde(default)]
-    include_expired: bool,
+    include_expired: Option<String>,
+}
+
+impl Which {
+    /// As clients of several languages write it.
+    fn include_expired(&self) -> Result<bool, ApiError> {
+        let Some(text) = self.include_expired.as_deref() else { return Ok(false) };
+        let is_one_of = |words: [&str; 6]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+        if is_one_of(["true", "1", "yes", "on", "t", "y"]) {
+            Ok(true)
+        } else if is_one_of(["false", "0", "no", "off", "f", "n"]) {
+            Ok(false)
+        } else {
+            Err(ApiError::field("include_expired", "must be true or false"))
+        }
+    }
 }
 
 /// A key in the list.
@@ -198,7 +217,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     let (parts, _) = request.into_parts();
     let who = Who::by_token(&parts, &app, DIALECT)?;
     let listing = who.own_keys(DIALECT)?;
-    let Which { include_expired } = query(parts.uri.query())?;
+    let include_expired = query::<Which>(parts.uri.query())?.include_expired()?;
     let wanted = move |status| match status {
         Status::Enabled => true,
         Status::Disabled | Status::Expired => include_expired,

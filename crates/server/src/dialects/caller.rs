@@ -98,6 +98,11 @@ pub(super) fn authorization(parts: &Parts) -> Result<Option<&str>, ApiError> {
     }))
 }
 
+/// The text after `Bearer` in `Authorization`.
+pub(super) fn bearer(parts: &Parts) -> Result<Option<&str>, ApiError> {
+    auth::bearer_text(&parts.headers)
+}
+
 /// The text in `X-API-Key`.
 pub(super) fn api_key(parts: &Parts) -> Result<Option<&str>, ApiError> {
     header_text(&parts.headers, &API_KEY)

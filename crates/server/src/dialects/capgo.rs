@@ -85,8 +85,9 @@ fn manager(parts: &Parts, app: &App) -> Result<Who, ApiError> {
 struct Create {
     /// The organisation.
     org_id: Option<String>,
-    /// `read`, `write`, `upload` or `all`.
-    mode: Option<String>,
+    /// `read`, `write`, `upload` or `all`. What is no text is no mode, and is told so.
+    #[schema(value_type = Option<String>)]
+    mode: Option<serde_json::Value>,
     /// A label; `New API Key` if missing.
     name: Option<String>,
 }
@@ -138,7 +139,10 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
     let said: Create = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let asked: Create = query(parts.uri.query())?;
     let mode = said.mode.or(asked.mode);
-    let mode = mode.as_deref().and_then(|mode| MODES.iter().position(|known| *known == mode));
+    let mode = mode
+        .as_ref()
+        .and_then(|mode| mode.as_str())
+        .and_then(|mode| MODES.iter().position(|known| *known == mode));
     let mode = mode.ok_or_else(|| ApiError::new(Code::InvalidRequest, INVALID_MODE))?;
     let account = said.org_id.or(asked.org_id);
     let account = account.ok_or_else(|| ApiError::field("org_id", "is missing"))?;

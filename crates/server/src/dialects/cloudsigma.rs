@@ -80,11 +80,10 @@ pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
 
 /// A token of a paid plan.
 fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
-    // A key in the other header is a key as the caller too, not the lack of a token.
-    if authorization(parts)?.is_none()
-        && let Some(key) = api_key(parts)?
-    {
-        not_a_key(key)?;
+    // A key in the other header, or without its scheme, is a key as the caller too, and not the
+    // lack of a token.
+    if let Some(sent) = authorization(parts)?.or(api_key(parts)?) {
+        not_a_key(sent)?;
     }
     let who = Who::by_token(parts, app, DIALECT)?;
     who.account()?;

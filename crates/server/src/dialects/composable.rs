@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
 use self::object::{ApiKey, is_shown, only_enabled};
-use super::caller::{Who, authorization};
+use super::caller::{Who, bearer};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::MANAGE;
 use crate::extract::{field, json, parse, query, read_json};
@@ -43,7 +43,8 @@ pub(super) fn document() -> utoipa::openapi::OpenApi {
 pub(super) fn routes() -> Served {
     vec![
         (KEYS, get(list).post(create)),
-        (PUBLIC, get(public)),
+        // It may make a key, which one who asks for the head alone does not want.
+        (PUBLIC, get(public).head(async || ApiError::new(Code::MethodNotAllowed, "send GET"))),
         (KEY, get(one).put(change).delete(revoke)),
     ]
 }
@@ -76,7 +77,7 @@ pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
 
 /// A secret key of this dialect or a token, after `Bearer`, with at least the role at `needed`.
 fn who(parts: &Parts, app: &App, needed: usize) -> Result<Who, ApiError> {
-    let credential = authorization(parts)?.ok_or_else(ApiError::no_token)?;
+    let credential = bearer(parts)?.ok_or_else(ApiError::no_token)?;
     let who = Who::by_key_or_token(parts, app, DIALECT, credential)?;
     who.account()?;
     let held = match &who.key {
@@ -189,7 +190,24 @@ struct AskPublic {
     #[serde(rename = "projectId")]
     project_id: Option<String>,
     /// How many seconds it lives; a day if missing, at most 30 days.
-    ttl: Option<u64>,
+    ttl: Option<String>,
+}
+
+impl AskPublic {
+    fn ttl(&self) -> Result<u64, ApiError> {
+        let most = 30 * DAY_S;
+        match self.ttl.as_deref() {
+            None | Some("") => Ok(DAY_S),
+            Some(text) if !text.bytes().all(|b| b.is_ascii_digit()) => {
+                Err(ApiError::field("ttl", "must be a number of seconds"))
+            }
+            // What does not fit is more than 30 days too.
+            Some(text) => match text.parse().unwrap_or(most).min(most) {
+                0 => Err(ApiError::field("ttl", "must be at least 1")),
+                ttl => Ok(ttl),
+            },
+        }
+    }
 }
 
 /// A public key.
@@ -210,15 +228,13 @@ async fn public(State(app): State<App>, request: Request) -> Result<Response, Ap
     let who = who(&parts, &app, APPLICATION)?;
     who.require(MANAGE)?;
     let asked: AskPublic = query(parts.uri.query())?;
-    let ttl = match asked.ttl {
-        Some(0) => return Err(ApiError::field("ttl", "must be at least 1")),
-        ttl => ttl.unwrap_or(DAY_S).min(30 * DAY_S),
-    };
-    let name = asked.name.as_deref().unwrap_or(PUBLIC_NAME);
+    let ttl = asked.ttl()?;
+    let said = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+    let name = said(&asked.name).unwrap_or_else(|| PUBLIC_NAME.to_owned());
     let name = field("name", name.parse())?;
-    let project = parse("projectId", asked.project_id.as_deref())?;
+    let project = parse("projectId", said(&asked.project_id).as_deref())?;
     let expires = Some(Expiry::After(ttl));
-    let rules = Rules { find_with_life_s: Some((ttl / 2).min(300)), ..Rules::default() };
+    let rules = Rules { find_with_life_ms: Some((ttl * 500).min(300_000)), ..Rules::default() };
     let draft = Draft { rules, ..draft(name, Kind::Public, EXECUTOR, project, expires)? };
     let view = match app.ledger().create(&who.caller, draft, Ask::default()).await {
         Ok(made) => made.key,

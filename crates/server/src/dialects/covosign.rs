@@ -10,7 +10,7 @@ use ledger::{Ask, Draft, Idempotency};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use super::caller::{Who, api_key, authorization};
+use super::caller::{Who, api_key, bearer};
 use super::{Paths, Served, Wrong, paths, phrase, plain, with_secret};
 use crate::ask::digest;
 use crate::auth::{MANAGE, Plan};
@@ -73,9 +73,13 @@ pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
 
 /// A key of this dialect in `X-API-Key` or as bearer, or a token as bearer.
 fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
-    let credential = authorization(parts)?.or(api_key(parts)?);
-    let who =
-        Who::by_key_or_token(parts, app, DIALECT, credential.ok_or_else(ApiError::no_token)?)?;
+    // A token is no key: it has no business in that header.
+    let key = || api_key(parts).map(|key| key.filter(|key| keys::looks_like_key(key)));
+    let credential = match bearer(parts)? {
+        Some(bearer) => bearer,
+        None => key()?.ok_or_else(ApiError::no_token)?,
+    };
+    let who = Who::by_key_or_token(parts, app, DIALECT, credential)?;
     who.require(MANAGE)?;
     who.account()?;
     Ok(who)
