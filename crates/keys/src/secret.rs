@@ -239,9 +239,44 @@ mod tests {
     }
 
     proptest! {
+        /// What is digested is spelled like a key, and a format with a checksum has the right one.
         #[test]
-        fn any_text_is_digested_or_refused(text in "(kl_live_|kl_|sk-|csk_live_|)\\PC{0,80}") {
-            let _ = Digest::of_presented(&text);
+        fn any_text_is_digested_or_refused(
+            literal in "kl_live_|kl_sandbox_|kl_pub_|kl_|sk-|pk-|ak_|csk_live_|sk_test_|",
+            rest in "[0-9A-Za-z]{32}|[0-9A-Za-z_-]{0,60}|\\PC{0,80}|x{250,300}",
+        ) {
+            let text = literal + &rest;
+            let checked = Format::CHECKED.iter().find(|format| text.starts_with(format.literal));
+            let spelled = text.is_ascii() && text.len() <= LONGEST && match checked {
+                Some(format) => {
+                    let (body, sum) = text.split_at(text.len().saturating_sub(CHECKSUM));
+                    text.len() == format.literal.len() + format.random + CHECKSUM
+                        && text.bytes().skip(format.literal.len()).all(|b| b.is_ascii_alphanumeric())
+                        && sum.as_bytes() == checksum(body.as_bytes())
+                }
+                None => looks_like_key(&text),
+            };
+            let digest = Digest::of_presented(&text);
+            prop_assert_eq!(digest, spelled.then(|| Digest::of(&text)));
+        }
+
+        /// A key of any format is digested; with a checksum, no other of its length is.
+        #[test]
+        fn a_key_is_known_and_a_mistyped_one_is_not(seed: u64, place in 0_usize..64, to in "[0-9A-Za-z]") {
+            let mut next = seed;
+            let mut random = |buffer: &mut [u8]| for byte in buffer {
+                next = next.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+                *byte = (next >> 56) as u8;
+            };
+            for format in Format::CHECKED.iter().chain(Format::UNCHECKED) {
+                let key = Secret::generate(*format, &mut random).reveal().to_owned();
+                prop_assert_eq!(Digest::of_presented(&key), Some(Digest::of(&key)));
+                let place = format.literal.len() + place % (key.len() - format.literal.len());
+                let mut bent = key.clone();
+                bent.replace_range(place..=place, &to);
+                let known = Digest::of_presented(&bent).is_some();
+                prop_assert_eq!(known, !format.checksum || bent == key);
+            }
         }
     }
 }

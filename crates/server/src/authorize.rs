@@ -253,3 +253,86 @@ fn denied(code: Code, detail: &'static str, verdict: &'static str) -> Response {
     response.headers_mut().insert(CODE, HeaderValue::from_static(verdict));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "kl_live_000000000000000000000000000000";
+    const OTHER: &str = "kl_live_111111111111111111111111111111";
+
+    fn sent(headers: &[(&'static str, &str)]) -> String {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a lawful value");
+            map.append(HeaderName::from_static(name), value);
+        }
+        match presented(&map) {
+            Presented::None => "none".to_owned(),
+            Presented::One(key) => key.into_owned(),
+            Presented::Several => "several".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_key_may_stand_in_several_places_but_only_one_key() {
+        let bearer = format!("bearer  {KEY}");
+        let uri = format!("/a?x=1&api_key={KEY}#api_key={OTHER}");
+        let table: &[(&[(&str, &str)], &str)] = &[
+            (&[], "none"),
+            (&[("x-api-key", KEY)], KEY),
+            (&[("authorization", &bearer)], KEY),
+            (&[("x-forwarded-uri", &uri)], KEY),
+            (&[("x-original-uri", &uri), ("x-api-key", KEY), ("authorization", &bearer)], KEY),
+            (&[("x-original-uri", &uri), ("x-api-key", OTHER)], "several"),
+            (&[("x-api-key", KEY), ("x-api-key", OTHER)], "several"),
+            (&[("x-api-key", ""), ("authorization", &bearer)], "several"),
+            (&[("x-forwarded-uri", "/a?api_key=%6b%6c")], "kl"),
+            (&[("x-forwarded-uri", "/a?API_KEY=kl&xapi_key=kl")], "none"),
+            (&[("x-forwarded-uri", "/api_key=kl")], "none"),
+            // The client's token for the service behind is no key, unless there is nothing else.
+            (&[("authorization", "Bearer eyJ.eyJ.x"), ("x-api-key", KEY)], KEY),
+            (&[("authorization", "Bearer eyJ.eyJ.x")], "eyJ.eyJ.x"),
+            (&[("authorization", "Basic YTpi")], "none"),
+        ];
+        for (headers, want) in table {
+            assert_eq!(sent(headers), *want, "{headers:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever stands around it in the address, the key in it is found, and a second one too.
+        #[test]
+        fn a_key_in_an_address_is_found(
+            before in "[ -\"$-~]{0,30}",
+            after in "[ -~]{0,30}",
+            original: bool,
+        ) {
+            let name = if original { "x-original-uri" } else { "x-forwarded-uri" };
+            // What stands before may open the query itself, or not.
+            let before = before.replace("api_key", "key");
+            let uri = format!("/{before}?&api_key={KEY}&{}", after.replace("api_key", "key"));
+            prop_assert_eq!(sent(&[(name, &uri)]), KEY);
+            let two = format!("{uri}&x=y");
+            prop_assert_eq!(sent(&[(name, &two), ("x-api-key", OTHER)]), "several");
+        }
+
+        #[test]
+        fn any_headers_are_read(
+            values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 4),
+        ) {
+            let names = ["x-forwarded-uri", "x-original-uri", "x-api-key", "authorization"];
+            let mut map = HeaderMap::new();
+            for (name, bytes) in names.into_iter().zip(&values) {
+                if let Ok(value) = HeaderValue::from_bytes(bytes) {
+                    map.append(HeaderName::from_static(name), value);
+                }
+            }
+            // A key that was sent is never passed over as if none was.
+            let none = matches!(presented(&map), Presented::None);
+            prop_assert!(!(none && map.contains_key("x-api-key")));
+        }
+    }
+}

@@ -122,6 +122,27 @@ mod tests {
     use super::*;
 
     proptest! {
+        /// A cursor has one spelling: what is read would be written so.
+        #[test]
+        fn any_text_is_a_cursor_or_refused(
+            place: u64,
+            at in 0_usize..20,
+            to in "[A-Za-z0-9_=+/-]|\\PC",
+            other in "[A-Za-z0-9_-]{0,16}|\\PC{0,20}",
+        ) {
+            let mut bent: Vec<char> = of_events(Walk::Up(Seq(place))).chars().collect();
+            let at = at % bent.len();
+            bent[at] = to.chars().next().unwrap_or('A');
+            for text in [bent.into_iter().collect(), other] {
+                if let Ok(walk) = events(&text) {
+                    prop_assert_eq!(of_events(walk), &*text);
+                }
+                if let Ok(place) = keys(Some(&text)) {
+                    prop_assert_eq!(of_keys(place), &*text);
+                }
+            }
+        }
+
         #[test]
         fn a_cursor_comes_back(place: u64) {
             prop_assert_eq!(keys(Some(&of_keys(place))).ok(), Some(place));

@@ -138,6 +138,27 @@ proptest! {
         let _ = json::<Verify<'_>>(&bytes);
     }
 
+    /// An accepted body has a name, only fields that are known, and each of them once.
+    #[test]
+    fn any_object_is_a_lawful_body_or_refused(fields in proptest::collection::vec((0_usize..10, 0_usize..9), 0..5)) {
+        const NAMES: [&str; 10] = [
+            "name", "description", "kind", "ttl_s", "metadata", "permissions", "Name", "names", "",
+            "expiresAt",
+        ];
+        const VALUES: [&str; 9] =
+            ["null", "true", "7", "-1", "\"\"", "\"a\"", "[]", "{}", "[{}]"];
+        let text: Vec<String> =
+            fields.iter().map(|(name, value)| format!("\"{}\":{}", NAMES[*name], VALUES[*value])).collect();
+        let text = format!("{{{}}}", text.join(","));
+        if json::<Create>(text.as_bytes()).and_then(Create::draft).is_ok() {
+            let mut names: Vec<usize> = fields.iter().map(|(name, _)| *name).collect();
+            names.sort_unstable();
+            prop_assert!(names.windows(2).all(|two| two[0] != two[1]), "{}", text);
+            prop_assert!(names.iter().all(|name| *name < 6), "{}", text);
+            prop_assert!(fields.contains(&(0, 5)), "{}", text);
+        }
+    }
+
     #[test]
     fn any_text_is_a_place_or_refused(text in "\\PC{0,30}") {
         let _ = text.parse::<Place>();

@@ -350,6 +350,31 @@ proptest! {
         prop_assert!(auth.check(&text, at(NOW)).is_err());
     }
 
+    /// Signed as it must be, and saying anything at all: believed is only what says enough.
+    #[test]
+    fn any_claims_are_believed_or_refused(said in proptest::collection::vec(0_usize..40, 7)) {
+        let auth = Auth::new(own_key().verifier(), Some(outside(None, MaxRole::Owner))).unwrap();
+        let odd = [
+            json!(null), json!(true), json!(-1), json!(1.5e300), json!(""), json!("*"), json!([]),
+            json!({}), json!(["keys", 7]), json!("a\u{0}b"),
+        ];
+        let names = ["iss", "aud", "sub", "account", "exp", "nbf", "role"];
+        let mut claims = payload();
+        for (name, choice) in names.iter().zip(&said) {
+            // Three of four leave the claim as it is.
+            if let Some(value) = odd.get(*choice) {
+                claims[*name] = value.clone();
+            }
+        }
+        let token = hs256(&json!({"alg": "HS256"}), &claims, SECRET);
+        let good = |at: usize, others: &[usize]| said[at] >= odd.len() || others.contains(&said[at]);
+        // Without nbf it holds at once; 1.5e300 is a time, long from now; a role may be missing, or
+        // be none that is known.
+        let expected = good(0, &[]) && good(1, &[]) && good(2, &[5]) && good(3, &[])
+            && good(4, &[3]) && good(5, &[0, 2]) && good(6, &[0, 4, 5, 6, 9]);
+        prop_assert_eq!(auth.check(&token, at(NOW)).is_ok(), expected, "{}", claims);
+    }
+
     #[test]
     fn a_changed_token_is_refused(place in 0_usize..400, byte in "[A-Za-z0-9_-]") {
         let auth = Auth::new(own_key().verifier(), None).unwrap();

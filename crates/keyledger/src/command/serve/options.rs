@@ -93,12 +93,7 @@ pub(crate) struct Serve {
     )]
     pub(super) request_timeout: Duration,
     /// How many changes may wait for the log; one more is refused at once, as overloaded
-    #[arg(
-        long,
-        env = "KEYLEDGER_QUEUE",
-        value_name = "COUNT",
-        default_value = "4096"
-    )]
+    #[arg(long, env = "KEYLEDGER_QUEUE", value_name = "COUNT", default_value = "4096")]
     pub(super) queue: NonZeroUsize,
     /// Leave it to `keyledger worker` to record that keys are expired; they are denied all the same
     #[arg(long, env = "KEYLEDGER_NO_WORKER")]
