@@ -18,8 +18,9 @@ use crate::process::{Server, allocated};
 use crate::run::{self, Plan, Until, real};
 use crate::script::{Op, Script, Secrets};
 use crate::setup::{self, Material, wait};
+use crate::{expiry, spoken};
 
-use table::{Report, Row, Sample, Size};
+use table::{Report, Round, Row, Sample, Size};
 
 /// Keys created before the memory is looked at for the first time, so that what the process takes
 /// once (buffers, caches, threads) is not put down to the keys.
@@ -36,6 +37,7 @@ pub(crate) fn run(options: &Bench) -> Result<()> {
             bench.row(*op, options.many)?;
         }
     }
+    bench.expiry()?;
     let (report, complaints) = bench.finish()?;
     if options.json {
         println!("{}", report.json());
@@ -69,6 +71,7 @@ impl<'a> Runner<'a> {
         let program = std::env::current_exe()?;
         let mut floor = Command::new(program);
         set_workers(&mut floor, options.workers).args(["floor", "--listen", "127.0.0.1:0"]);
+        std::fs::write(folder.join("users.secret"), spoken::SECRET)?;
         let mut service = serve(options, folder);
         // The first start makes the directory and in it the key that signs tokens.
         let service = wait(Server::start(&mut service, "", &folder.join("server.log")))?;
@@ -121,18 +124,34 @@ impl<'a> Runner<'a> {
     fn row(&mut self, op: Op, connections: usize) -> Result<()> {
         let mut row = Row::new(op, connections);
         let script = self.material.script(&self.service.target, op)?;
+        // None of the dialects may be slower than the native create, which goes along with them.
+        let native = || self.material.script(&self.service.target, Op::Create);
+        let create = op.is_spoken().then(native).transpose()?;
         for round in 0..self.options.rounds.max(1) {
             say(&format!("{}, {connections} connections, round {}", op.name(), round + 1));
-            let pair = if round % 2 == 0 {
+            let (service, floor) = if round % 2 == 0 {
                 let floor = self.side(false, &script, connections)?;
                 (self.side(true, &script, connections)?, floor)
             } else {
                 let service = self.side(true, &script, connections)?;
                 (service, self.side(false, &script, connections)?)
             };
-            row.rounds.push(pair);
+            let create = create.as_ref().map(|create| self.side(true, create, connections));
+            row.rounds.push(Round { service, floor, create: create.transpose()? });
         }
         self.report.rows.push(row);
+        Ok(())
+    }
+
+    /// Lets keys run out while nothing else happens.
+    fn expiry(&mut self) -> Result<()> {
+        let count = self.options.expiring;
+        if count > 0 {
+            say(&format!("letting {count} keys run out, twice"));
+            self.report.late = wait(expiry::measure(&self.service.target, count))?;
+            // Each was made and ended.
+            self.keys += 2 * count as u64;
+        }
         Ok(())
     }
 
@@ -184,6 +203,8 @@ fn serve(options: &Bench, folder: &Path) -> Command {
     let mut command = Command::new(&options.server);
     command.arg("serve").arg("--data").arg(folder.join("data"));
     command.args(["--listen", "127.0.0.1:0"]);
+    command.args(["--jwt-issuer", spoken::ISSUER, "--jwt-audience", spoken::AUDIENCE]);
+    command.arg("--jwt-secret-file").arg(folder.join("users.secret"));
     set_workers(&mut command, options.workers);
     command
 }
@@ -200,7 +221,7 @@ fn set_workers(command: &mut Command, workers: Option<usize>) -> &mut Command {
 fn token(options: &Bench, folder: &Path) -> Result<String> {
     let mut command = Command::new(&options.server);
     command.arg("token").arg("--data").arg(folder.join("data"));
-    command.args(["--account", "acme", "--subject", "ann", "--role", "owner"]);
+    command.args(["--account", "acme", "--subject", "ann", "--role", "owner,admin"]);
     command.args(["--plan", "enterprise", "--ttl", "1h"]);
     let output = command.output().context("cannot run the service's `token`")?;
     let text = String::from_utf8_lossy(&output.stdout);

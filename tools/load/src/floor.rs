@@ -1,6 +1,8 @@
 //! The floor: what axum alone costs. The same JSON in and out as the service, typed and checked
 //! for unknown fields like the service's, and nothing behind it: no token check, no rules, no log.
 
+mod spoken;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -45,10 +47,11 @@ pub(crate) async fn serve_on(listener: TcpListener) -> Result<()> {
 }
 
 fn router() -> Router {
-    Router::new()
+    let native = Router::new()
         .route("/v1/keys", post(create).get(list))
         .route("/v1/keys/verify", post(verify))
-        .route("/readyz", get(async || "ready"))
+        .route("/readyz", get(async || "ready"));
+    spoken::routes(native)
 }
 
 /// `POST /v1/keys`

@@ -12,12 +12,14 @@
 mod answer;
 mod bench;
 mod client;
+mod expiry;
 mod floor;
 mod options;
 mod process;
 mod run;
 mod script;
 mod setup;
+mod spoken;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match (arguments.command, arguments.one) {
         (Some(Command::Floor { listen }), _) => floor::serve(listen),
+        (Some(Command::Expiry { url, token, keys }), _) => setup::expiry(&url, &token, keys),
         (Some(Command::Bench(options)), _) => bench::run(&options),
         (None, Some(one)) => setup::one(&one),
         (None, None) => Err(anyhow::anyhow!("give --url, --token and --op, or see --help")),

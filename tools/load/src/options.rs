@@ -29,6 +29,18 @@ pub(crate) enum Command {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Say how soon after its due time a key is denied, and how soon that is on record
+    Expiry {
+        /// The server, as in `http://127.0.0.1:7070`, on this machine and at rest
+        #[arg(long)]
+        url: String,
+        /// A token of role `owner`
+        #[arg(long, env = "KEYLEDGER_TOKEN", hide_env_values = true)]
+        token: String,
+        /// How many keys
+        #[arg(long, default_value_t = 20)]
+        keys: usize,
+    },
     /// Start the service and the floor, load both in turn, print one table
     Bench(Bench),
 }
@@ -75,7 +87,11 @@ pub(crate) struct Bench {
     #[arg(long, default_value = ".")]
     pub(crate) under: PathBuf,
     /// Only these operations
-    #[arg(long, value_delimiter = ',', default_value = "verify,list,mixed,create")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "verify,list,mixed,create,covosign,callcov,cloudsigma,capgo,composable,public"
+    )]
     pub(crate) ops: Vec<Op>,
     /// How many connections
     #[arg(long, default_value_t = 64)]
@@ -95,6 +111,10 @@ pub(crate) struct Bench {
     /// How many rounds; floor and service take turns, the table shows medians
     #[arg(long, default_value_t = 9)]
     pub(crate) rounds: usize,
+    /// How many keys run out while nothing else happens, to see how late that is noticed; 0 leaves
+    /// it out
+    #[arg(long, default_value_t = 20)]
+    pub(crate) expiring: usize,
     /// How many keys are there before anything is measured
     #[arg(long, default_value_t = 100_000)]
     pub(crate) keys: usize,

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use memchr::memmem;
 
 use crate::client::{Answer, Target};
+use crate::spoken::Spoken;
 
 /// What to load the server with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,6 +21,18 @@ pub(crate) enum Op {
     List,
     /// Of twenty requests 18 verify, one creates and one lists
     Mixed,
+    /// A sandbox key of covosign each
+    Covosign,
+    /// A key of callcov each, ten for a user; only within `bench`
+    Callcov,
+    /// A key of cloudsigma each
+    Cloudsigma,
+    /// A key of capgo each
+    Capgo,
+    /// A key of composable each; needs the role admin
+    Composable,
+    /// composable's public key: found, after the first request
+    Public,
 }
 
 impl Op {
@@ -30,7 +43,18 @@ impl Op {
             Op::Verify => "verify",
             Op::List => "list",
             Op::Mixed => "mixed",
+            Op::Covosign => "covosign",
+            Op::Callcov => "callcov",
+            Op::Cloudsigma => "cloudsigma",
+            Op::Capgo => "capgo",
+            Op::Composable => "composable",
+            Op::Public => "composable pk",
         }
+    }
+
+    /// Whether it is a dialect's, and measured beside the native create.
+    pub(crate) fn is_spoken(self) -> bool {
+        !matches!(self, Op::Create | Op::Verify | Op::List | Op::Mixed)
     }
 }
 
@@ -43,17 +67,20 @@ pub(crate) enum Kind {
     Verify,
     /// Lists a page of them.
     List,
+    /// Finds one, or makes it.
+    Find,
 }
 
 impl Kind {
     /// Whether this is the answer that such a request should get.
     pub(crate) fn satisfied_by(self, answer: &Answer<'_>) -> bool {
         match self {
-            Kind::Create => answer.status() == 201,
+            // One dialect has no other word for it than OK.
+            Kind::Create => matches!(answer.status(), 200 | 201),
             Kind::Verify => {
                 answer.status() == 200 && memmem::find(answer.raw(), b"\"valid\":true").is_some()
             }
-            Kind::List => answer.status() == 200,
+            Kind::List | Kind::Find => answer.status() == 200,
         }
     }
 }
@@ -88,20 +115,20 @@ impl Secrets {
 
 /// Request bytes with a hole.
 #[derive(Clone, Debug)]
-struct Template {
+pub(crate) struct Template {
     bytes: Vec<u8>,
     hole: Range<usize>,
 }
 
 impl Template {
     /// Finds the hole: where `mark` stands in `bytes`.
-    fn new(bytes: Vec<u8>, mark: &str) -> Result<Template> {
+    pub(crate) fn new(bytes: Vec<u8>, mark: &str) -> Result<Template> {
         let start = memmem::rfind(&bytes, mark.as_bytes()).context("no hole to fill")?;
         Ok(Template { bytes, hole: start..start + mark.len() })
     }
 
     /// The bytes with `value`, as long as the hole, in it.
-    fn filled(&mut self, value: &[u8]) -> &[u8] {
+    pub(crate) fn filled(&mut self, value: &[u8]) -> &[u8] {
         if let Some(hole) = self.bytes.get_mut(self.hole.clone()) {
             hole.copy_from_slice(value);
         }
@@ -115,6 +142,8 @@ pub(crate) struct Script {
     op: Op,
     create: Template,
     verify: Template,
+    /// Of the operation, if that is a dialect's.
+    spoken: Option<Spoken>,
     pages: Arc<Vec<Vec<u8>>>,
     secrets: Arc<Secrets>,
     /// Which connection this is: part of a key's name, and the start of its random walk.
@@ -144,7 +173,8 @@ impl Script {
         let mark = "?".repeat(secrets.width.max(1));
         let body = format!(r#"{{"key":"{mark}","permission":"orders.read"}}"#);
         let verify = Template::new(target.post("/v1/keys/verify", &body), &mark)?;
-        Ok(Script { op, create, verify, pages, secrets, connection: 0, turn: 0, random: 1 })
+        let spoken = Spoken::new(target, op)?;
+        Ok(Script { op, create, verify, spoken, pages, secrets, connection: 0, turn: 0, random: 1 })
     }
 
     /// The same script for another connection.
@@ -159,7 +189,13 @@ impl Script {
     pub(crate) fn next(&mut self) -> (Kind, &[u8]) {
         self.turn += 1;
         let kind = match self.op {
-            Op::Create => Kind::Create,
+            Op::Public => Kind::Find,
+            Op::Create
+            | Op::Covosign
+            | Op::Callcov
+            | Op::Cloudsigma
+            | Op::Capgo
+            | Op::Composable => Kind::Create,
             Op::Verify => Kind::Verify,
             Op::List => Kind::List,
             Op::Mixed => match (self.turn + self.connection) % 20 {
@@ -168,8 +204,13 @@ impl Script {
                 _ => Kind::Verify,
             },
         };
+        if let Some(spoken) = &mut self.spoken {
+            return (kind, spoken.next(self.connection, self.turn));
+        }
         let bytes = match kind {
-            Kind::Create => self.create.filled(name(self.connection, self.turn).as_bytes()),
+            Kind::Create | Kind::Find => {
+                self.create.filled(name(self.connection, self.turn).as_bytes())
+            }
             Kind::Verify => {
                 let at = below(&mut self.random, self.secrets.len());
                 self.verify.filled(self.secrets.get(at))
@@ -184,7 +225,7 @@ impl Script {
 }
 
 /// A key's name, always as long.
-fn name(connection: usize, turn: usize) -> String {
+pub(crate) fn name(connection: usize, turn: usize) -> String {
     format!("load-{:05}-{:09}", connection % 100_000, turn % 1_000_000_000)
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Target};
+use crate::expiry;
 use crate::options::One;
 use crate::run::{self, Outcome, Plan, Until};
 use crate::script::{Op, Script, Secrets};
@@ -88,6 +89,16 @@ pub(crate) fn one(options: &One) -> Result<()> {
     }
 }
 
+/// Measures how late a running server notices that a key is due, and prints it.
+pub(crate) fn expiry(url: &str, token: &str, keys: usize) -> Result<()> {
+    let late = wait(expiry::measure(&Target::new(url, token)?, keys))?;
+    for (what, values) in [("denied", &late.denied_ms), ("recorded", &late.recorded_ms)] {
+        let longest = values.iter().copied().fold(0.0, f64::max);
+        println!("{what} at most {longest:.1} ms after the due time, of {} keys", values.len());
+    }
+    Ok(())
+}
+
 /// Prints the outcome, as a line or as JSON.
 fn print(options: &One, outcome: &Outcome) {
     let op = options.op.name();
@@ -120,6 +131,7 @@ fn print(options: &One, outcome: &Outcome) {
 mod tests {
     use super::*;
     use crate::floor;
+    use clap::ValueEnum as _;
     use tokio::net::TcpListener;
     use tokio::runtime::Runtime;
 
@@ -145,7 +157,7 @@ mod tests {
             Material { secrets: Arc::new(Secrets::new(&secrets).unwrap()), ..Material::default() };
         material.pages = Arc::new(wait(pages(&target)).unwrap());
         assert_eq!(material.pages.len(), PAGES, "the floor's list has no end");
-        for op in [Op::Verify, Op::List, Op::Mixed, Op::Create] {
+        for op in Op::value_variants().iter().copied() {
             let script = material.script(&target, op).unwrap();
             let outcome = run::run(&target, &script, counted(200, 2)).unwrap();
             assert_eq!((outcome.measured, outcome.answered), (200, 200), "{op:?}");

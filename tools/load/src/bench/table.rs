@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::expiry::Lateness;
 use crate::run::real;
 use crate::script::Op;
 
@@ -24,8 +25,16 @@ pub(super) struct Sample {
 pub(super) struct Row {
     op: Op,
     connections: usize,
-    /// Service and floor, each round.
-    pub(super) rounds: Vec<(Sample, Sample)>,
+    pub(super) rounds: Vec<Round>,
+}
+
+/// Neighbours in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Round {
+    pub(super) service: Sample,
+    pub(super) floor: Sample,
+    /// The native create on the service, beside a dialect's.
+    pub(super) create: Option<Sample>,
 }
 
 /// What an operation must reach; a bound of infinity is none.
@@ -42,17 +51,17 @@ impl Row {
     }
 
     fn service(&self, of: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.rounds.iter().map(|(service, _)| of(service)).collect())
+        median(self.rounds.iter().map(|round| of(&round.service)).collect())
     }
 
     fn floor(&self, of: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.rounds.iter().map(|(_, floor)| of(floor)).collect())
+        median(self.rounds.iter().map(|round| of(&round.floor)).collect())
     }
 
     /// Service by floor, round by round, smallest first.
     fn ratios(&self, of: impl Fn(&Sample) -> f64) -> Vec<f64> {
         let mut ratios: Vec<f64> =
-            self.rounds.iter().map(|(service, floor)| of(service) / of(floor)).collect();
+            self.rounds.iter().map(|round| of(&round.service) / of(&round.floor)).collect();
         ratios.sort_by(f64::total_cmp);
         ratios
     }
@@ -77,12 +86,23 @@ impl Row {
             (Op::Verify, _) => Some(Goal { ratio: 0.93, p99_ms: none, p99_ratio: 1.3 }),
             (Op::Create, 64) => Some(Goal { ratio: 0.40, p99_ms: 5.0, p99_ratio: none }),
             (Op::Create, 256) => Some(Goal { ratio: 0.55, p99_ms: none, p99_ratio: none }),
-            (Op::Create | Op::List | Op::Mixed, _) => None,
+            _ => None,
         }
+    }
+
+    /// The service's rate by that of the native create.
+    fn by_create(&self) -> Option<f64> {
+        let of = |round: &Round| Some(round.service.per_second / round.create?.per_second);
+        let ratios: Vec<f64> = self.rounds.iter().filter_map(of).collect();
+        (!ratios.is_empty()).then(|| median(ratios))
     }
 
     /// The goal in words, and whether it is reached.
     fn wanted(&self) -> String {
+        if let Some(ratio) = self.by_create() {
+            let reached = verdict(ratio >= AS_FAST);
+            return format!("as fast as create: {ratio:.2} of it, {reached}");
+        }
         let Some(goal) = self.goal() else { return String::new() };
         let mut words = vec![format!("ratio ≥ {:.2}", goal.ratio)];
         if goal.p99_ms.is_finite() {
@@ -109,7 +129,13 @@ impl Row {
         let rounds: Vec<Value> = self
             .rounds
             .iter()
-            .map(|(service, floor)| json!({"service": side(service), "floor": side(floor)}))
+            .map(|round| {
+                json!({
+                    "service": side(&round.service),
+                    "floor": side(&round.floor),
+                    "create": round.create.as_ref().map(side),
+                })
+            })
             .collect();
         json!({
             "op": self.op.name(),
@@ -119,6 +145,7 @@ impl Row {
             "p99_ms": self.service(|sample| sample.p99_ms),
             "ratio": self.ratio(),
             "p99_ratio": self.p99_ratio(),
+            "by_create": self.by_create(),
             "rounds": rounds,
         })
     }
@@ -165,6 +192,9 @@ impl Size {
     }
 }
 
+/// What rounds of a second each cannot tell from equal.
+const AS_FAST: f64 = 0.97;
+
 /// Everything found out.
 #[derive(Default)]
 pub(super) struct Report {
@@ -172,6 +202,8 @@ pub(super) struct Report {
     pub(super) rows: Vec<Row>,
     /// Memory and disk.
     pub(super) sizes: Vec<Size>,
+    /// How late keys were denied and their ends recorded.
+    pub(super) late: Lateness,
     /// From the start of the process to the first 200 of `/readyz`.
     pub(super) ready_s: f64,
     /// Events that were read for it.
@@ -192,6 +224,8 @@ impl Report {
         json!({
             "operations": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
             "sizes": self.sizes.iter().map(size).collect::<Vec<_>>(),
+            "denied_ms": self.late.denied_ms,
+            "recorded_ms": self.late.recorded_ms,
             "ready_s": self.ready_s,
             "replayed": self.replayed,
             "replay_per_second": self.replay_per_second(),
@@ -222,6 +256,16 @@ impl fmt::Display for Report {
             let reached = verdict(bytes <= at_most);
             let of = format!("over {of}");
             writeln!(out, "{what:<24}{bytes:>8.0}  {of:<63}≤ {at_most:.0}: {reached}")?;
+        }
+        let Lateness { denied_ms, recorded_ms } = &self.late;
+        for (what, values, at_most) in [
+            ("denied, ms after due", denied_ms, 50.0),
+            ("recorded, ms after due", recorded_ms, 250.0),
+        ] {
+            let Some(longest) = values.iter().copied().reduce(f64::max) else { continue };
+            let reached = verdict(longest <= at_most);
+            let of = format!("the latest of {} keys, at rest", values.len());
+            writeln!(out, "{what:<24}{longest:>8.1}  {of:<63}≤ {at_most:.0}: {reached}")?;
         }
         let rate = self.replay_per_second();
         let of = format!("{} events replayed, {rate:.0} a second", self.replayed);
@@ -262,33 +306,51 @@ mod tests {
         assert!(median(Vec::new()).is_nan());
     }
 
+    fn round(service: Sample, floor: Sample) -> Round {
+        Round { service, floor, create: None }
+    }
+
     #[test]
     fn a_ratio_is_of_neighbours_in_time() {
         let mut row = Row::new(Op::Create, 64);
         // The machine slowed down by half in the second round; the ratio does not mind.
         row.rounds = vec![
-            (sample(50_000.0, 2.0), sample(100_000.0, 1.0)),
-            (sample(25_000.0, 4.0), sample(50_000.0, 2.0)),
+            round(sample(50_000.0, 2.0), sample(100_000.0, 1.0)),
+            round(sample(25_000.0, 4.0), sample(50_000.0, 2.0)),
         ];
         assert!((row.ratio() - 0.5).abs() < 1e-9);
         assert_eq!(row.wanted(), "ratio ≥ 0.40, p99 ≤ 5 ms: yes");
-        row.rounds = vec![(sample(50_000.0, 6.0), sample(100_000.0, 1.0))];
+        row.rounds = vec![round(sample(50_000.0, 6.0), sample(100_000.0, 1.0))];
         assert_eq!(row.wanted(), "ratio ≥ 0.40, p99 ≤ 5 ms: NO");
+    }
+
+    #[test]
+    fn a_dialect_is_held_against_the_native_create() {
+        let mut row = Row::new(Op::Capgo, 64);
+        let floor = sample(100_000.0, 1.0);
+        for (create, said) in [(50_000.0, "1.00 of it, yes"), (60_000.0, "0.83 of it, NO")] {
+            let create = Some(sample(create, 2.0));
+            row.rounds = vec![Round { service: sample(50_000.0, 2.0), floor, create }];
+            assert_eq!(row.wanted(), format!("as fast as create: {said}"));
+        }
     }
 
     #[test]
     fn every_line_of_the_table_is_as_wide() {
         let mut row = Row::new(Op::Verify, 64);
-        row.rounds = vec![(sample(98_000.0, 1.2), sample(100_000.0, 1.1))];
+        row.rounds = vec![round(sample(98_000.0, 1.2), sample(100_000.0, 1.1))];
         let sizes = vec![Size::memory("98000 keys", 512.0), Size::disk("98000 keys", 200.0)];
-        let report = Report { rows: vec![row], sizes, ready_s: 0.5, replayed: 400_000 };
+        let late = Lateness { denied_ms: vec![0.4, 1.0], recorded_ms: vec![2.0, 251.0] };
+        let report = Report { rows: vec![row], sizes, late, ready_s: 0.5, replayed: 400_000 };
         let text = report.to_string();
         let at = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
         let lines: Vec<&str> = text.lines().collect();
         let column = at(lines[0], "wanted");
         assert_eq!(at(lines[1], "ratio ≥"), column, "{text}");
         assert_eq!(at(lines[2], "≤ 600"), column, "{text}");
-        assert_eq!(at(lines[4], "≥ 600000"), column, "{text}");
-        assert!(lines[4].contains("800000 a second"), "{text}");
+        assert_eq!(at(lines[4], "≤ 50: yes"), column, "{text}");
+        assert_eq!(at(lines[5], "≤ 250: NO"), column, "{text}");
+        assert_eq!(at(lines[6], "≥ 600000"), column, "{text}");
+        assert!(lines[6].contains("800000 a second"), "{text}");
     }
 }
