@@ -257,7 +257,7 @@ fn signing_key(service: &Service) -> ed25519_dalek::SigningKey {
 }
 
 /// A token with the service's own signature and the claims of our choice.
-fn mint(service: &Service, change: &serde_json::Value) -> String {
+pub(crate) fn mint(service: &Service, change: &serde_json::Value) -> String {
     use ed25519_dalek::Signer as _;
 
     let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA","typ":"JWT"}"#);

@@ -251,3 +251,45 @@ fn metrics_move_to_an_address_of_their_own() {
     assert_eq!(metrics.send("GET /metrics").status, 200);
     assert_eq!(metrics.send("GET /v1/keys").status, 404);
 }
+
+/// Who calls: logs carry the route's template, never path, query or headers. At every level.
+#[test]
+fn what_is_logged_tells_nothing_of_a_request() {
+    let service = Service::with(&["--log-level", "trace", "--log-format", "json"]);
+    let owner = service.client("owner");
+    let (id, secret) = owner.create(r#"{"name":"a very private name"}"#);
+    let token = service.token("acme", "verifier");
+    owner.send(&format!("GET /v1/keys/{id}?as_of=seq:0"));
+    owner.send(&format!(r#"POST /v1/keys/verify {{"key":"{secret}"}}"#));
+    let uri = format!("/orders?api_key={secret}");
+    let headers = [("x-keyledger-token", token.as_str()), ("x-forwarded-uri", uri.as_str())];
+    service.client_with(None).send_with("GET /v1/authorize", &headers);
+    let made = owner.send(r#"POST /dialects/capgo/apikey {"org_id":"acme","mode":"all"}"#).json();
+    let other = made["apikey"]["key"].as_str().unwrap().to_owned();
+    owner.send(&format!("DELETE /dialects/capgo/apikey/{other}/"));
+    owner.send("GET /no/such/path?with=query-of-mine");
+    owner.send_with("GET /v1/keys", &[("x-other", "header-of-mine")]);
+    owner.raw(b"GARBAGE-of-mine\r\n\r\n");
+    let bearer = owner.token().unwrap().to_owned();
+    let (_, log) = service.stop();
+    for route in ["/v1/keys/{id}", "/v1/authorize", "/dialects/capgo/apikey/{key}/"] {
+        assert!(log.contains(route), "{route} is not in the log");
+    }
+    let signature = bearer.rsplit('.').next().unwrap();
+    for private in [
+        &id,
+        &secret,
+        &other,
+        signature,
+        token.rsplit('.').next().unwrap(),
+        "a very private name",
+        "query-of-mine",
+        "header-of-mine",
+        "such/path",
+        "GARBAGE-of-mine",
+        "owner-of-test",
+    ] {
+        let line = log.lines().find(|line| line.contains(private));
+        assert_eq!(line, None, "{private} is in the log");
+    }
+}

@@ -106,3 +106,43 @@ fn an_idempotency_key_that_is_none_is_refused() {
         assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{key:?}");
     }
 }
+
+/// Conventions: on every POST that changes something.
+#[test]
+fn rotations_and_expirations_are_repeated_too() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let (id, _) = owner.create(r#"{"name":"k"}"#);
+    let rotate = format!(r#"POST /v1/keys/{id}/rotate {{"overlap_s":60}}"#);
+    let first = send(&owner, &rotate, "a");
+    let again = send(&owner, &rotate, "a");
+    assert_eq!((first.status, again.status), (201, 201), "{again:?}");
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    // The new key, its secret and all, as it was told the first time.
+    assert_eq!(again.json(), first.json());
+    assert_eq!(send(&owner, &rotate, "b").refusal(), (409, "already_replaced".into()));
+    let dry = send(&owner, r#"POST /v1/keys?dry_run=true {"name":"k"}"#, "c");
+    assert_eq!((dry.status, dry.header("idempotency-replayed")), (200, None));
+    assert_eq!(send(&owner, r#"POST /v1/keys {"name":"k"}"#, "c").status, 201);
+
+    let service = Service::with(&["--no-worker"]);
+    let owner = service.client("owner");
+    let worker = service.client("worker");
+    for _ in 0..3 {
+        owner.create(r#"{"name":"k","ttl_s":1}"#);
+    }
+    let expire = r#"POST /v1/expirations {"limit":2}"#;
+    let mut first = send(&worker, expire, "0");
+    let mut tries = 0;
+    crate::support::until("two keys are due", || {
+        // None was recorded under the keys before, so each is decided anew.
+        if first.json()["expired"].as_array().unwrap().is_empty() {
+            tries += 1;
+            first = send(&worker, expire, &tries.to_string());
+        }
+        first.json()["expired"].as_array().is_some_and(|expired| !expired.is_empty())
+    });
+    let again = send(&worker, expire, &tries.to_string());
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.json()["expired"], first.json()["expired"]);
+}

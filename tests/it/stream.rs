@@ -1,6 +1,9 @@
 //! Server-sent events: catching up, following, coming again.
 
-use crate::support::Service;
+use serde_json::json;
+
+use crate::auth::mint;
+use crate::support::{Service, until};
 
 #[test]
 fn a_stream_catches_up_and_then_follows() {
@@ -80,4 +83,25 @@ fn a_stop_ends_streams_and_a_restart_takes_them_up() {
     let mut stream = owner.stream("/v1/events/stream", &[("last-event-id", "0")]);
     owner.create(r#"{"name":"k"}"#);
     assert_eq!(stream.next()["seq"], 1);
+}
+
+/// Conventions: a stream ends when its token does, and no cache lets the token live on.
+#[test]
+fn a_stream_ends_with_its_token() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    owner.create(r#"{"name":"k"}"#);
+    // Two seconds are left of the thirty that clocks may differ by.
+    let token = mint(&service, &json!({"exp": seconds_now() - 28}));
+    let client = service.client_with(Some(&token));
+    let mut stream = client.stream("/v1/events/stream", &[]);
+    assert_eq!(stream.next()["seq"], 0);
+    assert_eq!(stream.next_or_end(), None);
+    until("the token is over", || client.send("GET /v1/keys").status == 401);
+    assert_eq!(client.status("GET /v1/events/stream"), "401 unauthenticated");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a token's end is a time of day")]
+fn seconds_now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
