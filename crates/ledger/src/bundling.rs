@@ -29,6 +29,10 @@ impl Ledger {
     pub fn checkpoint_at(&self, caller: &Caller, size: u64) -> Result<Signed, Error> {
         caller.require(AUDIT)?;
         let head = self.evidence().head();
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method itself is not general enough in its lifetimes"
+        )]
         let root = head.prove(self.log(), size, |prover| prover.root()).map_err(not_proved)?;
         let note = self.signing()?.checkpoint(size, root).map_err(Error::fault)?.into();
         Ok(Signed { note, size, root })

@@ -148,7 +148,7 @@ fn spans(
         if standing.updated_at >= to {
             continue;
         }
-        let status = *at_end.get_or_insert_with(|| standing.status_at(to));
+        let last = *at_end.get_or_insert_with(|| standing.status_at(to));
         let start = standing.updated_at.max(from);
         let until = standing.expires_at.map_or(end, |due| due.min(end));
         if standing.status == Status::Enabled && start < until {
@@ -156,7 +156,7 @@ fn spans(
                 Some(later) if later.from == until => later.from = start,
                 Some(_) | None => {
                     let key = Arc::clone(&key.made);
-                    spans.push(Held { key, from: start, until, status });
+                    spans.push(Held { key, from: start, until, status: last });
                 }
             }
         }

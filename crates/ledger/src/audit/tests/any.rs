@@ -16,7 +16,7 @@ async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (
             let rules = Rules {
                 most_active: caller.dialect.most_active(),
                 unique_prefix: caller.dialect.unique_prefix(),
-                find_with_life_s: None,
+                ..Rules::default()
             };
             let ttl = (number % 2 == 0).then(|| u64::from(number) + 1);
             let draft = Draft { rules, ..draft(ttl) };
