@@ -252,6 +252,10 @@ fn reading_the_trail_is_on_record() {
     let auditor = service.client_of("*", "auditor");
     assert_eq!(auditor.all("/v1/access?after=5").len(), 1);
     assert_eq!(rebuild(&auditor, "/log/access").checkpoint, copy.checkpoint);
+    let (stopped, _) = service.stop();
+    let report = keyledger(&["fsck", "--json"]).data(&stopped.data()).good();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["readings"], 7);
 }
 
 /// Copies a folder.

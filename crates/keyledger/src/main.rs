@@ -12,6 +12,7 @@ mod command;
 mod exit;
 mod key_file;
 mod log_key;
+mod places;
 mod print;
 mod token_key;
 

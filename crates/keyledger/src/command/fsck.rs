@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use eventlog::{Log as _, Seq};
-use ledger::{Clock as _, Ledger, Options, SystemClock};
+use ledger::{Clock as _, Journal, Ledger, Options, SystemClock};
 use serde_json::json;
 
 use super::stored::{Prefix, Stored, Then, auditor};
@@ -68,6 +68,7 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
     let keys = ledger.stats().keys;
     let (_, digest) = ledger.table_digest(&auditor()?, None)?;
     log.close().context("the directory is in order, but was not closed cleanly")?;
+    let readings = check_journal(&asked.stored).context("the access journal")?;
 
     let count = |kind| kinds.get(&kind).copied().unwrap_or(0);
     if asked.json.json {
@@ -82,10 +83,16 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
             "events": events,
             "keys": keys,
             "table_digest": hex::encode(digest),
+            "readings": readings,
         }))?;
         return Ok(Exit::Fine);
     }
-    let rows = [("records", checked.records.0), ("frames", checked.frames), ("keys", keys)];
+    let rows = [
+        ("records", checked.records.0),
+        ("frames", checked.frames),
+        ("keys", keys),
+        ("readings", readings),
+    ];
     for (what, number) in rows {
         print::line(format!("{what:<12} {number}"))?;
     }
@@ -95,4 +102,22 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
     print::line(format!("{:<12} {}", "table digest", hex::encode(digest)))?;
     print::line("in order")?;
     Ok(Exit::Fine)
+}
+
+/// Checks the journal of who reads the trail. How many entries it has.
+fn check_journal(stored: &Stored) -> Result<u64> {
+    let Some((log, signing)) = stored.open_journal()? else { return Ok(0) };
+    let log = Arc::new(log);
+    let mut progress = Progress::new("frames of the access journal checked, entries:");
+    let checked = eventlog::check(&log, &mut |seq| progress.at(seq.0))?;
+    drop(progress);
+    let prefix = Arc::new(Prefix::new(Arc::clone(&log), checked.records));
+    let clock = Arc::new(Then(SystemClock::default().now()));
+    let journal = Journal::open(prefix, clock, Arc::new(signing), false)?;
+    let (caller, mut next) = (auditor()?, Some(Seq(0)));
+    while let Some(from) = next {
+        next = journal.page(&caller, from, CHUNK)?.next;
+    }
+    log.close().context("it is in order, but was not closed cleanly")?;
+    Ok(checked.records.0)
 }

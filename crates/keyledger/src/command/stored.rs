@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eventlog::sled::{Options, SledLog};
+use eventlog::sled::SledLog;
 use eventlog::{AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq};
 use keys::{Dialect, Subject, Timestamp};
 use ledger::{Caller, Clock, Duties, Duty, Identity, Origin, Scope, Signing, Via};
 use tokio::sync::watch;
 
 use crate::arguments::Data;
-use crate::log_key;
+use crate::{log_key, places};
 
 /// A stopped data directory.
 #[derive(Args, Debug)]
@@ -38,12 +38,19 @@ impl Stored {
         if !dir.join("FORMAT").is_file() {
             bail!("`{}` is no keyledger data directory; say which one with --data", dir.display());
         }
-        let options = Options { guard: self.guard.clone(), ..Options::new(dir) };
-        Ok(SledLog::open(&options)?)
+        Ok(SledLog::open(&places::log(dir, self.guard.as_deref()))?)
     }
-}
 
-impl Stored {
+    /// Opens its access journal, with the key that signs it. `None` if it never had one.
+    pub(crate) fn open_journal(&self) -> Result<Option<(SledLog, Signing)>> {
+        let options = places::journal(&self.data.data, self.guard.as_deref());
+        if !options.dir.join("FORMAT").is_file() {
+            return Ok(None);
+        }
+        let signing = log_key::read(&options.dir)?;
+        Ok(Some((SledLog::open(&options)?, signing)))
+    }
+
     /// The key that signs it.
     pub(crate) fn signing(&self) -> Result<Signing> {
         log_key::read(&self.data.data)

@@ -14,9 +14,7 @@ use server::auth::{MaxRole, Outside};
 
 use crate::arguments::{Data, duration};
 use crate::exit::misuse;
-
-/// The folder of the access journal in the data directory.
-const ACCESS: &str = "access";
+use crate::places;
 
 /// Run the service
 #[derive(Args, Debug)]
@@ -175,24 +173,14 @@ impl Serve {
 
     /// How the log is opened.
     pub(super) fn log_options(&self) -> sled::Options {
-        sled::Options {
-            guard: self.guard.clone(),
-            accept_rollback: self.accept_rollback,
-            ..sled::Options::new(&self.data.data)
-        }
+        let accept_rollback = self.accept_rollback;
+        sled::Options { accept_rollback, ..places::log(&self.data.data, self.guard.as_deref()) }
     }
 
-    /// How the access journal is opened. Its guard is beside the log's.
+    /// How the access journal is opened.
     pub(super) fn journal_options(&self) -> sled::Options {
-        let guard = self.guard.clone().map(|guard| {
-            let mut beside = guard.into_os_string();
-            beside.push(".access");
-            beside.into()
-        });
-        sled::Options {
-            guard,
-            ..sled::Options { dir: self.data.data.join(ACCESS), ..self.log_options() }
-        }
+        let accept_rollback = self.accept_rollback;
+        sled::Options { accept_rollback, ..places::journal(&self.data.data, self.guard.as_deref()) }
     }
 
     /// The issuer outside, its secret read.
