@@ -11,8 +11,11 @@ use crate::as_of::Moment;
 use crate::codec::Interner;
 use crate::ledger::Ledger;
 use crate::record::{Leaf, Link, Record};
-use crate::state::{Read, read};
+use crate::state::decode;
 use crate::table::{Key, State};
+
+/// Records read at once where a key's records lie close together; a frame holds about as many.
+const WINDOW: u64 = 32;
 
 /// A key's chain of records does not hold: a record is not the one that was linked.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,8 @@ pub(crate) struct Chain<'l> {
     log: &'l dyn Log,
     key: KeyId,
     head: Option<(Seq, Leaf)>,
+    /// What was read last, up to the record followed last.
+    window: Vec<eventlog::Record>,
     interner: Interner,
     /// How many records were read.
     pub(crate) read: usize,
@@ -39,14 +44,27 @@ pub(crate) struct Chain<'l> {
 impl Chain<'_> {
     fn follow(&mut self, seq: Seq, leaf: Leaf) -> Result<Linked, Error> {
         self.read += 1;
-        let found = read(self.log, seq, 1, &mut self.interner).map_err(Error::fault)?.pop();
-        let Some(Read { record, .. }) = found.filter(|found| found.leaf == leaf) else {
-            return Err(Error::fault(BrokenChain(seq)));
-        };
+        let stored = self.stored(seq)?.filter(|stored| Leaf::of(&stored.bytes) == leaf);
+        let stored = stored.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
+        let record = decode(&stored, &mut self.interner).map_err(Error::fault)?;
         let own = record.links().find(|link| link.key == self.key).copied();
         let link = own.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
         self.head = link.previous;
         Ok(Linked { seq, record, link })
+    }
+
+    /// The record at `seq`. Where the one before it was near, so may the next one be: what lies
+    /// in front of it is read along, because a frame is read whole anyway.
+    fn stored(&mut self, seq: Seq) -> Result<Option<eventlog::Record>, Error> {
+        let last = self.window.last().map(|last| last.seq);
+        self.window.retain(|stored| stored.seq <= seq);
+        if self.window.last().is_none_or(|stored| stored.seq != seq) {
+            let near = last.is_some_and(|last| last.0.abs_diff(seq.0) < WINDOW);
+            let from = if near { seq.0.saturating_sub(WINDOW - 1) } else { seq.0 };
+            let limit = usize::try_from(seq.0 - from + 1).unwrap_or(1);
+            self.window = self.log.read(Seq(from), limit).map_err(Error::fault)?;
+        }
+        Ok(self.window.last().filter(|stored| stored.seq == seq).cloned())
     }
 }
 
@@ -125,6 +143,7 @@ impl Ledger {
             log: self.state().log.as_ref(),
             key: key.made.id,
             head: Some(head),
+            window: Vec::new(),
             interner: Interner::default(),
             read: 0,
         }

@@ -197,9 +197,17 @@ pub(crate) fn read(
     log.read(from, limit)?
         .into_iter()
         .map(|stored| {
-            let record = codec::decode(&stored.bytes, interner)
-                .map_err(|source| ReplayError::Record { seq: stored.seq, source })?;
+            let record = decode(&stored, interner)?;
             Ok(Read { seq: stored.seq, leaf: Leaf::of(&stored.bytes), record })
         })
         .collect()
+}
+
+/// Decodes a record as it was read.
+pub(crate) fn decode(
+    stored: &eventlog::Record,
+    interner: &mut Interner,
+) -> Result<Record, ReplayError> {
+    codec::decode(&stored.bytes, interner)
+        .map_err(|source| ReplayError::Record { seq: stored.seq, source })
 }
