@@ -128,7 +128,7 @@ fn path(random: &mut Random, id: &str) -> String {
         .map(|_| {
             let name = random.pick(&[
                 "limit", "cursor", "after", "status", "q", "from", "to", "order", "dry_run", "seq",
-                "within_s", "account", "x",
+                "within_s", "account", "as_of", "x",
             ]);
             let value = random.pick(&[
                 "",
@@ -141,6 +141,8 @@ fn path(random: &mut Random, id: &str) -> String {
                 "true",
                 "desc",
                 "2026-01-01T00:00:00Z",
+                "seq:0",
+                "seq:7",
                 "acme",
                 "AAAA",
                 "%F0%9F%98%80",
