@@ -196,6 +196,9 @@ fn bytes_that_are_no_request_do_no_harm() {
         format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "a".repeat(100_000));
     let answer = client.raw(head.as_bytes());
     assert_eq!(is_problem(&answer), (431, "too_many_headers".to_owned()));
+    let many = "X-Many: a\r\n".repeat(150);
+    let answer = client.raw(format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{many}\r\n").as_bytes());
+    assert_eq!(is_problem(&answer), (431, "too_many_headers".to_owned()));
     // Behind a good request too, and behind one that is refused without a body of its own.
     for (first, status) in [("GET /healthz", 200), ("HEAD /nothing", 404)] {
         let two = format!("{first} HTTP/1.1\r\nHost: a\r\n\r\n\0\r\n\r\n");
