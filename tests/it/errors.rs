@@ -209,6 +209,25 @@ fn bytes_that_are_no_request_do_no_harm() {
     }
 }
 
+/// A client may close its half of the connection behind the request; it is answered all the same.
+#[test]
+fn who_has_nothing_more_to_say_is_answered() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let token = owner.token().unwrap();
+    for n in 0..50 {
+        let body = format!(r#"{{"name":"key {n}"}}"#);
+        let request = format!(
+            "POST /v1/keys HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = owner.raw(request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{n}: {answer:?}");
+    }
+    assert_eq!(owner.all("/v1/keys").len(), 50);
+}
+
 /// A whole answer as it came is a problem; its status and its code.
 fn is_problem(answer: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));

@@ -57,7 +57,9 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
-        .max_buf_size(limits.header_bytes.max(8192));
+        .max_buf_size(limits.header_bytes.max(8192))
+        // Who has sent all it wanted to send still gets its answer.
+        .half_close(true);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
