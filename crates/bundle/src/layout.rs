@@ -103,7 +103,7 @@ mod tests {
         ];
         assert_eq!(large[large.len() - end.len()..], end);
         let all: std::collections::BTreeSet<_> =
-            tlog::tiles_of(65_793).map(|tile| tile.path()).collect();
+            tlog::tiles_of(65_793).map(TileIndex::path).collect();
         let listed = large.iter().filter(|name| !name.starts_with("tile/entries")).cloned();
         assert_eq!(listed.collect::<std::collections::BTreeSet<_>>(), all);
     }

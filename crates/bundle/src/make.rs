@@ -123,7 +123,9 @@ pub fn make<W: Write>(
     let mut measure = |entry: &Entry| {
         records += 1;
         progress(records);
-        measured.iter_mut().for_each(|measured| measured.add(entry));
+        for measured in &mut measured {
+            measured.add(entry);
+        }
     };
     if terms.scope.is_whole() {
         making.whole(&mut measure)?;

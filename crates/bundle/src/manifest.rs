@@ -100,13 +100,11 @@ impl Manifest {
     }
 
     pub(crate) fn scope(&self) -> Option<Scope> {
-        fn read<T: std::str::FromStr>(text: Option<&String>) -> Option<Option<T>> {
-            text.map_or(Some(None), |text| text.parse().ok().map(Some))
-        }
+        let time = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
         Some(Scope {
-            account: read(self.account.as_ref())?,
-            from: read(self.from.as_ref())?,
-            to: read(self.to.as_ref())?,
+            account: self.account.as_ref().map(|text| text.parse()).transpose().ok()?,
+            from: time(&self.from).ok()?,
+            to: time(&self.to).ok()?,
         })
     }
 }

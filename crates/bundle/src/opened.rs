@@ -203,7 +203,7 @@ fn compare_names(
     let expected = expected_names(manifest, scope, exports);
     let end = || "the end".to_owned();
     for place in 0..expected.len().max(placed.len()) {
-        let found = placed.get(place).map(|placed| placed.name.clone()).unwrap_or_else(end);
+        let found = placed.get(place).map_or_else(end, |placed| placed.name.clone());
         let expected = expected.get(place).cloned().unwrap_or_else(end);
         if expected != found {
             return Err(Invalid::Files { expected, found });

@@ -153,7 +153,7 @@ fn tell(asked: &Diff, tree: &Statement, keys: u64, differences: &[Difference]) -
     }
     let size = tree.size;
     print::line(match differences.len() {
-        0 => format!("the same: {keys} keys at size {size}, {} records replayed", size),
+        0 => format!("the same: {keys} keys at size {size}, {size} records replayed"),
         count => format!("{count} of {keys} keys differ at size {size}"),
     })?;
     Ok(exit)

@@ -65,8 +65,8 @@ pub(crate) struct Export {
 pub(crate) fn run(asked: &Export) -> Result<Exit> {
     let earlier = asked.earlier.as_deref().map(kept).transpose()?;
     let made = write_aside(&asked.out, |file| match &asked.data {
-        Some(data) => asked.from_directory(data.clone(), earlier, file),
-        None => asked.from_server(earlier, file),
+        Some(data) => asked.take_directory(data.clone(), earlier, file),
+        None => asked.fetch(earlier, file),
     })?;
     let out = asked.out.display();
     if asked.json.json {
@@ -110,7 +110,7 @@ impl Export {
         Scope { account: self.account.clone(), from: self.from, to: self.to }
     }
 
-    fn from_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
+    fn take_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
         let stored = Stored::of(data, self.guard.clone());
         let log = Arc::new(stored.open()?);
         let length = *log.length().borrow();
@@ -132,7 +132,7 @@ impl Export {
         log.close().context("the directory was not closed cleanly; run `keyledger fsck`")
     }
 
-    fn from_server(&self, earlier: Option<String>, mut file: &File) -> Result<()> {
+    fn fetch(&self, earlier: Option<String>, mut file: &File) -> Result<()> {
         let client = Client::new(&self.remote)?;
         let call = Call::get("/v1/audit/bundle")
             .query("account", self.account.as_ref())
