@@ -250,12 +250,14 @@ def statement(text, keys, origin, what):
 
 
 def parse_keys(text):
-    """The keys that signed the log, oldest first; every one is named by the one before it."""
+    """The keys that signed the log, oldest first, and what it was when one took over from another
+    of the same name. Every key is named by the one before it."""
     head, *rest = text.split("\n\n")
     lines = head.split("\n") if rest else head[:-1].split("\n")
     require(rest or head.endswith("\n"), "keys: cut off")
     keys = [Key(line) for line in lines]
     require(len(rest) == 2 * (len(keys) - 1), "keys: there must be a note for each but the first")
+    rotations = []
     for place, (old, new) in enumerate(zip(keys, keys[1:])):
         signatures = rest[2 * place + 1]
         if place < len(keys) - 2:
@@ -264,10 +266,13 @@ def parse_keys(text):
         form = f"keyledger succession v1\nold {old.text}\nnew {new.text}\nsize "
         require(body.startswith(form), "keys: a note names other keys")
         size, _, root = body[len(form) : -1].partition("\nroot ")
-        number(size, "keys")
-        require(len(strict_base64(root, "keys")) == 32, "keys: a note has no root")
+        size, root = number(size, "keys"), strict_base64(root, "keys")
+        require(len(root) == 32, "keys: a note has no root")
+        if old.name == new.name:
+            note = f"{rest[2 * place]}\n\n{signatures}"
+            rotations.append({"note": note, "size": size, "root": root})
         require(len({key.text for key in by}) == 2, "keys: a note is not signed by both keys")
-    return keys
+    return keys, rotations
 
 
 # --- Records: schemas/record.md -------------------------------------------------------------------
@@ -916,7 +921,7 @@ class Check:
     def __init__(self, bundle, key, kept):
         self.bundle = bundle
         self.manifest, text, self.whole = read_manifest(bundle)
-        keys = parse_keys(bundle.text("keys"))
+        keys, self.rotations = parse_keys(bundle.text("keys"))
         places = [place for place, known in enumerate(keys) if known.text == key.text]
         require(places, "the given key is not one of this log's keys")
         trusted, origin = keys[places[0] :], self.manifest["origin"]
@@ -942,7 +947,7 @@ class Check:
         require(body == want, "manifest.note: it signs another manifest")
 
     def run(self):
-        for once in (self.kept, self.earlier):
+        for once in (self.kept, self.earlier, *self.rotations):
             if once and once["size"] > self.now["size"]:
                 sentence = f"the log has {self.now['size']} records, and once signed for"
                 raise Refused(f"{sentence} {once['size']}", ROLLBACK, (once["note"],))
@@ -988,7 +993,7 @@ class Check:
 
     def _look(self, tree):
         """Compares what was signed at the size that is reached."""
-        for once in (self.kept, self.earlier):
+        for once in (self.kept, self.earlier, *self.rotations):
             if once and once["size"] == tree.size and once["root"] != tree.root():
                 raise fork(once, self.now)
         if self.table["size"] == tree.size:

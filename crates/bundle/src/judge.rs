@@ -52,8 +52,13 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             return comparable(opened, kept).map(|()| judge);
         }
         judge.tree = Some(Rebuild::new(opened));
+        let rotations = opened.chain.rotations().map(|(note, size, root)| Statement {
+            note: note.to_owned(),
+            size,
+            root,
+        });
         // A fork is told before anything else that is wrong at that size.
-        for statement in kept.into_iter().chain([opened.earlier.clone()]) {
+        for statement in kept.into_iter().chain([opened.earlier.clone()]).chain(rotations) {
             // A larger one is found to be a rollback, when the two are compared.
             judge.expect(statement.size, Signed::Root(statement));
         }

@@ -77,6 +77,7 @@ pub fn verify<S: Stored + ?Sized>(
     if let Some(kept) = kept.as_ref().filter(|kept| kept.size > opened.checkpoint.size) {
         return Err(extends(kept, &opened.checkpoint, &[]).err().unwrap_or(impossible()));
     }
+    not_shorter(&opened)?;
     let chunks = Chunks::of(&opened);
     let mut judge = Judge::new(&opened, kept)?;
     stream(&opened, &chunks, &mut judge, exports, progress)?;
@@ -89,6 +90,15 @@ pub fn verify<S: Stored + ?Sized>(
         return Err(Refused::Stale { since: last_at.to_string() });
     }
     Ok(verified(opened, records, &auditor, last_at))
+}
+
+/// A log has at least as many records as when its key was changed.
+fn not_shorter<S: Stored + ?Sized>(opened: &Opened<'_, S>) -> Result<(), Refused> {
+    let size = opened.checkpoint.size;
+    match opened.chain.rotations().find(|(_, once, _)| *once > size) {
+        Some((note, once, _)) => Err(Refused::Rollback { size, once, checkpoint: note.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 fn impossible() -> Refused {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tlog::note::{self, Algorithm, KeyError, NoteError, Signer, VerifierKey};
+use tlog::note::{self, Algorithm, KeyError, Note, NoteError, Signer, VerifierKey};
 use tlog::{Checkpoint, Hash};
 use zeroize::Zeroizing;
 
@@ -200,6 +200,17 @@ impl KeyChain {
         self.keys.get(place..)
     }
 
+    /// What the log was when its key was changed: the notes of rotations, each with the size and
+    /// root that both keys signed for. Where a new origin began, the log is not that any more.
+    pub fn rotations(&self) -> impl Iterator<Item = (&str, u64, Hash)> + '_ {
+        let pairs = self.keys.windows(2).zip(&self.notes);
+        pairs.filter_map(|(pair, note)| {
+            let [old, new] = pair else { return None };
+            let stated = stated(pair, note).ok().filter(|_| old.name() == new.name());
+            stated.map(|(size, root)| (note.as_str(), size, root))
+        })
+    }
+
     /// Reads a checkpoint that one of the keys signed under its own origin.
     ///
     /// # Errors
@@ -213,21 +224,28 @@ impl KeyChain {
 
 /// Both keys must have signed that the one follows the other.
 fn check_succession(pair: &[VerifierKey], note: &str) -> Result<(), SigningError> {
+    stated(pair, note)?;
+    if note::open(note.as_bytes(), pair)?.verified.len() == 2 {
+        Ok(())
+    } else {
+        Err(SigningError::Malformed("a note is not signed by both keys"))
+    }
+}
+
+/// The size and root in a note between two keys. Its signatures are not looked at.
+fn stated(pair: &[VerifierKey], note: &str) -> Result<(u64, Hash), SigningError> {
     let malformed = SigningError::Malformed;
     let [old, new] = pair else { return Err(malformed("a succession is of two keys")) };
-    let opened = note::open(note.as_bytes(), pair)?;
+    let note = Note::parse(note.as_bytes())?;
     let start = format!("{SUCCESSION}\nold {old}\nnew {new}\nsize ");
-    let rest = opened.text().strip_prefix(&start);
+    let rest = note.text().strip_prefix(&start);
     let rest = rest.ok_or(malformed("a note names other keys"))?;
     let numbers = rest.strip_suffix('\n').and_then(|rest| rest.split_once("\nroot "));
-    let lawful = numbers.is_some_and(|(size, root)| {
-        size.parse::<u64>().is_ok_and(|number| number.to_string() == size)
-            && root.parse::<Hash>().is_ok()
+    let stated = numbers.and_then(|(text, root)| {
+        let size = text.parse::<u64>().ok().filter(|size| size.to_string() == text)?;
+        Some((size, root.parse().ok()?))
     });
-    if !lawful || opened.verified.len() != 2 {
-        return Err(malformed("a note is not signed by both keys"));
-    }
-    Ok(())
+    stated.ok_or(malformed("a note states no size and root"))
 }
 
 impl fmt::Display for KeyChain {
@@ -263,6 +281,8 @@ mod tests {
         let read = Signing::parse(&signing.to_text()).unwrap();
         assert_eq!(read.chain(), signing.chain());
         assert_eq!((read.origin(), read.chain().keys().len()), ("ledger.example.com/other", 3));
+        let rotations: Vec<_> = read.chain().rotations().map(|(_, size, _)| size).collect();
+        assert_eq!(rotations, [5], "the second one began a new origin");
         let first = &signing.chain().keys()[0];
         assert_eq!(read.chain().from(first).unwrap().len(), 3);
         let signed = Signing::new("ledger.example.com/apikeys", [7; 32]).unwrap();

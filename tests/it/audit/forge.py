@@ -228,6 +228,29 @@ def consistency_of_nothing(f):
     f.manifest()
 
 
+def rotated(f, size, root):
+    """The log's key took over from another one, when the log was this."""
+    old, new = Signer(bytes(32), f.origin()), f.signer
+    text = f"keyledger succession v1\nold {old.text}\nnew {new.text}\nsize {size}\n"
+    text += f"root {base64.b64encode(root).decode()}\n"
+    notes = text + "\n" + old.line(text) + new.line(text)
+    f.set("keys", f"{old.text}\n{new.text}\n\n{notes}")
+    f.manifest()
+
+
+def rotation_of_this_log(f):
+    _, entries = f.entries()
+    rotated(f, 2, verify.root_of(verify.leaf_hash(entry) for entry in entries[:2]))
+
+
+def rotation_of_another_log(f):
+    rotated(f, 2, bytes(32))
+
+
+def rotation_of_a_longer_log(f):
+    rotated(f, json.loads(f.get("manifest.json"))["size"] + 1, bytes(32))
+
+
 def stranger(f):
     f.manifest(Signer(bytes(range(32)), f.origin()))
 
@@ -308,7 +331,8 @@ WHOLE = [
     (unlawful_record, 10), (another_table, 10), (another_export("events.ndjson"), 10),
     (another_export("events.csv"), 10), (another_export("events.ocsf.ndjson"), 10),
     (longer_export, 10), (shorter_export, 10), (fork, 11), (rollback, 12),
-    (consistency_of_nothing, 10), (stranger, 10), (unsigned_change, 10), (two_signatures, 10),
+    (consistency_of_nothing, 10), (rotation_of_this_log, 0), (rotation_of_another_log, 11),
+    (rotation_of_a_longer_log, 12), (stranger, 10), (unsigned_change, 10), (two_signatures, 10),
     (loose_base64, 10), (claims_another_size, 10), (extra_member, 10), (member_twice, 10),
     (members_reordered, 10), (member_missing, 10),
 ]
