@@ -1,9 +1,12 @@
-//! `kill -9` under load, in a short form: what was acknowledged is there, once, without a gap.
+//! Ends: `kill -9` under load, after which what was acknowledged is there, once, without a gap;
+//! and a stop, which answers what is under way.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::{Mutex, mpsc};
 
-use crate::support::{DEADLINE, Service};
+use crate::support::{DEADLINE, Service, until};
 
 #[test]
 fn what_was_acknowledged_survives_a_kill() {
@@ -64,4 +67,35 @@ fn check(service: &Service, acknowledged: &[(String, u64)]) {
         let last = events.iter().rfind(|event| event["key_id"] == id).unwrap();
         assert_eq!((&key["status"], &key["revision"]), (&last["after"], &last["revision"]));
     }
+}
+
+/// Command line: on SIGTERM no new requests are taken, and those under way are answered.
+#[test]
+fn what_is_under_way_at_a_stop_is_answered() {
+    let service = Service::start();
+    let token = service.token("acme", "owner");
+    let mut socket = TcpStream::connect(service.address()).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let head = format!(
+        "POST /v1/keys HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 25];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n", "its body is waited for");
+
+    let address = service.address();
+    let told = std::thread::spawn(move || {
+        until("it takes no more connections", || TcpStream::connect(address).is_err());
+        socket.write_all(br#"{"name":"k"}"#).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let (stopped, _) = service.stop();
+    let answer = told.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
+    stopped.is_in_order();
+    assert_eq!(stopped.start().client("owner").all("/v1/keys").len(), 1);
 }

@@ -101,6 +101,7 @@ fn invalid(part: &str, path: &str, message: &str, syntax: bool) -> ApiError {
         _ if message.starts_with("unknown field") => (None, "unknown field".to_owned()),
         Some((wrong, expected)) if wrong.starts_with("invalid ") => (None, must_be(expected)),
         _ if message.starts_with("invalid digit") => (None, must_be("u64")),
+        _ if message.starts_with("number too large") => (None, "is too large".to_owned()),
         _ if message.starts_with("provided string was not") => (None, must_be("a boolean")),
         Some(_) | None => (None, "is not as it must be".to_owned()),
     };
@@ -119,7 +120,8 @@ fn invalid(part: &str, path: &str, message: &str, syntax: bool) -> ApiError {
 fn must_be(expected: &str) -> String {
     let expected = expected.split(" at line ").next().unwrap_or_default();
     match expected {
-        "u32" | "u64" => "must be a whole number".to_owned(),
+        "u32" => "must be a whole number, at most 4294967295".to_owned(),
+        "u64" => "must be a whole number".to_owned(),
         "a boolean" => "must be true or false".to_owned(),
         "a sequence" => "must be a list".to_owned(),
         _ if expected.starts_with("struct ") => "must be an object".to_owned(),

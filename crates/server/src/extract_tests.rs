@@ -20,7 +20,10 @@ fn a_bad_body_is_told_by_its_field() {
         (r#"{"name":"a","metadata":{"x":"1","x":"2"}}"#, "metadata.x: must be sent once"),
         (r#"{"name":"a","metadata":{"x":1}}"#, "metadata.x: must be a string"),
         (r#"{"name":"a","permissions":["x.y",7]}"#, "permissions[1]: must be a string"),
-        (r#"{"name":"a","daily_limit":"1"}"#, "daily_limit: must be a whole number"),
+        (
+            r#"{"name":"a","daily_limit":4294967296}"#,
+            "daily_limit: must be a whole number, at most 4294967295",
+        ),
         (r#"{"name":"a","daily_limit":0}"#, "daily_limit: must be at least 1"),
         (r#"{"name":7}"#, "name: must be a string"),
         (r"{}", "name: is missing"),
@@ -84,6 +87,7 @@ fn a_query_is_as_strict_as_a_body() {
         ("limits=3", "limits: unknown field"),
         ("limit=3&limit=4", "limit: must be sent once"),
         ("limit=many", "limit: must be a whole number"),
+        ("limit=99999999999999999999", "limit: is too large"),
         ("dry_run=yes", "dry_run: must be true or false"),
     ];
     for (text, want) in table {
