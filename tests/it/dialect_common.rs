@@ -229,6 +229,77 @@ fn forward_auth_knows_their_keys() {
     assert_eq!((ask("read"), ask("write"), ask("upload")), (200, 200, 403));
 }
 
+/// Contract: every dialect's keys work with verify and forward auth, until they do not.
+#[test]
+fn keys_of_all_dialects_are_verified() {
+    let service = Service::start();
+    let admin = service.paying("acme", "ann", "admin", "enterprise");
+    let token = service.token("acme", "verifier");
+    let mut said = String::new();
+    for (line, pointer, permission) in [
+        (
+            r#"POST /dialects/covosign/api/v1/api-keys {"name":"a","environment":"SANDBOX","allowedIps":["127.0.0.1"]}"#,
+            "/data/apiKey",
+            None,
+        ),
+        ("POST /dialects/callcov/api/v1/api-keys/ {}", "/api_key", None),
+        (r#"POST /dialects/cloudsigma/v1/api-keys {"name":"a"}"#, "/data/key", None),
+        (
+            r#"POST /dialects/capgo/apikey {"org_id":"acme","mode":"write"}"#,
+            "/apikey/key",
+            Some("read"),
+        ),
+        (
+            r#"POST /dialects/composable/api/v1/apikeys {"name":"a","role":"developer","project":"p"}"#,
+            "/value",
+            Some("executor"),
+        ),
+        ("GET /dialects/composable/api/v1/apikeys/pk?projectId=p", "/value", Some("executor")),
+    ] {
+        let key = text(&admin.send(line), pointer);
+        let id = admin.all("/v1/keys").last().unwrap()["id"].as_str().unwrap().to_owned();
+        let verify = || {
+            let asked = |text: fn(&str) -> String| permission.map(text).unwrap_or_default();
+            let field = asked(|permission| format!(r#","permission":"{permission}""#));
+            let query = asked(|permission| format!("?permission={permission}"));
+            let body = format!(r#"{{"key":"{key}","ip":"127.0.0.1"{field}}}"#);
+            let answer = admin.send(&format!("POST /v1/keys/verify {body}")).json();
+            let headers = [("x-keyledger-token", token.as_str()), ("x-api-key", key.as_str())];
+            let line = format!("GET /v1/authorize{query}");
+            let gateway = service.client_with(None).send_with(&line, &headers).status;
+            format!("{} {gateway}", answer["code"].as_str().unwrap())
+        };
+        let change = |what: &str| {
+            assert_eq!(admin.send(&format!("POST /v1/keys/{id}/{what}")).status, 200);
+        };
+        let mut codes = vec![verify()];
+        for what in ["disable", "enable", "expire", "revoke"] {
+            change(what);
+            codes.push(verify());
+        }
+        let key = admin.send(&format!("GET /v1/keys/{id}")).json();
+        said += &format!(
+            "{} {} {} {} limit={} {}: {}\n",
+            key["dialect"].as_str().unwrap(),
+            key["kind"].as_str().unwrap(),
+            key["environment"].as_str().unwrap(),
+            key["role"],
+            key["daily_limit"],
+            key["permissions"],
+            codes.join(", "),
+        );
+    }
+    expect![[r#"
+        covosign secret sandbox null limit=null []: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
+        callcov secret live null limit=null []: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
+        cloudsigma secret live null limit=250 []: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
+        capgo secret live "write" limit=null ["read","write"]: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
+        composable secret live "developer" limit=null ["reader","executor","application","developer"]: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
+        composable public live "executor" limit=null ["reader","executor"]: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
+    "#]]
+    .assert_eq(&said);
+}
+
 /// A public key ends on time, and the next request makes another.
 #[test]
 fn a_public_key_ends_and_another_takes_its_place() {
