@@ -1,7 +1,7 @@
 //! A request for a change: who asks, how, and the body, in the order that answers 401 before 403
 //! before 400.
 
-use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use keys::{KeyId, Timestamp};
 use ledger::{Ask, Caller, Duty, Entry, Idempotency, Identity, Scope};
@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::{Authenticated, EXPIRE, MANAGE, caller};
+use crate::auth::{Authenticated, EXPIRE, MANAGE};
+use crate::connection::Visit;
 use crate::extract::{Path, field, idempotency_key, if_match, json, query, read_json};
 use crate::wire::{Create, Expirations, Reasoned, Rotate};
 use crate::{ApiError, App};
@@ -108,17 +109,27 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let visit = Visit::of(request.extensions())?.clone();
+        Asked::read(app, request, &visit).await
+    }
+}
+
+impl<B: Wanted, P: Target + Send> Asked<B, P> {
+    /// Reads a request.
+    pub(crate) async fn read(app: &App, request: Request, visit: &Visit) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let who = Authenticated::of(&parts, app)?;
+        let who = Authenticated::visiting(&parts.headers, visit, app)?;
         who.require(B::DUTIES)?;
-        let caller = caller(&parts, app, &who.token.identity);
+        let caller = visit.caller(&parts.headers, app, &who.token.identity);
         let bytes = read_json(&parts.headers, body).await?;
         let target = P::of(&mut parts, app).await?;
         let Parameters { dry_run, receipt } = query(parts.uri.query())?;
         let if_revision = if_match(&parts.headers)?;
         // A dry run has no outcome that could be recorded, or given again.
         let idempotency = match idempotency_key(&parts.headers)? {
-            Some(key) if !dry_run => Some(digests(&parts, &caller.identity, key, &bytes)),
+            Some(key) if !dry_run => {
+                Some(digests(&parts, visit.route, &caller.identity, key, &bytes))
+            }
             Some(_) | None => None,
         };
         let mut body = match B::without_body() {
@@ -146,12 +157,11 @@ pub(crate) fn receipt(
 
 /// The digest of what scopes the key, and that of the request. Lengths go first, so that no two
 /// lists of parts look alike.
-fn digests(parts: &Parts, identity: &Identity, key: &str, body: &[u8]) -> Idempotency {
+fn digests(parts: &Parts, route: &str, identity: &Identity, key: &str, body: &[u8]) -> Idempotency {
     let account = match &identity.scope {
         Scope::All => "*",
         Scope::Account(account) => account.as_str(),
     };
-    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let method = parts.method.as_str();
     let path = parts.uri.path();
     let query = parts.uri.query().unwrap_or_default();

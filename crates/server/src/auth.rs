@@ -1,6 +1,7 @@
 //! Who calls: tokens from three kinds of sources, checked once and remembered by their digest.
 
 mod jwks;
+mod last;
 mod sources;
 pub mod token;
 mod who;
@@ -8,13 +9,14 @@ mod who;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use keys::Timestamp;
 use ledger::{Duty, Identity};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use self::last::LastToken;
 use self::sources::{Refreshed, Sources};
 use self::token::TokenVerifier;
 pub(crate) use self::who::{
@@ -155,6 +157,8 @@ pub struct Auth {
     checked: Cache<[u8; 32], Arc<Token>>,
     /// When the JWKS file may be looked at again, in microseconds.
     look_again: AtomicI64,
+    /// How often the keys have changed: what was checked with other keys is not believed.
+    changes: AtomicU64,
 }
 
 impl Auth {
@@ -168,6 +172,7 @@ impl Auth {
             sources: Sources::new(own, outside)?,
             checked: Cache::new(REMEMBERED),
             look_again: AtomicI64::new(i64::MIN),
+            changes: AtomicU64::new(0),
         })
     }
 
@@ -214,6 +219,7 @@ impl Auth {
     fn refreshed(&self) -> bool {
         let changed = self.sources.refresh() == Refreshed::Changed;
         if changed {
+            self.changes.fetch_add(1, Ordering::AcqRel);
             self.checked.clear();
         }
         changed

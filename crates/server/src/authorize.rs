@@ -17,9 +17,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::auth::{self, VERIFY};
+use crate::connection::Visit;
 use crate::extract::{header_text, parse, query};
 use crate::verify::unrecorded;
-use crate::{ApiError, App, Code, forwarded, wire};
+use crate::{ApiError, App, Code, wire};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-keyledger-token");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -129,10 +130,9 @@ pub(crate) async fn fixed(
 fn decide(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Response, ApiError> {
     let needs: Needs = query(parts.uri.query())?;
     let account: Option<Account> = parse("account", needs.account.as_deref())?;
-    let peer = parts.extensions.get::<crate::site::Visit>().and_then(|visit| visit.peer);
     let question = Question {
         permission: wire::permission(needs.permission.as_deref())?,
-        ip: forwarded::client(peer, &parts.headers, &app.config().trusted_proxies),
+        ip: Visit::of(&parts.extensions)?.client(&parts.headers, app),
         project: parse("project", needs.project.as_deref())?,
         environment: parse("environment", needs.environment.as_deref())?,
     };

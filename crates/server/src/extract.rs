@@ -1,5 +1,7 @@
 //! Parsing at the door: bodies, paths, queries and headers, every refusal a problem.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::str::FromStr;
 
 use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
@@ -28,24 +30,26 @@ where
     text.map(|text| field(name, text.parse())).transpose()
 }
 
-/// Reads a whole body of at most [`MAX_BODY`] bytes.
-async fn read_body(body: HttpBody) -> Result<Bytes, ApiError> {
+/// Reads a whole body of at most [`MAX_BODY`] bytes. One that comes in one piece is not copied.
+async fn read_body(mut body: HttpBody) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(Code::PayloadTooLarge, "the body may have 65536 bytes");
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(too_large());
     }
-    match axum::body::to_bytes(body, MAX_BODY).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) => {
-            let limit = std::error::Error::source(&error)
-                .is_some_and(|source| source.to_string().contains("limit"));
-            Err(if limit || error.to_string().contains("limit") {
-                too_large()
-            } else {
-                ApiError::new(Code::InvalidRequest, "body: was cut off")
-            })
+    let mut whole = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| ApiError::new(Code::InvalidRequest, "body: was cut off"))?;
+        // What is no data is a trailer, and says nothing.
+        let Ok(piece) = frame.into_data() else { continue };
+        if whole.len() + piece.len() > MAX_BODY {
+            return Err(too_large());
         }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        whole.extend_from_slice(&piece);
     }
+    Ok(whole.into())
 }
 
 /// Reads a whole body that is JSON, as far as its type says.
@@ -132,10 +136,13 @@ fn must_be(expected: &str) -> String {
 /// Reads a query. Unknown and repeated parameters are refused by `T`.
 pub(crate) fn query<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiError> {
     let parameters = form_urlencoded::parse(text.unwrap_or_default().as_bytes());
-    let reader = serde_urlencoded::Deserializer::new(parameters);
-    serde_path_to_error::deserialize(reader).map_err(|error| {
-        let path = error.path().to_string();
-        invalid("query", &path, &error.into_inner().to_string(), false)
+    let reader = || serde_urlencoded::Deserializer::new(parameters);
+    T::deserialize(reader()).or_else(|_| {
+        // Again, to say where it is wrong.
+        serde_path_to_error::deserialize(reader()).map_err(|error| {
+            let path = error.path().to_string();
+            invalid("query", &path, &error.into_inner().to_string(), false)
+        })
     })
 }
 

@@ -2,7 +2,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::{KeyId, Rotation};
@@ -14,6 +14,7 @@ use crate::access::range_of;
 use crate::as_of::{LookBack, Placed, look_back};
 use crate::ask::{Asked, receipt};
 use crate::auth::Reader;
+use crate::connection::Visit;
 use crate::extract::{Path, Query, field, limit, parse};
 use crate::health::blocking;
 use crate::wire::{self, Create, Event, Key, Rotate};
@@ -61,6 +62,15 @@ pub(crate) async fn rotate(
         app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;
     let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
     Ok(made(&created, dry_run, receipt))
+}
+
+/// Makes a key, for a request that did not come through the router.
+pub(crate) async fn answer_create(
+    app: &App,
+    request: Request,
+    visit: &Visit,
+) -> Result<Response, ApiError> {
+    create(State(app.clone()), Asked::read(app, request, visit).await?).await
 }
 
 fn made(created: &ledger::Created, dry_run: bool, receipt: Option<String>) -> Response {

@@ -1,12 +1,43 @@
 //! The list of routes: for axum, and for the request layer, which names each by its template.
 
 use axum::Router;
+use axum::extract::Request;
 use axum::handler::Handler as _;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use keys::Dialect;
 
+use crate::connection::Visit;
 use crate::site::Site;
-use crate::{ApiError, App, Code};
+use crate::{ApiError, App, Code, keys_routes, verify};
+
+/// What is asked most: a `POST` that the request layer hands to its handler itself, because the way
+/// through the router takes longer than the answer. The router has the same handlers.
+#[derive(Clone, Copy)]
+pub(crate) enum Direct {
+    /// `POST /v1/keys/verify`
+    Verify,
+    /// `POST /v1/keys`
+    Create,
+}
+
+impl Direct {
+    /// What a `POST` to `template` is.
+    pub(crate) fn at(template: &str) -> Option<Direct> {
+        match template {
+            "/v1/keys/verify" => Some(Direct::Verify),
+            "/v1/keys" => Some(Direct::Create),
+            _ => None,
+        }
+    }
+
+    pub(crate) async fn answer(self, app: &App, request: Request, visit: &Visit) -> Response {
+        match self {
+            Direct::Verify => verify::answer(app, request, visit).await.into_response(),
+            Direct::Create => keys_routes::answer_create(app, request, visit).await.into_response(),
+        }
+    }
+}
 
 /// Routes being listed.
 #[derive(Default)]

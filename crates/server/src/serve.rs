@@ -8,11 +8,13 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::connection::Connection;
+use crate::head_timer::HeadTimer;
 use crate::site::Site;
 use crate::unreadable::Socket;
 
@@ -55,10 +57,10 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
+    http.header_read_timeout(limits.header_read_timeout)
         .max_buf_size(limits.header_bytes.max(8192))
-        // Who has sent all it wanted to send still gets its answer.
+        // Who has sent all it wanted to send still gets its answer. And hyper would take a buffer
+        // of 8 KiB for each request, to look whether the client is still there.
         .half_close(true);
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -71,11 +73,13 @@ pub async fn serve(
         let peer = stream.peer_addr().map(|address| address.ip().to_canonical()).ok();
         let _ = stream.set_nodelay(true);
         let stream = Socket::new(stream, site.clone());
-        let site = site.clone();
+        let connection = Arc::new(Connection::new(site.clone(), peer));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let site = site.clone();
-            async move { Ok::<_, Infallible>(site.answer(request.map(Body::new), peer).await) }
+            let connection = Arc::clone(&connection);
+            let request = request.map(Body::new);
+            async move { Ok::<_, Infallible>(connection.site.answer(request, &connection).await) }
         });
+        http.timer(HeadTimer::new(limits.header_read_timeout));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -4,8 +4,8 @@
 //! layer. It logs the route's template, never the path, the query or a header.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -19,22 +19,15 @@ use axum::response::{IntoResponse, Response};
 use keys::Dialect;
 use tower::Service;
 
+use crate::connection::{Connection, Visit};
 use crate::error::Problem;
 use crate::metrics::RouteMetrics;
+use crate::routes::Direct;
 use crate::{ApiError, App, Code, dialects};
 
 /// The most header fields a request may have.
 const MAX_HEADERS: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What the layer knows of a request, for its handler.
-#[derive(Clone)]
-pub(crate) struct Visit {
-    /// The answer's `X-Request-Id`: 1 to 64 characters.
-    pub(crate) request_id: HeaderValue,
-    /// The address at the other end of the connection.
-    pub(crate) peer: Option<IpAddr>,
-}
 
 /// A served set of routes. A clone is the same one.
 #[derive(Clone)]
@@ -44,67 +37,64 @@ struct Inner {
     app: App,
     router: Router,
     names: matchit::Router<usize>,
-    routes: Vec<(RouteMetrics, Dialect)>,
+    routes: Vec<Named>,
     /// For what no route matches.
     unknown: RouteMetrics,
     ids: RequestIds,
 }
 
+/// A route, as the layer knows it.
+struct Named {
+    metrics: RouteMetrics,
+    /// The dialect its errors are told in.
+    dialect: Dialect,
+    /// What is answered past the router.
+    direct: Option<Direct>,
+}
+
 impl Site {
     pub(crate) fn new(app: App, router: Router, templates: &[(&'static str, Dialect)]) -> Site {
         let mut names = matchit::Router::new();
-        let mut listed = Vec::with_capacity(templates.len());
-        for (template, dialect) in templates {
+        let mut routes = Vec::with_capacity(templates.len());
+        for &(template, dialect) in templates {
             // The router has taken the same template already.
-            if names.insert(*template, listed.len()).is_ok() {
-                listed.push((app.metrics().route(template), *dialect));
+            if names.insert(template, routes.len()).is_ok() {
+                let metrics = app.metrics().route(template);
+                routes.push(Named { metrics, dialect, direct: Direct::at(template) });
             }
         }
         let unknown = app.metrics().route("unknown");
-        Site(Arc::new(Inner {
-            app,
-            router,
-            names,
-            routes: listed,
-            unknown,
-            ids: RequestIds::new(),
-        }))
+        Site(Arc::new(Inner { app, router, names, routes, unknown, ids: RequestIds::new() }))
     }
 
     pub(crate) fn app(&self) -> &App {
         &self.0.app
     }
 
-    /// Answers one request that came from `peer`.
-    pub async fn answer(&self, mut request: Request, peer: Option<IpAddr>) -> Response {
+    /// Answers one request that came over `connection`.
+    pub(crate) async fn answer(&self, request: Request, connection: &Arc<Connection>) -> Response {
         let started = Instant::now();
         let inner = &*self.0;
-        let (route, dialect) = inner.route(request.uri().path());
+        let (route, dialect, direct) = inner.route(request.uri().path());
         let method = request.method().clone();
-        let request_id = inner.ids.of(request.headers());
         let has_body = !request.body().is_end_stream();
-        request.extensions_mut().insert(Visit { request_id: request_id.clone(), peer });
-
+        let visit = Visit {
+            request_id: inner.ids.of(request.headers()),
+            route: route.template(),
+            connection: Arc::clone(connection),
+        };
         let mut response = if request.headers().len() > MAX_HEADERS {
             ApiError::new(Code::TooManyHeaders, "at most 64 header fields").into_response()
         } else {
-            let limit = inner.app.config().request_timeout;
-            match tokio::time::timeout(limit, inner.router.clone().call(request)).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(_) => ApiError::new(
-                    Code::Timeout,
-                    "no answer in time; whether a change was made is not known",
-                )
-                .into_response(),
-            }
+            let answer = inner.handle(request, direct, &visit);
+            in_time(inner.app.config().request_timeout, answer).await
         };
         if let Some(error) = response.extensions_mut().remove::<ApiError>()
             && !dialects::write_error(&mut response, dialect, &error)
         {
-            write_problem(&mut response, &error, &request_id);
+            write_problem(&mut response, &error, &visit.request_id);
         }
-        response.headers_mut().insert(REQUEST_ID, request_id);
+        response.headers_mut().insert(REQUEST_ID, visit.request_id);
         if has_body && answers_unread(response.status()) {
             // The rest of the body may still be on its way; whoever reads on must not take it for
             // a request, so the connection ends, and the client is told.
@@ -143,13 +133,49 @@ impl Site {
 }
 
 impl Inner {
-    /// The route's metrics, and the dialect its errors are told in.
-    fn route(&self, path: &str) -> (&RouteMetrics, Dialect) {
+    /// The route's metrics, the dialect its errors are told in, and what is answered directly.
+    fn route(&self, path: &str) -> (&RouteMetrics, Dialect, Option<Direct>) {
         match self.names.at(path).ok().and_then(|found| self.routes.get(*found.value)) {
-            Some((metrics, dialect)) => (metrics, *dialect),
-            None => (&self.unknown, dialects::spoken_at(path).unwrap_or(Dialect::Native)),
+            Some(Named { metrics, dialect, direct }) => (metrics, *dialect, *direct),
+            None => (&self.unknown, dialects::spoken_at(path).unwrap_or(Dialect::Native), None),
         }
     }
+
+    /// Hands the request to its handler.
+    async fn handle(
+        &self,
+        mut request: Request,
+        direct: Option<Direct>,
+        visit: &Visit,
+    ) -> Response {
+        match direct {
+            Some(direct) if request.method() == Method::POST => {
+                direct.answer(&self.app, request, visit).await
+            }
+            Some(_) | None => {
+                request.extensions_mut().insert(visit.clone());
+                match self.router.clone().call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+        }
+    }
+}
+
+/// The answer, unless it takes longer than `limit`. A timer is set only for what is not answered at
+/// once.
+async fn in_time(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    let mut answer = pin!(answer);
+    if let Poll::Ready(response) =
+        poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await
+    {
+        return response;
+    }
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+        let detail = "no answer in time; whether a change was made is not known";
+        ApiError::new(Code::Timeout, detail).into_response()
+    })
 }
 
 /// Whether such an answer is given without reading the request's body.
@@ -188,8 +214,8 @@ impl Service<Request> for Site {
 
     /// For those who have no connection: the peer is unknown.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let site = self.clone();
-        Box::pin(async move { Ok(site.answer(request, None).await) })
+        let connection = Arc::new(Connection::new(self.clone(), None));
+        Box::pin(async move { Ok(connection.site.answer(request, &connection).await) })
     }
 }
 

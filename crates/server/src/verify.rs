@@ -10,6 +10,7 @@ use ledger::{Caller, Identity, Origin};
 
 use crate::as_of::{LookBack, Placed, look_back};
 use crate::auth::{AUDIT, Authenticated, VERIFY};
+use crate::connection::Visit;
 use crate::extract::{json, parse, query, read_json};
 use crate::wire::{self, Verify};
 use crate::{ApiError, App};
@@ -30,9 +31,22 @@ use crate::{ApiError, App};
     request_body = Verify,
     responses((status = 200, body = Placed<wire::Verified>)),
 )]
-pub(crate) async fn verify(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn verify(
+    State(app): State<App>,
+    visit: Visit,
+    request: Request,
+) -> Result<Response, ApiError> {
+    answer(&app, request, &visit).await
+}
+
+/// The same, wherever the request comes from.
+pub(crate) async fn answer(
+    app: &App,
+    request: Request,
+    visit: &Visit,
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = Authenticated::of(&parts, &app)?;
+    let who = Authenticated::visiting(&parts.headers, visit, app)?;
     if who.require(VERIFY).is_err() {
         who.require(AUDIT)?;
     }
@@ -51,7 +65,7 @@ pub(crate) async fn verify(State(app): State<App>, request: Request) -> Result<R
     };
     who.require(AUDIT)?;
     let (as_of, question, presented) = (as_of?, asked.question()?, asked.key.into_owned());
-    let (verified, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
+    let (verified, moment) = look_back(app, caller, as_of, move |ledger, caller, moment| {
         ledger.verify_as_of(caller, &presented, &question, moment)
     })
     .await?;

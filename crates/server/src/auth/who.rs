@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
-use keys::{Dialect, Timestamp};
-use ledger::{Caller, Duty, Identity, Origin};
+use axum::http::{HeaderMap, HeaderValue, header};
+use keys::Timestamp;
+use ledger::{Caller, Duty, Identity};
 
 use super::Token;
-use crate::forwarded;
-use crate::site::Visit;
+use crate::connection::Visit;
 use crate::{ApiError, App, Code};
 
 /// Who changes keys.
@@ -64,10 +63,27 @@ pub(crate) struct Authenticated {
 }
 
 impl Authenticated {
-    /// Checks the bearer token of `parts`.
+    /// Checks the bearer token of a request that came through the router.
     pub(crate) fn of(parts: &Parts, app: &App) -> Result<Authenticated, ApiError> {
+        Authenticated::visiting(&parts.headers, Visit::of(&parts.extensions)?, app)
+    }
+
+    /// Checks the bearer token in `headers`.
+    pub(crate) fn visiting(
+        headers: &HeaderMap,
+        visit: &Visit,
+        app: &App,
+    ) -> Result<Authenticated, ApiError> {
         let now = app.ledger().now();
-        let token = app.auth().check(bearer(&parts.headers)?, now)?;
+        let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let check = || app.auth().check(bearer(headers)?, now);
+        let token = match shown {
+            // Twice is refused by `bearer`.
+            Some(shown) if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_none() => {
+                visit.connection.token.again(app.auth(), shown, now, check)?
+            }
+            Some(_) | None => check()?,
+        };
         Ok(Authenticated { token, now })
     }
 
@@ -81,20 +97,13 @@ impl Authenticated {
     }
 }
 
-/// The caller that the ledger is told, for what is recorded or read.
-pub(crate) fn caller(parts: &Parts, app: &App, identity: &Arc<Identity>) -> Caller {
-    let visit = parts.extensions.get::<Visit>();
-    let ip = forwarded::client(
-        visit.and_then(|visit| visit.peer),
-        &parts.headers,
-        &app.config().trusted_proxies,
-    );
-    let request_id = visit.and_then(|visit| visit.request_id.to_str().ok()).map(Box::from);
-    Caller {
-        identity: Arc::clone(identity),
-        dialect: Dialect::Native,
-        origin: Origin { ip, request_id },
-    }
+/// The caller of a request that came through the router.
+pub(crate) fn caller(
+    parts: &Parts,
+    app: &App,
+    identity: &Arc<Identity>,
+) -> Result<Caller, ApiError> {
+    Ok(Visit::of(&parts.extensions)?.caller(&parts.headers, app, identity))
 }
 
 /// One who may read keys and events.
@@ -124,7 +133,7 @@ impl FromRequestParts<App> for Reader {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Reader, ApiError> {
         let who = Authenticated::of(parts, app)?;
         who.require(READ)?;
-        let caller = caller(parts, app, &who.token.identity);
+        let caller = caller(parts, app, &who.token.identity)?;
         Ok(Reader { caller, expires_at: who.token.expires_at, now: who.now })
     }
 }

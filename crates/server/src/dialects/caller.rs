@@ -10,8 +10,9 @@ use ledger::{Caller, Duties, Duty, Identity, KeyView, Scope, Via};
 
 use super::list::Listing;
 use crate::auth::{self, Authenticated, Plan};
+use crate::connection::Visit;
 use crate::extract::header_text;
-use crate::{ApiError, App, Code, forwarded, site};
+use crate::{ApiError, App, Code};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -31,7 +32,7 @@ impl Who {
     /// By a token alone.
     pub(super) fn by_token(parts: &Parts, app: &App, dialect: Dialect) -> Result<Who, ApiError> {
         let Authenticated { token, now } = Authenticated::of(parts, app)?;
-        let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
+        let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity)? };
         Ok(Who { caller, plan: token.plan, key: None, now })
     }
 
@@ -45,7 +46,7 @@ impl Who {
         let now = app.ledger().now();
         if !keys::looks_like_key(credential) {
             let token = app.auth().check(credential, now)?;
-            let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
+            let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity)? };
             return Ok(Who { caller, plan: token.plan, key: None, now });
         }
         let key = app.ledger().presented(dialect, credential, client(parts, app));
@@ -56,7 +57,7 @@ impl Who {
             duties: Duties::default().with(Duty::Owner),
             via: Via::Key(key.key.id),
         });
-        let caller = Caller { dialect, ..auth::caller(parts, app, &identity) };
+        let caller = Caller { dialect, ..auth::caller(parts, app, &identity)? };
         Ok(Who { caller, plan: Plan::Free, key: Some(key), now })
     }
 
@@ -84,8 +85,7 @@ impl Who {
 }
 
 fn client(parts: &Parts, app: &App) -> Option<IpAddr> {
-    let peer = parts.extensions.get::<site::Visit>().and_then(|visit| visit.peer);
-    forwarded::client(peer, &parts.headers, &app.config().trusted_proxies)
+    Visit::of(&parts.extensions).ok()?.client(&parts.headers, app)
 }
 
 /// The text in `Authorization`, without `Bearer` if that stands before it.
