@@ -24,8 +24,16 @@ use crate::{
 /// The file in sled's folder that holds everything.
 pub(super) const DB: &str = "db";
 
-/// sled's cache. Its default is 1 GiB, whatever the machine.
-const CACHE_BYTES: u64 = 64 << 20;
+/// sled's cache. Its default is 1 GiB, whatever the machine. Ours reads what it has not read lately
+/// at the start and for an audit, and then in order: a large one would not help.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// How often a frame is looked at once it is written, or a scan has passed it.
+///
+/// sled finds out that its cache is too large when it has been asked 64 times for pages of one of
+/// its 256 shards (`lru.rs`, `AccessQueue`). A page holds 8 to 16 frames and is asked for once by a
+/// scan and once for each frame put in it: hundreds of megabytes would stay in memory.
+const LOOKS: usize = 4;
 
 /// A sled database that was opened by [`open_db`].
 pub(crate) struct SledStore {
@@ -97,6 +105,12 @@ impl SledStore {
         self.disk.syncs.load(Ordering::Acquire)
     }
 
+    /// Has sled ask itself whether to keep the page of a frame, see [`LOOKS`].
+    fn let_go(&self, frame: Seq) -> Result<(), Cause> {
+        let key = frame_key(frame);
+        (0..LOOKS).try_for_each(|_| self.db.contains_key(key).map(|_| ())).map_err(shared)
+    }
+
     fn sync(&self) -> Result<(), Cause> {
         self.db.flush().map_err(shared)?;
         self.disk.sync().map_err(shared)
@@ -150,9 +164,13 @@ impl Store for SledStore {
     /// memory. The waiting for the disk comes after it, and there nobody is kept out.
     fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
         let mut batch = Batch::default();
+        let mut frames = Vec::new();
         for change in changes {
             match change {
-                Change::Put(key, value) => batch.insert(key, value),
+                Change::Put(key, value) => {
+                    frames.extend(<[u8; 8]>::try_from(key.as_slice()).map(u64::from_be_bytes));
+                    batch.insert(key, value);
+                }
                 Change::Remove(key) => batch.remove(key),
             }
         }
@@ -164,6 +182,7 @@ impl Store for SledStore {
         }
         self.db.apply_batch(batch).map_err(shared)?;
         self.sync()?;
+        frames.into_iter().try_for_each(|frame| self.let_go(Seq(frame)))?;
         #[cfg(test)]
         if fault.is_some() {
             return Err(shared(io::Error::other("the storage was told to fail")));
@@ -197,8 +216,12 @@ impl Store for SledStore {
     }
 
     fn visit(&self, from: Seq, visit: Visit<'_>) -> Result<(), Cause> {
+        let mut passed = None;
         for pair in self.db.range(frame_key(from).as_slice()..EXTRAS.as_slice()) {
             let (filed, bytes) = frame_of(pair.map_err(shared)?)?;
+            if let Some(passed) = passed.replace(filed) {
+                self.let_go(passed)?;
+            }
             if !visit(filed, bytes) {
                 break;
             }
