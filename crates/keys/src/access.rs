@@ -8,8 +8,10 @@ use ipnet::IpNet;
 use crate::Invalid;
 
 /// The addresses and networks a key may be used from; empty means from anywhere.
+///
+/// Most keys have none, which takes one word.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct AllowedIps(Box<[Allowed]>);
+pub struct AllowedIps(Option<Box<Box<[Allowed]>>>);
 
 /// One entry, with the text it was given as: `10.0.0.1` is answered as it came, not as `/32`.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,28 +33,36 @@ impl AllowedIps {
         if entries.len() > AllowedIps::MAX {
             return Err(Invalid::new(format!("must be at most {} entries", AllowedIps::MAX)));
         }
-        entries.iter().map(|entry| parse(entry.as_ref())).collect::<Result<_, _>>().map(AllowedIps)
+        if entries.is_empty() {
+            return Ok(AllowedIps::default());
+        }
+        let entries = entries.iter().map(|entry| parse(entry.as_ref()));
+        Ok(AllowedIps(Some(Box::new(entries.collect::<Result<_, _>>()?))))
     }
 
     /// Whether there is no list: any address will do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+
+    fn entries(&self) -> &[Allowed] {
+        self.0.as_deref().map_or(&[], |entries| entries)
     }
 
     /// Whether `address` may use the key. An IPv4 address mapped into IPv6 counts as IPv4.
     #[must_use]
     pub fn allows(&self, address: Option<IpAddr>) -> bool {
-        self.0.is_empty()
+        self.is_empty()
             || address.is_some_and(|address| {
                 let address = address.to_canonical();
-                self.0.iter().any(|allowed| allowed.net.contains(&address))
+                self.entries().iter().any(|allowed| allowed.net.contains(&address))
             })
     }
 
     /// The entries as they were given.
     pub fn texts(&self) -> impl Iterator<Item = String> + '_ {
-        self.0.iter().map(
+        self.entries().iter().map(
             |Allowed { net, bare }| {
                 if *bare { net.addr().to_string() } else { net.to_string() }
             },

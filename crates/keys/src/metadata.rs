@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use crate::Invalid;
 
 /// Pairs of strings in the order of their names: at most 20, at most 4 KiB together.
+///
+/// Most keys have none, which takes one word.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Metadata(Box<[(Box<str>, Box<str>)]>);
+pub struct Metadata(Option<Box<Pairs>>);
+
+type Pairs = Box<[(Box<str>, Box<str>)]>;
 
 impl Metadata {
     /// The most pairs.
@@ -31,18 +35,22 @@ impl Metadata {
         if pairs.keys().any(String::is_empty) {
             return Err(Invalid::new("must not have an empty name"));
         }
-        Ok(Metadata(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+        if pairs.is_empty() {
+            return Ok(Metadata::default());
+        }
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Ok(Metadata(Some(Box::new(pairs.collect()))))
     }
 
     /// The pairs, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        self.0.iter().flat_map(|pairs| pairs.iter()).map(|(name, value)| (&**name, &**value))
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 }
 

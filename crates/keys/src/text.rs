@@ -4,7 +4,32 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::Invalid;
+
+/// A text that many keys share, behind a pointer of one word: there are several in every key.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Shared(Arc<Box<str>>);
+
+impl From<&str> for Shared {
+    fn from(text: &str) -> Shared {
+        Shared(Arc::new(text.into()))
+    }
+}
+
+impl std::ops::Deref for Shared {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether all of it is printable ASCII: most of what comes is, and needs no closer look.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
 
 fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     let length = text.chars().count();
@@ -15,7 +40,7 @@ fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
             format!("must be between {min} and {max} characters")
         }));
     }
-    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+    if !is_plain(text) && text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
         return Err(Invalid::new("must not contain control characters"));
     }
     Ok(())
@@ -43,12 +68,12 @@ fn check_slug(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $check:ident, $min:literal, $max:literal) => {
+    ($(#[$doc:meta])* $name:ident, $kept:ident, $check:ident, $min:literal, $max:literal) => {
         $(#[$doc])*
         ///
-        /// Holding one proves it was checked; a clone shares the text.
+        /// Holding one proves it was checked; a clone shares the text, unless it is very short.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name($kept);
 
         impl $name {
             /// Checks `text` and keeps it.
@@ -56,21 +81,15 @@ macro_rules! text {
             /// # Errors
             ///
             /// [`Invalid`] says which bound was broken; the text itself is not repeated.
-            pub fn new(text: impl Into<Arc<str>>) -> Result<Self, Invalid> {
-                let text = text.into();
-                $check(&text, $min, $max)?;
-                Ok(Self(text))
+            pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
+                let text = text.as_ref();
+                $check(text, $min, $max)?;
+                Ok(Self($kept::from(text)))
             }
 
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
-            /// The shared text, so that equal values can share one allocation.
-            #[must_use]
-            pub fn shared(&self) -> &Arc<str> {
                 &self.0
             }
         }
@@ -85,13 +104,13 @@ macro_rules! text {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+                fmt::Debug::fmt(self.as_str(), f)
             }
         }
 
@@ -105,31 +124,31 @@ macro_rules! text {
 
 text!(
     /// The tenant that a key belongs to: 1 to 100 characters, one line.
-    Account, check_account, 1, 100
+    Account, Shared, check_account, 1, 100
 );
 text!(
     /// Who acts, and whom a key belongs to: 1 to 200 characters, one line.
-    Subject, check_line, 1, 200
+    Subject, Shared, check_line, 1, 200
 );
 text!(
-    /// A key's display name: 1 to 200 characters, one line.
-    KeyName, check_line, 1, 200
+    /// A key's display name: 1 to 200 characters, one line. Up to 23 bytes are kept in place.
+    KeyName, SmolStr, check_line, 1, 200
 );
 text!(
     /// What a key is for: at most 500 characters.
-    Description, check, 0, 500
+    Description, Shared, check, 0, 500
 );
 text!(
     /// Why a change was made, in the caller's words: at most 500 characters.
-    Reason, check, 0, 500
+    Reason, Shared, check, 0, 500
 );
 text!(
     /// A project that a key is bound to: 1 to 100 characters, one line.
-    Project, check_line, 1, 100
+    Project, Shared, check_line, 1, 100
 );
 text!(
     /// A role, as a slug of 1 to 64 characters.
-    Role, check_slug, 1, 64
+    Role, Shared, check_slug, 1, 64
 );
 
 /// `*` is how a caller says "all accounts"; no account may be called so.

@@ -68,6 +68,8 @@ pub enum DecodeError {
 pub(crate) struct Interner {
     texts: HashSet<Arc<str>>,
     pool: Pool,
+    /// What a record was encoded to again, kept for the next one.
+    again: Vec<u8>,
 }
 
 impl Interner {
@@ -88,17 +90,18 @@ impl Interner {
 /// The bytes to store.
 pub(crate) fn encode(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(320);
+    encode_to(&mut bytes, record);
+    bytes
+}
+
+fn encode_to(bytes: &mut Vec<u8>, record: &Record) {
     bytes.push(VERSION);
     let texts = v1::Texts::of(record);
     // Writing numbers and texts into memory cannot fail; a shorter record would be found by its
     // golden bytes and by every decode.
-    let written = bincode::serde::encode_into_std_write(
-        v1::RecordV1::new(record, &texts),
-        &mut bytes,
-        config(),
-    );
+    let written =
+        bincode::serde::encode_into_std_write(v1::RecordV1::new(record, &texts), bytes, config());
     debug_assert!(written.is_ok());
-    bytes
 }
 
 /// Reads a record back.
@@ -118,7 +121,9 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
         return Err(DecodeError::NotCanonical);
     }
     let record = stored.into_record(interner)?;
-    if encode(&record) == bytes { Ok(record) } else { Err(DecodeError::NotCanonical) }
+    interner.again.clear();
+    encode_to(&mut interner.again, &record);
+    if interner.again == bytes { Ok(record) } else { Err(DecodeError::NotCanonical) }
 }
 
 /// The bytes of an entry of the access journal.

@@ -1,34 +1,57 @@
 //! Equal values of many keys, kept once: a million keys have few accounts, roles and permissions.
+//! What is found here was checked when it came in, and is not checked again.
 
+use std::borrow::Borrow;
 use std::hash::Hash;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
-use keys::{NewKey, Permission, Project, Role, Subject};
+use hashbrown::{Equivalent, HashSet};
+use keys::{Account, Invalid, NewKey, Permission, Project, Role, Subject};
 
 /// The most values of one kind that are kept; more are not shared.
-const MOST: usize = 10_000;
+const MOST: usize = 100_000;
 
 /// The values seen so far.
 #[derive(Default)]
 pub(crate) struct Pool {
-    owners: HashSet<Subject>,
+    accounts: HashSet<Account>,
+    subjects: HashSet<Subject>,
     roles: HashSet<Role>,
     projects: HashSet<Project>,
     permissions: HashSet<Arc<[Permission]>>,
 }
 
 impl Pool {
-    /// Lets `key` share what other keys have too.
+    /// Lets `key` share what other keys have too, but for its permissions.
     pub(crate) fn share(&mut self, key: &mut NewKey) {
-        one(&mut self.owners, &mut key.owner);
+        one(&mut self.subjects, &mut key.owner);
         if let Some(role) = &mut key.role {
             one(&mut self.roles, role);
         }
         if let Some(project) = &mut key.project {
             one(&mut self.projects, project);
         }
-        one(&mut self.permissions, &mut key.permissions);
+    }
+
+    /// The shared account of that name.
+    pub(crate) fn account(&mut self, text: &str) -> Result<Account, Invalid> {
+        read(&mut self.accounts, text)
+    }
+
+    /// The shared subject of that name.
+    pub(crate) fn subject(&mut self, text: &str) -> Result<Subject, Invalid> {
+        read(&mut self.subjects, text)
+    }
+
+    /// The shared role of that name.
+    pub(crate) fn role(&mut self, text: &str) -> Result<Role, Invalid> {
+        read(&mut self.roles, text)
+    }
+
+    /// The shared project of that name.
+    pub(crate) fn project(&mut self, text: &str) -> Result<Project, Invalid> {
+        read(&mut self.projects, text)
     }
 
     /// The shared list of these permissions.
@@ -40,6 +63,38 @@ impl Pool {
         one(&mut self.permissions, &mut made);
         made
     }
+
+    /// The shared list of the permissions with these texts.
+    pub(crate) fn permissions_of(&mut self, texts: &[&str]) -> Result<Arc<[Permission]>, Invalid> {
+        if let Some(shared) = self.permissions.get(&Texts(texts)) {
+            return Ok(Arc::clone(shared));
+        }
+        let made: Vec<_> =
+            texts.iter().map(|text| Permission::new(text)).collect::<Result<_, _>>()?;
+        Ok(self.permissions(&made))
+    }
+}
+
+/// The texts of a list of permissions, which is found by them.
+#[derive(Hash)]
+struct Texts<'a>(&'a [&'a str]);
+
+impl Equivalent<Arc<[Permission]>> for Texts<'_> {
+    fn equivalent(&self, list: &Arc<[Permission]>) -> bool {
+        list.iter().map(Permission::as_str).eq(self.0.iter().copied())
+    }
+}
+
+fn read<T>(known: &mut HashSet<T>, text: &str) -> Result<T, Invalid>
+where
+    T: Borrow<str> + Clone + Eq + Hash + FromStr<Err = Invalid>,
+{
+    if let Some(shared) = known.get(text) {
+        return Ok(shared.clone());
+    }
+    let mut made = text.parse()?;
+    one(known, &mut made);
+    Ok(made)
 }
 
 fn one<T: Clone + Eq + Hash>(known: &mut HashSet<T>, value: &mut T) {
@@ -49,5 +104,22 @@ fn one<T: Clone + Eq + Hash>(known: &mut HashSet<T>, value: &mut T) {
             known.insert(value.clone());
         }
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_permissions_is_found_by_its_texts() {
+        let mut pool = Pool::default();
+        for texts in [&["orders.read", "orders.*"][..], &["*"], &[]] {
+            let made = pool.permissions_of(texts).unwrap();
+            assert!(made.iter().map(Permission::as_str).eq(texts.iter().copied()));
+            assert!(Arc::ptr_eq(&made, &pool.permissions_of(texts).unwrap()));
+            assert!(Arc::ptr_eq(&made, &pool.permissions(&made.to_vec())));
+        }
+        assert!(pool.permissions_of(&["a b"]).is_err());
     }
 }

@@ -8,7 +8,7 @@ use eventlog::Seq;
 use keys::{
     Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, Kind,
     Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation, Role,
-    Status, Subject, Timestamp,
+    Status, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -179,11 +179,8 @@ impl<'a> RecordV1<'a> {
         Ok(Record {
             at: moment(self.at)?,
             actor: Actor {
-                subject: Subject::new(interner.share(self.subject))?,
-                account: self
-                    .account
-                    .map(|account| Account::new(interner.share(account)))
-                    .transpose()?,
+                subject: interner.pool.subject(self.subject)?,
+                account: self.account.map(|name| interner.pool.account(name)).transpose()?,
                 via: self.via.into_via(interner),
             },
             origin: Origin {
@@ -294,22 +291,20 @@ impl<'a> NewKeyV1<'a> {
     }
 
     fn into_key(self, interner: &mut Interner) -> Result<NewKey, DecodeError> {
-        let permissions: Vec<Permission> =
-            self.permissions.into_iter().map(Permission::new).collect::<Result<_, _>>()?;
         let metadata: BTreeMap<String, String> =
             self.metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Ok(NewKey {
             id: KeyId::from_bytes(self.id),
             number: self.number,
-            account: Account::new(interner.share(self.account))?,
-            owner: Subject::new(interner.share(self.owner))?,
+            account: interner.pool.account(self.account)?,
+            owner: interner.pool.subject(self.owner)?,
             name: KeyName::new(self.name)?,
             description: self.description.map(Description::new).transpose()?,
             kind: self.kind.into(),
             environment: self.environment.into(),
-            role: self.role.map(|role| Role::new(interner.share(role))).transpose()?,
-            permissions: interner.pool.permissions(&permissions),
-            project: self.project.map(|name| Project::new(interner.share(name))).transpose()?,
+            role: self.role.map(|name| interner.pool.role(name)).transpose()?,
+            permissions: interner.pool.permissions_of(&self.permissions)?,
+            project: self.project.map(|name| interner.pool.project(name)).transpose()?,
             allowed_ips: AllowedIps::parse(&self.allowed_ips)?,
             expires_at: self.expires_at.map(moment).transpose()?,
             daily_limit: self.daily_limit,

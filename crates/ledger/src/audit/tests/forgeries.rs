@@ -265,7 +265,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     ),
     (
         "a rotation to another owner",
-        |r| made(&mut r[4], |key| key.owner = Subject::new("eve").unwrap()),
+        |r| made(&mut r[4], |key| key.owner = keys::Subject::new("eve").unwrap()),
         "4: the new key and the key that it replaces do not belong together",
     ),
     (
