@@ -16,6 +16,7 @@ use crate::batch::{Circumstances, Decided};
 use crate::caller::{Caller, EXPIRE, MANAGE, Scope};
 use crate::ledger::Ledger;
 use crate::outcomes::Outcome;
+use crate::random::Random;
 use crate::record::Idempotency;
 use crate::table::Key;
 use crate::writer::{Answer, Work};
@@ -206,14 +207,12 @@ impl Ledger {
         draft: &Draft,
     ) -> Result<(NewKey, Secret), Error> {
         let now = self.now();
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(Error::fault)?;
+        let mut random = Random::default();
+        let mut of_id = [0; 10];
+        random.fill(&mut of_id);
         let format = Format::of(dialect, draft.kind, draft.environment);
-        let mut failed = None;
-        let secret = Secret::generate(format, |buffer| {
-            failed = failed.take().or(getrandom::fill(buffer).err());
-        });
-        if let Some(error) = failed {
+        let secret = Secret::generate(format, |buffer| random.fill(buffer));
+        if let Some(error) = random.failed {
             return Err(Error::fault(error));
         }
         let prefix = secret.prefix(format);
@@ -222,7 +221,7 @@ impl Ledger {
             None => KeyName::new(format!("API key {}", prefix.as_str())).map_err(Error::fault)?,
         };
         let mut key = NewKey {
-            id: KeyId::new(now, random),
+            id: KeyId::new(now, of_id),
             number: 0,
             account: account.clone(),
             owner: draft.owner.clone().unwrap_or_else(|| caller.identity.subject.clone()),
@@ -231,7 +230,7 @@ impl Ledger {
             kind: draft.kind,
             environment: draft.environment,
             role: draft.role.clone(),
-            permissions: self.state().pool.lock().permissions(&draft.permissions),
+            permissions: Arc::default(),
             project: draft.project.clone(),
             allowed_ips: draft.allowed_ips.clone(),
             expires_at: match draft.expires {
@@ -247,7 +246,9 @@ impl Ledger {
             dialect,
             public_value: (draft.kind == Kind::Public).then(|| secret.reveal().into()),
         };
-        self.state().pool.lock().share(&mut key);
+        let mut pool = self.state().pool.lock();
+        pool.share(&mut key);
+        key.permissions = pool.permissions(&draft.permissions);
         Ok((key, secret))
     }
 

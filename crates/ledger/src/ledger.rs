@@ -258,7 +258,7 @@ impl Ledger {
                 mpsc::error::TrySendError::Closed(_) => Error::Broken,
             })?;
         }
-        wait.await.map_err(|_| Error::Broken)?
+        wait.await.map_err(|_| Error::Broken)?.take()
     }
 
     pub(crate) async fn catch_up(&self) {

@@ -2,6 +2,7 @@
 //!
 //! Knows no HTTP and no JSON. Every method takes a [`Caller`].
 
+mod answered;
 mod api;
 mod as_of;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod outcomes;
 mod pool;
 mod proofs;
 mod query;
+mod random;
 mod record;
 mod report;
 #[cfg(test)]
