@@ -157,7 +157,8 @@ impl State {
         let (send, receive) = std::sync::mpsc::sync_channel(4);
         let from = self.size();
         std::thread::scope(|scope| {
-            scope.spawn(move || {
+            let reader = std::thread::Builder::new().name("ledger-reader".into());
+            reader.spawn_scoped(scope, move || {
                 let mut next = from;
                 let mut interner = Interner::default();
                 while next < until {
@@ -169,11 +170,14 @@ impl State {
                         return;
                     }
                 }
-            });
+            })?;
             for chunk in receive {
-                for Read { seq, leaf, record } in chunk? {
-                    tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
-                    self.apply(seq, leaf, &record);
+                for Read { seq, leaf, record } in &chunk? {
+                    tree.as_mut().map_or(Ok(()), |tree| tree.push(*leaf))?;
+                    self.apply(*seq, *leaf, record);
+                }
+                if self.size() < until {
+                    self.table.expect(self.size(), until);
                 }
                 progress(self.size());
             }

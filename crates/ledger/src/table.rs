@@ -119,13 +119,22 @@ pub(crate) struct KeyTable {
 impl KeyTable {
     pub(crate) fn new() -> KeyTable {
         KeyTable {
-            by_id: Shards::new(|key| hash_bytes(&key.made.id.to_bytes()[8..])),
-            by_digest: Shards::new(|key| hash_bytes(&key.made.digest.0)),
-            by_prefix: Shards::new(|key| hash_text(key.made.prefix.as_str())),
+            by_id: Shards::new(|made| hash_bytes(&made.id.to_bytes()[8..])),
+            by_digest: Shards::new(|made| hash_bytes(&made.digest.0)),
+            by_prefix: Shards::new(|made| hash_text(made.prefix.as_str())),
             all: RwLock::default(),
             accounts: Accounts::default(),
             due: Mutex::default(),
         }
+    }
+
+    /// Makes room for the keys of `until` records at once, if they are made as often as in the
+    /// first `applied` ones: to grow an index looks at every key in it.
+    pub(crate) fn expect(&self, applied: Seq, until: Seq) {
+        let keys = self.len() as u128 * u128::from(until.0) / u128::from(applied.0.max(1));
+        let keys = usize::try_from(keys).unwrap_or(0);
+        self.by_id.expect(keys);
+        self.by_digest.expect(keys);
     }
 
     /// Brings in the record at `seq`, and answers the key it happened to. The same for a record
@@ -191,11 +200,11 @@ impl KeyTable {
     }
 
     pub(crate) fn get(&self, id: KeyId) -> Option<Arc<Key>> {
-        self.by_id.find(hash_bytes(&id.to_bytes()[8..]), |key| key.made.id == id)
+        self.by_id.find(hash_bytes(&id.to_bytes()[8..]), |made| made.id == id)
     }
 
     pub(crate) fn by_digest(&self, digest: &Digest) -> Option<Arc<Key>> {
-        self.by_digest.find(hash_bytes(&digest.0), |key| key.made.digest == *digest)
+        self.by_digest.find(hash_bytes(&digest.0), |made| made.digest == *digest)
     }
 
     /// A key of a dialect with that prefix for which `wanted` holds.
@@ -205,7 +214,7 @@ impl KeyTable {
         wanted: impl Fn(&Key) -> bool,
     ) -> Option<Arc<Key>> {
         self.by_prefix
-            .find(hash_text(prefix), |key| key.made.prefix.as_str() == prefix && wanted(key))
+            .search(hash_text(prefix), |key| key.made.prefix.as_str() == prefix && wanted(key))
     }
 
     pub(crate) fn account(&self, account: &str) -> Option<Arc<AccountKeys>> {

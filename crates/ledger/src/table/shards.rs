@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use keys::NewKey;
 use parking_lot::RwLock;
 
 use super::Key;
@@ -11,29 +12,69 @@ use super::Key;
 const SHARDS: usize = 64;
 
 pub(super) struct Shards {
-    parts: Box<[RwLock<HashTable<Arc<Key>>>]>,
-    hash: fn(&Key) -> u64,
+    parts: Box<[Part]>,
+    hash: fn(&NewKey) -> u64,
+}
+
+/// On a line of memory of its own: else cores that look into neighbours would wait for each other.
+#[derive(Default)]
+#[repr(align(64))]
+struct Part(RwLock<HashTable<Entry>>);
+
+/// A key, and what it was made as: one more pointer, so that a search that ends in memory nobody
+/// has looked at for long waits for both at once and not for one after the other.
+struct Entry {
+    key: Arc<Key>,
+    made: Arc<NewKey>,
+}
+
+impl Entry {
+    fn is(&self, wanted: impl Fn(&NewKey) -> bool) -> bool {
+        // Looked at first, to have it on its way while the other is compared.
+        let _ = self.key.uses.raw();
+        wanted(&self.made)
+    }
 }
 
 impl Shards {
-    pub(super) fn new(hash: fn(&Key) -> u64) -> Shards {
-        Shards { parts: (0..SHARDS).map(|_| RwLock::default()).collect(), hash }
+    pub(super) fn new(hash: fn(&NewKey) -> u64) -> Shards {
+        Shards { parts: (0..SHARDS).map(|_| Part::default()).collect(), hash }
     }
 
-    fn part(&self, hash: u64) -> Option<&RwLock<HashTable<Arc<Key>>>> {
+    fn part(&self, hash: u64) -> Option<&RwLock<HashTable<Entry>>> {
         // The middle bits: the table itself uses the low and the high ones.
-        self.parts.get((hash >> 32) as usize % SHARDS)
+        self.parts.get((hash >> 32) as usize % SHARDS).map(|part| &part.0)
     }
 
     pub(super) fn insert(&self, key: &Arc<Key>) {
-        let hash = (self.hash)(key);
+        let hash = (self.hash)(&key.made);
         if let Some(part) = self.part(hash) {
-            part.write().insert_unique(hash, Arc::clone(key), |key| (self.hash)(key));
+            let entry = Entry { key: Arc::clone(key), made: Arc::clone(&key.made) };
+            part.write().insert_unique(hash, entry, |other| (self.hash)(&other.made));
         }
     }
 
-    pub(super) fn find(&self, hash: u64, wanted: impl Fn(&Key) -> bool) -> Option<Arc<Key>> {
-        self.part(hash)?.read().find(hash, |key| wanted(key)).cloned()
+    /// Makes room for `keys` keys, if there is much less.
+    pub(super) fn expect(&self, keys: usize) {
+        for Part(part) in &self.parts {
+            let mut part = part.write();
+            let wanted = keys / SHARDS;
+            if part.capacity() < wanted / 2 {
+                let more = wanted.saturating_sub(part.len());
+                part.reserve(more, |entry| (self.hash)(&entry.made));
+            }
+        }
+    }
+
+    pub(super) fn find(&self, hash: u64, wanted: impl Fn(&NewKey) -> bool) -> Option<Arc<Key>> {
+        let part = self.part(hash)?.read();
+        part.find(hash, |entry| entry.is(&wanted)).map(|entry| Arc::clone(&entry.key))
+    }
+
+    /// The key for which `wanted` holds, whatever may have happened to it.
+    pub(super) fn search(&self, hash: u64, wanted: impl Fn(&Key) -> bool) -> Option<Arc<Key>> {
+        let part = self.part(hash)?.read();
+        part.find(hash, |entry| wanted(&entry.key)).map(|entry| Arc::clone(&entry.key))
     }
 }
 
