@@ -1,21 +1,42 @@
-//! An export, made again from the records and compared byte for byte.
+//! The exports, made again from the records and compared byte for byte.
 
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use ledger::Entry;
 use sha2::{Digest as _, Sha256};
 
-use crate::Export;
+use crate::Exports;
 use crate::archive::{ArchiveError, Stored};
 use crate::opened::{File, Opened};
 use crate::refused::Invalid;
+
+/// What the records of a batch make of one export.
+pub(crate) struct Made {
+    text: Vec<u8>,
+    /// Each record, and where in the text it ends.
+    ends: Vec<(u64, usize)>,
+}
+
+/// What the records of a batch make of each export.
+pub(crate) fn make(exports: &Exports, entries: &[Entry]) -> [Made; 3] {
+    let mut texts: [Vec<u8>; 3] = Default::default();
+    let mut ends: [Vec<(u64, usize)>; 3] = Default::default();
+    for entry in entries {
+        (exports.write)(entry, &mut texts);
+        for (text, ends) in texts.iter().zip(&mut ends) {
+            ends.push((entry.seq.0, text.len()));
+        }
+    }
+    let mut ends = ends.into_iter();
+    texts.map(|text| Made { text, ends: ends.next().unwrap_or_default() })
+}
 
 /// One export under comparison.
 pub(crate) struct Comparison<'o, S: ?Sized> {
     stored: &'o S,
     file: &'o File,
-    export: Export,
+    name: &'static str,
+    head: &'static str,
     /// How far into the file it is.
     at: u64,
     hash: Sha256,
@@ -26,59 +47,50 @@ pub(crate) struct Comparison<'o, S: ?Sized> {
 impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
     pub(crate) fn new(
         opened: &'o Opened<'_, S>,
-        export: &Export,
+        name: &'static str,
+        head: &'static str,
     ) -> Result<Comparison<'o, S>, Invalid> {
-        let file = opened.file(export.name)?;
-        let stored = opened.stored();
-        Ok(Comparison { stored, file, export: *export, at: 0, hash: Sha256::new(), found: vec![] })
+        let (stored, file) = (opened.stored(), opened.file(name)?);
+        Ok(Comparison { stored, file, name, head, at: 0, hash: Sha256::new(), found: Vec::new() })
     }
 
-    /// Compares everything that comes, and then that there is no more.
-    pub(crate) fn run(mut self, entries: &Receiver<Arc<Vec<Entry>>>) -> Result<(), Invalid> {
-        let export = self.export;
-        if !self.is_next(export.head.as_bytes())? {
-            return Err(Invalid::Malformed(export.name));
+    /// Compares everything that comes, from one after the other of `makers`, and then that there
+    /// is no more.
+    pub(crate) fn run(mut self, makers: &[Receiver<Made>]) -> Result<(), Invalid> {
+        if !self.is_next(self.head.as_bytes())? {
+            return Err(Invalid::Malformed(self.name));
         }
-        let mut made = Vec::new();
-        while let Ok(entries) = entries.recv() {
-            made.clear();
-            entries.iter().for_each(|entry| (export.write)(entry, &mut made));
-            let before = self.at;
-            if !self.is_next(&made)? {
-                return Err(self.difference(&entries, before)?);
+        for maker in makers.iter().cycle() {
+            let Ok(made) = maker.recv() else { break };
+            if !self.is_next(&made.text)? {
+                return Err(self.difference(&made));
             }
         }
         if self.at == self.file.placed.length && self.file.has_hash(self.hash) {
             Ok(())
         } else {
-            Err(Invalid::ExportLength(export.name))
+            Err(Invalid::ExportLength(self.name))
         }
     }
 
     /// Whether these bytes come next in the file.
     fn is_next(&mut self, made: &[u8]) -> Result<bool, Invalid> {
-        let length = u64::try_from(made.len()).unwrap_or(u64::MAX);
-        if length > self.file.placed.length - self.at {
-            return Ok(false);
-        }
-        self.found.resize(made.len(), 0);
+        let left = usize::try_from(self.file.placed.length - self.at).unwrap_or(usize::MAX);
+        self.found.resize(made.len().min(left), 0);
         let at = self.file.placed.at + self.at;
         self.stored.read_at(&mut self.found, at).map_err(ArchiveError::Read)?;
         self.hash.update(&self.found);
-        self.at += length;
+        self.at += u64::try_from(self.found.len()).unwrap_or(u64::MAX);
         Ok(self.found == made)
     }
 
     /// The first record that the file shows otherwise.
-    fn difference(&mut self, entries: &[Entry], from: u64) -> Result<Invalid, Invalid> {
-        self.at = from;
-        for entry in entries {
-            let mut made = Vec::new();
-            (self.export.write)(entry, &mut made);
-            if !self.is_next(&made)? {
-                return Ok(Invalid::Export { name: self.export.name, seq: entry.seq.0 });
-            }
+    fn difference(&self, made: &Made) -> Invalid {
+        let same = made.text.iter().zip(&self.found).take_while(|(made, found)| made == found);
+        let same = same.count();
+        match made.ends.iter().find(|(_, end)| *end > same) {
+            Some((seq, _)) => Invalid::Export { name: self.name, seq: *seq },
+            None => Invalid::ExportLength(self.name),
         }
-        Ok(Invalid::ExportLength(self.export.name))
     }
 }

@@ -3,7 +3,7 @@
 //! A bundle is a tar file with the log's records, its tree, its signed statements, the events in
 //! forms that people's tools read, and a signed manifest of all that. The layout is described in
 //! `schemas/bundle.md`. [`make`] and [`verify`] are here together because they must agree on every
-//! byte. What an event looks like in an export is not known here: [`Export`] says it.
+//! byte. What an event looks like in an export is not known here: [`Exports`] say it.
 
 mod accounts;
 mod archive;
@@ -30,13 +30,13 @@ pub use crate::opened::signed_statement;
 pub use crate::refused::{Invalid, Refused};
 pub use crate::verify::{Asked, Verified, verify};
 
-/// A file with all events of a bundle in one form.
+/// The files with all events of a bundle, each in another form.
 #[derive(Clone, Copy, Debug)]
-pub struct Export {
-    /// The name of the file.
-    pub name: &'static str,
-    /// What stands before the first event.
-    pub head: &'static str,
-    /// Appends an event.
-    pub write: fn(&Entry, &mut Vec<u8>),
+pub struct Exports {
+    /// Their names.
+    pub names: [&'static str; 3],
+    /// What stands in each before the first event.
+    pub heads: [&'static str; 3],
+    /// Appends an event to each.
+    pub write: fn(&Entry, &mut [Vec<u8>; 3]),
 }

@@ -11,7 +11,7 @@ use ledger::{Decoder, Entry, Finding, Seq};
 use sha2::{Digest as _, Sha256};
 use tlog::{Edge, Hash, Tile, TileIndex, bundles_of, entries, leaf_hash};
 
-use crate::Export;
+use crate::Exports;
 use crate::accounts::Accounts;
 use crate::archive::Writer;
 use crate::layout::{self, PACK, TreeFile};
@@ -105,7 +105,7 @@ pub enum MakeError {
 pub fn make<W: Write>(
     source: &dyn Source,
     terms: &Terms,
-    exports: &[Export],
+    exports: &Exports,
     out: W,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, MakeError> {
@@ -118,22 +118,20 @@ pub fn make<W: Write>(
     making.file(layout::CONSISTENCY, lines(&terms.consistency).as_bytes())?;
     making.file(layout::TABLE, terms.table.as_bytes())?;
 
-    let mut measured: Vec<Measured> = exports.iter().map(Measured::new).collect();
+    let mut measured = Measured::new(exports);
     let mut records = 0;
     let mut measure = |entry: &Entry| {
         records += 1;
         progress(records);
-        for measured in &mut measured {
-            measured.add(entry);
-        }
+        measured.add(entry);
     };
     if terms.scope.is_whole() {
         making.whole(&mut measure)?;
     } else {
         making.part(&mut measure)?;
     }
-    for measured in measured {
-        making.export(measured)?;
+    for (number, listed) in measured.listed().into_iter().enumerate() {
+        making.export(exports, number, listed)?;
     }
     making.finish(records)?;
     Ok(records)
@@ -144,33 +142,37 @@ fn lines(hashes: &[Hash]) -> String {
     hashes.iter().map(|hash| format!("{hash}\n")).collect()
 }
 
-/// The length and hash of an export that is not written yet.
+/// The lengths and hashes of exports that are not written yet.
 struct Measured {
-    export: Export,
-    length: u64,
-    hash: Sha256,
-    buffer: Vec<u8>,
+    exports: Exports,
+    files: [(u64, Sha256); 3],
+    texts: [Vec<u8>; 3],
 }
 
 impl Measured {
-    fn new(export: &Export) -> Measured {
-        let mut measured =
-            Measured { export: *export, length: 0, hash: Sha256::new(), buffer: Vec::new() };
-        measured.count(export.head.as_bytes());
+    fn new(exports: &Exports) -> Measured {
+        let texts = exports.heads.map(|head| head.as_bytes().to_vec());
+        let mut measured = Measured { exports: *exports, files: Default::default(), texts };
+        measured.count();
         measured
     }
 
     fn add(&mut self, entry: &Entry) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        (self.export.write)(entry, &mut buffer);
-        self.count(&buffer);
-        self.buffer = buffer;
+        (self.exports.write)(entry, &mut self.texts);
+        self.count();
     }
 
-    fn count(&mut self, bytes: &[u8]) {
-        self.length += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.hash.update(bytes);
+    fn count(&mut self) {
+        for ((length, hash), text) in self.files.iter_mut().zip(&mut self.texts) {
+            *length += u64::try_from(text.len()).unwrap_or(u64::MAX);
+            hash.update(&*text);
+            text.clear();
+        }
+    }
+
+    fn listed(self) -> Vec<Listed> {
+        let files = self.exports.names.into_iter().zip(self.files);
+        files.map(|(name, (length, hash))| Listed::new(name, length, hash)).collect()
     }
 }
 
@@ -248,16 +250,25 @@ impl<W: Write> Making<'_, W> {
     }
 
     /// Writes an export that was measured.
-    fn export(&mut self, measured: Measured) -> Result<(), MakeError> {
-        let Measured { export, length, hash, mut buffer } = measured;
-        self.out.begin(export.name, length)?;
-        self.out.write(export.head.as_bytes())?;
-        self.listed.push(Listed::new(export.name, length, hash));
+    fn export(
+        &mut self,
+        exports: &Exports,
+        number: usize,
+        listed: Listed,
+    ) -> Result<(), MakeError> {
+        self.out.begin(&listed.name, listed.length)?;
+        self.listed.push(listed);
         let (source, terms, out) = (self.source, self.terms, &mut self.out);
+        let mut texts = exports.heads.map(|head| head.as_bytes().to_vec());
+        let mut flush = |texts: &mut [Vec<u8>; 3]| {
+            out.write(texts.get(number).map(Vec::as_slice).unwrap_or_default())?;
+            texts.iter_mut().for_each(Vec::clear);
+            Ok(())
+        };
+        flush(&mut texts)?;
         walk(source, terms, &mut |_, entry| {
-            buffer.clear();
-            (export.write)(entry, &mut buffer);
-            Ok(out.write(&buffer)?)
+            (exports.write)(entry, &mut texts);
+            flush(&mut texts)
         })
     }
 

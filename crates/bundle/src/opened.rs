@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tlog::note::{Note, NoteError, VerifierKey};
 use tlog::{Checkpoint, Hash, Tile, TileIndex, TileReader};
 
-use crate::Export;
+use crate::Exports;
 use crate::archive::{self, ArchiveError, Placed, Stored};
 use crate::consistency::Statement;
 use crate::layout::{self, TreeFile};
@@ -41,7 +41,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
     pub(crate) fn new(
         stored: &'s S,
         key: &VerifierKey,
-        exports: &[Export],
+        exports: &Exports,
     ) -> Result<Opened<'s, S>, Invalid> {
         let placed = archive::members(stored)?;
         let (manifest, manifest_text) = read_manifest(stored, &placed)?;
@@ -164,7 +164,7 @@ fn raw<S: Stored + ?Sized>(
 }
 
 /// The files that such a bundle has, in order.
-fn expected_names(manifest: &Manifest, scope: &Scope, exports: &[Export]) -> Vec<String> {
+fn expected_names(manifest: &Manifest, scope: &Scope, exports: &Exports) -> Vec<String> {
     use layout::{
         ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, KEYS, MANIFEST, NOTE, PACK, TABLE,
         VERIFIER,
@@ -181,7 +181,7 @@ fn expected_names(manifest: &Manifest, scope: &Scope, exports: &[Export]) -> Vec
                 .flat_map(|number| [layout::records_name(number), layout::proofs_name(number)]),
         );
     }
-    names.extend(exports.iter().map(|export| export.name.to_owned()));
+    names.extend(exports.names.map(str::to_owned));
     names.extend([MANIFEST, NOTE].map(str::to_owned));
     names
 }
@@ -190,7 +190,7 @@ fn compare_names(
     placed: &[Placed],
     manifest: &Manifest,
     scope: &Scope,
-    exports: &[Export],
+    exports: &Exports,
 ) -> Result<(), Invalid> {
     let files = u64::try_from(placed.len()).unwrap_or(u64::MAX);
     // Before the list is made: a manifest may claim any size.

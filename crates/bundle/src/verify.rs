@@ -1,20 +1,19 @@
 //! Checking a bundle, offline: with nothing but the bundle and a key that is trusted.
 //!
-//! Records are read and decoded on several threads, judged on one, and shown to one thread for
-//! each export, which makes that export again and compares it. Memory grows with the number of
+//! Records are read and decoded on several threads and judged on one; several make the exports of
+//! them again, and one for each export compares it. Memory grows with the number of
 //! keys and not with that of records.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use keys::Timestamp;
 use ledger::{Auditor, Entry, Exhibit};
 use tlog::note::VerifierKey;
 
-use crate::Export;
+use crate::Exports;
 use crate::archive::Stored;
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Made, make};
 use crate::consistency::{Statement, extends};
 use crate::judge::Judge;
 use crate::layout;
@@ -67,7 +66,7 @@ pub struct Verified {
 pub fn verify<S: Stored + ?Sized>(
     stored: &S,
     asked: &Asked,
-    exports: &[Export],
+    exports: &Exports,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, Refused> {
     let opened = Opened::new(stored, &asked.key, exports)?;
@@ -130,51 +129,71 @@ const AHEAD: usize = 2;
 
 type Read = Result<Vec<Exhibit>, Refused>;
 
-/// Leads every record past the judge and every export.
+/// Leads every record past the judge and into every export.
+///
+/// Batches go round: thread *n* of a kind has every batch whose number leaves *n*, so that they
+/// come back in order and no thread runs far ahead.
 fn stream<S: Stored + ?Sized>(
     opened: &Opened<'_, S>,
     chunks: &Chunks,
     judge: &mut Judge<'_, '_, S>,
-    exports: &[Export],
+    exports: &Exports,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Refused> {
-    let readers = thread::available_parallelism().map_or(1, usize::from);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
-        let mut read: Vec<Receiver<Read>> = Vec::new();
-        for first in 0..readers {
-            let (send, receive) = sync_channel(AHEAD);
-            read.push(receive);
+        let read: Vec<Receiver<Read>> = (0..threads)
+            .map(|first| {
+                let (send, receive) = sync_channel(AHEAD);
+                scope.spawn(move || {
+                    let mut reader = chunks.reader(opened);
+                    for number in (first..chunks.batches()).step_by(threads) {
+                        let batch = reader.read(number);
+                        let end = batch.is_err();
+                        if send.send(batch).is_err() || end {
+                            return;
+                        }
+                    }
+                });
+                receive
+            })
+            .collect();
+        let mut to_makers: Vec<SyncSender<Vec<Entry>>> = Vec::new();
+        let mut from_makers: [Vec<Receiver<Made>>; 3] = Default::default();
+        for _ in 0..threads {
+            let (send, receive) = sync_channel::<Vec<Entry>>(AHEAD);
+            let made = [(); 3].map(|()| sync_channel::<Made>(AHEAD));
+            to_makers.push(send);
+            let made = made.map(|(send, receive)| (send, Some(receive)));
+            let mut senders = Vec::new();
+            for ((send, receive), from) in made.into_iter().zip(&mut from_makers) {
+                senders.push(send);
+                from.extend(receive);
+            }
             scope.spawn(move || {
-                let mut reader = chunks.reader(opened);
-                for number in (first..chunks.batches()).step_by(readers) {
-                    let batch = reader.read(number);
-                    let end = batch.is_err();
-                    if send.send(batch).is_err() || end {
-                        return;
+                for entries in receive {
+                    for (send, made) in senders.iter().zip(make(exports, &entries)) {
+                        // Who found a difference listens no more; it is asked for it below.
+                        drop(send.send(made));
                     }
                 }
             });
         }
-        let mut shown = Vec::new();
         let mut comparing = Vec::new();
-        for export in exports {
-            let comparison = Comparison::new(opened, export)?;
-            let (send, receive) = sync_channel::<Arc<Vec<Entry>>>(AHEAD);
-            shown.push(send);
-            comparing.push(scope.spawn(move || comparison.run(&receive)));
+        let files = exports.names.into_iter().zip(exports.heads).zip(from_makers);
+        for ((name, head), makers) in files {
+            let comparison = Comparison::new(opened, name, head)?;
+            comparing.push(scope.spawn(move || comparison.run(&makers)));
         }
         let judged = (0..chunks.batches()).try_for_each(|number| {
-            let batch = read.get(number % readers).and_then(|read| read.recv().ok());
-            let entries = Arc::new(judge.batch(batch.ok_or_else(impossible)??)?);
+            let batch = read.get(number % threads).and_then(|read| read.recv().ok());
+            let entries = judge.batch(batch.ok_or_else(impossible)??)?;
             progress(judge.records());
-            for send in &shown {
-                // One that found a difference listens no more; it is asked for it below.
-                drop(send.send(Arc::clone(&entries)));
-            }
-            Ok::<(), Refused>(())
+            let maker = to_makers.get(number % threads);
+            maker.map_or(Ok(()), |maker| maker.send(entries)).map_err(|_| impossible())
         });
-        // The readers stop, and then those who compare.
-        drop((read, shown));
+        // The readers stop, then the makers, and then those who compare.
+        drop((read, to_makers));
         judged?;
         for comparison in comparing {
             comparison.join().map_err(|_| impossible())??;

@@ -2,38 +2,36 @@
 
 use std::io::Write;
 
-use bundle::{Export, Fault, MakeError, Part, Scope, Source, Terms};
+use bundle::{Exports, Fault, MakeError, Part, Scope, Source, Terms};
 use keys::{Account, KeyId};
 use ledger::{Caller, Entry, EventFilter, Ledger, Seq};
 use tlog::{Hash, TileIndex};
 
 use crate::export::{CSV_HEAD, csv_row};
-use crate::wire::{Event, Ocsf};
+use crate::wire::{Event, ocsf};
 
 /// The exports of a bundle, in the order in which they are in it.
-#[must_use]
-pub fn exports() -> [Export; 3] {
-    [
-        Export { name: "events.ndjson", head: "", write: ndjson },
-        Export { name: "events.csv", head: CSV_HEAD, write: csv },
-        Export { name: "events.ocsf.ndjson", head: "", write: ocsf },
-    ]
-}
+pub const EXPORTS: Exports = Exports {
+    names: ["events.ndjson", "events.csv", "events.ocsf.ndjson"],
+    heads: ["", CSV_HEAD, ""],
+    write,
+};
 
-fn ndjson(entry: &Entry, text: &mut Vec<u8>) {
+/// What stands before an event's data in its JSON, and nowhere else: in a text the quotes would be
+/// escaped.
+const DATA: &[u8] = b",\"data\":";
+
+fn write(entry: &Entry, [ndjson, csv, lines]: &mut [Vec<u8>; 3]) {
+    let event = Event::new(entry);
+    let start = ndjson.len();
     // Into memory: this cannot fail.
-    let _ = serde_json::to_writer(&mut *text, &Event::new(entry));
-    text.push(b'\n');
-}
-
-fn csv(entry: &Entry, text: &mut Vec<u8>) {
-    csv_row(text, &Event::new(entry));
-}
-
-fn ocsf(entry: &Entry, text: &mut Vec<u8>) {
-    let event = Ocsf::new(entry.record.event.kind(), Event::new(entry));
-    let _ = serde_json::to_writer(&mut *text, &event);
-    text.push(b'\n');
+    let _ = serde_json::to_writer(&mut *ndjson, &event);
+    let line = ndjson.get(start..).unwrap_or_default();
+    let place = memchr::memmem::find(line, DATA).map(|place| place + DATA.len());
+    let data = place.and_then(|place| line.get(place..line.len() - 1));
+    csv_row(csv, &event, data.and_then(|data| str::from_utf8(data).ok()).unwrap_or_default());
+    ndjson.push(b'\n');
+    ocsf(lines, entry.record.event.kind(), &event);
 }
 
 /// A bundle that is asked for, with everything that the log says of itself.
@@ -93,7 +91,7 @@ impl Bundle {
     ///
     /// It cannot be written, or the log cannot be read.
     pub fn make<W: Write>(&self, out: W, progress: &mut dyn FnMut(u64)) -> Result<u64, MakeError> {
-        bundle::make(self, &self.terms, &exports(), out, progress)
+        bundle::make(self, &self.terms, &EXPORTS, out, progress)
     }
 }
 

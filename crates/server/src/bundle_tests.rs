@@ -67,7 +67,7 @@ fn made(ledger: &Ledger, scope: Scope) -> Vec<u8> {
 
 fn checked(bytes: &[u8]) -> Result<Verified, Refused> {
     let key = signing().chain().newest().clone();
-    verify(bytes, &Asked { key, kept: None, not_before: None }, &exports(), &mut |_| {})
+    verify(bytes, &Asked { key, kept: None, not_before: None }, &EXPORTS, &mut |_| {})
 }
 
 /// Where a file's bytes begin, and how many there are.
@@ -147,7 +147,7 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     let bytes = made(&ledger, Scope::default());
     for (kept, code) in [(first, None), (forked, Some(11)), ("nonsense\n".into(), Some(10))] {
         let asked = Asked { key: key.clone(), kept: Some(kept), not_before: None };
-        let refused = verify(bytes.as_slice(), &asked, &exports(), &mut |_| {}).err();
+        let refused = verify(bytes.as_slice(), &asked, &EXPORTS, &mut |_| {}).err();
         assert_eq!(refused.map(|refused| refused.exit_code()), code);
     }
     assert!(bundle("nonsense\n".into()).is_err());

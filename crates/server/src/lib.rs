@@ -53,7 +53,7 @@ use ledger::{Journal, Ledger};
 use tokio::sync::watch;
 
 pub use crate::auth::{Auth, token};
-pub use crate::bundle::{Bundle, exports};
+pub use crate::bundle::{Bundle, EXPORTS};
 pub use crate::error::{ApiError, Code, Problem};
 pub use crate::openapi::document as openapi;
 use crate::routes::Routes;

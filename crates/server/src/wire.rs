@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::event::Event;
 pub(crate) use self::key::{Key, KeyRef, Made};
-pub(crate) use self::ocsf::Ocsf;
+pub(crate) use self::ocsf::ocsf;
 pub(crate) use self::request::{Create, Expirations, Reasoned, Rotate, Verify, permission};
 
 /// A moment: RFC 3339 in UTC with microseconds.

@@ -149,10 +149,10 @@ fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
     let Some(tree) = checked else {
         return Ok(Err(Invalid::Malformed("the receipt").into()));
     };
-    let mut text = Vec::new();
-    let [events, ..] = server::exports();
-    (events.write)(entry, &mut text);
-    if serde_json::from_slice::<Value>(&text)? != shown {
+    let mut texts = Default::default();
+    (server::EXPORTS.write)(entry, &mut texts);
+    let [event, ..] = texts;
+    if serde_json::from_slice::<Value>(&event)? != shown {
         return Ok(Err(Invalid::Export { name: "the event", seq }.into()));
     }
     let answer = json!({

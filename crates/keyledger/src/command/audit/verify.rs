@@ -62,7 +62,7 @@ pub(crate) fn run(asked: &Verify) -> Result<Exit> {
     };
     let mut progress = Progress::new("records checked:");
     let checked =
-        bundle::verify(&file, &question, &server::exports(), &mut |count| progress.at(count));
+        bundle::verify(&file, &question, &server::EXPORTS, &mut |count| progress.at(count));
     drop(progress);
     match checked {
         Ok(verified) => {
