@@ -9,6 +9,7 @@ mod cargo;
 mod forward;
 mod test;
 mod tidy;
+mod tools;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, tidy};
+use crate::{cargo, tidy, tools};
 
 /// One thing that must pass.
 enum Step {
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     components()?;
+    tools::install()?;
     for step in STEPS {
         match step {
             Step::Cargo(arguments) => cargo::run(arguments)?,
