@@ -72,7 +72,8 @@ pub async fn serve(
         let Some((stream, slot)) = accepted else { continue };
         let peer = stream.peer_addr().map(|address| address.ip().to_canonical()).ok();
         let _ = stream.set_nodelay(true);
-        let stream = Socket::new(stream, site.clone());
+        let of_socket = site.clone();
+        let stream = Socket::new(stream, move |status| of_socket.unreadable(status));
         let connection = Arc::new(Connection::new(site.clone(), peer));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let connection = Arc::clone(&connection);

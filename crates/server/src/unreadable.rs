@@ -12,8 +12,6 @@ use std::task::{Context, Poll};
 use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::site::Site;
-
 /// How each answer with a 4xx status begins.
 const REFUSED: &[u8] = b"HTTP/1.1 4";
 const EMPTY: &str = "\r\ncontent-length: 0\r\n";
@@ -22,9 +20,10 @@ const END: &str = "\r\n\r\n";
 const LONGEST: usize = 256;
 
 /// A socket on which nothing goes wrong without a problem.
-pub(crate) struct Socket<S> {
+pub(crate) struct Socket<S, T> {
     inner: S,
-    site: Site,
+    /// Gives the request id and the problem for a status, if it is one of hyper's own.
+    tell: T,
     /// What is written instead of hyper's answer.
     instead: Option<Instead>,
 }
@@ -36,22 +35,27 @@ struct Instead {
     of: usize,
 }
 
-impl<S> Socket<S> {
-    pub(crate) fn new(inner: S, site: Site) -> Socket<S> {
-        Socket { inner, site, instead: None }
+impl<S, T> Socket<S, T> {
+    pub(crate) fn new(inner: S, tell: T) -> Socket<S, T> {
+        Socket { inner, tell, instead: None }
     }
 }
 
+/// The request id and the problem for what could not be read as a request.
+pub(crate) trait Tell: Fn(StatusCode) -> Option<(String, String)> + Unpin {}
+
+impl<T: Fn(StatusCode) -> Option<(String, String)> + Unpin> Tell for T {}
+
 /// The answer to write instead of `head`, if that is hyper's own.
 #[cold]
-fn instead(head: &[u8], site: &Site) -> Option<Vec<u8>> {
+fn instead(head: &[u8], tell: &impl Tell) -> Option<Vec<u8>> {
     let head = std::str::from_utf8(head).ok().filter(|head| head.len() < LONGEST)?;
     let fields = head.strip_suffix(END)?;
     if fields.contains(END) || !head.contains(EMPTY) || head.contains("\r\nx-request-id: ") {
         return None;
     }
     let status = head.get(9..12)?.parse::<StatusCode>().ok()?;
-    let (request_id, problem) = site.unreadable(status)?;
+    let (request_id, problem) = tell(status)?;
     let length = problem.len();
     let described = format!(
         "\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
@@ -60,7 +64,7 @@ fn instead(head: &[u8], site: &Site) -> Option<Vec<u8>> {
     Some((head.replacen(EMPTY, &described, 1) + &problem).into_bytes())
 }
 
-impl<S: AsyncWrite + Unpin> Socket<S> {
+impl<S: AsyncWrite + Unpin, T: Tell> Socket<S, T> {
     /// Writes the rest of what is written instead, and then says that hyper's answer is.
     fn poll_instead(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
         let Instead { text, written, of } = self.instead.as_mut()?;
@@ -80,14 +84,14 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
     fn is_instead(&mut self, head: &[u8]) -> bool {
         if self.instead.is_none() && head.starts_with(REFUSED) {
             let of = head.len();
-            let text = instead(head, &self.site);
+            let text = instead(head, &self.tell);
             self.instead = text.map(|text| Instead { text, written: 0, of });
         }
         self.instead.is_some()
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncWrite + Unpin, T: Tell> AsyncWrite for Socket<S, T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -125,12 +129,68 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+impl<S: AsyncRead + Unpin, T: Tell> AsyncRead for Socket<S, T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const OWN: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\
+                       date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n";
+
+    fn tell(status: StatusCode) -> Option<(String, String)> {
+        (status == StatusCode::BAD_REQUEST).then(|| ("an-id".to_owned(), "{\"a\":1}".to_owned()))
+    }
+
+    /// What comes out at the other end of a socket that takes `room` bytes at a time.
+    async fn passed(parts: &[&str], room: usize) -> String {
+        let (near, mut far) = tokio::io::duplex(room);
+        let mut socket = Socket::new(near, tell);
+        let write = async move {
+            for part in parts {
+                socket.write_all(part.as_bytes()).await.unwrap();
+            }
+            socket.shutdown().await.unwrap();
+        };
+        let mut text = String::new();
+        let ((), read) = tokio::join!(write, far.read_to_string(&mut text));
+        read.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn hypers_own_answer_gets_a_problem_however_slowly_it_is_taken() {
+        let told = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
+                    content-type: application/problem+json\r\ncache-control: no-store\r\n\
+                    x-request-id: an-id\r\ncontent-length: 7\r\n\
+                    date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n{\"a\":1}";
+        for room in [1, 7, 100, 4096] {
+            assert_eq!(passed(&[OWN], room).await, told, "{room}");
+            let before = "HTTP/1.1 200 OK\r\nx-request-id: 1\r\ncontent-length: 0\r\n\r\n";
+            assert_eq!(passed(&[before, OWN], room).await, format!("{before}{told}"), "{room}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_else_is_written_passes_as_it_is() {
+        let ours = OWN.replace("date:", "x-request-id: 1\r\ndate:");
+        let two = format!("{OWN}{OWN}");
+        let body = OWN.replace("content-length: 0", "content-length: 3") + "abc";
+        let other = OWN.replace("400", "414");
+        let fine = OWN.replace("400", "200");
+        let long = OWN.replace("date:", &format!("x: {}\r\ndate:", "y".repeat(200)));
+        for text in [&ours, &two, &body, &other, &fine, &long, &OWN[..60], &format!("x{OWN}"), ""] {
+            assert_eq!(passed(&[text], 4096).await, text);
+        }
     }
 }
