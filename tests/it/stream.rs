@@ -91,8 +91,8 @@ fn a_stream_ends_with_its_token() {
     let service = Service::start();
     let owner = service.client("owner");
     owner.create(r#"{"name":"k"}"#);
-    // Two seconds are left of the thirty that clocks may differ by.
-    let token = mint(&service, &json!({"exp": seconds_now() - 28}));
+    // Six seconds are left of the thirty that clocks may differ by.
+    let token = mint(&service, &json!({"exp": seconds_now() - 24}));
     let client = service.client_with(Some(&token));
     let mut stream = client.stream("/v1/events/stream", &[]);
     assert_eq!(stream.next()["seq"], 0);

@@ -255,6 +255,28 @@ impl From<ledger::Error> for ApiError {
 mod tests {
     use super::*;
 
+    /// What the machine cannot take now is told as such, and when to come again.
+    #[test]
+    fn what_is_too_much_is_overloaded() {
+        for error in [ledger::Error::Overloaded, ledger::Error::OutcomesFull] {
+            let told = ApiError::from(error);
+            assert_eq!(told.code, Code::Overloaded);
+            let response = told.into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        }
+        for (error, code) in [
+            (ledger::Error::Broken, Code::LogBroken),
+            (ledger::Error::Full, Code::DiskFull),
+            (ledger::Error::Forbidden, Code::Forbidden),
+            (ledger::Error::TooLong, Code::TooLong),
+            (ledger::Error::IdempotencyMismatch, Code::IdempotencyMismatch),
+            (ledger::Error::AccountRequired, Code::AccountRequired),
+        ] {
+            assert_eq!(ApiError::from(error).code, code);
+        }
+    }
+
     #[test]
     fn codes_are_snake_case_and_each_stands_once() {
         for (at, code) in Code::ALL.iter().enumerate() {
