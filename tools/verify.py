@@ -142,7 +142,7 @@ def check_consistency(old, old_root, new, new_root, path):
     return one == old_root and other == new_root
 
 
-# --- Notes and keys: C2SP signed-note, tlog-checkpoint ---------------------------------------------
+# --- Notes and keys: C2SP signed-note, tlog-checkpoint --------------------------------------------
 
 
 def strict_base64(text, what):
@@ -518,7 +518,8 @@ class Auditor:
         start = 1 if self.accounts is None else key["number"]
         expected = self.numbers.get(key["account"], start)
         require(key["number"] == expected, f"the next key of its account is number {expected}")
-        require(key["expires_at"] is None or key["expires_at"] > now, "it is expired from the start")
+        due = key["expires_at"]
+        require(due is None or due > now, "it is expired from the start")
         taken = key["dialect"] in HANDLES and key["prefix"] in self.prefixes
         require(not taken, "another key has the same prefix")
         holder = (key["account"], key["owner"], key["dialect"])
@@ -723,7 +724,7 @@ class Exports:
     """The three exports, made again and compared as they grow."""
 
     def __init__(self, bundle):
-        self.bundle, self.at = bundle, {"events.ndjson": 0, "events.csv": 0, "events.ocsf.ndjson": 0}
+        self.bundle, self.at = bundle, dict.fromkeys(TAIL[:3], 0)
         self.add("events.csv", CSV_HEAD, None)
 
     def add(self, name, text, seq):
@@ -746,7 +747,8 @@ class Exports:
 
 # --- The bundle -----------------------------------------------------------------------------------
 
-HEAD = ["README.md", "verify.py", "keys", "checkpoint", "checkpoint-earlier", "consistency", "table"]
+HEAD = ["README.md", "verify.py", "keys", "checkpoint", "checkpoint-earlier", "consistency"]
+HEAD += ["table"]
 TAIL = ["events.ndjson", "events.csv", "events.ocsf.ndjson", "manifest.json", "manifest.note"]
 
 
@@ -868,7 +870,8 @@ def read_manifest(bundle):
     sound = sound and all(
         manifest[name] is None or isinstance(manifest[name], str) for name in fields[4:7]
     )
-    require(sound and is_time(manifest["from"]) and is_time(manifest["to"]), "the manifest is malformed")
+    sound = sound and is_time(manifest["from"]) and is_time(manifest["to"])
+    require(sound, "`manifest.json` is malformed")
     size, records = manifest["size"], manifest["records"]
     require(max(size, records) // 256 <= len(bundle.names), "the manifest names another size")
     whole = all(manifest[name] is None for name in fields[4:7])
@@ -878,7 +881,8 @@ def read_manifest(bundle):
     else:
         packs = [tile_number(pack) for pack in range(-(-records // 256))]
         middle = ["accounts"] + [f"{f}/{p}" for p in packs for f in ("records", "proofs")]
-    require(bundle.names == HEAD + middle + TAIL, "other files, or in another order, than a bundle has")
+    same = bundle.names == HEAD + middle + TAIL
+    require(same, "other files than a bundle has, or in another order")
     listed = manifest["members"]
     require([m.get("name") for m in listed] == bundle.names[:-2], "the manifest lists other files")
     for member in listed:
@@ -928,7 +932,8 @@ class Check:
         require(keys[-1].name == origin, "the manifest is of another log")
         self._check_manifest_note(text.encode(), origin, trusted)
         self.now = statement(bundle.text("checkpoint"), trusted, origin, "checkpoint")
-        self.earlier = statement(bundle.text("checkpoint-earlier"), keys, None, "checkpoint-earlier")
+        name = "checkpoint-earlier"
+        self.earlier = statement(bundle.text(name), keys, None, name)
         self.table = statement(bundle.text("table"), trusted, origin + "/table", "table")
         self.consistency = hashes(bundle.text("consistency"), "consistency")
         self.kept = kept and statement(kept, keys, None, "the kept checkpoint")
@@ -982,13 +987,15 @@ class Check:
                 leaf, _, _ = self._one(self.auditor, first + place, entry)
                 for level, value, made in tree.push(leaf):
                     path = tile_path(level, value, 256)
-                    require(self.bundle.bytes(path) == made, f"{path} is not what the records make it")
+                    same = self.bundle.bytes(path) == made
+                    require(same, f"{path} is not what the records make it")
                 self._look(tree)
             progress(tree.size)
         for level, made in tree.tiles.items():
             if made:
                 path = tile_path(level, size >> (8 * level + 8), len(made) // 32)
-                require(self.bundle.bytes(path) == bytes(made), f"{path} is not what the records make it")
+                same = self.bundle.bytes(path) == bytes(made)
+                require(same, f"{path} is not what the records make it")
         require(tree.root() == self.now["root"], "the records make another root than was signed")
 
     def _look(self, tree):
@@ -1009,7 +1016,8 @@ class Check:
         text, accounts = self.bundle.text("accounts"), {}
         for line in text.split("\n")[:-1]:
             key_id, _, account = line.partition(" ")
-            require(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", key_id) and account, "accounts: malformed")
+            form = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+            require(re.fullmatch(form, key_id) and account, "accounts: malformed")
             accounts[uuid.UUID(key_id).bytes] = account
         self.auditor, met, again = Auditor(accounts), set(), []
         for first in range(0, self.manifest["records"], 256):
@@ -1027,7 +1035,8 @@ class Check:
                 root = root_from_inclusion(leaf_hash(entry), seq, self.now["size"], path)
                 require(root == self.now["root"], f"record {seq} is not proved to be in the log")
                 _, record, account = self._one(self.auditor, seq, entry)
-                require(self._covers(record, account), f"record {seq} is not in the part that is named")
+                covered = self._covers(record, account)
+                require(covered, f"record {seq} is not in the part that is named")
                 for link in filter(None, (record["link"], record["replaced"])):
                     if link["key"] not in met and link["before"] is not None:
                         again.append(f"{show_id(link['key'])} {account}\n")
@@ -1096,7 +1105,8 @@ def main():
             print("\r\x1b[K", end="", file=sys.stderr)
     root = base64.b64encode(check.now["root"]).decode()
     print(f"log {check.manifest['origin']}, size {check.now['size']}, root {root}")
-    print(f"{check.records} records of {len(check.auditor.keys)} keys, signed by {check.signed_by.text}")
+    keys, signed_by = len(check.auditor.keys), check.signed_by.text
+    print(f"{check.records} records of {keys} keys, signed by {signed_by}")
     if check.whole:
         print("good: every record, every change by the rules, the table of keys, every byte")
     else:

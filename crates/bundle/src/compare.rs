@@ -17,10 +17,13 @@ pub(crate) struct Made {
     ends: Vec<(u64, usize)>,
 }
 
+/// About how many bytes a record makes of an export: room for a batch is taken at once.
+const ROOM: usize = 1024;
+
 /// What the records of a batch make of each export.
 pub(crate) fn make(exports: &Exports, entries: &[Entry]) -> [Made; 3] {
-    let mut texts: [Vec<u8>; 3] = Default::default();
-    let mut ends: [Vec<(u64, usize)>; 3] = Default::default();
+    let mut texts = [(); 3].map(|()| Vec::with_capacity(entries.len() * ROOM));
+    let mut ends = [(); 3].map(|()| Vec::with_capacity(entries.len()));
     for entry in entries {
         (exports.write)(entry, &mut texts);
         for (text, ends) in texts.iter().zip(&mut ends) {

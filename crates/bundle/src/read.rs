@@ -9,7 +9,7 @@ use crate::opened::{Opened, hashes};
 use crate::refused::{Invalid, Refused};
 
 /// How many files make a batch: enough to be worth handing over.
-const FILES: usize = 4;
+const FILES: usize = 2;
 
 /// One file of records.
 enum Chunk {

@@ -125,14 +125,16 @@ fn quote(text: &mut Vec<u8>, field: &str) {
         text.extend_from_slice(bytes);
         return;
     }
-    text.reserve(bytes.len() * 2);
     text.extend_from_slice(if formula { b"\"'" } else { b"\"" });
-    for byte in bytes {
-        text.push(*byte);
-        if *byte == b'"' {
-            text.push(b'"');
-        }
+    let mut rest = bytes;
+    while let Some((part, after)) =
+        memchr::memchr(b'"', rest).and_then(|place| rest.split_at_checked(place + 1))
+    {
+        text.extend_from_slice(part);
+        text.push(b'"');
+        rest = after;
     }
+    text.extend_from_slice(rest);
     text.push(b'"');
 }
 

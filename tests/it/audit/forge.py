@@ -33,7 +33,8 @@ class Signer:
     def __init__(self, seed, name):
         self.folder = tempfile.mkdtemp(dir=OUT)
         der = bytes.fromhex("302e020100300506032b657004220420") + seed
-        self.write("key", b"-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(der) + b"\n-----END PRIVATE KEY-----\n")
+        pem = "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n"
+        self.write("key", (pem % base64.b64encode(der).decode()).encode())
         public = self.run("pkey", "-in", "key", "-pubout", "-outform", "DER")[-32:]
         data = b"\x01" + public
         self.name = name
@@ -45,7 +46,8 @@ class Signer:
             file.write(data)
 
     def run(self, *arguments):
-        done = subprocess.run(["openssl", *arguments], cwd=self.folder, capture_output=True, check=True)
+        command = ["openssl", *arguments]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, check=True)
         return done.stdout
 
     def line(self, text):
