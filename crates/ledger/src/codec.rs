@@ -31,6 +31,8 @@ mod v1;
 
 use std::sync::Arc;
 
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use hashbrown::HashSet;
 
 use crate::journal::Access;
@@ -68,8 +70,6 @@ pub enum DecodeError {
 pub(crate) struct Interner {
     texts: HashSet<Arc<str>>,
     pool: Pool,
-    /// What a record was encoded to again, kept for the next one.
-    again: Vec<u8>,
 }
 
 impl Interner {
@@ -90,18 +90,33 @@ impl Interner {
 /// The bytes to store.
 pub(crate) fn encode(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(320);
-    encode_to(&mut bytes, record);
-    bytes
-}
-
-fn encode_to(bytes: &mut Vec<u8>, record: &Record) {
     bytes.push(VERSION);
     let texts = v1::Texts::of(record);
     // Writing numbers and texts into memory cannot fail; a shorter record would be found by its
     // golden bytes and by every decode.
-    let written =
-        bincode::serde::encode_into_std_write(v1::RecordV1::new(record, &texts), bytes, config());
+    let stored = v1::RecordV1::new(record, &texts);
+    let written = bincode::serde::encode_into_std_write(stored, &mut bytes, config());
     debug_assert!(written.is_ok());
+    bytes
+}
+
+/// Takes what is written only if it is what was read.
+struct Same<'b>(&'b [u8]);
+
+impl Writer for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(EncodeError::Other("other bytes"))?;
+        Ok(())
+    }
+}
+
+/// Whether `record` is encoded to exactly `body`, after the version.
+fn encodes_to(record: &Record, body: &[u8]) -> bool {
+    let texts = v1::Texts::of(record);
+    let mut same = Same(body);
+    let stored = v1::RecordV1::new(record, &texts);
+    let written = bincode::serde::encode_into_writer(stored, &mut same, config());
+    written.is_ok() && same.0.is_empty()
 }
 
 /// Reads a record back.
@@ -121,9 +136,7 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
         return Err(DecodeError::NotCanonical);
     }
     let record = stored.into_record(interner)?;
-    interner.again.clear();
-    encode_to(&mut interner.again, &record);
-    if interner.again == bytes { Ok(record) } else { Err(DecodeError::NotCanonical) }
+    if encodes_to(&record, body) { Ok(record) } else { Err(DecodeError::NotCanonical) }
 }
 
 /// The bytes of an entry of the access journal.

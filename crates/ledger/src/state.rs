@@ -48,10 +48,9 @@ pub enum ReplayError {
     Thread(#[from] std::io::Error),
 }
 
-/// A record read back, with its leaf.
+/// A record read back.
 pub(crate) struct Read {
     pub(crate) seq: Seq,
-    pub(crate) leaf: Leaf,
     pub(crate) record: Record,
 }
 
@@ -146,7 +145,7 @@ impl State {
     /// Applies what the log holds beyond what is applied, up to `until`, grows `tree` with it,
     /// and publishes it.
     ///
-    /// Reading, decoding and hashing run ahead on a thread of their own.
+    /// Reading and decoding run ahead on a thread of their own.
     pub(crate) fn replay(
         &self,
         until: Seq,
@@ -163,7 +162,7 @@ impl State {
                 let mut interner = Interner::default();
                 while next < until {
                     let limit = usize::try_from(until.0 - next.0).unwrap_or(CHUNK).min(CHUNK);
-                    let chunk = read(self.log.as_ref(), next, limit, &mut interner);
+                    let chunk = read_chunk(self.log.as_ref(), next, limit, &mut interner);
                     let end = chunk.as_ref().map_or(true, Vec::is_empty);
                     next = Seq(next.0 + chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
                     if send.send(chunk).is_err() || end {
@@ -172,9 +171,10 @@ impl State {
                 }
             })?;
             for chunk in receive {
-                for Read { seq, leaf, record } in &chunk? {
-                    tree.as_mut().map_or(Ok(()), |tree| tree.push(*leaf))?;
-                    self.apply(*seq, *leaf, record);
+                for (stored, record) in &chunk? {
+                    let leaf = Leaf::of(&stored.bytes);
+                    tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
+                    self.apply(stored.seq, leaf, record);
                 }
                 if self.size() < until {
                     self.table.expect(self.size(), until);
@@ -198,13 +198,22 @@ pub(crate) fn read(
     limit: usize,
     interner: &mut Interner,
 ) -> Result<Vec<Read>, ReplayError> {
-    log.read(from, limit)?
-        .into_iter()
-        .map(|stored| {
-            let record = decode(&stored, interner)?;
-            Ok(Read { seq: stored.seq, leaf: Leaf::of(&stored.bytes), record })
-        })
-        .collect()
+    let chunk = read_chunk(log, from, limit, interner)?;
+    Ok(chunk.into_iter().map(|(stored, record)| Read { seq: stored.seq, record }).collect())
+}
+
+/// The same, as stored and decoded.
+fn read_chunk(
+    log: &dyn Log,
+    from: Seq,
+    limit: usize,
+    interner: &mut Interner,
+) -> Result<Vec<(eventlog::Record, Record)>, ReplayError> {
+    let decoded = log.read(from, limit)?.into_iter().map(|stored| {
+        let record = decode(&stored, interner)?;
+        Ok((stored, record))
+    });
+    decoded.collect()
 }
 
 /// Decodes a record as it was read.
