@@ -96,6 +96,12 @@ impl Dialect {
         }
     }
 
+    /// Whether a list shows one owner's keys, and not those of the whole account.
+    #[must_use]
+    pub fn lists_by_owner(self) -> bool {
+        matches!(self, Dialect::Callcov | Dialect::Cloudsigma)
+    }
+
     /// Whether a key's shown prefix is its handle, so that no two may share one.
     #[must_use]
     pub fn unique_prefix(self) -> bool {

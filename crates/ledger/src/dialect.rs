@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use keys::{Account, Dialect, Digest, KeyId, Refusal, Status, Subject};
+use keys::{Account, Dialect, Digest, KeyId, Refusal, Status};
 
 use crate::api::{Ask, Error, KeyView, Page};
 use crate::caller::{Caller, READ};
@@ -53,8 +53,9 @@ impl Ledger {
         Some(self.state().table.by_prefix(prefix, seen)?.made.id)
     }
 
-    /// A page of the keys that `dialect` made in `account` and that are not revoked, of one owner
-    /// or of all, in the order they were made, behind the one with the number `after`.
+    /// A page of the keys that `dialect` made in `account` and that are not revoked, in the order
+    /// they were made, behind the one with the number `after`: the caller's own where the dialect
+    /// lists by owner, else everybody's.
     ///
     /// # Errors
     ///
@@ -63,13 +64,13 @@ impl Ledger {
         &self,
         caller: &Caller,
         (dialect, account): (Dialect, &Account),
-        owner: Option<&Subject>,
         after: u64,
         limit: usize,
     ) -> Result<Page<KeyView, u64>, Error> {
         caller.require(READ)?;
         let keys = self.state().table.account(account.as_str());
         let keys = keys.filter(|_| caller.sees(account));
+        let owner = &caller.identity.subject;
         let found = keys.map(|keys| keys.spoken(dialect, owner, after, limit)).unwrap_or_default();
         let next = found.last().filter(|_| found.len() == limit).map(|last| last.made.number);
         let now = self.now();
@@ -131,28 +132,28 @@ mod tests {
         let all = ledger.keys(&owner(), &KeyFilter::default(), 0, 500).unwrap().items;
         let account = Account::new("acme").unwrap();
         for ledger in [ledger, open(&log, &clock)] {
-            for dialect in [Dialect::Callcov, Dialect::Capgo, Dialect::Composable] {
-                for owned in [None, Some(Subject::new("bob").unwrap())] {
-                    let expected = all.iter().filter(|view| {
-                        view.key.dialect == dialect
-                            && view.status != Status::Revoked
-                            && owned.as_ref().is_none_or(|owner| *owner == view.key.owner)
-                    });
-                    let expected: Vec<KeyId> = expected.map(|view| view.key.id).collect();
-                    let mut listed = Vec::new();
-                    let mut next = Some(0);
-                    while let Some(after) = next {
-                        let of = (dialect, &account);
-                        let page = ledger.keys_of_dialect(&owner(), of, owned.as_ref(), after, 3);
-                        let page = page.unwrap();
-                        listed.extend(page.items.iter().map(|view| view.key.id));
-                        next = page.next;
-                    }
-                    assert_eq!(listed, expected, "{dialect} {owned:?}");
-                    let stranger = caller(Some("umbrella"), Duty::Owner);
-                    let none = ledger.keys_of_dialect(&stranger, (dialect, &account), None, 0, 9);
-                    assert!(none.unwrap().items.is_empty());
+            for (dialect, by_owner) in
+                [(Dialect::Callcov, true), (Dialect::Capgo, false), (Dialect::Composable, false)]
+            {
+                // The caller is ann.
+                let expected = all.iter().filter(|view| {
+                    view.key.dialect == dialect
+                        && view.status != Status::Revoked
+                        && (!by_owner || view.key.owner.as_str() == "ann")
+                });
+                let expected: Vec<KeyId> = expected.map(|view| view.key.id).collect();
+                let mut listed = Vec::new();
+                let mut next = Some(0);
+                while let Some(after) = next {
+                    let page = ledger.keys_of_dialect(&owner(), (dialect, &account), after, 3);
+                    let page = page.unwrap();
+                    listed.extend(page.items.iter().map(|view| view.key.id));
+                    next = page.next;
                 }
+                assert_eq!(listed, expected, "{dialect}");
+                let stranger = caller(Some("umbrella"), Duty::Owner);
+                let none = ledger.keys_of_dialect(&stranger, (dialect, &account), 0, 9);
+                assert!(none.unwrap().items.is_empty());
             }
         }
     }

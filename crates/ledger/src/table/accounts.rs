@@ -27,11 +27,9 @@ type Numbered = BTreeMap<u64, Arc<Key>>;
 /// neither, and are not here.
 #[derive(Default)]
 struct Spoken {
-    /// All that are not revoked.
-    all: HashMap<Dialect, Numbered>,
-    /// The same, of each owner.
-    owned: HashMap<(Dialect, Subject), Numbered>,
-    /// The alive ones, of each owner.
+    /// All that are not revoked, as they are listed: of the account, or of an owner.
+    listed: HashMap<(Dialect, Option<Subject>), Numbered>,
+    /// The alive ones of dialects with a cap, of each owner.
     alive: HashMap<(Dialect, Subject), Numbered>,
     /// The alive public ones, of each purpose.
     public: HashMap<Purpose, Numbered>,
@@ -39,6 +37,11 @@ struct Spoken {
 
 /// What a public key is asked for by.
 type Purpose = (Dialect, Option<Project>, KeyName);
+
+/// The list that a key is shown in.
+fn list(key: &NewKey) -> (Dialect, Option<Subject>) {
+    (key.dialect, key.dialect.lists_by_owner().then(|| key.owner.clone()))
+}
 
 fn purpose(key: &NewKey) -> Purpose {
     (key.dialect, key.project.clone(), key.name.clone())
@@ -73,10 +76,11 @@ impl Accounts {
 impl Spoken {
     fn insert(&mut self, key: &Arc<Key>) {
         let (dialect, number) = (key.made.dialect, key.made.number);
-        let holder = (dialect, key.made.owner.clone());
-        self.all.entry(dialect).or_default().insert(number, Arc::clone(key));
-        self.owned.entry(holder.clone()).or_default().insert(number, Arc::clone(key));
-        self.alive.entry(holder).or_default().insert(number, Arc::clone(key));
+        self.listed.entry(list(&key.made)).or_default().insert(number, Arc::clone(key));
+        if dialect.most_active().is_some() {
+            let holder = (dialect, key.made.owner.clone());
+            self.alive.entry(holder).or_default().insert(number, Arc::clone(key));
+        }
         if key.made.kind == Kind::Public {
             let alike = self.public.entry(purpose(&key.made)).or_default();
             alike.insert(number, Arc::clone(key));
@@ -87,14 +91,12 @@ impl Spoken {
         if status.is_alive() {
             return;
         }
-        let holder = (key.dialect, key.owner.clone());
-        remove(&mut self.alive, &holder, key.number);
+        remove(&mut self.alive, &(key.dialect, key.owner.clone()), key.number);
         if key.kind == Kind::Public {
             remove(&mut self.public, &purpose(key), key.number);
         }
         if status == Status::Revoked {
-            remove(&mut self.owned, &holder, key.number);
-            remove(&mut self.all, &key.dialect, key.number);
+            remove(&mut self.listed, &list(key), key.number);
         }
     }
 }
@@ -138,20 +140,18 @@ impl AccountKeys {
         alive.map(|keys| keys.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// Up to `limit` keys of `dialect` that are not revoked, of one owner or of all, in the order
-    /// they were made, behind the one with the number `after`.
+    /// Up to `limit` keys of `dialect` that are not revoked, in the order they were made, behind
+    /// the one with the number `after`: those of `owner` if the dialect lists by owner, else all.
     pub(crate) fn spoken(
         &self,
         dialect: Dialect,
-        owner: Option<&Subject>,
+        owner: &Subject,
         after: u64,
         limit: usize,
     ) -> Vec<Arc<Key>> {
         let spoken = self.spoken.read();
-        let keys = match owner {
-            Some(owner) => spoken.owned.get(&(dialect, owner.clone())),
-            None => spoken.all.get(&dialect),
-        };
+        let owner = dialect.lists_by_owner().then(|| owner.clone());
+        let keys = spoken.listed.get(&(dialect, owner));
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         let keys = keys.map(|keys| keys.range(behind).map(|(_, key)| key));
         keys.into_iter().flatten().take(limit).cloned().collect()

@@ -72,8 +72,7 @@ impl Who {
 
     /// A list of the keys that `dialect` made for it.
     pub(super) fn own_keys(&self, dialect: Dialect) -> Result<Listing, ApiError> {
-        let owner = Some(self.caller.identity.subject.clone());
-        Ok(Listing { caller: self.caller.clone(), dialect, account: self.account()?, owner })
+        Ok(Listing { caller: self.caller.clone(), dialect, account: self.account()? })
     }
 
     /// The one account it may see. A token of all accounts has none.

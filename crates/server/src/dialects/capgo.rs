@@ -192,7 +192,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     let (parts, _) = request.into_parts();
     let who = who(&parts, &app)?;
     let account = Which::account(&parts, &who)?;
-    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account, owner: None };
+    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account };
     let show = |view: &KeyView, _| {
         let masked = Some(format!("{}...", view.key.prefix.as_str()));
         let updated_at = Some(view.standing.updated_at.to_seconds_text());

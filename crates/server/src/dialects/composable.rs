@@ -117,7 +117,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     let (parts, _) = request.into_parts();
     let who = who(&parts, &app, DEVELOPER)?;
     let account = who.account()?;
-    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account, owner: None };
+    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account };
     let show = |view: &KeyView, now| is_shown(view, now).then(|| ApiKey::new(view, None));
     list::stream(&app, listing, ("[", |_| "]".to_owned()), show)
 }

@@ -5,7 +5,7 @@ use std::io;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use keys::{Account, Dialect, Subject, Timestamp};
+use keys::{Account, Dialect, Timestamp};
 use ledger::{Caller, KeyView, Ledger, Page};
 use serde::Serialize;
 
@@ -19,14 +19,12 @@ pub(super) struct Listing {
     pub(super) caller: Caller,
     pub(super) dialect: Dialect,
     pub(super) account: Account,
-    /// `None`: everybody's.
-    pub(super) owner: Option<Subject>,
 }
 
 impl Listing {
     fn page(&self, ledger: &Ledger, after: u64) -> Result<Page<KeyView, u64>, ledger::Error> {
         let of = (self.dialect, &self.account);
-        ledger.keys_of_dialect(&self.caller, of, self.owner.as_ref(), after, PAGE)
+        ledger.keys_of_dialect(&self.caller, of, after, PAGE)
     }
 }
 
