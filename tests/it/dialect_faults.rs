@@ -55,10 +55,16 @@ fn a_body_that_says_it_is_no_json() {
         400 {"error":"Bad Request","status":400,"message":"content-type: must be application/json"}
     "#]]
     .assert_eq(&refused);
-    assert_eq!(refused, typed("application/x-www-form-urlencoded"));
+    assert_eq!(refused, typed("application/xml"));
     assert_eq!(refused, typed("application/jsonp"));
     assert_eq!(client.all("/v1/events").len(), 0);
-    for good in ["application/json; charset=utf-8", "Application/JSON", "application/x+json"] {
+    for good in [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/x+json",
+        // What curl says when it is not told.
+        "application/x-www-form-urlencoded",
+    ] {
         assert!(typed(good).lines().all(|line| line.starts_with("20")), "{good}");
     }
 }

@@ -63,10 +63,12 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: HttpBody) -> Result<Byt
     }
 }
 
-/// Whether a media type is JSON, or of a kind that is written in it (RFC 6839 §3.1).
+/// Whether a media type is JSON, of a kind that is written in it (RFC 6839 §3.1), or the one that
+/// `curl -d` and others send when they are not told: it says nothing of what the sender meant.
 fn is_json(declared: &[u8]) -> bool {
     let essence = declared.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
     essence.eq_ignore_ascii_case(b"application/json")
+        || essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
         || essence.last_chunk().is_some_and(|end: &[u8; 5]| end.eq_ignore_ascii_case(b"+json"))
 }
 
