@@ -125,8 +125,8 @@ impl<'a> Runner<'a> {
         let mut row = Row::new(op, connections);
         let script = self.material.script(&self.service.target, op)?;
         // None of the dialects may be slower than the native create, which goes along with them.
-        let native = || self.material.script(&self.service.target, Op::Create);
-        let create = op.is_spoken().then(native).transpose()?;
+        let native = |op| self.material.script(&self.service.target, op);
+        let create = op.beside().map(native).transpose()?;
         for round in 0..self.options.rounds.max(1) {
             say(&format!("{}, {connections} connections, round {}", op.name(), round + 1));
             let (service, floor) = if round % 2 == 0 {

@@ -21,6 +21,8 @@ pub(crate) enum Op {
     List,
     /// Of twenty requests 18 verify, one creates and one lists
     Mixed,
+    /// `POST /v1/keys` as `callcov` is asked, ten keys for a user; only within `bench`
+    Users,
     /// A sandbox key of covosign each
     Covosign,
     /// A key of callcov each, ten for a user; only within `bench`
@@ -43,6 +45,7 @@ impl Op {
             Op::Verify => "verify",
             Op::List => "list",
             Op::Mixed => "mixed",
+            Op::Users => "create, users",
             Op::Covosign => "covosign",
             Op::Callcov => "callcov",
             Op::Cloudsigma => "cloudsigma",
@@ -52,9 +55,15 @@ impl Op {
         }
     }
 
-    /// Whether it is a dialect's, and measured beside the native create.
-    pub(crate) fn is_spoken(self) -> bool {
-        !matches!(self, Op::Create | Op::Verify | Op::List | Op::Mixed)
+    /// The native create that a dialect's operation is measured beside: by as many users.
+    pub(crate) fn beside(self) -> Option<Op> {
+        match self {
+            Op::Create | Op::Users | Op::Verify | Op::List | Op::Mixed => None,
+            Op::Callcov => Some(Op::Users),
+            Op::Covosign | Op::Cloudsigma | Op::Capgo | Op::Composable | Op::Public => {
+                Some(Op::Create)
+            }
+        }
     }
 }
 
@@ -191,6 +200,7 @@ impl Script {
         let kind = match self.op {
             Op::Public => Kind::Find,
             Op::Create
+            | Op::Users
             | Op::Covosign
             | Op::Callcov
             | Op::Cloudsigma

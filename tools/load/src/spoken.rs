@@ -63,11 +63,11 @@ impl Spoken {
             ),
             Op::Callcov => {
                 let body = r#"{"description":"Production API key for call analysis integration"}"#;
-                let text = token(0);
-                let user = Target { token: text.clone(), ..target.clone() };
-                let bytes = user.post("/dialects/callcov/api/v1/api-keys/", body);
-                let template = Template::new(bytes, &text)?;
-                return Ok(Some(Spoken { template, fill: Fill::Token { text, left: 0 } }));
+                return by_users(target, "/dialects/callcov/api/v1/api-keys/", body).map(Some);
+            }
+            Op::Users => {
+                let body = r#"{"name":"API key","description":"Production API key for call analysis integration"}"#;
+                return by_users(target, "/v1/keys", body).map(Some);
             }
             Op::Public => {
                 let path = "/dialects/composable/api/v1/apikeys/pk?name=load&ttl=86400";
@@ -94,6 +94,14 @@ impl Spoken {
             }
         }
     }
+}
+
+/// The same request by one user after another.
+fn by_users(target: &Target, path: &str, body: &str) -> Result<Spoken> {
+    let text = token(0);
+    let user = Target { token: text.clone(), ..target.clone() };
+    let template = Template::new(user.post(path, body), &text)?;
+    Ok(Spoken { template, fill: Fill::Token { text, left: 0 } })
 }
 
 /// The token of a user, always as long (RFC 7515 §3.1, HS256).
