@@ -15,7 +15,7 @@ mod document;
 mod list;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts as _, RawPathParams};
+use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -70,6 +70,36 @@ pub(crate) fn mount(mut routes: Routes, root: Option<Dialect>) -> Routes {
         routes = routes.add_spoken(dialect, page_at, get(page));
     }
     routes
+}
+
+/// Whether a `POST` to `template`, a route of `dialect`, makes a key.
+pub(crate) fn makes_keys(dialect: Dialect, template: &str) -> bool {
+    let paths = match dialect {
+        Dialect::Native => return false,
+        Dialect::Covosign => covosign::KEYS,
+        Dialect::Callcov => callcov::KEYS,
+        Dialect::Cloudsigma => cloudsigma::KEYS,
+        Dialect::Capgo => capgo::KEYS,
+        Dialect::Composable => composable::KEYS,
+    };
+    paths.contains(&template)
+}
+
+/// Makes a key as `dialect` does.
+pub(crate) async fn create(
+    dialect: Dialect,
+    app: &App,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let app = State(app.clone());
+    match dialect {
+        Dialect::Native => Err(ApiError::new(Code::NotFound, "no such route, see /docs")),
+        Dialect::Covosign => covosign::create(app, request).await,
+        Dialect::Callcov => callcov::create(app, request).await,
+        Dialect::Cloudsigma => cloudsigma::create(app, request).await,
+        Dialect::Capgo => capgo::create(app, request).await,
+        Dialect::Composable => composable::create(app, request).await,
+    }
 }
 
 /// The dialect under whose mount `path` lies, whether or not there is such a route.

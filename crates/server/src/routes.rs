@@ -9,7 +9,7 @@ use keys::Dialect;
 
 use crate::connection::Visit;
 use crate::site::Site;
-use crate::{ApiError, App, Code, keys_routes, verify};
+use crate::{ApiError, App, Code, dialects, keys_routes, verify};
 
 /// What is asked most: a `POST` that the request layer hands to its handler itself, because the way
 /// through the router takes longer than the answer. The router has the same handlers.
@@ -19,20 +19,26 @@ pub(crate) enum Direct {
     Verify,
     /// `POST /v1/keys`
     Create,
+    /// The same of a dialect.
+    Spoken(Dialect),
 }
 
 impl Direct {
     /// What a `POST` to `template` is.
-    pub(crate) fn at(template: &str) -> Option<Direct> {
+    pub(crate) fn at(template: &str, dialect: Dialect) -> Option<Direct> {
         match template {
             "/v1/keys/verify" => Some(Direct::Verify),
             "/v1/keys" => Some(Direct::Create),
-            _ => None,
+            _ => dialects::makes_keys(dialect, template).then_some(Direct::Spoken(dialect)),
         }
     }
 
-    pub(crate) async fn answer(self, app: &App, request: Request, visit: &Visit) -> Response {
+    pub(crate) async fn answer(self, app: &App, mut request: Request, visit: &Visit) -> Response {
         match self {
+            Direct::Spoken(dialect) => {
+                request.extensions_mut().insert(visit.clone());
+                dialects::create(dialect, app, request).await.into_response()
+            }
             Direct::Verify => verify::answer(app, request, visit).await.into_response(),
             Direct::Create => keys_routes::answer_create(app, request, visit).await.into_response(),
         }

@@ -60,7 +60,7 @@ impl Site {
             // The router has taken the same template already.
             if names.insert(template, routes.len()).is_ok() {
                 let metrics = app.metrics().route(template);
-                routes.push(Named { metrics, dialect, direct: Direct::at(template) });
+                routes.push(Named { metrics, dialect, direct: Direct::at(template, dialect) });
             }
         }
         let unknown = app.metrics().route("unknown");

@@ -16,7 +16,7 @@ use crate::extract::{json, query, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Callcov;
-const KEYS: Paths = paths!("callcov", "/api/v1/api-keys");
+pub(super) const KEYS: Paths = paths!("callcov", "/api/v1/api-keys");
 const KEY: Paths = paths!("callcov", "/api/v1/api-keys/{id}");
 /// The ledger's name of a key is the beginning of its description.
 const NAME: usize = 200;
@@ -115,7 +115,7 @@ struct NewKey<'a> {
 /// Makes a key.
 #[utoipa::path(post, path = "/api/v1/api-keys/", request_body = Create,
     responses((status = 201, body = NewKey), (status = "4XX", body = Failure)))]
-async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = Who::by_token(&parts, &app, DIALECT)?;
     who.require(MANAGE)?;

@@ -18,7 +18,7 @@ use crate::extract::{field, json, number, query, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Capgo;
-const KEYS: Paths = paths!("capgo", "/apikey");
+pub(super) const KEYS: Paths = paths!("capgo", "/apikey");
 const KEY: Paths = paths!("capgo", "/apikey/{key}");
 /// Each holds those before it; the last holds everything.
 const MODES: [&str; 4] = ["read", "write", "upload", "all"];
@@ -132,7 +132,7 @@ struct Created {
     params(("org_id" = Option<String>, Query, description = "The organisation, if not in the body"),
         ("mode" = Option<String>, Query, description = "The mode, if not in the body")),
     responses((status = 200, body = Created), (status = "4XX", body = Failure)))]
-async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = manager(&parts, &app)?;
     let bytes = read_json(&parts.headers, body).await?;

@@ -17,7 +17,7 @@ use crate::extract::{field, json, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Cloudsigma;
-const KEYS: Paths = paths!("cloudsigma", "/v1/api-keys");
+pub(super) const KEYS: Paths = paths!("cloudsigma", "/v1/api-keys");
 const KEY: Paths = paths!("cloudsigma", "/v1/api-keys/{prefix}");
 
 #[derive(OpenApi)]
@@ -113,7 +113,7 @@ struct NewKey<'a> {
 /// Makes a key.
 #[utoipa::path(post, path = "/v1/api-keys", request_body = Create,
     responses((status = 201, body = Success<NewKey>), (status = "4XX", body = Failure)))]
-async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = who(&parts, &app)?;
     who.require(MANAGE)?;

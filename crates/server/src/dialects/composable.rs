@@ -20,7 +20,7 @@ use crate::extract::{field, json, parse, query, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Composable;
-const KEYS: Paths = paths!("composable", "/api/v1/apikeys");
+pub(super) const KEYS: Paths = paths!("composable", "/api/v1/apikeys");
 const PUBLIC: Paths = paths!("composable", "/api/v1/apikeys/pk");
 const KEY: Paths = paths!("composable", "/api/v1/apikeys/{id}");
 /// Each holds those before it; the last holds everything.
@@ -171,7 +171,7 @@ fn draft(
 /// Makes a key.
 #[utoipa::path(post, path = "/api/v1/apikeys", request_body = Create,
     responses((status = 201, body = ApiKey), (status = "4XX", body = Failure)))]
-async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = who(&parts, &app, ADMIN)?;
     let bytes = read_json(&parts.headers, body).await?;

@@ -18,7 +18,7 @@ use crate::extract::{idempotency_key, json, read_json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Covosign;
-const KEYS: Paths = paths!("covosign", "/api/v1/api-keys");
+pub(super) const KEYS: Paths = paths!("covosign", "/api/v1/api-keys");
 const MADE: &str = "API key created successfully. Store it securely - it won't be shown again.";
 const WRONG_NAME: &str = "Name must be between 1 and 200 characters";
 const WRONG_ENVIRONMENT: &str = "Environment must be SANDBOX or PRODUCTION";
@@ -138,7 +138,7 @@ impl Create {
     params(("Idempotency-Key" = Option<String>, Header,
         description = "The same key and request within 24 hours make one API key")),
     responses((status = 201, body = Envelope<Created>), (status = "4XX", body = Envelope<Option<String>>)))]
-async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = who(&parts, &app)?;
     let bytes = read_json(&parts.headers, body).await?;
