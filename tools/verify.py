@@ -40,6 +40,11 @@ def require(holds, sentence):
         raise Refused(sentence)
 
 
+def give_up(sentence):
+    print(f"verify.py: {sentence}", file=sys.stderr)
+    sys.exit(MISUSE)
+
+
 # --- Hashes and trees: RFC 6962 -------------------------------------------------------------------
 
 
@@ -192,14 +197,14 @@ class Key:
             try:
                 done = subprocess.run(asked, cwd=folder, capture_output=True, check=False)
             except FileNotFoundError:
-                sys.exit("verify.py: `openssl` is needed; install it and try again")
+                give_up("`openssl` is needed; install it and try again")
         said = done.stdout + done.stderr
         if b"Verified Successfully" in said and done.returncode == 0:
             return True
         if b"Verification Failure" in said:
             return False
         if b"nknown option" in said or b"not supported" in said:
-            sys.exit("verify.py: this openssl cannot verify Ed25519; version 3 or later is needed")
+            give_up("this openssl cannot verify Ed25519; version 3 or later is needed")
         return False
 
 
@@ -754,6 +759,8 @@ TAIL = ["events.ndjson", "events.csv", "events.ocsf.ndjson", "manifest.json", "m
 
 def tar_header(name, length):
     def octal(value, digits):
+        if value >> (3 * digits):
+            return b"\x80" + value.to_bytes(digits, "big")
         return b"%0*o\0" % (digits, value)
 
     head = name.encode().ljust(100, b"\0") + octal(0o644, 7) + octal(0, 7) + octal(0, 7)
@@ -775,9 +782,11 @@ class Bundle:
             if header == bytes(512):
                 break
             name = header[:100].rstrip(b"\0")
-            length = re.fullmatch(rb"([0-7]{11})\0", header[124:136])
-            require(re.fullmatch(rb"[!-~]+", name) and length, f"byte {at}: not a header of ours")
-            name, length = name.decode(), int(length[1], 8)
+            octal = re.fullmatch(rb"([0-7]{11})\0", header[124:136])
+            sound = re.fullmatch(rb"[!-~]+", name) and (octal or header[124] == 0x80)
+            require(sound, f"byte {at}: not a header of ours")
+            length = int(octal[1], 8) if octal else int.from_bytes(header[125:136], "big")
+            name = name.decode()
             require(header == tar_header(name, length), f"byte {at}: not a header of ours")
             require(name not in self.members, f"`{name}` is there twice")
             self.members[name] = (at + 512, length)
@@ -1090,6 +1099,9 @@ def main():
     except OSError as error:
         print(f"verify.py: {error}", file=sys.stderr)
         return MISUSE
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        print("INVALID: something in it is in no form that a bundle has")
+        return INVALID
     except Refused as refused:
         word = {FORK: "FORK", ROLLBACK: "ROLLBACK", STALE: "STALE"}.get(refused.code, "INVALID")
         plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", str(refused))

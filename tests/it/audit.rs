@@ -215,6 +215,9 @@ fn a_kept_checkpoint_holds_the_log_to_its_word() {
     assert_eq!((ours(&whole, &key, &newer).0, theirs(&whole, &key, &newer).0), (12, 12));
     let stale = ["--max-age", "0s"];
     assert_eq!((ours(&longer, &key, &stale).0, theirs(&longer, &key, &stale).0), (13, 13));
+    // What is not there is not found bad.
+    let nowhere = Path::new("/nowhere.tar");
+    assert_eq!((ours(nowhere, &key, &[]).0, theirs(nowhere, &key, &[]).0), (2, 2));
     // A key that never signed this log.
     let stranger = verifier_key(&Service::start());
     both(&longer, &stranger, 10);

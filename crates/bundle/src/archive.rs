@@ -14,6 +14,9 @@ const END: u64 = 2 * BLOCK;
 /// No name of ours is longer, and no longer one is read.
 const LONGEST_NAME: usize = 100;
 
+/// No member is longer.
+const LONGEST: u64 = 1 << 60;
+
 /// Why bytes are not an archive that [`Writer`] makes.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -28,9 +31,8 @@ pub enum ArchiveError {
 /// The header of a member; `None` for a name or a length that no member has.
 fn header(name: &str, length: u64) -> Option<Header> {
     let plain = |byte: u8| byte.is_ascii_graphic();
-    // Twelve octal digits, the last place being taken.
-    if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(plain) || length >> 33 != 0
-    {
+    let lawful = !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(plain);
+    if !lawful || length > LONGEST {
         return None;
     }
     let mut header = Header::new_ustar();
@@ -173,8 +175,8 @@ pub(crate) fn members<S: Stored + ?Sized>(stored: &S) -> Result<Vec<Placed>, Arc
             return Err(malformed);
         }
         found.push(Placed { name: name.to_owned(), at: at + BLOCK, length });
-        at += BLOCK + length;
-        if at + padding(length) > whole {
+        at = at.saturating_add(BLOCK + length);
+        if at.saturating_add(padding(length)) > whole {
             return Err(ArchiveError::Malformed(whole));
         }
         are_zeros(stored, at, padding(length))?;
@@ -249,6 +251,18 @@ mod tests {
             assert!(members(&bytes[..length]).is_err(), "cut at {length}");
         }
         assert!(members([bytes, vec![0; 512]].concat().as_slice()).is_err());
+    }
+
+    #[test]
+    fn a_long_log_fits_too() {
+        for length in [0, 1, (1 << 33) - 1, 1 << 33, LONGEST] {
+            let header = header("events.ndjson", length).unwrap();
+            assert_eq!(header.entry_size().unwrap(), length);
+        }
+        // From 8 GiB on, octal digits are not enough (GNU's base 256).
+        let size = header("a", 1 << 33).unwrap().as_bytes()[124..136].to_vec();
+        assert_eq!(size, [0x80, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0]);
+        assert!(header("a", LONGEST + 1).is_none());
     }
 
     #[test]

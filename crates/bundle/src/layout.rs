@@ -19,7 +19,7 @@ pub(crate) const GUIDE_TEXT: &str = include_str!("../../../schemas/AUDITOR.md");
 pub(crate) const VERIFIER_TEXT: &str = include_str!("../../../tools/verify.py");
 
 /// The largest file that is read as a whole; exports are not.
-pub(crate) const MAX_SMALL: u64 = 64 << 20;
+pub(crate) const MAX_SMALL: u64 = 1 << 30;
 
 /// How many records are in one file of a part of a log, as in a C2SP bundle of entries.
 pub(crate) const PACK: usize = 256;

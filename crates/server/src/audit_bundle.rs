@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
 use crate::auth::{AUDIT, Reader};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, size_of};
 use crate::extract::{Query, parse};
 use crate::health::blocking;
 use crate::{ApiError, App, wire};
@@ -95,7 +95,8 @@ pub(crate) async fn bundle(
 fn kept(text: &str) -> Result<String, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let note = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    note.ok_or_else(|| ApiError::field("earlier", "must be a checkpoint in base64url"))
+    note.filter(|note| size_of(note).is_some())
+        .ok_or_else(|| ApiError::field("earlier", "must be a checkpoint in base64url"))
 }
 
 /// Hands over what is written, as fast as the client takes it.

@@ -58,13 +58,18 @@ impl Bundle {
         let checkpoint = ledger.checkpoint()?;
         let (earlier, old) = match earlier {
             Some(kept) => {
-                let size = size_of(&kept).filter(|size| *size <= checkpoint.size);
                 let beyond = ledger::Error::BeyondTheLog { length: Seq(checkpoint.size) };
-                (kept, size.ok_or(beyond)?)
+                let size = size_of(&kept).ok_or(beyond)?;
+                (kept, size)
             }
             None => (ledger.checkpoint_at(caller, table.size)?.note.to_string(), table.size),
         };
-        let (consistency, _) = ledger.consistency(caller, old, Some(checkpoint.size))?;
+        // A log that became shorter has nothing to show for it, and the bundle says so.
+        let consistency = if old <= checkpoint.size {
+            ledger.consistency(caller, old, Some(checkpoint.size))?.0
+        } else {
+            Vec::new()
+        };
         let keys = ledger.signing_keys()?;
         let terms = Terms {
             origin: keys.newest().name().to_owned(),
@@ -96,7 +101,7 @@ impl Bundle {
 }
 
 /// The size that a checkpoint speaks of. Whether it is signed is for the bundle's reader to see.
-fn size_of(checkpoint: &str) -> Option<u64> {
+pub(crate) fn size_of(checkpoint: &str) -> Option<u64> {
     let note = tlog::note::Note::parse(checkpoint.as_bytes()).ok()?;
     Some(note.text().parse::<tlog::Checkpoint>().ok()?.size())
 }

@@ -144,6 +144,12 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     let mut bytes = Vec::new();
     bundle(forked.clone()).unwrap().make(&mut bytes, &mut |_| {}).unwrap();
     assert_eq!(checked(&bytes).unwrap_err().exit_code(), 11);
+    // Kept from a log that was longer: the bundle shows that it is not any more.
+    other.create(&caller(Of::All, Duty::Admin), draft("acme"), Ask::default()).await.unwrap();
+    let longer = other.checkpoint().unwrap().note.to_string();
+    let mut bytes = Vec::new();
+    bundle(longer).unwrap().make(&mut bytes, &mut |_| {}).unwrap();
+    assert_eq!(checked(&bytes).unwrap_err().exit_code(), 12);
     let bytes = made(&ledger, Scope::default());
     for (kept, code) in [(first, None), (forked, Some(11)), ("nonsense\n".into(), Some(10))] {
         let asked = Asked { key: key.clone(), kept: Some(kept), not_before: None };

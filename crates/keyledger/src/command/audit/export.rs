@@ -20,7 +20,7 @@ use server::Bundle;
 use crate::arguments::{Json, Remote};
 use crate::client::{Call, Client};
 use crate::command::stored::{Prefix, Stored, Then, auditor};
-use crate::exit::Exit;
+use crate::exit::{Exit, misuse};
 use crate::print::{self, Progress};
 
 /// Make a bundle: the log, or a part of it, with everything that is needed to check it
@@ -80,8 +80,9 @@ pub(crate) fn run(asked: &Export) -> Result<Exit> {
 
 /// A checkpoint in a file.
 pub(super) fn kept(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path)
-        .with_context(|| format!("the checkpoint `{}` cannot be read", path.display()))
+    std::fs::read_to_string(path).map_err(|error| {
+        misuse(format!("the checkpoint `{}` cannot be read: {error}", path.display()))
+    })
 }
 
 /// Makes the file, whole or not at all, and says how long it is. It tells who holds which key:

@@ -15,7 +15,7 @@ use tlog::note::VerifierKey;
 use super::export::kept;
 use super::found;
 use crate::arguments::{Json, duration};
-use crate::exit::Exit;
+use crate::exit::{Exit, misuse};
 use crate::print::{self, Progress};
 
 /// Check a bundle, offline
@@ -49,8 +49,9 @@ pub(crate) struct Verify {
 }
 
 pub(crate) fn run(asked: &Verify) -> Result<Exit> {
-    let file = File::open(&asked.bundle)
-        .with_context(|| format!("the bundle `{}` cannot be read", asked.bundle.display()))?;
+    let file = File::open(&asked.bundle).map_err(|error| {
+        misuse(format!("the bundle `{}` cannot be read: {error}", asked.bundle.display()))
+    })?;
     let age = |age: Duration| i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
     let now = SystemClock::default().now().micros();
     let question = Asked {
