@@ -55,16 +55,23 @@ struct Named {
 impl Site {
     pub(crate) fn new(app: App, router: Router, templates: &[(&'static str, Dialect)]) -> Site {
         let mut names = matchit::Router::new();
-        let mut routes = Vec::with_capacity(templates.len());
+        let mut listed = Vec::with_capacity(templates.len());
         for &(template, dialect) in templates {
             // The router has taken the same template already.
-            if names.insert(template, routes.len()).is_ok() {
+            if names.insert(template, listed.len()).is_ok() {
                 let metrics = app.metrics().route(template);
-                routes.push(Named { metrics, dialect, direct: Direct::at(template, dialect) });
+                listed.push(Named { metrics, dialect, direct: Direct::at(template, dialect) });
             }
         }
         let unknown = app.metrics().route("unknown");
-        Site(Arc::new(Inner { app, router, names, routes, unknown, ids: RequestIds::new() }))
+        Site(Arc::new(Inner {
+            app,
+            router,
+            names,
+            routes: listed,
+            unknown,
+            ids: RequestIds::new(),
+        }))
     }
 
     pub(crate) fn app(&self) -> &App {
