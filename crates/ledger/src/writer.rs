@@ -58,13 +58,18 @@ pub(crate) fn run(state: &State, queue: &mut mpsc::Receiver<Job>) {
 }
 
 /// Takes what comes in while the other threads have their turn: the disk takes as long for one
-/// command as for a thousand. Where no other thread wants this core, that is no time at all.
+/// command as for a thousand. Where no other thread wants this core, that is no time at all; where
+/// many do, a turn is long, and so there are few.
 fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
-    let mut before = 0;
-    while before < jobs.len() && jobs.len() < MOST_COMMANDS {
-        before = jobs.len();
+    const TURNS: usize = 2;
+    for _ in 0..TURNS {
+        let before = jobs.len();
         std::thread::yield_now();
-        jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(MOST_COMMANDS - before));
+        let room = MOST_COMMANDS.saturating_sub(before);
+        jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(room));
+        if jobs.len() == before {
+            return;
+        }
     }
 }
 
