@@ -18,6 +18,9 @@ mod token_key;
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let done = arguments::parse().and_then(command::run);
     match done {

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
-use self::shards::{Shards, hash_bytes, hash_text};
+use self::shards::{Both, Shards, hash_bytes, hash_text};
 use crate::api::Due;
 use crate::record::{Leaf, Link, Record};
 
@@ -108,9 +108,10 @@ impl Key {
 
 /// All keys. A pure function of the log's records it has applied, but for the counts of use.
 pub(crate) struct KeyTable {
-    by_id: Shards,
-    by_digest: Shards,
-    by_prefix: Shards,
+    by_id: Shards<Arc<Key>>,
+    /// What every verify looks into.
+    by_digest: Shards<Both>,
+    by_prefix: Shards<Arc<Key>>,
     all: RwLock<Vec<Arc<Key>>>,
     accounts: Accounts,
     due: Mutex<BTreeSet<(Timestamp, KeyId)>>,

@@ -51,25 +51,8 @@ pub(crate) enum Answer {
 pub(crate) fn run(state: &State, queue: &mut mpsc::Receiver<Job>) {
     let mut jobs = Vec::with_capacity(MOST_COMMANDS);
     while queue.blocking_recv_many(&mut jobs, MOST_COMMANDS) > 0 {
-        gather(queue, &mut jobs);
         let answers = commit(state, &jobs);
         hand_out(jobs.drain(..).map(|job| job.answer).zip(answers).collect());
-    }
-}
-
-/// Takes what comes in while the other threads have their turn: the disk takes as long for one
-/// command as for a thousand. Where no other thread wants this core, that is no time at all; where
-/// many do, a turn is long, and so there are few.
-fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
-    const TURNS: usize = 2;
-    for _ in 0..TURNS {
-        let before = jobs.len();
-        std::thread::yield_now();
-        let room = MOST_COMMANDS.saturating_sub(before);
-        jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(room));
-        if jobs.len() == before {
-            return;
-        }
     }
 }
 

@@ -11,37 +11,67 @@ use super::Key;
 
 const SHARDS: usize = 64;
 
-pub(super) struct Shards {
-    parts: Box<[Part]>,
+/// An index whose entries are `E`.
+pub(super) struct Shards<E> {
+    parts: Box<[Part<E>]>,
     hash: fn(&NewKey) -> u64,
 }
 
 /// On a line of memory of its own: else cores that look into neighbours would wait for each other.
-#[derive(Default)]
 #[repr(align(64))]
-struct Part(RwLock<HashTable<Entry>>);
+struct Part<E>(RwLock<HashTable<E>>);
+
+/// What an index holds of a key.
+pub(super) trait Entry {
+    fn of(key: &Arc<Key>) -> Self;
+    fn key(&self) -> &Arc<Key>;
+    fn made(&self) -> &NewKey;
+}
+
+/// One pointer: small.
+impl Entry for Arc<Key> {
+    fn of(key: &Arc<Key>) -> Arc<Key> {
+        Arc::clone(key)
+    }
+
+    fn key(&self) -> &Arc<Key> {
+        self
+    }
+
+    fn made(&self) -> &NewKey {
+        &self.made
+    }
+}
 
 /// A key, and what it was made as: one more pointer, so that a search that ends in memory nobody
 /// has looked at for long waits for both at once and not for one after the other.
-struct Entry {
+pub(super) struct Both {
     key: Arc<Key>,
     made: Arc<NewKey>,
 }
 
-impl Entry {
-    fn is(&self, wanted: impl Fn(&NewKey) -> bool) -> bool {
+impl Entry for Both {
+    fn of(key: &Arc<Key>) -> Both {
+        Both { key: Arc::clone(key), made: Arc::clone(&key.made) }
+    }
+
+    fn key(&self) -> &Arc<Key> {
+        &self.key
+    }
+
+    fn made(&self) -> &NewKey {
         // Looked at first, to have it on its way while the other is compared.
         let _ = self.key.uses.raw();
-        wanted(&self.made)
+        &self.made
     }
 }
 
-impl Shards {
-    pub(super) fn new(hash: fn(&NewKey) -> u64) -> Shards {
-        Shards { parts: (0..SHARDS).map(|_| Part::default()).collect(), hash }
+impl<E: Entry> Shards<E> {
+    pub(super) fn new(hash: fn(&NewKey) -> u64) -> Shards<E> {
+        Shards { parts: (0..SHARDS).map(|_| Part(RwLock::default())).collect(), hash }
     }
 
-    fn part(&self, hash: u64) -> Option<&RwLock<HashTable<Entry>>> {
+    fn part(&self, hash: u64) -> Option<&RwLock<HashTable<E>>> {
         // The middle bits: the table itself uses the low and the high ones.
         self.parts.get((hash >> 32) as usize % SHARDS).map(|part| &part.0)
     }
@@ -49,8 +79,7 @@ impl Shards {
     pub(super) fn insert(&self, key: &Arc<Key>) {
         let hash = (self.hash)(&key.made);
         if let Some(part) = self.part(hash) {
-            let entry = Entry { key: Arc::clone(key), made: Arc::clone(&key.made) };
-            part.write().insert_unique(hash, entry, |other| (self.hash)(&other.made));
+            part.write().insert_unique(hash, E::of(key), |other| (self.hash)(other.made()));
         }
     }
 
@@ -61,20 +90,20 @@ impl Shards {
             let wanted = keys / SHARDS;
             if part.capacity() < wanted / 2 {
                 let more = wanted.saturating_sub(part.len());
-                part.reserve(more, |entry| (self.hash)(&entry.made));
+                part.reserve(more, |entry| (self.hash)(entry.made()));
             }
         }
     }
 
     pub(super) fn find(&self, hash: u64, wanted: impl Fn(&NewKey) -> bool) -> Option<Arc<Key>> {
         let part = self.part(hash)?.read();
-        part.find(hash, |entry| entry.is(&wanted)).map(|entry| Arc::clone(&entry.key))
+        part.find(hash, |entry| wanted(entry.made())).map(|entry| Arc::clone(entry.key()))
     }
 
     /// The key for which `wanted` holds, whatever may have happened to it.
     pub(super) fn search(&self, hash: u64, wanted: impl Fn(&Key) -> bool) -> Option<Arc<Key>> {
         let part = self.part(hash)?.read();
-        part.find(hash, |entry| wanted(&entry.key)).map(|entry| Arc::clone(&entry.key))
+        part.find(hash, |entry| wanted(entry.key())).map(|entry| Arc::clone(entry.key()))
     }
 }
 
