@@ -30,8 +30,8 @@ pub(crate) struct Head {
     pub(crate) edge: Arc<Edge>,
     /// `None` for a log that is only read, and so not signed.
     pub(crate) checkpoint: Option<Signed>,
-    /// What one proof has worked out and the next one needs too.
-    worked_out: Mutex<tlog::WorkedOut>,
+    /// What one proof has worked out and the next one needs too; all heads of a log share it.
+    worked_out: Arc<Mutex<tlog::WorkedOut>>,
 }
 
 /// The tree over one log, and its key. Without a key no tree is kept, and none is checked.
@@ -55,8 +55,8 @@ pub(crate) struct NotSigned(#[from] tlog::checkpoint::CheckpointError);
 impl Evidence {
     /// The evidence of an empty log.
     pub(crate) fn new(signing: Option<Arc<Signing>>) -> Evidence {
-        let head = Arc::new(Head::new(Arc::default(), None));
-        Evidence { signing, head: RwLock::new(head) }
+        let head = Head { edge: Arc::default(), checkpoint: None, worked_out: Arc::default() };
+        Evidence { signing, head: RwLock::new(Arc::new(head)) }
     }
 
     pub(crate) fn signing(&self) -> Option<&Signing> {
@@ -87,8 +87,9 @@ impl Evidence {
         let (size, root) = (edge.size(), edge.root());
         let note: Arc<str> = signing.checkpoint(size, root)?.into();
         log.seal(bytes::Bytes::from_owner(Text(Arc::clone(&note))));
-        let head = Head::new(edge, Some(Signed { note, size, root }));
-        *self.head.write() = Arc::new(head);
+        let checkpoint = Some(Signed { note, size, root });
+        let worked_out = Arc::clone(&self.head().worked_out);
+        *self.head.write() = Arc::new(Head { edge, checkpoint, worked_out });
         Ok(())
     }
 
@@ -147,10 +148,6 @@ impl AsRef<[u8]> for Text {
 pub(crate) type NotProved = ProveError<eventlog::ReadError>;
 
 impl Head {
-    fn new(edge: Arc<Edge>, checkpoint: Option<Signed>) -> Head {
-        Head { edge, checkpoint, worked_out: Mutex::default() }
-    }
-
     pub(crate) fn size(&self) -> u64 {
         self.edge.size()
     }

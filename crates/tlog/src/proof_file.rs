@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::checkpoint::CheckpointError;
 use crate::note::{Note, NoteError, VerifierKey};
-use crate::text::{decode_base64, encode_base64, parse_decimal};
+use crate::text::{decode_base64, encode_base64, parse_decimal, push_base64};
 use crate::{Checkpoint, Hash, ProofError, leaf_hash, verify_inclusion};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -86,9 +86,13 @@ impl ProofFile {
 /// for one who has just signed it.
 #[must_use]
 pub fn text(index: u64, proof: &[Hash], checkpoint: &str) -> String {
-    let mut text = format!("{HEADER}\nindex {index}\n");
+    let mut text = String::with_capacity(128 + proof.len() * 45 + checkpoint.len());
+    text.push_str(HEADER);
+    text.push_str("\nindex ");
+    text.push_str(&index.to_string());
+    text.push('\n');
     for hash in proof {
-        text.push_str(&encode_base64(hash.as_bytes()));
+        push_base64(&mut text, hash.as_bytes());
         text.push('\n');
     }
     text.push('\n');

@@ -67,7 +67,8 @@ pub struct Prover<'r, R> {
     kept: BTreeMap<(u8, u64), Rows>,
 }
 
-/// What a [`Prover`] has worked out, to go on with in a later one of the same tree and size.
+/// What a [`Prover`] has worked out, to go on with in a later one of the same tree, at any size:
+/// complete subtrees never change.
 #[derive(Default)]
 pub struct WorkedOut(BTreeMap<(u8, u64), Rows>);
 
@@ -80,7 +81,7 @@ impl<'r, R: TileReader> Prover<'r, R> {
         Prover::resume(reader, size, WorkedOut::default())
     }
 
-    /// As [`Prover::new`], going on with what an earlier prover of the same tree and size left.
+    /// As [`Prover::new`], going on with what an earlier prover of the same tree left.
     pub fn resume(reader: &'r R, size: u64, worked_out: WorkedOut) -> Prover<'r, R> {
         Prover { reader, size, kept: worked_out.0 }
     }
@@ -182,11 +183,10 @@ impl<'r, R: TileReader> Prover<'r, R> {
 
     /// The complete subtrees that make up `start` to `end`, the largest first.
     fn subtrees(&mut self, start: u64, end: u64) -> Result<Vec<Hash>, ProveError<R::Error>> {
-        let length = end - start;
         let mut from = start;
         let mut roots = Vec::new();
-        for height in (0..64_u8).rev().filter(|height| (length >> height) & 1 == 1) {
-            roots.push(self.subtree(height, from >> height)?);
+        while let Some(height) = (end - from).checked_ilog2() {
+            roots.push(self.subtree(u8::try_from(height).unwrap_or(u8::MAX), from >> height)?);
             from += 1 << height;
         }
         Ok(roots)
@@ -207,13 +207,17 @@ impl<'r, R: TileReader> Prover<'r, R> {
         if self.kept.len() >= KEPT && !self.kept.contains_key(&(level, number)) {
             self.kept.clear();
         }
+        let index = TileIndex::at(level, number, self.size)
+            .ok_or(ProveError::OutOfRange { index: number, size: self.size })?;
         match self.kept.entry((level, number)) {
-            Entry::Occupied(kept) => Ok(kept.into_mut()),
-            Entry::Vacant(free) => {
-                let index = TileIndex::at(level, number, self.size)
-                    .ok_or(ProveError::OutOfRange { index: number, size: self.size })?;
-                Ok(free.insert(Rows::new(&read(self.reader, index)?)))
+            Entry::Occupied(mut kept) => {
+                // The tree was smaller when it was kept.
+                if kept.get().width() < usize::from(index.width()) {
+                    kept.get_mut().extend(&read(self.reader, index)?);
+                }
+                Ok(kept.into_mut())
             }
+            Entry::Vacant(free) => Ok(free.insert(Rows::new(&read(self.reader, index)?))),
         }
     }
 }
@@ -240,11 +244,33 @@ pub(crate) struct Rows(Vec<Vec<Hash>>);
 
 impl Rows {
     pub(crate) fn new(tile: &Tile) -> Rows {
-        let mut rows = vec![tile.hashes().collect::<Vec<Hash>>()];
-        while let Some(above) = rows.last().map(|row| pairs(row)).filter(|row| !row.is_empty()) {
-            rows.push(above);
+        let mut rows = Rows(vec![Vec::new()]);
+        rows.extend(tile);
+        rows
+    }
+
+    /// How many hashes of the tile are in.
+    fn width(&self) -> usize {
+        self.0.first().map_or(0, Vec::len)
+    }
+
+    /// Takes in the hashes that the tile has beyond those that are in.
+    fn extend(&mut self, tile: &Tile) {
+        let have = self.width();
+        let mut added: Vec<Hash> = tile.hashes().skip(have).collect();
+        for height in 0.. {
+            if self.0.len() == height {
+                self.0.push(Vec::new());
+            }
+            let Some(row) = self.0.get_mut(height) else { return };
+            // The first of them may be the right one of a pair.
+            let from = row.len() & !1;
+            row.append(&mut added);
+            added = pairs(row.get(from..).unwrap_or_default());
+            if added.is_empty() {
+                return;
+            }
         }
-        Rows(rows)
     }
 
     /// The root of a full tile's hashes; `None` if it is a partial tile.

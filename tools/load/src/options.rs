@@ -90,7 +90,7 @@ pub(crate) struct Bench {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "verify,list,mixed,create,covosign,callcov,cloudsigma,capgo,composable,public"
+        default_value = "verify,list,mixed,create,receipt,covosign,callcov,cloudsigma,capgo,composable,public"
     )]
     pub(crate) ops: Vec<Op>,
     /// How many connections

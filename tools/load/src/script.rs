@@ -15,6 +15,8 @@ use crate::spoken::Spoken;
 pub(crate) enum Op {
     /// `POST /v1/keys`, a new key each
     Create,
+    /// `POST /v1/keys?receipt=true`: a new key each, with its proof in the answer
+    Receipt,
     /// `POST /v1/keys/verify`, spread over all keys there are
     Verify,
     /// `GET /v1/keys`, pages of 50, spread over the first hundred
@@ -42,6 +44,7 @@ impl Op {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Op::Create => "create",
+            Op::Receipt => "create, receipt",
             Op::Verify => "verify",
             Op::List => "list",
             Op::Mixed => "mixed",
@@ -55,14 +58,17 @@ impl Op {
         }
     }
 
-    /// The native create that a dialect's operation is measured beside: by as many users.
+    /// The native create that an operation is measured beside: by as many users.
     pub(crate) fn beside(self) -> Option<Op> {
         match self {
             Op::Create | Op::Users | Op::Verify | Op::List | Op::Mixed => None,
             Op::Callcov => Some(Op::Users),
-            Op::Covosign | Op::Cloudsigma | Op::Capgo | Op::Composable | Op::Public => {
-                Some(Op::Create)
-            }
+            Op::Receipt
+            | Op::Covosign
+            | Op::Cloudsigma
+            | Op::Capgo
+            | Op::Composable
+            | Op::Public => Some(Op::Create),
         }
     }
 }
@@ -178,7 +184,8 @@ impl Script {
         let body = format!(
             r#"{{"name":"{number}","environment":"live","permissions":["orders.read","orders.write"],"project":"checkout"}}"#
         );
-        let create = Template::new(target.post("/v1/keys", &body), &number)?;
+        let path = if op == Op::Receipt { "/v1/keys?receipt=true" } else { "/v1/keys" };
+        let create = Template::new(target.post(path, &body), &number)?;
         let mark = "?".repeat(secrets.width.max(1));
         let body = format!(r#"{{"key":"{mark}","permission":"orders.read"}}"#);
         let verify = Template::new(target.post("/v1/keys/verify", &body), &mark)?;
@@ -200,6 +207,7 @@ impl Script {
         let kind = match self.op {
             Op::Public => Kind::Find,
             Op::Create
+            | Op::Receipt
             | Op::Users
             | Op::Covosign
             | Op::Callcov

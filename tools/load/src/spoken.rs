@@ -45,7 +45,7 @@ impl Spoken {
     pub(crate) fn new(target: &Target, op: Op) -> Result<Option<Spoken>> {
         let name = name(0, 0);
         let (path, body) = match op {
-            Op::Create | Op::Verify | Op::List | Op::Mixed => return Ok(None),
+            Op::Create | Op::Receipt | Op::Verify | Op::List | Op::Mixed => return Ok(None),
             Op::Covosign => (
                 "/dialects/covosign/api/v1/api-keys",
                 format!(r#"{{"name":"{name}","environment":"SANDBOX","allowedIps":["10.0.0.1"]}}"#),

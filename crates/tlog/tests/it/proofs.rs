@@ -186,3 +186,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_prover_worked_out_serves_the_next_one_at_any_size() {
+    let ours = tree(SIZES);
+    let mut worked_out = tlog::WorkedOut::default();
+    // Growing by ones and by leaps, and back to a size that was there before.
+    for size in (1..=SIZES).chain([5, 257, 31, 299, 256]) {
+        let mut prover = Prover::resume(&ours, size, worked_out);
+        for index in [0, size / 3, size / 2, size - 1] {
+            let again = prover.inclusion(index).unwrap();
+            assert_eq!(again, inclusion_proof(&ours, index, size).unwrap(), "{index} of {size}");
+        }
+        let old = size / 2 + 1;
+        assert_eq!(prover.consistency(old).unwrap(), consistency_proof(&ours, old, size).unwrap());
+        worked_out = prover.pause();
+    }
+}
