@@ -3,11 +3,11 @@
 //! One for each log that is kept here. The writer grows the tree and publishes; readers take the
 //! [`Head`] as it is and never wait for the writer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use eventlog::{Guarded, Log, Seq};
 use parking_lot::{Mutex, RwLock};
-use tlog::{Edge, Hash, ProveError, Prover, Tile, TileIndex};
+use tlog::{Edge, Hash, ProveError, Prover, Tile, TileIndex, proof_file};
 
 use crate::record::Leaf;
 use crate::signing::Signing;
@@ -32,6 +32,8 @@ pub(crate) struct Head {
     pub(crate) checkpoint: Option<Signed>,
     /// What one proof has worked out and the next one needs too; all heads of a log share it.
     worked_out: Arc<Mutex<tlog::WorkedOut>>,
+    /// How the receipts of the records in the last tile end: they are what is asked for most.
+    ending: OnceLock<Arc<str>>,
 }
 
 /// The tree over one log, and its key. Without a key no tree is kept, and none is checked.
@@ -55,8 +57,8 @@ pub(crate) struct NotSigned(#[from] tlog::checkpoint::CheckpointError);
 impl Evidence {
     /// The evidence of an empty log.
     pub(crate) fn new(signing: Option<Arc<Signing>>) -> Evidence {
-        let head = Head { edge: Arc::default(), checkpoint: None, worked_out: Arc::default() };
-        Evidence { signing, head: RwLock::new(Arc::new(head)) }
+        let head = Arc::new(Head::new(Arc::default(), None, Arc::default()));
+        Evidence { signing, head: RwLock::new(head) }
     }
 
     pub(crate) fn signing(&self) -> Option<&Signing> {
@@ -89,7 +91,7 @@ impl Evidence {
         log.seal(bytes::Bytes::from_owner(Text(Arc::clone(&note))));
         let checkpoint = Some(Signed { note, size, root });
         let worked_out = Arc::clone(&self.head().worked_out);
-        *self.head.write() = Arc::new(Head { edge, checkpoint, worked_out });
+        *self.head.write() = Arc::new(Head::new(edge, checkpoint, worked_out));
         Ok(())
     }
 
@@ -148,6 +150,14 @@ impl AsRef<[u8]> for Text {
 pub(crate) type NotProved = ProveError<eventlog::ReadError>;
 
 impl Head {
+    fn new(
+        edge: Arc<Edge>,
+        checkpoint: Option<Signed>,
+        worked_out: Arc<Mutex<tlog::WorkedOut>>,
+    ) -> Head {
+        Head { edge, checkpoint, worked_out, ending: OnceLock::new() }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.edge.size()
     }
@@ -164,12 +174,43 @@ impl Head {
 
     /// The audit path of a record in this tree.
     pub(crate) fn inclusion(&self, log: &dyn Log, seq: Seq) -> Result<Vec<Hash>, NotProved> {
+        self.work_out(log, |prover| prover.inclusion(seq.0))
+    }
+
+    /// The receipt of a record, with `checkpoint`, which is this tree's.
+    pub(crate) fn receipt(
+        &self,
+        log: &dyn Log,
+        seq: Seq,
+        checkpoint: &Signed,
+    ) -> Result<String, NotProved> {
+        if seq.0 >> 8 != self.size().saturating_sub(1) >> 8 {
+            let path = self.inclusion(log, seq)?;
+            let end = proof_file::ending(&[], &checkpoint.note);
+            return Ok(proof_file::text(seq.0, &path, &end));
+        }
+        let known = self.ending.get();
+        let (path, above) = self.work_out(log, |prover| {
+            let above = known.is_none().then(|| prover.inclusion_of_last_tile()).transpose()?;
+            Ok((prover.inclusion_in_last_tile(seq.0)?, above.unwrap_or_default()))
+        })?;
+        let make = || proof_file::ending(&above, &checkpoint.note).into();
+        let end = known.unwrap_or_else(|| self.ending.get_or_init(make));
+        Ok(proof_file::text(seq.0, &path, end))
+    }
+
+    /// Goes on with what was worked out before.
+    fn work_out<T>(
+        &self,
+        log: &dyn Log,
+        prove: impl FnOnce(&mut Prover<'_, tlog::OverEdge<'_, Stored<'_>>>) -> Result<T, NotProved>,
+    ) -> Result<T, NotProved> {
         let tiles = self.edge.over(Stored(log));
         let mut worked_out = self.worked_out.lock();
         let mut prover = Prover::resume(&tiles, self.size(), std::mem::take(&mut worked_out));
-        let path = prover.inclusion(seq.0);
+        let outcome = prove(&mut prover);
         *worked_out = prover.pause();
-        path
+        outcome
     }
 
     /// A prover of this tree, or of a smaller one.

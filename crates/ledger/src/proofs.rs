@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use tlog::{Hash, ProveError, TileIndex, entries, proof_file};
+use tlog::{Hash, ProveError, TileIndex, entries};
 
 use crate::api::{Entry, Error};
 use crate::caller::{AUDIT, Caller, READ};
@@ -113,8 +113,7 @@ impl Ledger {
         caller.require(READ)?;
         let head = self.evidence().head();
         let checkpoint = head.checkpoint.as_ref().ok_or(Error::NotSigned)?;
-        let path = head.inclusion(self.log(), entry.seq).map_err(not_proved)?;
-        Ok(proof_file::text(entry.seq.0, &path, &checkpoint.note))
+        head.receipt(self.log(), entry.seq, checkpoint).map_err(not_proved)
     }
 
     pub(crate) fn log(&self) -> &dyn eventlog::Log {

@@ -82,22 +82,36 @@ impl ProofFile {
     }
 }
 
-/// The proof file of entry `index`, as [`ProofFile`] prints it. The checkpoint is not looked at:
-/// for one who has just signed it.
+/// The proof file of entry `index`, as [`ProofFile`] prints it, whose way up begins with `proof`
+/// and goes on in `end`, an [`ending`].
 #[must_use]
-pub fn text(index: u64, proof: &[Hash], checkpoint: &str) -> String {
-    let mut text = String::with_capacity(128 + proof.len() * 45 + checkpoint.len());
+pub fn text(index: u64, proof: &[Hash], end: &str) -> String {
+    let mut text = String::with_capacity(64 + proof.len() * 45 + end.len());
     text.push_str(HEADER);
     text.push_str("\nindex ");
     text.push_str(&index.to_string());
     text.push('\n');
-    for hash in proof {
-        push_base64(&mut text, hash.as_bytes());
-        text.push('\n');
-    }
+    push_hashes(&mut text, proof);
+    text.push_str(end);
+    text
+}
+
+/// How a proof file ends: the last hashes of the way up, and the checkpoint, which is not looked
+/// at: for one who has just signed it.
+#[must_use]
+pub fn ending(proof: &[Hash], checkpoint: &str) -> String {
+    let mut text = String::with_capacity(1 + proof.len() * 45 + checkpoint.len());
+    push_hashes(&mut text, proof);
     text.push('\n');
     text.push_str(checkpoint);
     text
+}
+
+fn push_hashes(text: &mut String, hashes: &[Hash]) {
+    for hash in hashes {
+        push_base64(text, hash.as_bytes());
+        text.push('\n');
+    }
 }
 
 impl fmt::Display for ProofFile {

@@ -104,10 +104,52 @@ impl<'r, R: TileReader> Prover<'r, R> {
     ///
     /// A [`ProveError`]; the prover is fit for use again.
     pub fn inclusion(&mut self, index: u64) -> Result<Vec<Hash>, ProveError<R::Error>> {
-        if index >= self.size {
+        self.path(index, 0, self.size)
+    }
+
+    /// The part of the audit path of leaf `index` that lies within its tile, if that is the last
+    /// one of the tree: the rest, [`Prover::inclusion_of_last_tile`], is the same for all leaves
+    /// of that tile.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProveError`], [`ProveError::OutOfRange`] for a leaf of another tile; the prover is fit
+    /// for use again.
+    pub fn inclusion_in_last_tile(
+        &mut self,
+        index: u64,
+    ) -> Result<Vec<Hash>, ProveError<R::Error>> {
+        self.path(index, self.last_tile(), self.size)
+    }
+
+    /// The audit path of the last tile's root, from its sibling up; empty if there is one tile.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProveError`]; the prover is fit for use again.
+    pub fn inclusion_of_last_tile(&mut self) -> Result<Vec<Hash>, ProveError<R::Error>> {
+        let (first, last) = (self.last_tile(), self.size.saturating_sub(1));
+        let mut path = self.inclusion(last)?;
+        let within = self.path(last, first, self.size)?.len();
+        Ok(path.split_off(within))
+    }
+
+    /// The first leaf of the last tile. The leaves from there on are a subtree: what lies before
+    /// them is split off first, a power of two of at least a tile's width at a time.
+    fn last_tile(&self) -> u64 {
+        self.size.saturating_sub(1) & !0xff
+    }
+
+    /// The audit path of leaf `index` in the subtree over leaves `start` to `end`.
+    fn path(
+        &mut self,
+        index: u64,
+        mut start: u64,
+        mut end: u64,
+    ) -> Result<Vec<Hash>, ProveError<R::Error>> {
+        if index < start || index >= end {
             return Err(ProveError::OutOfRange { index, size: self.size });
         }
-        let (mut start, mut end) = (0, self.size);
         let mut path = Vec::new();
         while end - start > 1 {
             let middle = start + left_size(end - start);

@@ -203,3 +203,21 @@ fn what_a_prover_worked_out_serves_the_next_one_at_any_size() {
         worked_out = prover.pause();
     }
 }
+
+#[test]
+fn a_path_is_what_lies_in_the_last_tile_and_what_is_above_it() {
+    let ours = tree(1100);
+    for size in [1, 2, 255, 256, 257, 511, 512, 513, 768, 1023, 1024, 1025, 1100] {
+        let mut prover = Prover::new(&ours, size);
+        let above = prover.inclusion_of_last_tile().unwrap();
+        let first = (size - 1) / 256 * 256;
+        for index in first..size {
+            let within = prover.inclusion_in_last_tile(index).unwrap();
+            assert_eq!([within, above.clone()].concat(), prover.inclusion(index).unwrap());
+        }
+        let before = first.checked_sub(1).unwrap_or(size);
+        for outside in [before, size] {
+            assert!(prover.inclusion_in_last_tile(outside).is_err(), "{outside} of {size}");
+        }
+    }
+}
