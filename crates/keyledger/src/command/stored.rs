@@ -38,7 +38,7 @@ impl Stored {
         if !dir.join("FORMAT").is_file() {
             bail!("`{}` is no keyledger data directory; say which one with --data", dir.display());
         }
-        Ok(SledLog::open(&places::log(dir, self.guard.as_deref()))?)
+        Ok(places::open(&places::log(dir, self.guard.as_deref()))?)
     }
 
     /// Opens its access journal, with the key that signs it. `None` if it never had one.
@@ -48,7 +48,7 @@ impl Stored {
             return Ok(None);
         }
         let signing = log_key::read(&options.dir)?;
-        Ok(Some((SledLog::open(&options)?, signing)))
+        Ok(Some((places::open(&options)?, signing)))
     }
 
     /// The key that signs it.
