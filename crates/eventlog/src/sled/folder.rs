@@ -23,7 +23,7 @@ const FORMAT_START: &str = "keyledger data v";
 
 /// What may be in a data directory before its `FORMAT` is: the files of a first start, which
 /// other parts of the service may make earlier. (`lost+found` is every new volume's.)
-const FIRST_FILES: [&str; 6] = ["token.key", "log.key", "origin", "usage", BALLAST, "lost+found"];
+const FIRST_FILES: [&str; 5] = ["token.key", "log.key", "usage", BALLAST, "lost+found"];
 
 /// The longest wait for sled to let go of its file.
 const LET_GO: Duration = Duration::from_secs(10);
