@@ -110,7 +110,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
                 Signed::Table(root) if root != self.auditor.table_root() => {
                     return Err(Invalid::Table(self.records).into());
                 }
-                Signed::Root(statement) if statement.root != tree.frontier().root() => {
+                Signed::Root(statement) if statement.root != tree.tree().root() => {
                     return Err(fork(&statement, &self.opened.checkpoint));
                 }
                 Signed::Table(_) | Signed::Root(_) => {}

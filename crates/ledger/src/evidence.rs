@@ -6,9 +6,10 @@
 use std::sync::{Arc, OnceLock};
 
 use eventlog::{Guarded, Log, Seq};
-use parking_lot::{Mutex, RwLock};
-use tlog::{Edge, Hash, ProveError, Prover, Tile, TileIndex, proof_file};
+use parking_lot::RwLock;
+use tlog::{Edge, Hash, ProveError, Prover, Tile, TileIndex};
 
+use crate::receipt::{Ending, Receipt};
 use crate::record::Leaf;
 use crate::signing::Signing;
 use crate::state::ReplayError;
@@ -30,10 +31,9 @@ pub(crate) struct Head {
     pub(crate) edge: Arc<Edge>,
     /// `None` for a log that is only read, and so not signed.
     pub(crate) checkpoint: Option<Signed>,
-    /// What one proof has worked out and the next one needs too; all heads of a log share it.
-    worked_out: Arc<Mutex<tlog::WorkedOut>>,
-    /// How the receipts of the records in the last tile end: they are what is asked for most.
-    ending: OnceLock<Arc<str>>,
+    /// How the receipts of the records in the last tiles end, the last tile first: they are what
+    /// is asked for most, each by its own caller, all at once.
+    endings: [OnceLock<Arc<Ending>>; Edge::RECENT + 1],
 }
 
 /// The tree over one log, and its key. Without a key no tree is kept, and none is checked.
@@ -57,7 +57,7 @@ pub(crate) struct NotSigned(#[from] tlog::checkpoint::CheckpointError);
 impl Evidence {
     /// The evidence of an empty log.
     pub(crate) fn new(signing: Option<Arc<Signing>>) -> Evidence {
-        let head = Arc::new(Head::new(Arc::default(), None, Arc::default()));
+        let head = Arc::new(Head::new(Arc::default(), None));
         Evidence { signing, head: RwLock::new(head) }
     }
 
@@ -90,8 +90,7 @@ impl Evidence {
         let note: Arc<str> = signing.checkpoint(size, root)?.into();
         log.seal(bytes::Bytes::from_owner(Text(Arc::clone(&note))));
         let checkpoint = Some(Signed { note, size, root });
-        let worked_out = Arc::clone(&self.head().worked_out);
-        *self.head.write() = Arc::new(Head::new(edge, checkpoint, worked_out));
+        *self.head.write() = Arc::new(Head::new(edge, checkpoint));
         Ok(())
     }
 
@@ -150,12 +149,8 @@ impl AsRef<[u8]> for Text {
 pub(crate) type NotProved = ProveError<eventlog::ReadError>;
 
 impl Head {
-    fn new(
-        edge: Arc<Edge>,
-        checkpoint: Option<Signed>,
-        worked_out: Arc<Mutex<tlog::WorkedOut>>,
-    ) -> Head {
-        Head { edge, checkpoint, worked_out, ending: OnceLock::new() }
+    fn new(edge: Arc<Edge>, checkpoint: Option<Signed>) -> Head {
+        Head { edge, checkpoint, endings: Default::default() }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -172,45 +167,33 @@ impl Head {
         self.edge.over(Stored(log)).tile(index)
     }
 
-    /// The audit path of a record in this tree.
-    pub(crate) fn inclusion(&self, log: &dyn Log, seq: Seq) -> Result<Vec<Hash>, NotProved> {
-        self.work_out(log, |prover| prover.inclusion(seq.0))
-    }
-
     /// The receipt of a record, with `checkpoint`, which is this tree's.
+    ///
+    /// Those of the newest records are made of the head alone, without a lock or a reading.
     pub(crate) fn receipt(
         &self,
         log: &dyn Log,
         seq: Seq,
         checkpoint: &Signed,
-    ) -> Result<String, NotProved> {
-        if seq.0 >> 8 != self.size().saturating_sub(1) >> 8 {
-            let path = self.inclusion(log, seq)?;
-            let end = proof_file::ending(&[], &checkpoint.note);
-            return Ok(proof_file::text(seq.0, &path, &end));
+    ) -> Result<Receipt, NotProved> {
+        if let Some(path) = self.edge.inclusion_in_tile(seq.0)
+            && let Some(ending) = self.ending(seq.0 >> 8, checkpoint)
+        {
+            return Ok(Receipt { seq, path, ending });
         }
-        let known = self.ending.get();
-        let (path, above) = self.work_out(log, |prover| {
-            let above = known.is_none().then(|| prover.inclusion_of_last_tile()).transpose()?;
-            Ok((prover.inclusion_in_last_tile(seq.0)?, above.unwrap_or_default()))
-        })?;
-        let make = || proof_file::ending(&above, &checkpoint.note).into();
-        let end = known.unwrap_or_else(|| self.ending.get_or_init(make));
-        Ok(proof_file::text(seq.0, &path, end))
+        let path = self.prove(log, self.size(), |prover| prover.inclusion(seq.0))?;
+        Ok(Receipt { seq, path, ending: Arc::new(Ending::new(&[], checkpoint)) })
     }
 
-    /// Goes on with what was worked out before.
-    fn work_out<T>(
-        &self,
-        log: &dyn Log,
-        prove: impl FnOnce(&mut Prover<'_, tlog::OverEdge<'_, Stored<'_>>>) -> Result<T, NotProved>,
-    ) -> Result<T, NotProved> {
-        let tiles = self.edge.over(Stored(log));
-        let mut worked_out = self.worked_out.lock();
-        let mut prover = Prover::resume(&tiles, self.size(), std::mem::take(&mut worked_out));
-        let outcome = prove(&mut prover);
-        *worked_out = prover.pause();
-        outcome
+    /// How the receipts of the records of a tile end, if it is one of the last ones.
+    fn ending(&self, tile: u64, checkpoint: &Signed) -> Option<Arc<Ending>> {
+        let last = self.size().checked_sub(1)? >> 8;
+        let ending = self.endings.get(usize::try_from(last.checked_sub(tile)?).ok()?)?;
+        if let Some(known) = ending.get() {
+            return Some(Arc::clone(known));
+        }
+        let above = self.edge.inclusion_of_tile(tile)?;
+        Some(Arc::clone(ending.get_or_init(|| Arc::new(Ending::new(&above, checkpoint)))))
     }
 
     /// A prover of this tree, or of a smaller one.

@@ -28,6 +28,7 @@ mod pool;
 mod proofs;
 mod query;
 mod random;
+mod receipt;
 mod record;
 mod report;
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use noted::{InTable, KeyProof, Proved, RowProof};
 pub use outcomes::OutcomeBounds;
 pub use proofs::Inclusion;
+pub use receipt::{Ending, Receipt};
 pub use record::{Actor, Idempotency, Leaf, Link, Record};
 pub use report::Holdings;
 pub use row::Row;

@@ -129,16 +129,19 @@ impl Ledger {
         let head = self.evidence().head();
         let checkpoint = head.checkpoint.clone().ok_or(Error::NotSigned)?;
         let records = key.map_or(Ok(Vec::new()), |key| self.records_of(&key, moment.length()))?;
-        let records = records.into_iter().map(|record| {
-            let path = head.inclusion(self.log(), record.seq).map_err(not_proved)?;
-            Ok(Proved { seq: record.seq, entry: record.bytes, path })
+        let records = head.prove(self.log(), head.size(), |prover| {
+            let proved = records.into_iter().map(|record| {
+                let path = prover.inclusion(record.seq.0)?;
+                Ok(Proved { seq: record.seq, entry: record.bytes, path })
+            });
+            proved.collect()
         });
         Ok(KeyProof {
             checkpoint,
             table: noted.signed.clone(),
             rows: noted.rows.len() as u64,
             in_table: noted.find(&Row::place(id))?,
-            records: records.collect::<Result<_, Error>>()?,
+            records: records.map_err(not_proved)?,
         })
     }
 

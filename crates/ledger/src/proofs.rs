@@ -9,6 +9,7 @@ use crate::api::{Entry, Error};
 use crate::caller::{AUDIT, Caller, READ};
 use crate::evidence::{Evidence, Head, NotProved, Signed};
 use crate::ledger::Ledger;
+use crate::receipt::Receipt;
 use crate::signing::{KeyChain, Signing};
 
 /// A proof that a record is in a tree.
@@ -109,7 +110,7 @@ impl Ledger {
     /// # Errors
     ///
     /// [`Error::Forbidden`], [`Error::NotSigned`], or a fault of the storage.
-    pub fn receipt(&self, caller: &Caller, entry: &Entry) -> Result<String, Error> {
+    pub fn receipt(&self, caller: &Caller, entry: &Entry) -> Result<Receipt, Error> {
         caller.require(READ)?;
         let head = self.evidence().head();
         let checkpoint = head.checkpoint.as_ref().ok_or(Error::NotSigned)?;

@@ -4,7 +4,7 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use keys::{KeyId, Timestamp};
-use ledger::{Ask, Caller, Duty, Entry, Idempotency, Identity, Scope};
+use ledger::{Ask, Caller, Duty, Entry, Idempotency, Identity, Receipt, Scope};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -144,13 +144,13 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
 
 /// The receipt of an event that was just recorded, if it is wanted and there is one.
 ///
-/// It is worked out in memory, but for one tile in 256 records that was written a moment ago.
+/// It is worked out in memory: the record is one of the newest.
 pub(crate) fn receipt(
     app: &App,
     caller: &Caller,
     wanted: bool,
     entry: Option<&Entry>,
-) -> Result<Option<String>, ApiError> {
+) -> Result<Option<Receipt>, ApiError> {
     let entry = entry.filter(|_| wanted);
     Ok(entry.map(|entry| app.ledger().receipt(caller, entry)).transpose()?)
 }

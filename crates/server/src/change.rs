@@ -98,8 +98,8 @@ async fn change(
     let event = Event::for_key(&changed.entry, Some(asked.target));
     let entry = changed.recorded.then_some(&changed.entry);
     let receipt = receipt(app, &asked.caller, asked.receipt, entry)?;
-    let answer = wire::Changed { key: Key::new(&changed.key), event, receipt };
-    let mut response = wire::json(StatusCode::OK, &answer);
+    let answer = wire::Changed { key: Key::new(&changed.key), event, receipt: None };
+    let mut response = wire::receipted(StatusCode::OK, &answer, receipt.as_ref());
     wire::tag(&mut response, changed.key.standing.revision);
     wire::replayed(&mut response, changed.replayed);
     Ok(response)

@@ -265,7 +265,7 @@ pub(crate) async fn receipt(
     let ledger = app.ledger().clone();
     let receipt = move || {
         let entry = ledger.event(&who.caller, seq)?;
-        ledger.receipt(&who.caller, &entry)
+        ledger.receipt(&who.caller, &entry).map(|receipt| receipt.to_string())
     };
     Ok(fresh(found(receipt).await?))
 }

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::{KeyId, Rotation};
-use ledger::{KeyFilter, KeyView, Range, Reading};
+use ledger::{KeyFilter, KeyView, Range, Reading, Receipt};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -38,7 +38,7 @@ pub(crate) async fn create(
     let dry_run = asked.ask.dry_run;
     let created = app.ledger().create(&asked.caller, draft, asked.ask).await?;
     let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
-    Ok(made(&created, dry_run, receipt))
+    Ok(made(&created, dry_run, receipt.as_ref()))
 }
 
 /// Puts a new key in the place of one
@@ -61,7 +61,7 @@ pub(crate) async fn rotate(
     let created =
         app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;
     let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
-    Ok(made(&created, dry_run, receipt))
+    Ok(made(&created, dry_run, receipt.as_ref()))
 }
 
 /// Makes a key, for a request that did not come through the router.
@@ -73,14 +73,14 @@ pub(crate) async fn answer_create(
     create(State(app.clone()), Asked::read(app, request, visit).await?).await
 }
 
-fn made(created: &ledger::Created, dry_run: bool, receipt: Option<String>) -> Response {
+fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> Response {
     let status = if dry_run { StatusCode::OK } else { StatusCode::CREATED };
     let answer = wire::Created {
         key: Key::new(&created.key),
         secret: created.secret.as_ref().map(keys::Secret::reveal),
-        receipt,
+        receipt: None,
     };
-    let mut response = wire::json(status, &answer);
+    let mut response = wire::receipted(status, &answer, receipt);
     wire::tag(&mut response, created.key.standing.revision);
     wire::replayed(&mut response, created.replayed);
     let headers = response.headers_mut();

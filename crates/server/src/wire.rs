@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::{Timestamp, Verdict};
+use ledger::Receipt;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -46,6 +47,10 @@ pub(crate) struct Page<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
+/// A member that is listed with the others, but is written by [`receipted`]: never there.
+#[derive(Serialize)]
+pub(crate) enum Apart {}
+
 /// A new key: what `create` and `rotate` answer.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Created<'a> {
@@ -55,7 +60,8 @@ pub(crate) struct Created<'a> {
     pub(crate) secret: Option<&'a str>,
     /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) receipt: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) receipt: Option<Apart>,
 }
 
 /// What a change answers.
@@ -67,7 +73,8 @@ pub(crate) struct Changed<'a> {
     pub(crate) event: Event<'a>,
     /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) receipt: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) receipt: Option<Apart>,
 }
 
 /// What verify answers.
@@ -118,6 +125,33 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
     // Strings, numbers and lists into memory: this cannot fail.
     let _ = serde_json::to_writer(&mut text, value);
     typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+}
+
+/// An answer in JSON, an object, with the receipt as its last member.
+///
+/// All answers of one commit have the same 1 KiB in it, which is quoted once for all of them.
+pub(crate) fn receipted<T: Serialize>(
+    status: StatusCode,
+    value: &T,
+    receipt: Option<&Receipt>,
+) -> Response {
+    let Some(receipt) = receipt else { return json(status, value) };
+    let mut text = Vec::with_capacity(3072);
+    let _ = serde_json::to_writer(&mut text, value);
+    text.pop();
+    for part in
+        [r#","receipt":""#, &receipt.beginning(r"\n"), receipt.ending().quoted(quoted), r#""}"#]
+    {
+        text.extend_from_slice(part.as_bytes());
+    }
+    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+}
+
+/// What a JSON string of `text` has between its quotes.
+fn quoted(text: &str) -> String {
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    let within = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    within.unwrap_or_default().to_owned()
 }
 
 /// An answer of any type.

@@ -1,21 +1,36 @@
-//! The edge of a growing tree: its frontier and its partial tiles, all in memory.
+//! The edge of a growing tree: its newest tiles, all in memory.
 
-use crate::prover::{Rows, read};
-use crate::{Frontier, Hash, ProveError, Prover, TILE_WIDTH, Tile, TileIndex, TileReader};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
 
-/// A growing tree: the frontier, and of each level the one tile that is not yet full.
+use crate::frontier::root_over;
+use crate::nodes::Nodes;
+use crate::prover::{read, siblings};
+use crate::{Frontier, Hash, ProveError, TILE_WIDTH, Tile, TileIndex, TileReader, empty_root};
+
+/// A growing tree: of each level the one tile that is not yet full, and the last full ones of
+/// the lowest.
 ///
-/// At most 8 KiB a level (three levels up to 16 million leaves), so that a copy for readers is
-/// cheap. Tiles come out as they are completed; keeping them is the caller's part, best in the
-/// same atomic write as the entries that completed them.
+/// A copy shares all tiles with the one it is of; a tile is copied (at most 16 KiB) when one of
+/// the two grows. Tiles come out as they are completed; keeping them is the caller's part, best
+/// in the same atomic write as the entries that completed them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edge {
-    frontier: Frontier,
-    /// The bytes of each level's partial tile, level 0 first. Empty where there is none.
-    levels: Vec<Vec<u8>>,
+    size: u64,
+    /// Each level's partial tile, level 0 first. Empty where there is none.
+    levels: Vec<Arc<Nodes>>,
+    /// The last full tiles of level 0, the last one first.
+    recent: VecDeque<Arc<Nodes>>,
 }
 
+/// A tile that is asked for is not of the edge, or no longer.
+struct NotHeld;
+
 impl Edge {
+    /// How many full tiles of level 0 an edge holds: proofs are wanted most of what is newest.
+    pub const RECENT: usize = 4;
+
     /// The edge of the empty tree.
     #[must_use]
     pub fn new() -> Edge {
@@ -40,74 +55,72 @@ impl Edge {
         let out_of_range =
             ProveError::OutOfRange { index: full_tiles, size: Frontier::MAX_SIZE >> 8 };
         let size = size.ok_or(out_of_range)?;
-        let mut levels = vec![Vec::new()];
+        let mut levels = vec![Arc::default()];
         for below in 0..TileIndex::MAX_LEVEL {
             let tiles = size >> (8 * (below + 1));
             if tiles == 0 {
                 break;
             }
-            let mut bytes = Vec::new();
+            let mut nodes = Nodes::default();
             for number in (tiles & !0xff)..tiles {
                 let out_of_range = ProveError::OutOfRange { index: number, size };
                 let index = TileIndex::full(below, number).ok_or(out_of_range)?;
-                let root = Rows::new(&read(stored, index)?).root();
-                bytes.extend_from_slice(root.ok_or(ProveError::Missing(index))?.as_bytes());
+                let tile: Nodes = read(stored, index)?.hashes().collect();
+                nodes.push(*tile.root().ok_or(ProveError::Missing(index))?);
             }
-            levels.push(bytes);
+            levels.push(Arc::new(nodes));
         }
-        let mut edge = Edge { frontier: Frontier::new(), levels };
-        let own = |index| Ok::<_, R::Error>(edge.tile_at(index, size));
-        edge.frontier = Prover::new(&own, size).frontier()?;
-        Ok(edge)
+        Ok(Edge { size, levels, recent: VecDeque::new() })
     }
 
     /// The number of leaves.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.frontier.size()
+        self.size
     }
 
     /// The root of the tree.
     #[must_use]
     pub fn root(&self) -> Hash {
-        self.frontier.root()
+        root_over(self.subtrees()).unwrap_or_else(empty_root)
     }
 
     /// The frontier, for a snapshot to keep.
     #[must_use]
-    pub fn frontier(&self) -> &Frontier {
-        &self.frontier
+    pub fn frontier(&self) -> Frontier {
+        let mut nodes: Vec<Hash> = self.subtrees().copied().collect();
+        nodes.reverse();
+        Frontier::from_parts(self.size, nodes).unwrap_or_default()
+    }
+
+    /// The roots of the complete subtrees that make up the tree, the smallest (rightmost) first.
+    fn subtrees(&self) -> impl Iterator<Item = &Hash> {
+        self.levels.iter().flat_map(|nodes| nodes.subtrees())
     }
 
     /// Adds a leaf by its [`leaf_hash`](crate::leaf_hash) and returns the full tiles (8,192
     /// bytes) that it completes, the lowest level first: mostly none, one in 256 leaves, two
     /// in 65,536.
     pub fn push(&mut self, leaf: Hash) -> Vec<Tile> {
-        let levels = &mut self.levels;
-        self.frontier.push_and_see(leaf, |height, hash| {
-            if height % 8 == 0 {
-                let level = usize::try_from(height / 8).unwrap_or(usize::MAX);
-                if levels.len() <= level {
-                    levels.resize_with(level + 1, Vec::new);
-                }
-                if let Some(bytes) = levels.get_mut(level) {
-                    bytes.extend_from_slice(hash.as_bytes());
-                }
-            }
-        });
-        self.take_completed()
-    }
-
-    fn take_completed(&mut self) -> Vec<Tile> {
-        let size = self.size();
         let mut completed = Vec::new();
-        for (level, bytes) in (0..=TileIndex::MAX_LEVEL).zip(&mut self.levels) {
-            if bytes.len() < usize::from(TILE_WIDTH) * Hash::LEN {
-                break;
+        let mut hash = leaf;
+        self.size += 1;
+        for level in 0..=TileIndex::MAX_LEVEL {
+            if self.levels.len() <= usize::from(level) {
+                self.levels.push(Arc::default());
             }
-            let index = TileIndex::full(level, ((size >> (8 * level)) >> 8).saturating_sub(1));
-            let tile = index.and_then(|index| Tile::new(index, std::mem::take(bytes)).ok());
-            completed.extend(tile);
+            let Some(partial) = self.levels.get_mut(usize::from(level)) else { break };
+            let nodes = Arc::make_mut(partial);
+            nodes.push(hash);
+            let Some(root) = nodes.root().copied() else { break };
+            let full = std::mem::take(partial);
+            let index = TileIndex::full(level, ((self.size >> (8 * level)) >> 8) - 1);
+            completed.extend(index.and_then(|index| tile_of(&full, index)));
+            if level == 0 {
+                self.recent.truncate(Edge::RECENT - 1);
+                self.recent.push_front(full);
+            }
+            hash = root;
         }
         completed
     }
@@ -116,16 +129,55 @@ impl Edge {
     /// full tile (look in the store) or not in the tree at all.
     #[must_use]
     pub fn tile(&self, index: TileIndex) -> Option<Tile> {
-        self.tile_at(index, self.size())
-    }
-
-    fn tile_at(&self, index: TileIndex, size: u64) -> Option<Tile> {
-        if (size >> (8 * index.level())) >> 8 != index.number() {
+        if (self.size >> (8 * index.level())) >> 8 != index.number() {
             return None;
         }
-        let bytes = self.levels.get(usize::from(index.level()))?;
-        let bytes = bytes.get(..usize::from(index.width()) * Hash::LEN)?.to_vec();
-        Tile::new(index, bytes).ok()
+        tile_of(self.levels.get(usize::from(index.level()))?, index)
+    }
+
+    /// The part of the audit path of leaf `index` that lies within its tile, from the leaf's
+    /// sibling up (RFC 6962 §2.1.1). `None` if the edge does not hold that tile: it has the
+    /// partial one, and up to [`Edge::RECENT`] full ones.
+    #[must_use]
+    pub fn inclusion_in_tile(&self, index: u64) -> Option<Vec<Hash>> {
+        let leaves = self.leaves_of(index >> 8)?;
+        leaves.contains(&index).then(|| self.path(leaves, index..index + 1)).flatten()
+    }
+
+    /// The rest of that path, which all leaves of tile `number` of level 0 have in common.
+    /// `None` if the edge does not hold all of it.
+    #[must_use]
+    pub fn inclusion_of_tile(&self, number: u64) -> Option<Vec<Hash>> {
+        self.path(0..self.size, self.leaves_of(number)?)
+    }
+
+    /// The leaves of tile `number` of level 0; `None` if it has none.
+    fn leaves_of(&self, number: u64) -> Option<Range<u64>> {
+        let index = TileIndex::at(0, number, self.size)?;
+        let first = number << 8;
+        Some(first..first + u64::from(index.width()))
+    }
+
+    fn path(&self, from: Range<u64>, to: Range<u64>) -> Option<Vec<Hash>> {
+        siblings(from, to, |range| self.range(&range).ok_or(NotHeld)).ok()
+    }
+
+    /// The hash over a range of leaves that a split of the tree makes: a complete subtree, or the
+    /// end of the tree.
+    fn range(&self, range: &Range<u64>) -> Option<Hash> {
+        let width = range.end - range.start;
+        if !width.is_power_of_two() {
+            return root_over(self.subtrees().take(width.count_ones() as usize));
+        }
+        let (level, height) = (width.ilog2() / 8, width.ilog2() % 8);
+        let place = range.start >> (8 * level);
+        let newest = (self.size >> (8 * level)) >> 8;
+        let tile = match newest.checked_sub(place >> 8)? {
+            0 => self.levels.get(level as usize),
+            back if level == 0 => self.recent.get(usize::try_from(back - 1).ok()?),
+            _ => None,
+        };
+        tile?.get(height, usize::try_from((place & 0xff) >> height).ok()?).copied()
     }
 
     /// Reads partial tiles from this edge and completed ones from `stored`, which is asked for
@@ -133,6 +185,14 @@ impl Edge {
     pub fn over<R: TileReader>(&self, stored: R) -> OverEdge<'_, R> {
         OverEdge { edge: self, stored }
     }
+}
+
+/// The first hashes of a tile, as many as `index` says; `None` if there are fewer.
+fn tile_of(nodes: &Nodes, index: TileIndex) -> Option<Tile> {
+    let width = usize::from(index.width());
+    let mut bytes = Vec::with_capacity(width * Hash::LEN);
+    nodes.hashes().take(width).for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
+    Tile::new(index, bytes).ok()
 }
 
 /// An [`Edge`] over the store of its completed tiles. Made by [`Edge::over`].

@@ -47,18 +47,10 @@ impl Frontier {
 
     /// Adds a leaf by its [`leaf_hash`](crate::leaf_hash).
     pub fn push(&mut self, leaf: Hash) {
-        self.push_and_see(leaf, |_, _| ());
-    }
-
-    /// Adds a leaf, and shows `completed` the height and hash of each subtree that it
-    /// completes: the leaf itself at height 0, then those above it.
-    pub(crate) fn push_and_see(&mut self, leaf: Hash, mut completed: impl FnMut(u32, Hash)) {
         let mut hash = leaf;
-        completed(0, hash);
-        for height in 1..=self.size.trailing_ones() {
+        for _ in 0..self.size.trailing_ones() {
             let Some(left) = self.nodes.pop() else { break };
             hash = node_hash(&left, &hash);
-            completed(height, hash);
         }
         self.nodes.push(hash);
         self.size += 1;
@@ -67,7 +59,7 @@ impl Frontier {
     /// The root of the tree: the Merkle Tree Hash of RFC 6962 §2.1.
     #[must_use]
     pub fn root(&self) -> Hash {
-        fold_right(&self.nodes).unwrap_or_else(empty_root)
+        root_over(self.nodes.iter().rev()).unwrap_or_else(empty_root)
     }
 }
 
@@ -87,9 +79,9 @@ impl FromIterator<Hash> for Frontier {
     }
 }
 
-/// The root over complete subtrees that get smaller to the right; `None` if there are none.
-pub(crate) fn fold_right(nodes: &[Hash]) -> Option<Hash> {
-    nodes.iter().rev().copied().reduce(|right, left| node_hash(&left, &right))
+/// The root over complete subtrees, the smallest (rightmost) first; `None` if there are none.
+pub(crate) fn root_over<'a>(subtrees: impl Iterator<Item = &'a Hash>) -> Option<Hash> {
+    subtrees.copied().reduce(|right, left| node_hash(&left, &right))
 }
 
 fn len(nodes: &[Hash]) -> u64 {

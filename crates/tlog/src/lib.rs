@@ -17,6 +17,7 @@ mod edge;
 mod frontier;
 mod hash;
 mod memory;
+mod nodes;
 mod proof;
 mod prover;
 mod rebuild;
@@ -37,8 +38,7 @@ pub use memory::MemoryTree;
 pub use proof::{ProofError, root_from_inclusion, verify_consistency, verify_inclusion};
 pub use proof_file::ProofFile;
 pub use prover::{
-    ProveError, Prover, TileReader, WorkedOut, consistency_proof, frontier_at, inclusion_proof,
-    root_at,
+    ProveError, Prover, TileReader, consistency_proof, frontier_at, inclusion_proof, root_at,
 };
 pub use rebuild::{Rebuild, RebuildError};
 pub use tile::{TILE_WIDTH, Tile, TileError, TileIndex, TilePath, bundles_of, tiles_of};

@@ -82,17 +82,18 @@ impl ProofFile {
     }
 }
 
-/// The proof file of entry `index`, as [`ProofFile`] prints it, whose way up begins with `proof`
-/// and goes on in `end`, an [`ending`].
+/// How the proof file of entry `index` begins, as [`ProofFile`] prints it: up to the first hashes
+/// of the way up, `proof`. An [`ending`] goes on from there. `line_end` is what ends a line: `"\n"`,
+/// or how that is spelled in a quoted text.
 #[must_use]
-pub fn text(index: u64, proof: &[Hash], end: &str) -> String {
-    let mut text = String::with_capacity(64 + proof.len() * 45 + end.len());
+pub fn beginning(index: u64, proof: &[Hash], line_end: &str) -> String {
+    let mut text = String::with_capacity(64 + proof.len() * 46);
     text.push_str(HEADER);
-    text.push_str("\nindex ");
+    text.push_str(line_end);
+    text.push_str("index ");
     text.push_str(&index.to_string());
-    text.push('\n');
-    push_hashes(&mut text, proof);
-    text.push_str(end);
+    text.push_str(line_end);
+    push_hashes(&mut text, proof, line_end);
     text
 }
 
@@ -101,16 +102,16 @@ pub fn text(index: u64, proof: &[Hash], end: &str) -> String {
 #[must_use]
 pub fn ending(proof: &[Hash], checkpoint: &str) -> String {
     let mut text = String::with_capacity(1 + proof.len() * 45 + checkpoint.len());
-    push_hashes(&mut text, proof);
+    push_hashes(&mut text, proof, "\n");
     text.push('\n');
     text.push_str(checkpoint);
     text
 }
 
-fn push_hashes(text: &mut String, hashes: &[Hash]) {
+fn push_hashes(text: &mut String, hashes: &[Hash], line_end: &str) {
     for hash in hashes {
         push_base64(text, hash.as_bytes());
-        text.push('\n');
+        text.push_str(line_end);
     }
 }
 

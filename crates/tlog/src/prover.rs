@@ -7,9 +7,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::error::Error;
+use std::ops::Range;
 
-use crate::frontier::fold_right;
-use crate::{Frontier, Hash, Tile, TileIndex, empty_root, node_hash};
+use crate::frontier::root_over;
+use crate::nodes::Nodes;
+use crate::{Frontier, Hash, Tile, TileIndex, empty_root};
 
 /// Something that can hand out tiles. A closure `Fn(TileIndex) -> Result<Option<Tile>, E>` is one.
 pub trait TileReader {
@@ -64,13 +66,8 @@ pub enum ProveError<E: Error + 'static> {
 pub struct Prover<'r, R> {
     reader: &'r R,
     size: u64,
-    kept: BTreeMap<(u8, u64), Rows>,
+    kept: BTreeMap<(u8, u64), Nodes>,
 }
-
-/// What a [`Prover`] has worked out, to go on with in a later one of the same tree, at any size:
-/// complete subtrees never change.
-#[derive(Default)]
-pub struct WorkedOut(BTreeMap<(u8, u64), Rows>);
 
 /// How many tiles a prover keeps: an inclusion proof needs at most 16.
 const KEPT: usize = 64;
@@ -78,18 +75,7 @@ const KEPT: usize = 64;
 impl<'r, R: TileReader> Prover<'r, R> {
     /// A prover for the tree of the first `size` leaves that `reader` has.
     pub fn new(reader: &'r R, size: u64) -> Prover<'r, R> {
-        Prover::resume(reader, size, WorkedOut::default())
-    }
-
-    /// As [`Prover::new`], going on with what an earlier prover of the same tree left.
-    pub fn resume(reader: &'r R, size: u64, worked_out: WorkedOut) -> Prover<'r, R> {
-        Prover { reader, size, kept: worked_out.0 }
-    }
-
-    /// What [`Prover::resume`] goes on with.
-    #[must_use]
-    pub fn pause(self) -> WorkedOut {
-        WorkedOut(self.kept)
+        Prover { reader, size, kept: BTreeMap::new() }
     }
 
     /// The size of the tree, in leaves.
@@ -104,65 +90,10 @@ impl<'r, R: TileReader> Prover<'r, R> {
     ///
     /// A [`ProveError`]; the prover is fit for use again.
     pub fn inclusion(&mut self, index: u64) -> Result<Vec<Hash>, ProveError<R::Error>> {
-        self.path(index, 0, self.size)
-    }
-
-    /// The part of the audit path of leaf `index` that lies within its tile, if that is the last
-    /// one of the tree: the rest, [`Prover::inclusion_of_last_tile`], is the same for all leaves
-    /// of that tile.
-    ///
-    /// # Errors
-    ///
-    /// A [`ProveError`], [`ProveError::OutOfRange`] for a leaf of another tile; the prover is fit
-    /// for use again.
-    pub fn inclusion_in_last_tile(
-        &mut self,
-        index: u64,
-    ) -> Result<Vec<Hash>, ProveError<R::Error>> {
-        self.path(index, self.last_tile(), self.size)
-    }
-
-    /// The audit path of the last tile's root, from its sibling up; empty if there is one tile.
-    ///
-    /// # Errors
-    ///
-    /// A [`ProveError`]; the prover is fit for use again.
-    pub fn inclusion_of_last_tile(&mut self) -> Result<Vec<Hash>, ProveError<R::Error>> {
-        let (first, last) = (self.last_tile(), self.size.saturating_sub(1));
-        let mut path = self.inclusion(last)?;
-        let within = self.path(last, first, self.size)?.len();
-        Ok(path.split_off(within))
-    }
-
-    /// The first leaf of the last tile. The leaves from there on are a subtree: what lies before
-    /// them is split off first, a power of two of at least a tile's width at a time.
-    fn last_tile(&self) -> u64 {
-        self.size.saturating_sub(1) & !0xff
-    }
-
-    /// The audit path of leaf `index` in the subtree over leaves `start` to `end`.
-    fn path(
-        &mut self,
-        index: u64,
-        mut start: u64,
-        mut end: u64,
-    ) -> Result<Vec<Hash>, ProveError<R::Error>> {
-        if index < start || index >= end {
+        if index >= self.size {
             return Err(ProveError::OutOfRange { index, size: self.size });
         }
-        let mut path = Vec::new();
-        while end - start > 1 {
-            let middle = start + left_size(end - start);
-            if index < middle {
-                path.push(self.range(middle, end)?);
-                end = middle;
-            } else {
-                path.push(self.range(start, middle)?);
-                start = middle;
-            }
-        }
-        path.reverse();
-        Ok(path)
+        siblings(0..self.size, index..index + 1, |range| self.range(range.start, range.end))
     }
 
     /// The proof that this tree extends its own first `old` leaves (RFC 6962 §2.1.2). Empty
@@ -220,7 +151,7 @@ impl<'r, R: TileReader> Prover<'r, R> {
 
     /// The hash over leaves `start` to `end`; `start` is where a split of the tree puts it.
     fn range(&mut self, start: u64, end: u64) -> Result<Hash, ProveError<R::Error>> {
-        Ok(fold_right(&self.subtrees(start, end)?).unwrap_or_else(empty_root))
+        Ok(root_over(self.subtrees(start, end)?.iter().rev()).unwrap_or_else(empty_root))
     }
 
     /// The complete subtrees that make up `start` to `end`, the largest first.
@@ -240,26 +171,21 @@ impl<'r, R: TileReader> Prover<'r, R> {
         let first = position << row;
         let place = usize::try_from((first & 0xff) >> row).unwrap_or(usize::MAX);
         let size = self.size;
-        let rows = self.rows(level, first >> 8)?;
-        let hash = rows.0.get(usize::from(row)).and_then(|row| row.get(place)).copied();
+        let hash = self.nodes(level, first >> 8)?.get(u32::from(row), place).copied();
         hash.ok_or(ProveError::OutOfRange { index: first, size })
     }
 
-    fn rows(&mut self, level: u8, number: u64) -> Result<&Rows, ProveError<R::Error>> {
+    fn nodes(&mut self, level: u8, number: u64) -> Result<&Nodes, ProveError<R::Error>> {
         if self.kept.len() >= KEPT && !self.kept.contains_key(&(level, number)) {
             self.kept.clear();
         }
-        let index = TileIndex::at(level, number, self.size)
-            .ok_or(ProveError::OutOfRange { index: number, size: self.size })?;
         match self.kept.entry((level, number)) {
-            Entry::Occupied(mut kept) => {
-                // The tree was smaller when it was kept.
-                if kept.get().width() < usize::from(index.width()) {
-                    kept.get_mut().extend(&read(self.reader, index)?);
-                }
-                Ok(kept.into_mut())
+            Entry::Occupied(kept) => Ok(kept.into_mut()),
+            Entry::Vacant(free) => {
+                let index = TileIndex::at(level, number, self.size)
+                    .ok_or(ProveError::OutOfRange { index: number, size: self.size })?;
+                Ok(free.insert(read(self.reader, index)?.hashes().collect()))
             }
-            Entry::Vacant(free) => Ok(free.insert(Rows::new(&read(self.reader, index)?))),
         }
     }
 }
@@ -281,49 +207,26 @@ pub(crate) fn read<R: TileReader>(
     }
 }
 
-/// A tile's hashes, and above them the nodes they make: row *i* is the nodes of height *i*.
-pub(crate) struct Rows(Vec<Vec<Hash>>);
-
-impl Rows {
-    pub(crate) fn new(tile: &Tile) -> Rows {
-        let mut rows = Rows(vec![Vec::new()]);
-        rows.extend(tile);
-        rows
-    }
-
-    /// How many hashes of the tile are in.
-    fn width(&self) -> usize {
-        self.0.first().map_or(0, Vec::len)
-    }
-
-    /// Takes in the hashes that the tile has beyond those that are in.
-    fn extend(&mut self, tile: &Tile) {
-        let have = self.width();
-        let mut added: Vec<Hash> = tile.hashes().skip(have).collect();
-        for height in 0.. {
-            if self.0.len() == height {
-                self.0.push(Vec::new());
-            }
-            let Some(row) = self.0.get_mut(height) else { return };
-            // The first of them may be the right one of a pair.
-            let from = row.len() & !1;
-            row.append(&mut added);
-            added = pairs(row.get(from..).unwrap_or_default());
-            if added.is_empty() {
-                return;
-            }
+/// The hashes beside the way from the leaves `from` down to `to`, a part of them that a split
+/// of the tree makes: in the order of a proof, from below up.
+pub(crate) fn siblings<E>(
+    mut from: Range<u64>,
+    to: Range<u64>,
+    mut hash: impl FnMut(Range<u64>) -> Result<Hash, E>,
+) -> Result<Vec<Hash>, E> {
+    let mut path = Vec::with_capacity(8);
+    while from != to && from.end - from.start > 1 {
+        let middle = from.start + left_size(from.end - from.start);
+        if to.start < middle {
+            path.push(hash(middle..from.end)?);
+            from.end = middle;
+        } else {
+            path.push(hash(from.start..middle)?);
+            from.start = middle;
         }
     }
-
-    /// The root of a full tile's hashes; `None` if it is a partial tile.
-    pub(crate) fn root(&self) -> Option<Hash> {
-        self.0.get(8).and_then(|row| row.first()).copied()
-    }
-}
-
-fn pairs(row: &[Hash]) -> Vec<Hash> {
-    let (pairs, _) = row.as_chunks::<2>();
-    pairs.iter().map(|[left, right]| node_hash(left, right)).collect()
+    path.reverse();
+    Ok(path)
 }
 
 /// The largest power of two below `size`, which is at least 2: how RFC 6962 splits a tree.

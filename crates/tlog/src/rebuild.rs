@@ -8,7 +8,7 @@
 use std::error::Error;
 
 use crate::prover::read;
-use crate::{Edge, Frontier, Hash, ProveError, TileIndex, TileReader, leaf_hash};
+use crate::{Edge, Hash, ProveError, TileIndex, TileReader, leaf_hash};
 
 /// Why a log is not what its root says.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +47,10 @@ impl<'r, R: TileReader> Rebuild<'r, R> {
         Rebuild { edge: Edge::new(), tiles }
     }
 
-    /// The number of entries so far, and the tree they make.
+    /// The tree that the entries so far make.
     #[must_use]
-    pub fn frontier(&self) -> &Frontier {
-        self.edge.frontier()
+    pub fn tree(&self) -> &Edge {
+        &self.edge
     }
 
     /// Adds the next entry, and compares the tiles that it completes.

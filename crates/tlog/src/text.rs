@@ -8,9 +8,13 @@ pub(crate) fn encode_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The same, at the end of `text`.
-pub(crate) fn push_base64(text: &mut String, bytes: &[u8]) {
-    STANDARD.encode_string(bytes, text);
+/// The same of 32 bytes, at the end of `text`.
+pub(crate) fn push_base64(text: &mut String, bytes: &[u8; 32]) {
+    let mut base64 = [0; 44];
+    let length = STANDARD.encode_slice(bytes, &mut base64).unwrap_or_default();
+    // ASCII, and 44 of it: neither this nor the line above can fail.
+    let base64 = base64.get(..length).map(str::from_utf8);
+    text.push_str(base64.and_then(Result::ok).unwrap_or_default());
 }
 
 /// The bytes of a canonical base64 text: padded, no spaces, no stray trailing bits.

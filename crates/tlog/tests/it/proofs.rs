@@ -4,7 +4,7 @@ use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
 use sha2::Sha256;
 use tlog::{
-    Hash, ProofError, ProveError, Prover, consistency_proof, empty_root, inclusion_proof,
+    Edge, Hash, ProofError, ProveError, Prover, consistency_proof, empty_root, inclusion_proof,
     root_from_inclusion, verify_consistency, verify_inclusion,
 };
 
@@ -188,36 +188,25 @@ proptest! {
 }
 
 #[test]
-fn what_a_prover_worked_out_serves_the_next_one_at_any_size() {
-    let ours = tree(SIZES);
-    let mut worked_out = tlog::WorkedOut::default();
-    // Growing by ones and by leaps, and back to a size that was there before.
-    for size in (1..=SIZES).chain([5, 257, 31, 299, 256]) {
-        let mut prover = Prover::resume(&ours, size, worked_out);
-        for index in [0, size / 3, size / 2, size - 1] {
-            let again = prover.inclusion(index).unwrap();
-            assert_eq!(again, inclusion_proof(&ours, index, size).unwrap(), "{index} of {size}");
-        }
-        let old = size / 2 + 1;
-        assert_eq!(prover.consistency(old).unwrap(), consistency_proof(&ours, old, size).unwrap());
-        worked_out = prover.pause();
-    }
-}
-
-#[test]
-fn a_path_is_what_lies_in_the_last_tile_and_what_is_above_it() {
-    let ours = tree(1100);
-    for size in [1, 2, 255, 256, 257, 511, 512, 513, 768, 1023, 1024, 1025, 1100] {
+fn an_edge_proves_its_newest_leaves_alone() {
+    for size in [1, 2, 255, 256, 257, 511, 512, 513, 768, 1023, 1024, 1025, 1535, 1536, 65_537] {
+        let ours = tree(size);
+        let mut edge = Edge::new();
+        (0..size).for_each(|index| drop(edge.push(leaf(index))));
         let mut prover = Prover::new(&ours, size);
-        let above = prover.inclusion_of_last_tile().unwrap();
-        let first = (size - 1) / 256 * 256;
-        for index in first..size {
-            let within = prover.inclusion_in_last_tile(index).unwrap();
-            assert_eq!([within, above.clone()].concat(), prover.inclusion(index).unwrap());
+        let first_held = (size / 256).saturating_sub(Edge::RECENT as u64) * 256;
+        for index in first_held..size {
+            let within = edge.inclusion_in_tile(index).unwrap();
+            let above = edge.inclusion_of_tile(index / 256);
+            // Of what two tiles of level 1 are needed for, the store has one.
+            let Some(above) = above else {
+                assert!(index < 65_536 && size > 65_536, "{index} of {size}");
+                continue;
+            };
+            assert_eq!([within, above].concat(), prover.inclusion(index).unwrap());
         }
-        let before = first.checked_sub(1).unwrap_or(size);
-        for outside in [before, size] {
-            assert!(prover.inclusion_in_last_tile(outside).is_err(), "{outside} of {size}");
+        for outside in [first_held.checked_sub(1).unwrap_or(size), size, u64::MAX] {
+            assert_eq!(edge.inclusion_in_tile(outside), None, "{outside} of {size}");
         }
     }
 }

@@ -163,7 +163,7 @@ fn proofs_over_edge_and_store_are_those_of_the_whole_tree_at_any_size() {
         assert_eq!(root_at(&log, size).unwrap(), root_at(&whole, size).unwrap(), "{size}");
         assert_eq!(frontier_at(&log, size).unwrap().size(), size);
     }
-    assert_eq!(&frontier_at(&log, 66_000).unwrap(), edge.frontier());
+    assert_eq!(frontier_at(&log, 66_000).unwrap(), edge.frontier());
     let beyond = root_at(&log, 66_001).unwrap_err();
     assert!(matches!(beyond, ProveError::Missing(index) if !index.is_within(66_000)));
 }
