@@ -3,6 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use ledger::Entry;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use crate::Exports;
@@ -17,12 +18,24 @@ pub(crate) struct Made {
     ends: Vec<(u64, usize)>,
 }
 
-/// About how many bytes a record makes of an export: room for a batch is taken at once.
-const ROOM: usize = 1024;
+/// Texts that were compared: their memory serves the next ones, and is not asked for again.
+#[derive(Default)]
+pub(crate) struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    fn give(&self, mut text: Vec<u8>) {
+        text.clear();
+        self.0.lock().push(text);
+    }
+}
 
 /// What the records of a batch make of each export.
-pub(crate) fn make(exports: &Exports, entries: &[Entry]) -> [Made; 3] {
-    let mut texts = [(); 3].map(|()| Vec::with_capacity(entries.len() * ROOM));
+pub(crate) fn make(exports: &Exports, entries: &[Entry], spare: &Spare) -> [Made; 3] {
+    let mut texts = [(); 3].map(|()| spare.take());
     let mut ends = [(); 3].map(|()| Vec::with_capacity(entries.len()));
     for entry in entries {
         (exports.write)(entry, &mut texts);
@@ -59,7 +72,7 @@ impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
 
     /// Compares everything that comes, from one after the other of `makers`, and then that there
     /// is no more.
-    pub(crate) fn run(mut self, makers: &[Receiver<Made>]) -> Result<(), Invalid> {
+    pub(crate) fn run(mut self, makers: &[Receiver<Made>], spare: &Spare) -> Result<(), Invalid> {
         if !self.is_next(self.head.as_bytes())? {
             return Err(Invalid::Malformed(self.name));
         }
@@ -68,6 +81,7 @@ impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
             if !self.is_next(&made.text)? {
                 return Err(self.difference(&made));
             }
+            spare.give(made.text);
         }
         if self.at == self.file.placed.length && self.file.has_hash(self.hash) {
             Ok(())

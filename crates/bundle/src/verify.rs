@@ -13,7 +13,7 @@ use tlog::note::VerifierKey;
 
 use crate::Exports;
 use crate::archive::Stored;
-use crate::compare::{Comparison, Made, make};
+use crate::compare::{Comparison, Made, Spare, make};
 use crate::consistency::{Statement, extends};
 use crate::judge::Judge;
 use crate::layout;
@@ -141,6 +141,7 @@ fn stream<S: Stored + ?Sized>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Refused> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
+    let spare = &Spare::default();
     thread::scope(|scope| {
         let read: Vec<Receiver<Read>> = (0..threads)
             .map(|first| {
@@ -172,7 +173,7 @@ fn stream<S: Stored + ?Sized>(
             }
             scope.spawn(move || {
                 for entries in receive {
-                    for (send, made) in senders.iter().zip(make(exports, &entries)) {
+                    for (send, made) in senders.iter().zip(make(exports, &entries, spare)) {
                         // Who found a difference listens no more; it is asked for it below.
                         drop(send.send(made));
                     }
@@ -183,7 +184,7 @@ fn stream<S: Stored + ?Sized>(
         let files = exports.names.into_iter().zip(exports.heads).zip(from_makers);
         for ((name, head), makers) in files {
             let comparison = Comparison::new(opened, name, head)?;
-            comparing.push(scope.spawn(move || comparison.run(&makers)));
+            comparing.push(scope.spawn(move || comparison.run(&makers, spare)));
         }
         let judged = (0..chunks.batches()).try_for_each(|number| {
             let batch = read.get(number % threads).and_then(|read| read.recv().ok());

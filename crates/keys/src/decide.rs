@@ -32,7 +32,7 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Make a key.
-    Create(Box<NewKey>, Limits),
+    Create(Arc<NewKey>, Limits),
     /// Switch it back on.
     Enable,
     /// Switch it off.
@@ -44,7 +44,7 @@ pub enum Command {
     /// Withdraw it for good.
     Revoke(Revocation),
     /// Put a new key in its place.
-    Rotate(Box<NewKey>, Rotation, Limits),
+    Rotate(Arc<NewKey>, Rotation, Limits),
 }
 
 /// What a new key must keep to.
@@ -158,7 +158,7 @@ pub fn decide(facts: &Facts, command: Command) -> Result<Event, Refusal> {
     }
 }
 
-fn create(facts: &Facts, key: Box<NewKey>, limits: Limits, counts: bool) -> Result<Event, Refusal> {
+fn create(facts: &Facts, key: Arc<NewKey>, limits: Limits, counts: bool) -> Result<Event, Refusal> {
     if let Some(found) = facts.found {
         return Err(Refusal::Found(found));
     }
@@ -174,12 +174,12 @@ fn create(facts: &Facts, key: Box<NewKey>, limits: Limits, counts: bool) -> Resu
     if limits.unique_prefix && facts.prefix_taken {
         return Err(Refusal::PrefixTaken);
     }
-    Ok(Event::Created(Arc::from(key)))
+    Ok(Event::Created(key))
 }
 
 fn rotate(
     facts: &Facts,
-    mut key: Box<NewKey>,
+    mut key: Arc<NewKey>,
     rotation: Rotation,
     limits: Limits,
 ) -> Result<Event, Refusal> {
@@ -188,7 +188,7 @@ fn rotate(
     }
     let overlap_end = facts.now.plus_secs(u64::from(rotation.overlap_s));
     let valid_until = facts.due.map_or(overlap_end, |due| due.min(overlap_end));
-    if let Some(replaces) = &mut key.replaces {
+    if let Some(replaces) = &mut Arc::make_mut(&mut key).replaces {
         replaces.valid_until = valid_until;
     }
     // Without an overlap the old key is due at once, and makes room for the new one.

@@ -56,7 +56,7 @@ fn facts(status: Option<Status>) -> Facts {
 fn rotation(overlap_s: u64) -> Command {
     let old = Replaces { key: KeyId::from_bytes([1; 16]), valid_until: NOW };
     let key = NewKey { replaces: Some(Box::new(old)), ..new_key() };
-    Command::Rotate(Box::new(key), Rotation::new(overlap_s).unwrap(), Limits::default())
+    Command::Rotate(Arc::new(key), Rotation::new(overlap_s).unwrap(), Limits::default())
 }
 
 fn answer(facts: &Facts, command: Command) -> String {
@@ -75,7 +75,7 @@ fn the_table_is_the_designs() {
         table += &format!(
             "{}: create {}; enable {}; disable {}; expire {}; when due {}; revoke {}; rotate {}\n",
             status.map_or("(none)", Status::as_str),
-            answer(&facts(status), Command::Create(Box::new(new_key()), Limits::default())),
+            answer(&facts(status), Command::Create(Arc::new(new_key()), Limits::default())),
             answer(&facts(status), Command::Enable),
             answer(&facts(status), Command::Disable),
             answer(&facts(status), Command::Expire),
@@ -137,7 +137,7 @@ fn a_cap_counts_the_new_key() {
     let create = |active, most| {
         let facts = Facts { active, ..facts(None) };
         let limits = Limits { active: Some(most), ..Limits::default() };
-        answer(&facts, Command::Create(Box::new(new_key()), limits))
+        answer(&facts, Command::Create(Arc::new(new_key()), limits))
     };
     assert_eq!(create(9, 10), "created");
     assert_eq!(create(10, 10), "ActiveKeyLimit(10)");
@@ -159,7 +159,7 @@ fn a_rotation_without_overlap_makes_its_own_room() {
 fn what_exists_is_found_and_not_made_again() {
     let found = KeyId::from_bytes([7; 16]);
     let facts = Facts { found: Some(found), ..facts(None) };
-    let create = Command::Create(Box::new(new_key()), Limits::default());
+    let create = Command::Create(Arc::new(new_key()), Limits::default());
     assert_eq!(decide(&facts, create), Err(Refusal::Found(found)));
 }
 
@@ -168,7 +168,7 @@ fn a_prefix_can_be_asked_to_be_the_only_one() {
     let facts = Facts { prefix_taken: true, ..facts(None) };
     let create = |unique_prefix| {
         let limits = Limits { unique_prefix, ..Limits::default() };
-        answer(&facts, Command::Create(Box::new(new_key()), limits))
+        answer(&facts, Command::Create(Arc::new(new_key()), limits))
     };
     assert_eq!(create(true), "PrefixTaken");
     assert_eq!(create(false), "created");

@@ -11,6 +11,9 @@
 mod facts;
 mod finding;
 mod known;
+mod rows;
+
+use std::sync::Arc;
 
 use eventlog::Seq;
 use hashbrown::{HashMap, HashSet};
@@ -18,14 +21,12 @@ use keys::{
     Account, Command, Dialect, Digest, Event, Facts, KeyId, Kind, Limits, NewKey, Prefix, Standing,
     Timestamp, decide,
 };
-use tlog::{Frontier, Hash, leaf_hash};
 
 use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Flaw};
 use self::known::{Extent, Holder, Known, Made};
 use crate::codec::{self, Interner};
 use crate::record::{Leaf, Link, Record};
-use crate::row::Row;
 
 /// A record as read for an audit.
 #[derive(Clone, Debug)]
@@ -195,7 +196,7 @@ impl Auditor {
     }
 
     /// A new key, and the one it takes the place of.
-    fn created(&mut self, exhibit: &Exhibit, made: &NewKey) -> Result<Account, Flaw> {
+    fn created(&mut self, exhibit: &Exhibit, made: &Arc<NewKey>) -> Result<Account, Flaw> {
         let Exhibit { seq, leaf, record } = exhibit;
         self.fits(record, made)?;
         let limits = Limits {
@@ -210,7 +211,7 @@ impl Auditor {
         let replaced = match (&made.replaces, &record.replaced) {
             (None, None) => {
                 of_new.status = self.keys.get(&made.id).map(|known| known.standing.status);
-                decide(&of_new, Command::Create(Box::new(made.clone()), limits))?;
+                decide(&of_new, Command::Create(Arc::clone(made), limits))?;
                 None
             }
             (Some(replaces), Some(link)) if replaces.key == link.key => {
@@ -361,30 +362,6 @@ impl Auditor {
     /// All keys and how they stand, in no order.
     pub fn standings(&self) -> impl Iterator<Item = (KeyId, Standing)> + '_ {
         self.keys.iter().map(|(id, known)| (*id, known.standing))
-    }
-
-    /// A key's row in the key table after the records so far; `None` also for a key whose
-    /// creation was not handed in.
-    #[must_use]
-    pub fn row(&self, key: KeyId) -> Option<Row> {
-        self.keys.get(&key)?.row(key)
-    }
-
-    /// The rows of the key table after the records so far, sorted. Of a whole log only: a key
-    /// whose creation was not handed in has no row here.
-    #[must_use]
-    pub fn rows(&self) -> Vec<Row> {
-        let rows = self.keys.iter().filter_map(|(id, known)| known.row(*id));
-        let mut rows: Vec<Row> = rows.collect();
-        rows.sort_unstable();
-        rows
-    }
-
-    /// The root over [`Auditor::rows`], as a table note of this size has it.
-    #[must_use]
-    pub fn table_root(&self) -> Hash {
-        let leaves = self.rows().into_iter().map(|row| leaf_hash(&row.to_bytes()));
-        leaves.collect::<Frontier>().root()
     }
 }
 

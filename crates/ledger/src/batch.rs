@@ -182,7 +182,7 @@ impl<'s> Batch<'s> {
     ) -> Result<Decided, Error> {
         let facts = self.facts_of_new(key, rules);
         let number = self.next_number(&key.account);
-        let key = Box::new(NewKey { number, ..self.dated(key, rules) });
+        let key = Arc::new(NewKey { number, ..self.dated(key, rules) });
         let event = decide(&facts, Command::Create(key, limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);
@@ -213,7 +213,7 @@ impl<'s> Batch<'s> {
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
         let number = self.next_number(&key.account);
-        let key = Box::new(NewKey { number, replaces, ..self.dated(key, rules) });
+        let key = Arc::new(NewKey { number, replaces, ..self.dated(key, rules) });
         let event = decide(&facts, Command::Rotate(key, rotation, limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);

@@ -1,5 +1,7 @@
 //! What the writer looked up before it decided, reconstructed from records; and their links.
 
+use std::sync::Arc;
+
 use keys::{Account, Command, Facts, KeyId, Limits, NewKey, Rotation, Standing, Timestamp, decide};
 
 use super::{Flaw, Holder, Known, Made};
@@ -36,7 +38,7 @@ pub(super) fn facts(standing: &Standing, now: Timestamp) -> Facts {
 /// Checks a rotation, and gives what the old key is after it.
 pub(super) fn rotated(
     record: &Record,
-    made: &NewKey,
+    made: &Arc<NewKey>,
     old: &Known,
     (of_new, limits): (&Facts, Limits),
     until: Timestamp,
@@ -62,7 +64,7 @@ pub(super) fn rotated(
         due,
         ..facts(standing, now)
     };
-    let event = decide(&facts, Command::Rotate(Box::new(made.clone()), rotation, limits))?;
+    let event = decide(&facts, Command::Rotate(Arc::clone(made), rotation, limits))?;
     if event != record.event {
         return Err(Flaw::OtherEvent);
     }
