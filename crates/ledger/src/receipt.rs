@@ -25,10 +25,10 @@ pub struct Ending {
 }
 
 impl Receipt {
-    /// The part that is the event's own. `line_end` ends each line, see [`proof_file::beginning`].
-    #[must_use]
-    pub fn beginning(&self, line_end: &str) -> String {
-        proof_file::beginning(self.seq.0, &self.path, line_end)
+    /// Appends the part that is the event's own. `line_end` ends each line, see
+    /// [`proof_file::push_beginning`].
+    pub fn push_beginning(&self, text: &mut Vec<u8>, line_end: &str) {
+        proof_file::push_beginning(text, self.seq.0, &self.path, line_end);
     }
 
     /// The part that it shares.
@@ -40,8 +40,9 @@ impl Receipt {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.beginning("\n"))?;
-        f.write_str(&self.ending.text)
+        let mut beginning = Vec::new();
+        self.push_beginning(&mut beginning, "\n");
+        write!(f, "{}{}", String::from_utf8_lossy(&beginning), self.ending.text)
     }
 }
 

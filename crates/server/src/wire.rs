@@ -139,11 +139,10 @@ pub(crate) fn receipted<T: Serialize>(
     let mut text = Vec::with_capacity(3072);
     let _ = serde_json::to_writer(&mut text, value);
     text.pop();
-    for part in
-        [r#","receipt":""#, &receipt.beginning(r"\n"), receipt.ending().quoted(quoted), r#""}"#]
-    {
-        text.extend_from_slice(part.as_bytes());
-    }
+    text.extend_from_slice(br#","receipt":""#);
+    receipt.push_beginning(&mut text, r"\n");
+    text.extend_from_slice(receipt.ending().quoted(quoted).as_bytes());
+    text.extend_from_slice(br#""}"#);
     typed(status, HeaderValue::from_static("application/json"), Body::from(text))
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::frontier::root_over;
 use crate::nodes::Nodes;
 use crate::prover::{read, siblings};
-use crate::{Frontier, Hash, ProveError, TILE_WIDTH, Tile, TileIndex, TileReader, empty_root};
+use crate::{
+    Frontier, Hash, ProveError, TILE_WIDTH, Tile, TileIndex, TileReader, empty_root, node_hash,
+};
 
 /// A growing tree: of each level the one tile that is not yet full, and the last full ones of
 /// the lowest.
@@ -15,13 +16,15 @@ use crate::{Frontier, Hash, ProveError, TILE_WIDTH, Tile, TileIndex, TileReader,
 /// A copy shares all tiles with the one it is of; a tile is copied (at most 16 KiB) when one of
 /// the two grows. Tiles come out as they are completed; keeping them is the caller's part, best
 /// in the same atomic write as the entries that completed them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Edge {
     size: u64,
     /// Each level's partial tile, level 0 first. Empty where there is none.
     levels: Vec<Arc<Nodes>>,
     /// The last full tiles of level 0, the last one first.
     recent: VecDeque<Arc<Nodes>>,
+    /// The hashes over the last complete subtree, the last two, and so on up to the root.
+    ends: OnceLock<Vec<Hash>>,
 }
 
 /// A tile that is asked for is not of the edge, or no longer.
@@ -70,7 +73,7 @@ impl Edge {
             }
             levels.push(Arc::new(nodes));
         }
-        Ok(Edge { size, levels, recent: VecDeque::new() })
+        Ok(Edge { size, levels, ..Edge::new() })
     }
 
     /// The number of leaves.
@@ -82,7 +85,7 @@ impl Edge {
     /// The root of the tree.
     #[must_use]
     pub fn root(&self) -> Hash {
-        root_over(self.subtrees()).unwrap_or_else(empty_root)
+        self.ends().last().copied().unwrap_or_else(empty_root)
     }
 
     /// The frontier, for a snapshot to keep.
@@ -98,6 +101,16 @@ impl Edge {
         self.levels.iter().flat_map(|nodes| nodes.subtrees())
     }
 
+    fn ends(&self) -> &[Hash] {
+        self.ends.get_or_init(|| {
+            let mut ends: Vec<Hash> = Vec::new();
+            for left in self.subtrees() {
+                ends.push(ends.last().map_or(*left, |right| node_hash(left, right)));
+            }
+            ends
+        })
+    }
+
     /// Adds a leaf by its [`leaf_hash`](crate::leaf_hash) and returns the full tiles (8,192
     /// bytes) that it completes, the lowest level first: mostly none, one in 256 leaves, two
     /// in 65,536.
@@ -105,6 +118,7 @@ impl Edge {
         let mut completed = Vec::new();
         let mut hash = leaf;
         self.size += 1;
+        self.ends.take();
         for level in 0..=TileIndex::MAX_LEVEL {
             if self.levels.len() <= usize::from(level) {
                 self.levels.push(Arc::default());
@@ -167,7 +181,7 @@ impl Edge {
     fn range(&self, range: &Range<u64>) -> Option<Hash> {
         let width = range.end - range.start;
         if !width.is_power_of_two() {
-            return root_over(self.subtrees().take(width.count_ones() as usize));
+            return self.ends().get(width.count_ones() as usize - 1).copied();
         }
         let (level, height) = (width.ilog2() / 8, width.ilog2() % 8);
         let place = range.start >> (8 * level);

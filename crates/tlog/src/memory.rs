@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use crate::{Edge, Hash, Tile, TileIndex, TileReader};
 
 /// A tree with all its tiles, about 32 bytes a leaf. Read it through a [`Prover`](crate::Prover).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryTree {
     edge: Edge,
     /// The completed tiles of each level, in order.

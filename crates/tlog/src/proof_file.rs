@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::checkpoint::CheckpointError;
 use crate::note::{Note, NoteError, VerifierKey};
-use crate::text::{decode_base64, encode_base64, parse_decimal, push_base64};
+use crate::text::{base64_of, decode_base64, encode_base64, parse_decimal};
 use crate::{Checkpoint, Hash, ProofError, leaf_hash, verify_inclusion};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -82,36 +82,29 @@ impl ProofFile {
     }
 }
 
-/// How the proof file of entry `index` begins, as [`ProofFile`] prints it: up to the first hashes
+/// Appends how the proof file of entry `index` begins, as [`ProofFile`] prints it: up to the first hashes
 /// of the way up, `proof`. An [`ending`] goes on from there. `line_end` is what ends a line: `"\n"`,
-/// or how that is spelled in a quoted text.
-#[must_use]
-pub fn beginning(index: u64, proof: &[Hash], line_end: &str) -> String {
-    let mut text = String::with_capacity(64 + proof.len() * 46);
-    text.push_str(HEADER);
-    text.push_str(line_end);
-    text.push_str("index ");
-    text.push_str(&index.to_string());
-    text.push_str(line_end);
-    push_hashes(&mut text, proof, line_end);
-    text
+/// or how that is spelled in a quoted text. All of it is ASCII.
+pub fn push_beginning(text: &mut Vec<u8>, index: u64, proof: &[Hash], line_end: &str) {
+    for part in [HEADER, line_end, "index ", &index.to_string(), line_end] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    push_hashes(text, proof, line_end);
 }
 
 /// How a proof file ends: the last hashes of the way up, and the checkpoint, which is not looked
 /// at: for one who has just signed it.
 #[must_use]
 pub fn ending(proof: &[Hash], checkpoint: &str) -> String {
-    let mut text = String::with_capacity(1 + proof.len() * 45 + checkpoint.len());
-    push_hashes(&mut text, proof, "\n");
-    text.push('\n');
-    text.push_str(checkpoint);
-    text
+    let mut hashes = Vec::with_capacity(proof.len() * 45);
+    push_hashes(&mut hashes, proof, "\n");
+    format!("{}\n{checkpoint}", String::from_utf8_lossy(&hashes))
 }
 
-fn push_hashes(text: &mut String, hashes: &[Hash], line_end: &str) {
+fn push_hashes(text: &mut Vec<u8>, hashes: &[Hash], line_end: &str) {
     for hash in hashes {
-        push_base64(text, hash.as_bytes());
-        text.push_str(line_end);
+        text.extend_from_slice(&base64_of(hash.as_bytes()));
+        text.extend_from_slice(line_end.as_bytes());
     }
 }
 

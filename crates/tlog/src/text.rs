@@ -8,13 +8,12 @@ pub(crate) fn encode_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The same of 32 bytes, at the end of `text`.
-pub(crate) fn push_base64(text: &mut String, bytes: &[u8; 32]) {
-    let mut base64 = [0; 44];
-    let length = STANDARD.encode_slice(bytes, &mut base64).unwrap_or_default();
-    // ASCII, and 44 of it: neither this nor the line above can fail.
-    let base64 = base64.get(..length).map(str::from_utf8);
-    text.push_str(base64.and_then(Result::ok).unwrap_or_default());
+/// The same of 32 bytes, as bytes of ASCII.
+pub(crate) fn base64_of(bytes: &[u8; 32]) -> [u8; 44] {
+    let mut base64 = [b'='; 44];
+    // It has the very length that is needed.
+    let _ = STANDARD.encode_slice(bytes, &mut base64);
+    base64
 }
 
 /// The bytes of a canonical base64 text: padded, no spaces, no stray trailing bits.
