@@ -174,3 +174,55 @@ fn message(entry: &Entry, tour: &Tour) -> Bytes {
     text.extend_from_slice(b"\n\n");
     Bytes::from(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use eventlog::memory::MemoryLog;
+    use keys::{Dialect, Subject};
+    use ledger::{Caller, Duty, Identity, Options, Origin, Scope, Via};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn auditor() -> Caller {
+        let identity = Identity {
+            subject: Subject::new("ann").unwrap(),
+            scope: Scope::All,
+            duties: [Duty::Auditor].into_iter().collect(),
+            via: Via::Token { issuer: "test".into(), jti: None },
+        };
+        let dialect = Dialect::Native;
+        Caller { identity: Arc::new(identity), dialect, origin: Origin::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_stream_is_kept_open_by_a_heartbeat() {
+        let log = Arc::new(MemoryLog::new());
+        let ledger = Ledger::open(log, Options::default(), &mut |_| {}).unwrap();
+        let (send, mut receive) = mpsc::channel(1);
+        let (_stop, stopping) = watch::channel(false);
+        let filter = EventFilter::default();
+        let follower = Follower {
+            length: ledger.length(),
+            tour: Tour { caller: auditor(), filter, after: None },
+            ledger,
+            stopping,
+            send,
+        };
+        let following = tokio::spawn(follower.run(Seq(0), Timestamp::MAX));
+        let started = Instant::now();
+        let mut said = Vec::new();
+        for _ in 0..3 {
+            let text = receive.recv().await.unwrap().unwrap();
+            said.push((started.elapsed().as_secs(), text));
+        }
+        let said: Vec<_> = said.iter().map(|(at, text)| (*at, &text[..])).collect();
+        let heartbeat = &b": heartbeat\n\n"[..];
+        assert_eq!(said, [(0, &b": following\n\n"[..]), (15, heartbeat), (30, heartbeat)]);
+        drop(receive);
+        // Nobody listens any more.
+        following.await.unwrap();
+    }
+}
