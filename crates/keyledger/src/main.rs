@@ -22,6 +22,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    refuse_huge_pages();
     let done = arguments::parse().and_then(command::run);
     match done {
         Ok(end) => end.into(),
@@ -31,4 +32,16 @@ fn main() -> ExitCode {
             exit::of(&error).into()
         }
     }
+}
+
+/// Has the kernel give memory in small pages, whatever the allocator asks for.
+///
+/// Whoever is the first to touch a huge page waits until 2 MiB of it are zeroed: on virtual
+/// machines some milliseconds, in which nothing is committed. Seen with 64 connections: a
+/// creation's p99 of 5.7 ms with them and 2.1 ms without; a start on 770,000 records of 1.1 to
+/// 2.0 s and 1.2 s. A key takes a tenth less memory; a verify takes 3 % longer.
+fn refuse_huge_pages() {
+    #[cfg(target_os = "linux")]
+    // A kernel that does not know the request has them as before.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -40,8 +40,6 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
     let origin = ledger.signing_keys()?.newest().name();
     let journal = logs::journal(asked, &asked.journal_options(), origin)?;
 
-    refuse_huge_pages();
-
     let config = Config {
         trusted_proxies: asked.trusted_proxy.clone(),
         request_timeout: asked.request_timeout,
@@ -56,19 +54,6 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         .context("the threads of the service cannot be started")?;
     runtime.block_on(running::run(asked, app, listeners))?;
     Ok(Exit::Fine)
-}
-
-/// From here on memory is taken in small pages.
-///
-/// A request that is the first to touch a huge page waits until 2 MiB of it are zeroed: on virtual
-/// machines some milliseconds, in which nothing is committed (creations at 64 connections: p99 of
-/// 5.7 ms with them, 2.1 ms without). What the replay built stays in them, where the verifies that
-/// look into all of it are some hundredths faster.
-fn refuse_huge_pages() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "the kernel goes on with huge pages");
-    }
 }
 
 /// Says on stderr what goes on; stdout is for the ready line alone.
