@@ -107,6 +107,14 @@ impl FromStr for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl Timestamp {
+    /// What is displayed, as bytes of ASCII.
+    #[must_use]
+    pub fn text(self) -> [u8; 27] {
         let (year, month, day) = civil(self.day());
         let micros = self.micros().rem_euclid(86_400_000_000);
         let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
@@ -126,7 +134,7 @@ impl fmt::Display for Timestamp {
                 number /= 10;
             }
         }
-        f.write_str(str::from_utf8(&text).unwrap_or_default())
+        text
     }
 }
 

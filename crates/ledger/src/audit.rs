@@ -129,6 +129,16 @@ impl Auditor {
         self.last_at
     }
 
+    /// Makes room at once for the keys of `records` records, if keys are made as often as in those
+    /// so far: to grow, a table moves everything in it. Of a whole log only.
+    pub fn expect(&mut self, records: u64) {
+        let known = self.keys.len();
+        let keys = known as u128 * u128::from(records) / u128::from(self.next.0.max(1));
+        let more = usize::try_from(keys).unwrap_or_default().saturating_sub(known);
+        self.keys.reserve(more);
+        self.digests.reserve(more);
+    }
+
     /// Checks the next record, and answers the account of the key it happened to.
     ///
     /// # Errors

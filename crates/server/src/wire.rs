@@ -24,7 +24,7 @@ pub(crate) struct Time(pub(crate) Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        serializer.serialize_str(str::from_utf8(&self.0.text()).unwrap_or_default())
     }
 }
 

@@ -4,15 +4,14 @@
 //! Written out and not derived: most of a line is the same for every event, and an export has
 //! millions of them.
 
-use std::io::Write as _;
-
 use keys::EventKind;
 use serde::Serialize;
 
 use super::Event;
+use crate::export::{address, number, put};
 
 /// The activity of an event: 99 is one that the class has no number for.
-fn activity(kind: EventKind) -> (u32, &'static str) {
+fn activity(kind: EventKind) -> (u64, &'static str) {
     match kind {
         EventKind::Created => (1, "Create"),
         EventKind::Enabled => (8, "Enable"),
@@ -27,29 +26,39 @@ pub(crate) fn ocsf(text: &mut Vec<u8>, kind: EventKind, event: &Event<'_>) {
     let (activity, name) = activity(kind);
     let Event { seq, actor, origin, .. } = event;
     let time = event.recorded_at.0.micros().div_euclid(1000);
-    // Into memory: none of this can fail.
-    let _ = write!(
+    put(text, ["{\"activity_id\":"]);
+    number(text, activity);
+    put(
         text,
-        "{{\"activity_id\":{activity},\"activity_name\":\"{name}\",\"category_uid\":3,\
-         \"class_uid\":3004,\"type_uid\":{},\"severity_id\":1,\"status_id\":1,\"time\":{time},\
-         \"metadata\":{{\"version\":\"1.3.0\",\"product\":{{\"name\":\"keyledger\",\
-         \"vendor_name\":\"keyledger\"}},\"uid\":\"{seq}\",\"sequence\":{seq},\"tenant_uid\":",
-        300_400 + activity,
+        [",\"activity_name\":\"", name, "\",\"category_uid\":3,\"class_uid\":3004,\"type_uid\":"],
     );
+    number(text, 300_400 + activity);
+    put(text, [",\"severity_id\":1,\"status_id\":1,\"time\":"]);
+    value(text, &time);
+    put(
+        text,
+        [",\"metadata\":{\"version\":\"1.3.0\",\"product\":{\"name\":\"keyledger\",\
+             \"vendor_name\":\"keyledger\"},\"uid\":\""],
+    );
+    number(text, *seq);
+    put(text, ["\",\"sequence\":"]);
+    number(text, *seq);
+    put(text, [",\"tenant_uid\":"]);
     value(text, event.account);
     optional(text, ",\"correlation_uid\":", origin.request_id);
     text.extend_from_slice(b"},\"actor\":{\"user\":{\"uid\":");
     value(text, actor.subject);
     text.extend_from_slice(b"}},\"src_endpoint\":{");
     if let Some(ip) = &origin.ip {
-        let _ = write!(text, "\"ip\":\"{}\",", ip.0);
+        put(text, ["\"ip\":\""]);
+        address(text, ip.0);
+        put(text, ["\","]);
     }
-    let _ = write!(
-        text,
-        "\"svc_name\":\"{}\"}},\"entity\":{{\"type\":\"API key\",\"uid\":\"{}\",\
-         \"version\":\"{}\"}}",
-        origin.dialect, event.key_id.0, event.revision,
-    );
+    put(text, ["\"svc_name\":\"", origin.dialect, "\"},\"entity\":{\"type\":\"API key\",\"uid\":"]);
+    value(text, &event.key_id);
+    put(text, [",\"version\":\""]);
+    number(text, event.revision.into());
+    put(text, ["\"}"]);
     optional(text, ",\"comment\":", event.reason);
     text.extend_from_slice(b",\"unmapped\":{\"account\":");
     value(text, actor.account);
@@ -59,7 +68,7 @@ pub(crate) fn ocsf(text: &mut Vec<u8>, kind: EventKind, event: &Event<'_>) {
     value(text, &event.reason_code);
     text.extend_from_slice(b",\"before\":");
     value(text, &event.before);
-    let _ = writeln!(text, ",\"after\":\"{}\"}}}}", event.after);
+    put(text, [",\"after\":\"", event.after, "\"}}\n"]);
 }
 
 /// A value as JSON.
