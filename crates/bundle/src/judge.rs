@@ -114,7 +114,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
                 Signed::Table(root) if root != self.auditor.table_root() => {
                     return Err(Invalid::Table(self.records).into());
                 }
-                Signed::Root(statement) if statement.root != tree.tree().root() => {
+                Signed::Root(statement) if statement.root != tree.edge().root() => {
                     return Err(fork(&statement, &self.opened.checkpoint));
                 }
                 Signed::Table(_) | Signed::Root(_) => {}

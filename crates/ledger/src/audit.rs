@@ -130,7 +130,8 @@ impl Auditor {
     }
 
     /// Makes room at once for the keys of `records` records, if keys are made as often as in those
-    /// so far: to grow, a table moves everything in it. Of a whole log only.
+    /// so far: to grow, a table moves everything in it. Where fewer are made later on, the room is
+    /// taken in vain. Of a whole log only.
     pub fn expect(&mut self, records: u64) {
         let known = self.keys.len();
         let keys = known as u128 * u128::from(records) / u128::from(self.next.0.max(1));

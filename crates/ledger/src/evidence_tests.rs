@@ -90,19 +90,20 @@ async fn two_ledgers_of_one_log_sign_the_same_tree() {
 async fn a_receipt_proves_its_event_and_no_other() {
     let log = MemoryLog::new();
     let ledger = signed(&log);
-    create(&ledger, 300).await;
+    // So many that the first tile is read, and those after it are still held.
+    create(&ledger, 1300).await;
     let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
     let revoke = Change::Revoke(Revocation::default());
     ledger.change(&owner(), made.key.key.id, revoke, Ask::default()).await.unwrap();
     let entries = entries(&log);
     let key = signing().chain().newest().clone();
-    for seq in [0, 1, 254, 255, 256, 257, 300, 301] {
+    for seq in [0, 1, 254, 255, 256, 257, 1023, 1024, 1279, 1280, 1300, 1301] {
         let entry = ledger.event(&owner(), Seq(seq)).unwrap();
         let receipt = ledger.receipt(&owner(), &entry).unwrap().to_string();
         let receipt: ProofFile = receipt.parse().unwrap();
         let place = usize::try_from(seq).unwrap();
-        assert_eq!(receipt.verify(&entries[place], &key).unwrap().size(), 302, "{seq}");
-        assert!(receipt.verify(&entries[(place + 1) % 302], &key).is_err(), "{seq}");
+        assert_eq!(receipt.verify(&entries[place], &key).unwrap().size(), 1302, "{seq}");
+        assert!(receipt.verify(&entries[(place + 1) % 1302], &key).is_err(), "{seq}");
     }
 }
 

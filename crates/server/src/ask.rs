@@ -144,7 +144,8 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
 
 /// The receipt of an event that was just recorded, if it is wanted and there is one.
 ///
-/// It is worked out in memory: the record is one of the newest.
+/// It is worked out in memory if the record is one of the newest. For a replay, and where four tiles
+/// were filled meanwhile, a few tiles are read.
 pub(crate) fn receipt(
     app: &App,
     caller: &Caller,

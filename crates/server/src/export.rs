@@ -1,7 +1,6 @@
 //! All events of a filter at once, as NDJSON or CSV, read page by page as the client takes them.
 
 use std::io::Write as _;
-use std::net::IpAddr;
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
@@ -10,6 +9,7 @@ use keys::{KeyId, Timestamp};
 use ledger::{Entry, Walk};
 
 use crate::events::{Tour, accepts};
+use crate::plain::{address, number, put};
 use crate::wire::Event;
 use crate::{ApiError, App, chunks};
 
@@ -119,32 +119,6 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
     put(text, [",", code, ",", before, ",", event.after, ","]);
     quote(text, data);
     text.extend_from_slice(b"\r\n");
-}
-
-/// Appends these one after the other. An export has millions of lines, and what formats for every
-/// occasion would take half of their time.
-pub(crate) fn put<const N: usize>(text: &mut Vec<u8>, parts: [&str; N]) {
-    for part in parts {
-        text.extend_from_slice(part.as_bytes());
-    }
-}
-
-/// A number in decimal.
-pub(crate) fn number(text: &mut Vec<u8>, number: u64) {
-    let _ = serde_json::to_writer(text, &number);
-}
-
-/// An address as it is displayed.
-pub(crate) fn address(text: &mut Vec<u8>, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => {
-            for (place, octet) in address.octets().into_iter().enumerate() {
-                put(text, [if place == 0 { "" } else { "." }]);
-                number(text, octet.into());
-            }
-        }
-        IpAddr::V6(address) => drop(write!(text, "{address}")),
-    }
 }
 
 /// Writes a field: in quotes where it needs them, and with an apostrophe before what a spreadsheet

@@ -34,6 +34,7 @@ mod key_proof;
 mod keys_routes;
 mod metrics;
 mod openapi;
+mod plain;
 mod report;
 mod routes;
 mod serve;

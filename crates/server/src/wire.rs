@@ -138,6 +138,7 @@ pub(crate) fn receipted<T: Serialize>(
     let Some(receipt) = receipt else { return json(status, value) };
     let mut text = Vec::with_capacity(3072);
     let _ = serde_json::to_writer(&mut text, value);
+    // The brace that ends the object.
     text.pop();
     text.extend_from_slice(br#","receipt":""#);
     receipt.push_beginning(&mut text, r"\n");

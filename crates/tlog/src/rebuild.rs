@@ -47,9 +47,9 @@ impl<'r, R: TileReader> Rebuild<'r, R> {
         Rebuild { edge: Edge::new(), tiles }
     }
 
-    /// The tree that the entries so far make.
+    /// The edge of the tree that the entries so far make.
     #[must_use]
-    pub fn tree(&self) -> &Edge {
+    pub fn edge(&self) -> &Edge {
         &self.edge
     }
 
