@@ -19,6 +19,7 @@ mod dialect;
 mod evidence;
 #[cfg(test)]
 mod evidence_tests;
+mod feed;
 mod history;
 mod journal;
 mod ledger;
@@ -61,6 +62,7 @@ pub use clock::{Clock, SystemClock};
 pub use codec::DecodeError;
 pub use eventlog::Seq;
 pub use evidence::Signed;
+pub use feed::{Followed, Following};
 pub use journal::{Access, Journal, Range, Reading};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use noted::{InTable, KeyProof, Proved, RowProof};

@@ -8,9 +8,11 @@ use keys::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
+use crate::api::Entry;
 use crate::clock::Clock;
 use crate::codec::{self, DecodeError, Interner};
 use crate::evidence::Evidence;
+use crate::feed::Feed;
 use crate::history::History;
 use crate::noted::Notes;
 use crate::outcomes::{Outcomes, Secrets};
@@ -69,6 +71,8 @@ pub(crate) struct State {
     pub(crate) pool: Mutex<Pool>,
     /// The length up to which everything is applied; followers wait on it.
     pub(crate) published: watch::Sender<Seq>,
+    /// The newest entries, for those who follow.
+    pub(crate) feed: Feed,
     /// The same, for the verify path: no lock.
     pub(crate) size: AtomicU64,
     /// The time of the last record.
@@ -102,6 +106,7 @@ impl State {
             secrets: Mutex::default(),
             pool: Mutex::default(),
             published: watch::Sender::new(Seq(0)),
+            feed: Feed::default(),
             size: AtomicU64::new(0),
             last_at: AtomicI64::new(Timestamp::MIN.micros()),
             broken: AtomicBool::new(false),
@@ -121,6 +126,21 @@ impl State {
         }
         self.last_at.store(record.at.micros(), Ordering::Relaxed);
         self.size.store(seq.0 + 1, Ordering::Release);
+    }
+
+    /// Hands records that are applied, of so many stored bytes, to those who follow.
+    pub(crate) fn feed(&self, stored: usize, records: impl Iterator<Item = (Seq, Record)>) {
+        if !self.feed.is_followed() {
+            return;
+        }
+        let entries = records.filter_map(|(seq, record)| self.entry(seq, record));
+        self.feed.push(entries.collect(), stored);
+    }
+
+    /// The entry of a record; `None` if its key is not in the table yet.
+    pub(crate) fn entry(&self, seq: Seq, record: Record) -> Option<Entry> {
+        let key = self.table.get(record.link.key)?;
+        Some(Entry { seq, record, account: key.made.account.clone() })
     }
 
     /// Tells followers how far everything is applied.
@@ -171,11 +191,14 @@ impl State {
                 }
             })?;
             for chunk in receive {
-                for (stored, record) in &chunk? {
+                let chunk = chunk?;
+                for (stored, record) in &chunk {
                     let leaf = Leaf::of(&stored.bytes);
                     tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
                     self.apply(stored.seq, leaf, record);
                 }
+                let stored = chunk.iter().map(|(stored, _)| stored.bytes.len()).sum();
+                self.feed(stored, chunk.into_iter().map(|(stored, record)| (stored.seq, record)));
                 if self.size() < until {
                     self.table.expect(self.size(), until);
                 }

@@ -208,12 +208,8 @@ impl Ledger {
         let found = read(log, from, limit, &mut Interner::default()).map_err(Error::fault)?;
         let size = self.state().size();
         let published = found.into_iter().filter(|read| read.seq < size);
-        Ok(published.filter_map(|read| self.entry(read)).collect())
-    }
-
-    fn entry(&self, Read { seq, record, .. }: Read) -> Option<Entry> {
-        let key = self.state().table.get(record.link.key)?;
-        Some(Entry { seq, record, account: key.made.account.clone() })
+        let entry = |Read { seq, record }| self.state().entry(seq, record);
+        Ok(published.filter_map(entry).collect())
     }
 
     pub(crate) async fn entry_at(&self, seq: Seq) -> Result<Entry, Error> {

@@ -79,7 +79,7 @@ fn commit(state: &State, jobs: &[Job]) -> Answers {
                 if let Err(error) = state.evidence.publish(state.log.as_ref(), grown) {
                     return fail(state, jobs, &error);
                 }
-                publish(state, &batch);
+                publish(state, batch);
                 return answers;
             }
             // Another process wrote: read it, and decide again on what is true now.
@@ -157,12 +157,16 @@ fn expire_due(
 }
 
 /// Brings a durable batch into the projections and tells those who follow.
-fn publish(state: &State, batch: &Batch<'_>) {
+fn publish(state: &State, batch: Batch<'_>) {
     let due_before = state.table.next_due();
-    for (seq, drafted) in (batch.start().0..).zip(&batch.drafted) {
+    let start = batch.start().0;
+    for (seq, drafted) in (start..).zip(&batch.drafted) {
         state.apply(Seq(seq), drafted.leaf, &drafted.record);
     }
     state.batches.fetch_add(1, Ordering::Relaxed);
+    let stored = batch.bytes.iter().map(Vec::len).sum();
+    let records = batch.drafted.into_iter().map(|drafted| drafted.record);
+    state.feed(stored, (start..).map(Seq).zip(records));
     state.publish();
     if state.table.next_due() != due_before {
         state.due_changed.notify_one();
