@@ -10,6 +10,7 @@ mod table;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -176,7 +177,7 @@ impl<'a> Runner<'a> {
         let server = if service { &self.service } else { &self.floor };
         let Bench { warm_up, duration, threads, .. } = *self.options;
         let until = Until::Time { warm_up, duration };
-        let plan = Plan { connections, threads, until, keep_secrets: false };
+        let plan = Plan { connections, threads, until, keep_secrets: false, every: Duration::ZERO };
         let before = server.processor()?;
         let outcome = run::run(&server.target, script, plan)?;
         let used = server.processor()? - before;

@@ -14,6 +14,7 @@ mod bench;
 mod client;
 mod expiry;
 mod floor;
+mod followers;
 mod options;
 mod process;
 mod run;

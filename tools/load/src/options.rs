@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::followers::Kind;
 use crate::script::Op;
 
 /// Puts load on a keyledger server and says how fast it answers.
@@ -72,6 +73,15 @@ pub(crate) struct One {
     /// How many keys to create first, for `verify`, `list` and `mixed` to spread over
     #[arg(long, default_value_t = 10_000)]
     pub(crate) keys: usize,
+    /// At most so many requests a second, over all connections
+    #[arg(long)]
+    pub(crate) rate: Option<u32>,
+    /// How many streams of events are open meanwhile
+    #[arg(long, default_value_t = 0)]
+    pub(crate) followers: usize,
+    /// What those who follow do
+    #[arg(long, default_value = "reads")]
+    pub(crate) following: Kind,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

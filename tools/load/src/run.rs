@@ -24,6 +24,9 @@ pub(crate) struct Plan {
     pub(crate) until: Until,
     /// Whether to keep the secrets that creating keys gives.
     pub(crate) keep_secrets: bool,
+    /// How long after a request the next one of its connection is sent, if its answer is there.
+    /// Nothing: at once.
+    pub(crate) every: Duration,
 }
 
 /// When to stop.
@@ -200,7 +203,7 @@ fn thread(
             .zip(connections)
             .map(|(number, connection)| {
                 let script = script.for_connection(*number);
-                tokio::spawn(drive(connection, script, Arc::clone(&shared)))
+                tokio::spawn(drive(connection, script, Arc::clone(&shared), *number))
             })
             .collect();
         for task in tasks {
@@ -218,11 +221,24 @@ fn thread(
 }
 
 /// One connection: a request, its answer, the next.
-async fn drive(mut connection: Connection, mut script: Script, shared: Arc<Shared>) -> Result<()> {
+async fn drive(
+    mut connection: Connection,
+    mut script: Script,
+    shared: Arc<Shared>,
+    number: usize,
+) -> Result<()> {
     let counted = matches!(shared.plan.until, Until::Count(_));
     let (from, to) = shared.window;
     let mut now = Instant::now();
+    // Not all at once.
+    let every = shared.plan.every;
+    let mut due = now + every.mul_f64(real(number as u64) / real(shared.plan.connections as u64));
     while now < to {
+        if !every.is_zero() {
+            tokio::time::sleep_until(due.into()).await;
+            // What was missed is not made up for: that would be a burst.
+            due = now.max(due + every);
+        }
         if counted
             && shared
                 .left
@@ -232,7 +248,7 @@ async fn drive(mut connection: Connection, mut script: Script, shared: Arc<Share
             break;
         }
         let (kind, request) = script.next();
-        let sent = now;
+        let sent = if every.is_zero() { now } else { Instant::now() };
         let answer = connection.call(request).await?;
         now = Instant::now();
         let took = (from <= now && now < to).then(|| now.duration_since(sent));

@@ -2,14 +2,16 @@
 //! measurement, of one operation on a server that runs already.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Target};
 use crate::expiry;
+use crate::followers::Followers;
 use crate::options::One;
-use crate::run::{self, Outcome, Plan, Until};
+use crate::run::{self, Outcome, Plan, Until, real};
 use crate::script::{Op, Script, Secrets};
 
 /// How many keys a listed page has.
@@ -37,7 +39,7 @@ impl Material {
 pub(crate) fn create(target: &Target, count: usize, connections: usize) -> Result<Vec<Vec<u8>>> {
     let script = Material::default().script(target, Op::Create)?;
     let until = Until::Count(count);
-    let plan = Plan { connections, threads: 1, until, keep_secrets: true };
+    let plan = Plan { connections, threads: 1, until, keep_secrets: true, every: Duration::ZERO };
     let outcome = run::run(target, &script, plan)?;
     match outcome.complaint() {
         Some(complaint) => bail!("cannot create the keys to begin with: {complaint}"),
@@ -80,13 +82,31 @@ pub(crate) fn one(options: &One) -> Result<()> {
     }
     let until = Until::Time { warm_up: options.warm_up, duration: options.duration };
     let (connections, threads) = (options.connections, options.threads);
-    let plan = Plan { connections, threads, until, keep_secrets: false };
+    let every = every(options.rate, connections);
+    let plan = Plan { connections, threads, until, keep_secrets: false, every };
+    let following = match options.followers {
+        0 => None,
+        count => Some(Followers::open(&target, options.following, count, None)?),
+    };
+    let before = following.as_ref().map_or(0, Followers::received);
     let outcome = run::run(&target, &material.script(&target, options.op)?, plan)?;
     print(options, &outcome);
+    if let Some(following) = following {
+        let (count, ended) = (options.followers, following.ended());
+        let each = real(following.received() - before) / real(count as u64);
+        eprintln!("{count} followers received {each:.0} bytes each meanwhile; {ended} were ended");
+    }
     match outcome.complaint() {
         Some(complaint) => bail!(complaint),
         None => Ok(()),
     }
+}
+
+/// How long after one another `connections` connections send, to send `rate` requests a second
+/// together.
+fn every(rate: Option<u32>, connections: usize) -> Duration {
+    let seconds = rate.map_or(0.0, |rate| real(connections as u64) / f64::from(rate.max(1)));
+    Duration::from_secs_f64(seconds)
 }
 
 /// Measures how late a running server notices that a key is due, and prints it.
@@ -145,7 +165,13 @@ mod tests {
     }
 
     fn counted(count: usize, threads: usize) -> Plan {
-        Plan { connections: 8, threads, until: Until::Count(count), keep_secrets: false }
+        Plan {
+            connections: 8,
+            threads,
+            until: Until::Count(count),
+            keep_secrets: false,
+            every: Duration::ZERO,
+        }
     }
 
     #[test]
@@ -164,6 +190,18 @@ mod tests {
             assert_eq!(outcome.latency.len(), 200, "{op:?}");
             assert_eq!(outcome.complaint(), None, "{op:?}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_shared_by_all_connections() {
+        assert_eq!(every(None, 64), Duration::ZERO);
+        assert_eq!(every(Some(2_000), 64), Duration::from_millis(32));
+        let (_runtime, target) = floor();
+        let script = Material::default().script(&target, Op::Create).unwrap();
+        let plan = Plan { every: Duration::from_millis(5), ..counted(24, 1) };
+        let outcome = run::run(&target, &script, plan).unwrap();
+        // Of eight connections one at least sends three times.
+        assert!(outcome.elapsed >= Duration::from_millis(10), "{:?}", outcome.elapsed);
     }
 
     #[test]
