@@ -1,7 +1,7 @@
 //! How fast the ledger is without HTTP: durable creates, verifies, replay; bytes a key and an
 //! event. `cargo run --release -p ledger --example speed -- [events] [folder]`; with 0 events it only
 //! reads the folder again. With `evidence` in front of that it holds a ledger that signs against
-//! one that does not, in turns.
+//! one that does not, in turns; with `as_of` it looks back along one key of so many records.
 #![expect(clippy::print_stdout, reason = "an example talks on stdout")]
 #![expect(clippy::cast_precision_loss, reason = "a rate is printed in whole numbers")]
 
@@ -13,8 +13,8 @@ use std::time::Instant;
 use eventlog::sled::{Options as LogOptions, SledLog};
 use keys::Dialect;
 use keys::{Account, AllowedIps, Environment, KeyName, Kind, Metadata, Question, Subject};
-use ledger::{Ask, Caller, Draft, Duty, Identity, Ledger, Options, Origin, Rules};
-use ledger::{Scope, Signing, Via};
+use ledger::{AsOf, Ask, Caller, Change, Draft, Duty, Identity, Ledger, Options, Origin, Rules};
+use ledger::{Scope, Seq, Signing, Via};
 
 fn caller() -> Result<Caller, keys::Invalid> {
     Ok(Caller {
@@ -108,9 +108,13 @@ fn verify(ledger: &Ledger, secrets: &[String]) -> Result<(), Box<dyn Error>> {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).peekable();
+    let looking_back = arguments.next_if(|first| first == "as_of").is_some();
     let evidence = arguments.next_if(|first| first == "evidence").is_some();
     let events = arguments.next().map_or(Ok(300_000), |text| text.parse::<u64>())?;
     let folder = arguments.next().unwrap_or_else(|| "target/speed".to_owned());
+    if looking_back {
+        return look_back(Path::new(&folder), events).await;
+    }
     if evidence {
         return compare(Path::new(&folder), events).await;
     }
@@ -177,6 +181,39 @@ async fn write(options: &LogOptions, events: u64) -> Result<(), Box<dyn Error>> 
         let secrets = create(&ledger, clients, events / 4).await?;
         verify(&ledger, &secrets)?;
     }
+    ledger.close().await?;
+    Ok(())
+}
+
+/// Makes one key of `changes` records, and looks back to places all over them.
+async fn look_back(folder: &Path, changes: u64) -> Result<(), Box<dyn Error>> {
+    const LOOKS: u64 = 2_000;
+    let _ = std::fs::remove_dir_all(folder);
+    let log = SledLog::open(&LogOptions::new(folder))?;
+    let ledger = Ledger::open(Arc::new(log), Options::default(), &mut |_| {})?;
+    let caller = caller()?;
+    let key = ledger.create(&caller, draft()?, Ask::default()).await?.key.key.id;
+    for _ in 0..changes.div_ceil(1_000) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for change in [Change::Disable, Change::Enable].into_iter().cycle().take(1_000) {
+            let (ledger, caller) = (ledger.clone(), caller.clone());
+            tasks.spawn(async move { ledger.change(&caller, key, change, Ask::default()).await });
+        }
+        tasks.join_all().await;
+    }
+    let size = ledger.stats().log_size;
+    let mut took = Vec::new();
+    for look in 0..LOOKS {
+        // A step that meets every part of the log, in no order.
+        let seq = Seq(look.wrapping_mul(7_919) % size);
+        let start = Instant::now();
+        let moment = ledger.moment(&caller, Some(AsOf::Seq(seq)))?;
+        ledger.key_as_of(&caller, key, &moment)?;
+        took.push(start.elapsed());
+    }
+    took.sort_unstable();
+    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or_default();
+    println!("as of any of {size} records of one key: p50 {:?}, p99 {:?}", at(50), at(99));
     ledger.close().await?;
     Ok(())
 }

@@ -36,6 +36,14 @@ pub enum Error {
     /// A moment to look back to has not come yet.
     #[error("that moment lies in the future")]
     InTheFuture,
+    /// A key has more records than one proof holds; as of an earlier moment it had fewer.
+    #[error("the key has {records} records up to then, and a proof holds at most {most}")]
+    TooManyRecords {
+        /// How many it has.
+        records: u32,
+        /// How many there may be.
+        most: u32,
+    },
     /// The record would be longer than a record may be.
     #[error("the request is too long to be recorded")]
     TooLong,

@@ -136,6 +136,11 @@ fn record_at(log: &dyn Log, seq: Seq) -> Result<Option<Record>, Error> {
     Ok(found.map(|found| found.record))
 }
 
+/// The time of the record at `seq`.
+pub(crate) fn time_of(log: &dyn Log, seq: Seq) -> Result<Timestamp, Error> {
+    Ok(record_at(log, seq)?.ok_or(Error::BeyondTheLog { length: seq })?.at)
+}
+
 /// The first of `size` places whose time is `late`: recorded times never go backwards.
 pub(crate) fn first(
     log: &dyn Log,

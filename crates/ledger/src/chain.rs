@@ -1,7 +1,7 @@
 //! One key's records, from the last one back along their links, and the states they made.
 //!
 //! Each record is held against the hash that the one after it names, so that what is read is what
-//! was recorded.
+//! was recorded. Of a key with many records a walk begins where it has to, not at the last one.
 
 use eventlog::{Log, Seq};
 use keys::{Event, KeyId, Standing, Timestamp};
@@ -27,13 +27,17 @@ pub(crate) struct Linked {
     pub(crate) seq: Seq,
     pub(crate) record: Record,
     pub(crate) link: Link,
+    /// The record as it is stored.
+    pub(crate) bytes: bytes::Bytes,
 }
 
 /// A key's records, the last one first. Reads the log, a record at a time.
 pub(crate) struct Chain<'l> {
     log: &'l dyn Log,
     key: KeyId,
-    head: Option<(Seq, Leaf)>,
+    /// Where to go on. Only a walk that does not begin at the last record begins without a hash:
+    /// that record only leads to those that are wanted.
+    head: Option<(Seq, Option<Leaf>)>,
     /// What was read last, up to the record followed last.
     window: Vec<eventlog::Record>,
     interner: Interner,
@@ -42,15 +46,16 @@ pub(crate) struct Chain<'l> {
 }
 
 impl Chain<'_> {
-    fn follow(&mut self, seq: Seq, leaf: Leaf) -> Result<Linked, Error> {
+    fn follow(&mut self, seq: Seq, leaf: Option<Leaf>) -> Result<Linked, Error> {
         self.read += 1;
-        let stored = self.stored(seq)?.filter(|stored| Leaf::of(&stored.bytes) == leaf);
+        let is_linked = |bytes: &[u8]| leaf.is_none_or(|leaf| Leaf::of(bytes) == leaf);
+        let stored = self.stored(seq)?.filter(|stored| is_linked(&stored.bytes));
         let stored = stored.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
         let record = decode(&stored, &mut self.interner).map_err(Error::fault)?;
         let own = record.links().find(|link| link.key == self.key).copied();
         let link = own.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
-        self.head = link.previous;
-        Ok(Linked { seq, record, link })
+        self.head = link.previous.map(|(seq, leaf)| (seq, Some(leaf)));
+        Ok(Linked { seq, record, link, bytes: stored.bytes })
     }
 
     /// The record at `seq`. Where the one before it was near, so may the next one be: what lies
@@ -98,7 +103,7 @@ impl States<'_> {
         while !self.done
             && let Some(linked) = self.chain.next().transpose()?
         {
-            let Linked { seq, record, link } = linked;
+            let Linked { seq, record, link, .. } = linked;
             let standing = Standing {
                 status: link.after,
                 revision: link.revision,
@@ -135,10 +140,26 @@ impl Iterator for States<'_> {
 impl Ledger {
     /// The records of `key`, the last one first.
     pub(crate) fn chain(&self, key: &Key) -> Chain<'_> {
-        self.chain_from(key, key.state().head)
+        let (seq, leaf) = key.state().head;
+        self.chain_from(key, (seq, Some(leaf)))
     }
 
-    fn chain_from(&self, key: &Key, head: (Seq, Leaf)) -> Chain<'_> {
+    /// The records of `key` from the one at `seq` back. That one is taken as it is read.
+    pub(crate) fn chain_at(&self, key: &Key, seq: Seq) -> Chain<'_> {
+        self.chain_from(key, (seq, None))
+    }
+
+    /// The records of `key` that are among the first `length` of the log, the last one first, and
+    /// a few later ones before them.
+    pub(crate) fn chain_before(&self, key: &Key, length: Seq) -> Chain<'_> {
+        // What is not listed yet was recorded just now, and is near the head.
+        match self.state().history.landmark(key.made.id, length) {
+            Some(landmark) => self.chain_at(key, landmark.seq),
+            None => self.chain(key),
+        }
+    }
+
+    fn chain_from(&self, key: &Key, head: (Seq, Option<Leaf>)) -> Chain<'_> {
         Chain {
             log: self.state().log.as_ref(),
             key: key.made.id,
@@ -150,19 +171,29 @@ impl Ledger {
     }
 
     /// The states that the first `length` records gave `key`, the last one first; none if it was
-    /// made later. Costs one record read for each that came later, and one for each state after
-    /// the first that is taken.
+    /// made later. Costs one record read for each state after the first that is taken, and a few:
+    /// of a key with many records only one later one is read.
     pub(crate) fn states(&self, key: &Key, length: Seq) -> States<'_> {
         let State { standing, head } = key.state();
-        States {
-            chain: self.chain_from(key, head),
+        let mut states = States {
+            chain: self.chain_from(key, (head.0, Some(head.1))),
             present: (head.0 < length).then_some(standing),
             before: head.0.min(length),
             due: standing.expires_at,
             replaced_by: standing.replaced_by,
             first_due: key.made.expires_at,
             done: false,
+        };
+        if head.0 >= length
+            && let Some(landmark) = self.state().history.landmark(key.made.id, length)
+            && landmark.seq < head.0
+        {
+            states.chain = self.chain_at(key, landmark.seq);
+            if landmark.replaced_later {
+                (states.due, states.replaced_by) = (states.first_due, None);
+            }
         }
+        states
     }
 
     /// The state of `key` at `moment`, `None` if it was made later; and how many records had to be

@@ -12,6 +12,8 @@ mod batch;
 mod bundling;
 mod caller;
 mod chain;
+#[cfg(test)]
+mod chain_tests;
 mod clock;
 mod codec;
 mod command;
@@ -25,6 +27,7 @@ mod journal;
 mod ledger;
 mod noted;
 mod outcomes;
+mod places;
 mod pool;
 mod proofs;
 mod query;

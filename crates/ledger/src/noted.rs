@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{Record, Seq};
-use keys::{KeyId, Refusal};
+use keys::{KeyId, Refusal, Standing};
 use parking_lot::Mutex;
 use tlog::{Hash, MemoryTree, Prover, leaf_hash};
 
 use crate::api::{Ask, Error};
 use crate::as_of::Moment;
 use crate::caller::{AUDIT, Caller, READ, Scope};
+use crate::chain::Linked;
 use crate::evidence::Signed;
 use crate::ledger::Ledger;
 use crate::proofs::not_proved;
@@ -25,7 +26,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Keys taken from the table under one hold of its lock.
 const SLICE: usize = 4096;
 /// The most records of one key that a proof holds.
-const MOST_RECORDS: usize = 10_000;
+const MOST_RECORDS: u32 = if cfg!(test) { 50 } else { 2_000 };
 
 /// The rows of all keys at one length of the log.
 struct Noted {
@@ -111,7 +112,7 @@ impl Ledger {
     ///
     /// [`Refusal::UnknownKey`] for a caller of one account: that there is no such key is proved to
     /// auditors of all accounts only, because for another account's key the proof would be
-    /// missing. [`Error::TooLong`] for a key of more than 10,000 records, [`Error::NotSigned`], or
+    /// missing. [`Error::TooManyRecords`] for a key of more than 2,000 up to then, [`Error::NotSigned`], or
     /// a fault of the storage.
     pub fn prove_key(
         &self,
@@ -147,14 +148,18 @@ impl Ledger {
 
     /// The stored records of `key` before place `end`, oldest first.
     fn records_of(&self, key: &Key, end: Seq) -> Result<Vec<Record>, Error> {
+        // Counted before they are read.
+        let last = self.states(key, end).next().transpose()?;
+        if let Some(Standing { revision, .. }) = last
+            && revision > MOST_RECORDS
+        {
+            return Err(Error::TooManyRecords { records: revision, most: MOST_RECORDS });
+        }
         let mut records = Vec::new();
-        for linked in self.chain(key) {
-            let seq = linked?.seq;
+        for linked in self.chain_before(key, end) {
+            let Linked { seq, bytes, .. } = linked?;
             if seq < end {
-                if records.len() == MOST_RECORDS {
-                    return Err(Error::TooLong);
-                }
-                records.extend(self.log().read(seq, 1).map_err(Error::fault)?);
+                records.push(Record { seq, bytes });
             }
         }
         records.reverse();
@@ -204,7 +209,7 @@ impl Ledger {
         }
         // It was touched since; its links lead back.
         let mut last = None;
-        for linked in self.chain(key) {
+        for linked in self.chain_before(key, size) {
             last = linked?.link.previous.filter(|(seq, _)| *seq < size);
             if last.is_some() {
                 break;

@@ -176,3 +176,28 @@ async fn a_caller_of_one_account_is_proved_nothing_of_another() {
     assert!(matches!(scene.ledger.table_note(&stranger), Err(Error::Forbidden)));
     assert!(scene.ledger.prove_key(&owner(), scene.keys[0], &moment).is_ok());
 }
+
+/// A proof is one answer, made in one go: it has a bound, and one of an earlier moment fits.
+#[tokio::test]
+async fn a_key_with_too_many_records_is_proved_up_to_an_earlier_moment() {
+    let scene = scene(2).await;
+    let (key, auditor) = (scene.keys[0], caller(None, Duty::Auditor));
+    for change in [Change::Disable, Change::Enable].into_iter().cycle().take(60) {
+        scene.ledger.change(&owner(), key, change, Ask::default()).await.unwrap();
+    }
+    let prove = |as_of| {
+        let moment = scene.ledger.moment(&auditor, as_of).unwrap();
+        scene.ledger.prove_key(&auditor, key, &moment)
+    };
+    let refused = prove(None);
+    let (records, most) = (61, MOST_RECORDS);
+    assert!(
+        matches!(refused, Err(Error::TooManyRecords { records: r, most: m }) if (r, m) == (records, most)),
+        "{refused:?}"
+    );
+    let proof = prove(Some(crate::AsOf::Seq(Seq(50)))).unwrap();
+    assert_records(&proof);
+    let seqs: Vec<_> = proof.records.iter().map(|record| record.seq.0).collect();
+    let expected: Vec<_> = [0].into_iter().chain(2..=50).collect();
+    assert_eq!(seqs, expected);
+}

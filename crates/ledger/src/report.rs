@@ -6,11 +6,12 @@ use std::sync::Arc;
 use eventlog::Seq;
 use keys::{Account, Standing, Status, Timestamp};
 
-use crate::api::{Due, Error, Held, KeyView, Page};
-use crate::as_of::Moment;
+use crate::api::{Due, Error, Held, KeyView, Page, Walk};
+use crate::as_of::{Moment, first, time_of};
 use crate::caller::{AUDIT, Caller, READ, Scope};
 use crate::chain::States;
 use crate::command::view;
+use crate::history::List;
 use crate::ledger::Ledger;
 use crate::query::Kept;
 use crate::state::State;
@@ -18,6 +19,8 @@ use crate::table::Key;
 
 /// Keys copied out under one hold of a lock.
 const SLICE: usize = 256;
+/// Records of one key read in one step of a report.
+const MOST_RECORDS: usize = if cfg!(test) { 5 } else { 512 };
 
 impl Ledger {
     /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`, that
@@ -77,9 +80,13 @@ impl Ledger {
             }
         }
         keys.sort_unstable_by_key(|key| key.made.id);
-        let (ledger, length) = (self.clone(), moment.length());
-        let (keys, spans) = (keys.into_iter(), Vec::new().into_iter());
-        Ok(Holdings { ledger, between: (from, to), length, keys, spans })
+        // What a key with many records did before and after is not walked through.
+        let (log, size) = (self.state().log.as_ref(), self.state().size());
+        let length = moment.length().min(first(log, size, |at| at >= to)?);
+        let start = first(log, length, |at| at > from)?;
+        let (ledger, keys) = (self.clone(), keys.into_iter());
+        let (part, spans) = (None, Vec::new().into_iter());
+        Ok(Holdings { ledger, between: (from, to), places: (start, length), keys, part, spans })
     }
 
     /// SHA-256 over the key table as of a length of the log (now, if `None`), and that length.
@@ -109,13 +116,69 @@ impl Ledger {
     }
 }
 
-/// A report of who held what, made key by key.
+/// A report of who held what, made key by key, and of a key with many records part by part.
 pub struct Holdings {
     ledger: Ledger,
     between: (Timestamp, Timestamp),
-    length: Seq,
+    /// The first record after the earlier moment, and the first that does not count any more.
+    places: (Seq, Seq),
     keys: std::vec::IntoIter<Arc<Key>>,
+    part: Option<Part>,
     spans: std::vec::IntoIter<Held>,
+}
+
+/// What is left of one key's spans.
+struct Part {
+    key: Arc<Key>,
+    /// Everything before this place and this moment is done.
+    start: (Seq, Timestamp),
+    /// The last span so far: the next part may begin where it ends.
+    open: Option<Held>,
+    /// The key's status at the report's end, if this is not all of the key.
+    status: Option<Status>,
+}
+
+impl Holdings {
+    /// The next key's spans, or the next part of them; `None` when all keys are done.
+    fn step(&mut self) -> Result<Option<Vec<Held>>, Error> {
+        let part = match self.part.take() {
+            Some(part) => part,
+            None => match self.keys.next() {
+                Some(key) => {
+                    let start = (self.places.0, self.between.0);
+                    Part { key, start, open: None, status: None }
+                }
+                None => return Ok(None),
+            },
+        };
+        let Part { key, start: (start, from), open, mut status } = part;
+        let (_, length) = self.places;
+        let state = self.ledger.state();
+        let listed = [List::Key(key.made.id)];
+        let found = state.history.common(&listed, Walk::Up(start), MOST_RECORDS + 1);
+        // Where the next part begins: at the record that ends the last state of this one.
+        let next = found.places.get(MOST_RECORDS).copied().filter(|next| *next < length);
+        let (end, to) = match next {
+            Some(next) => (next, time_of(state.log.as_ref(), next)?),
+            None => (length, self.between.1),
+        };
+        if next.is_some() && status.is_none() {
+            let last = self.ledger.states(&key, length).next().transpose()?;
+            status = last.map(|standing| standing.status_at(self.between.1));
+        }
+        let mut spans = spans(self.ledger.states(&key, end), &key, (from, to), status)?;
+        if let Some(open) = open {
+            match spans.first_mut() {
+                Some(first) if first.from == open.until => first.from = open.from,
+                Some(_) | None => spans.insert(0, open),
+            }
+        }
+        if next.is_some() {
+            let open = spans.pop();
+            self.part = Some(Part { key, start: (end, to), open, status });
+        }
+        Ok(Some(spans))
+    }
 }
 
 impl Iterator for Holdings {
@@ -126,9 +189,9 @@ impl Iterator for Holdings {
             if let Some(held) = self.spans.next() {
                 return Some(Ok(held));
             }
-            let key = self.keys.next()?;
-            match spans(self.ledger.states(&key, self.length), &key, self.between) {
-                Ok(spans) => self.spans = spans.into_iter(),
+            match self.step() {
+                Ok(Some(spans)) => self.spans = spans.into_iter(),
+                Ok(None) => return None,
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -136,18 +199,17 @@ impl Iterator for Holdings {
 }
 
 /// The times between `from` and `to` in which a key of these states was enabled and not due.
+/// `at_end` is the status at the report's end; by default the last one here.
 fn spans(
     states: States<'_>,
     key: &Key,
     (from, to): (Timestamp, Timestamp),
+    mut at_end: Option<Status>,
 ) -> Result<Vec<Held>, Error> {
     let mut spans: Vec<Held> = Vec::new();
-    let (mut end, mut at_end) = (to, None);
+    let mut end = to;
     for standing in states {
         let standing = standing?;
-        if standing.updated_at >= to {
-            continue;
-        }
         let last = *at_end.get_or_insert_with(|| standing.status_at(to));
         let start = standing.updated_at.max(from);
         let until = standing.expires_at.map_or(end, |due| due.min(end));

@@ -1,6 +1,5 @@
 //! Reading the trail: events by place, by filter, by key. Nothing here writes.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eventlog::Seq;
@@ -9,10 +8,11 @@ use keys::{KeyId, Refusal, Standing};
 use crate::api::{Ask, Entry, Error, EventFilter, Page, Walk};
 use crate::as_of::first;
 use crate::caller::{Caller, READ};
-use crate::chain::Linked;
+use crate::chain::{Chain, Linked};
 use crate::codec::Interner;
-use crate::history::{Found, List};
+use crate::history::List;
 use crate::ledger::Ledger;
+use crate::places::Found;
 use crate::state::{Read, read};
 use crate::table::Key;
 
@@ -109,21 +109,35 @@ impl Ledger {
     ) -> Result<Found, Error> {
         let nothing = Found { places: Vec::new(), next: None };
         let mut account = filter.account.clone();
+        let mut first_listed = None;
         if let Some(id) = filter.key {
             let Some(key) = self.state().table.get(id) else { return Ok(nothing) };
             if account.is_some_and(|account| account != key.made.account) {
                 return Ok(nothing);
             }
-            // Nobody may keep the disk busy by a key that was switched on and off for a year.
-            if key.state().standing.revision as usize <= MOST_READ {
-                return self.places_of(&key, filter, walk, (low, high), limit);
+            account = None;
+            let Some(first) = self.state().history.first_listed(id) else {
+                return along(self.chain(&key), &key, filter, walk, (low, high), limit);
+            };
+            let is_older = match walk {
+                Walk::Up(from) => from < first && low < first,
+                Walk::Down(before) => before <= first,
+            };
+            if is_older {
+                let (chain, bounds) = (self.chain_at(&key, first), (low, high.min(first)));
+                let mut found = along(chain, &key, filter, walk, bounds, limit)?;
+                if let (Walk::Up(_), None) = (walk, found.next) {
+                    found.next = Some(Walk::Up(first)).filter(|_| first < high);
+                }
+                return Ok(found);
             }
-            account = Some(key.made.account.clone());
+            first_listed = Some(first);
         }
         let lists = [
             account.as_ref().map(List::Account),
             filter.actor.as_ref().map(List::Actor),
             filter.kind.map(List::Kind),
+            filter.key.map(List::Key),
         ];
         let lists: Vec<_> = lists.into_iter().flatten().collect();
         let mut found = if lists.is_empty() {
@@ -135,53 +149,11 @@ impl Ledger {
         found.places.retain(|seq| *seq >= low && *seq < high);
         // What lies beyond the one end is not followed by anything that does not.
         let over = found.places.len() < all;
+        if let (Walk::Down(_), None) = (walk, found.next) {
+            found.next = first_listed.map(Walk::Down);
+        }
         found.next = found.next.filter(|next| !over && is_between(*next, (low, high)));
         Ok(found)
-    }
-
-    /// The same, along the chain of one key: what is found is what is wanted.
-    fn places_of(
-        &self,
-        key: &Key,
-        filter: &EventFilter,
-        walk: Walk,
-        (low, high): (Seq, Seq),
-        limit: usize,
-    ) -> Result<Found, Error> {
-        let (low, high) = match walk {
-            Walk::Up(from) => (low.max(from), high),
-            Walk::Down(before) => (low, high.min(before)),
-        };
-        let mut places = VecDeque::new();
-        let mut more = false;
-        for linked in self.chain(key) {
-            let Linked { seq, record, .. } = linked?;
-            if seq < low {
-                break;
-            }
-            let entry = Entry { seq, record, account: key.made.account.clone() };
-            if seq >= high || !is_wanted(filter, &entry) {
-                continue;
-            }
-            places.push_back(seq);
-            if places.len() > limit {
-                more = true;
-                // The newest ones were found first.
-                match walk {
-                    Walk::Up(_) => places.pop_front(),
-                    Walk::Down(_) => places.pop_back(),
-                };
-                if let Walk::Down(_) = walk {
-                    break;
-                }
-            }
-        }
-        let mut places = Vec::from(places);
-        if let Walk::Up(_) = walk {
-            places.reverse();
-        }
-        let next = after(walk, places.last().copied()).filter(|_| more);
-        Ok(Found { places, next })
     }
 
     /// The part of the log in which `from` and `to` lie: its times never go backwards.
@@ -234,6 +206,39 @@ impl Ledger {
         let standing = tokio::task::spawn_blocking(job).await.map_err(Error::fault)??;
         standing.ok_or(Error::Refused(Refusal::UnknownKey))
     }
+}
+
+/// Places between `low` and `high` along the chain of `key`: what is found is what is wanted.
+fn along(
+    chain: Chain<'_>,
+    key: &Key,
+    filter: &EventFilter,
+    walk: Walk,
+    (low, high): (Seq, Seq),
+    limit: usize,
+) -> Result<Found, Error> {
+    let (low, high) = match walk {
+        Walk::Up(from) => (low.max(from), high),
+        Walk::Down(before) => (low, high.min(before)),
+    };
+    let mut places = Vec::new();
+    for linked in chain {
+        let Linked { seq, record, .. } = linked?;
+        if seq < low {
+            break;
+        }
+        let entry = Entry { seq, record, account: key.made.account.clone() };
+        if seq < high && is_wanted(filter, &entry) {
+            places.push(seq);
+        }
+    }
+    if let Walk::Up(_) = walk {
+        places.reverse();
+    }
+    let more = places.len() > limit;
+    places.truncate(limit);
+    let next = after(walk, places.last().copied()).filter(|_| more);
+    Ok(Found { places, next })
 }
 
 fn after(walk: Walk, reached: Option<Seq>) -> Option<Walk> {

@@ -236,6 +236,10 @@ impl From<ledger::Error> for ApiError {
                 let detail = format!("seq: the log ends at {}", length.0);
                 return ApiError::new(Code::InvalidRequest, detail);
             }
+            ledger::Error::TooManyRecords { .. } => {
+                let why = "; name an earlier moment, or take a bundle of the account";
+                return ApiError::field("as_of", format_args!("{error}{why}"));
+            }
             ledger::Error::NotSigned => Code::NotFound,
             ledger::Error::InTheFuture => {
                 return ApiError::field("as_of", "must not lie in the future");
