@@ -55,7 +55,7 @@ fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Every `.rs` file below `root` but what was built and what is hidden.
+/// Every `.rs` file below `root` but what was built, what is hidden, and what others wrote.
 fn rust_files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_path_buf()];
@@ -66,7 +66,8 @@ fn rust_files(root: &Path) -> Result<Vec<PathBuf>> {
             let entry = entry?;
             let name = entry.file_name();
             let kind = entry.file_type()?;
-            if kind.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
+            let ours = name != "target" && name != "vendor";
+            if kind.is_dir() && ours && !name.to_string_lossy().starts_with('.') {
                 folders.push(entry.path());
             } else if kind.is_file() && entry.path().extension().is_some_and(|end| end == "rs") {
                 files.push(entry.path());

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::AtomicUsize,
 };
 
-use crate::pagecache::{arr_to_u32, u32_to_arr, Lsn};
+use crate::pagecache::{arr_to_u32, u32_to_arr, Disk, Lsn};
 use crate::*;
 
 const DEFAULT_PATH: &str = "default.sled";
@@ -29,6 +29,17 @@ pub enum Mode {
     /// to maximize write throughput while
     /// potentially using more disk space.
     HighThroughput,
+}
+
+/// keyledger: where what sled writes goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// To the disk.
+    Through,
+    /// Into memory, until `Db::release` makes all of them.
+    Aside,
+    /// Into memory, for ever: nothing on the disk is changed.
+    Never,
 }
 
 /// A persisted configuration about high-level
@@ -211,6 +222,13 @@ pub struct Inner {
     pub idgen_persist_interval: u64,
     #[doc(hidden)]
     pub version: (usize, usize),
+    #[doc(hidden)]
+    pub writes: Writes,
+    #[doc(hidden)]
+    pub sync_on_drop: bool,
+    #[cfg(feature = "failing_disk")]
+    #[doc(hidden)]
+    pub failing_disk: crate::FailingDisk,
     tmp_path: PathBuf,
     pub(crate) global_error: Arc<Atomic<Error>>,
     #[cfg(feature = "event_log")]
@@ -231,6 +249,10 @@ impl Default for Inner {
             compression_factor: 5,
             temporary: false,
             version: crate_version(),
+            writes: Writes::Through,
+            sync_on_drop: true,
+            #[cfg(feature = "failing_disk")]
+            failing_disk: crate::FailingDisk::default(),
 
             // useful in testing
             segment_size: 512 * 1024, // 512kb in bytes
@@ -484,6 +506,13 @@ impl Config {
         }
     }
 
+    #[cfg(feature = "failing_disk")]
+    builder!((
+        failing_disk,
+        crate::FailingDisk,
+        "keyledger: which reads and writes of the file fail, for tests"
+    ));
+
     builder!(
         (
             cache_capacity,
@@ -505,6 +534,16 @@ impl Config {
             temporary,
             bool,
             "deletes the database after drop. if no path is set, uses /dev/shm on linux"
+        ),
+        (
+            writes,
+            Writes,
+            "keyledger: where writes go until `Db::release`"
+        ),
+        (
+            sync_on_drop,
+            bool,
+            "keyledger: whether dropping it syncs its file. Not needed by whoever has synced it"
         ),
         (
             create_new,
@@ -553,30 +592,21 @@ impl Config {
         Ok(())
     }
 
-    fn open_file(&self) -> Result<File> {
+    // keyledger: the file is opened, and everything written, in `disk.rs`.
+    fn open_file(&self) -> Result<Disk> {
+        let disk = Disk::new(self.db_path(), self);
         let blob_dir: PathBuf = self.get_path().join("blobs");
 
-        if !blob_dir.exists() {
-            fs::create_dir_all(blob_dir)?;
+        if !blob_dir.try_exists()? {
+            disk.make_folder(blob_dir)?;
         }
 
-        self.verify_config()?;
-
-        // open the data file
-        let mut options = fs::OpenOptions::new();
-
-        let _ = options.create(true);
-        let _ = options.read(true);
-        let _ = options.write(true);
-
-        if self.create_new {
-            options.create_new(true);
-        }
-
-        self.try_lock(options.open(&self.db_path())?)
+        self.verify_config(&disk)?;
+        disk.open(self)?;
+        Ok(disk)
     }
 
-    fn try_lock(&self, file: File) -> Result<File> {
+    pub(crate) fn try_lock(&self, file: File) -> Result<File> {
         #[cfg(all(
             not(miri),
             any(windows, target_os = "linux", target_os = "macos")
@@ -610,7 +640,7 @@ impl Config {
         Ok(file)
     }
 
-    fn verify_config(&self) -> Result<()> {
+    fn verify_config(&self, disk: &Disk) -> Result<()> {
         match self.read_config() {
             Ok(Some(old)) => {
                 supported!(
@@ -648,7 +678,7 @@ impl Config {
                 );
                 Ok(())
             }
-            Ok(None) => self.write_config(),
+            Ok(None) => self.write_config(disk),
             Err(e) => Err(e),
         }
     }
@@ -663,21 +693,14 @@ impl Config {
         persisted_config.serialize()
     }
 
-    fn write_config(&self) -> Result<()> {
+    fn write_config(&self, disk: &Disk) -> Result<()> {
         let bytes = self.serialize();
         let crc: u32 = crc32(&*bytes);
         let crc_arr = u32_to_arr(crc);
 
-        let path = self.config_path();
-
-        let mut f =
-            fs::OpenOptions::new().write(true).create(true).open(path)?;
-
-        io_fail!(self, "write_config bytes");
-        f.write_all(&*bytes)?;
-        io_fail!(self, "write_config crc");
-        f.write_all(&crc_arr)?;
-        io_fail!(self, "write_config post");
+        let mut bytes = bytes;
+        bytes.extend_from_slice(&crc_arr);
+        disk.write_file(self.config_path(), bytes)?;
         Ok(())
     }
 
@@ -719,6 +742,12 @@ impl Config {
                  can't verify that config is safe",
                 path
             );
+            // keyledger: it was believed. A first start that crashed may have left half of it.
+            return if Disk::is_empty(&self.db_path())? {
+                Ok(None)
+            } else {
+                Err(Error::corruption(None))
+            };
         }
 
         StorageParameters::deserialize(&buf).map(Some)
@@ -784,7 +813,7 @@ impl Config {
 #[derive(Debug, Clone)]
 pub struct RunningConfig {
     inner: Config,
-    pub(crate) file: Arc<File>,
+    pub(crate) file: Arc<Disk>,
 }
 
 #[allow(unsafe_code)]
@@ -829,30 +858,31 @@ impl RunningConfig {
             std::env::current_dir()?.join(path)
         };
 
-        let filter = |dir_entry: io::Result<fs::DirEntry>| {
-            if let Ok(de) = dir_entry {
+        // keyledger: a name that could not be read was passed over; the folder may be set aside;
+        // and a snapshot that a crash left unfinished (`snap.*.generating`) is none.
+        let filter = |dir_entry: io::Result<fs::DirEntry>| match dir_entry {
+            Ok(de) => {
                 let path_buf = de.path();
                 let path = path_buf.as_path();
                 let path_str = &*path.to_string_lossy();
                 if path_str.starts_with(&*absolute_path.to_string_lossy())
                     && !path_str.ends_with(".in___motion")
+                    && !path_str.ends_with(".generating")
                 {
-                    Some(path.to_path_buf())
+                    Some(Ok(path.to_path_buf()))
                 } else {
                     None
                 }
-            } else {
-                None
             }
+            Err(e) => Some(Err(e)),
         };
 
         let snap_dir = Path::new(&absolute_path).parent().unwrap();
 
-        if !snap_dir.exists() {
-            fs::create_dir_all(snap_dir)?;
+        match snap_dir.read_dir() {
+            Err(ref e) if e.kind() == ErrorKind::NotFound => Ok(vec![]),
+            entries => entries?.filter_map(filter).collect(),
         }
-
-        Ok(snap_dir.read_dir()?.filter_map(filter).collect())
     }
 }
 

@@ -58,6 +58,13 @@ impl Debug for Db {
 }
 
 impl Db {
+    /// keyledger: makes every write that was set aside since it was opened with
+    /// `Config::writes(Writes::Aside)`, in the order in which they were made, with the syncs
+    /// between them; from then on writes go through. After an error it may be called again.
+    pub fn release(&self) -> Result<()> {
+        self.context.file.release(&self.context)
+    }
+
     #[doc(hidden)]
     #[deprecated(since = "0.30.2", note = "replaced by `sled::open`")]
     pub fn open<P: AsRef<std::path::Path>>(path: P) -> Result<Self> {

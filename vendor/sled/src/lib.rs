@@ -306,9 +306,12 @@ pub use {
     },
 };
 
+#[cfg(feature = "failing_disk")]
+pub use self::pagecache::FailingDisk;
+
 pub use self::{
     batch::Batch,
-    config::{Config, Mode},
+    config::{Config, Mode, Writes},
     db::{open, Db},
     iter::Iter,
     ivec::IVec,

@@ -132,6 +132,10 @@ impl Serialize for IVec {
     fn deserialize(buf: &mut &[u8]) -> Result<IVec> {
         let k_len = usize::try_from(u64::deserialize(buf)?)
             .expect("should never store items that rust can't natively index");
+        // keyledger: here, and below for numbers, this was a panic.
+        if buf.len() < k_len {
+            return Err(Error::corruption(None));
+        }
         let ret = &buf[..k_len];
         *buf = &buf[k_len..];
         Ok(ret.into())
@@ -211,6 +215,15 @@ impl Serialize for u64 {
 
     fn deserialize(buf: &mut &[u8]) -> Result<Self> {
         if buf.is_empty() {
+            return Err(Error::corruption(None));
+        }
+        let scoot = match buf[0] {
+            0..=240 => 1,
+            241..=248 => 2,
+            249 => 3,
+            other => other as usize - 246,
+        };
+        if buf.len() < scoot {
             return Err(Error::corruption(None));
         }
         let (res, scoot) = match buf[0] {

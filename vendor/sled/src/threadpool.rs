@@ -180,6 +180,8 @@ fn spawn_new_thread(is_immortal: bool) -> Result<()> {
     if let Err(e) = spawn_res {
         static E: AtomicBool = AtomicBool::new(false);
 
+        // keyledger: it was counted all the same, for ever.
+        TOTAL_THREAD_COUNT.fetch_sub(1, SeqCst);
         SPAWNING.store(false, SeqCst);
 
         if !E.compare_and_swap(false, true, Relaxed) {
@@ -188,6 +190,11 @@ fn spawn_new_thread(is_immortal: bool) -> Result<()> {
                 "Failed to dynamically increase the threadpool size: {:?}.",
                 e,
             )
+        }
+
+        // keyledger: without the threads that are always there, work is never done.
+        if is_immortal {
+            return Err(e.into());
         }
     }
 
@@ -200,13 +207,19 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static + Sized,
 {
+    // keyledger: it was queued even if there was nobody to do it.
+    let queue = &*QUEUE;
+    while TOTAL_THREAD_COUNT.load(Acquire) < DESIRED_WAITING_THREADS {
+        spawn_new_thread(true)?;
+    }
+
     let (promise_filler, promise) = OneShot::pair();
     let task = move || {
         let result = (work)();
         promise_filler.fill(result);
     };
 
-    let depth = QUEUE.send(Box::new(task));
+    let depth = queue.send(Box::new(task));
 
     if depth > DESIRED_WAITING_THREADS {
         maybe_spawn_new_thread()?;

@@ -1,6 +1,7 @@
 //! What the engine on disk does beyond the suite: its guards, one by one.
 
 mod damage;
+mod engine;
 mod golden;
 mod guards;
 mod refusals;

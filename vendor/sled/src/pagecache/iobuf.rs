@@ -499,6 +499,20 @@ impl IoBufs {
         ret
     }
 
+    /// keyledger: remembers an error, and wakes everybody who waits for what will not come.
+    pub(in crate::pagecache) fn fail(&self, error: Error) {
+        // store error before notifying so that waiting threads will see it
+        self.config.set_global_error(error);
+
+        let intervals = self.intervals.lock();
+
+        // having held the mutex makes this linearized
+        // with the notify below.
+        drop(intervals);
+
+        let _notified = self.interval_updated.notify_all();
+    }
+
     /// Return an iterator over the log, starting with
     /// a specified offset.
     pub(crate) fn iter_from(&self, lsn: Lsn) -> LogIter {
@@ -512,6 +526,7 @@ impl IoBufs {
             segment_base: None,
             segments,
             last_stage: false,
+            failed: None,
         }
     }
 
@@ -727,33 +742,9 @@ impl IoBufs {
         #[cfg(not(feature = "io_uring"))]
         {
             let f = &self.config.file;
-            pwrite_all(f, data, log_offset)?;
+            f.pwrite_all(data, log_offset)?;
             if !self.config.temporary {
-                #[cfg(target_os = "linux")]
-                {
-                    use std::os::unix::io::AsRawFd;
-                    let ret = unsafe {
-                        libc::sync_file_range(
-                            f.as_raw_fd(),
-                            i64::try_from(log_offset).unwrap(),
-                            i64::try_from(total_len).unwrap(),
-                            libc::SYNC_FILE_RANGE_WAIT_BEFORE
-                                | libc::SYNC_FILE_RANGE_WRITE
-                                | libc::SYNC_FILE_RANGE_WAIT_AFTER,
-                        )
-                    };
-                    if ret < 0 {
-                        let err = std::io::Error::last_os_error();
-                        if let Some(libc::ENOSYS) = err.raw_os_error() {
-                            f.sync_all()?;
-                        } else {
-                            return Err(err.into());
-                        }
-                    }
-                }
-
-                #[cfg(not(target_os = "linux"))]
-                f.sync_all()?;
+                f.sync_range(log_offset, total_len)?;
             }
         }
         io_fail!(self, "buffer write post");
@@ -1092,14 +1083,7 @@ pub(in crate::pagecache) fn maybe_seal_and_write_iobuf(
         match iobufs.with_sa(|sa| sa.next(next_lsn)) {
             Ok(ret) => ret,
             Err(e) => {
-                iobufs.config.set_global_error(e.clone());
-                let intervals = iobufs.intervals.lock();
-
-                // having held the mutex makes this linearized
-                // with the notify below.
-                drop(intervals);
-
-                let _notified = iobufs.interval_updated.notify_all();
+                iobufs.fail(e.clone());
                 return Err(e);
             }
         }
@@ -1178,28 +1162,27 @@ pub(in crate::pagecache) fn maybe_seal_and_write_iobuf(
             "asynchronously writing iobuf with lsn {} to log from maybe_seal",
             lsn
         );
+        let failing = iobufs.clone();
         let iobufs = iobufs.clone();
         let iobuf = iobuf.clone();
-        let _result = threadpool::spawn(move || {
+        let spawned = threadpool::spawn(move || {
             if let Err(e) = iobufs.write_to_log(&iobuf) {
                 error!(
                     "hit error while writing iobuf with lsn {}: {:?}",
                     lsn, e
                 );
 
-                // store error before notifying so that waiting threads will see
-                // it
-                iobufs.config.set_global_error(e);
-
-                let intervals = iobufs.intervals.lock();
-
-                // having held the mutex makes this linearized
-                // with the notify below.
-                drop(intervals);
-
-                let _notified = iobufs.interval_updated.notify_all();
+                iobufs.fail(e);
             }
-        })?;
+        });
+        // keyledger: nobody who waited was told.
+        let _result = match spawned {
+            Ok(result) => result,
+            Err(e) => {
+                failing.fail(e.clone());
+                return Err(e);
+            }
+        };
 
         #[cfg(feature = "event_log")]
         _result.wait();

@@ -1,7 +1,7 @@
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
 
 use super::{
-    pread_exact_or_eof, read_message, read_segment_header, BasedBuf, DiskPtr,
+    read_message, read_segment_header, BasedBuf, DiskPtr,
     LogKind, LogOffset, LogRead, Lsn, SegmentHeader, SegmentNumber,
     MAX_MSG_HEADER_LEN, SEG_HEADER_LEN,
 };
@@ -15,6 +15,8 @@ pub struct LogIter {
     pub max_lsn: Option<Lsn>,
     pub cur_lsn: Option<Lsn>,
     pub last_stage: bool,
+    /// keyledger: what ended the iteration, if that was not the end of the log.
+    pub failed: Option<Error>,
 }
 
 impl Iterator for LogIter {
@@ -39,9 +41,15 @@ impl Iterator for LogIter {
             }
 
             if self.segment_base.is_none() {
-                if let Err(e) = self.read_segment() {
-                    debug!("unable to load new segment: {:?}", e);
-                    return None;
+                // keyledger: an error was the end of the log here.
+                match self.read_segment() {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(e) => {
+                        debug!("unable to load new segment: {:?}", e);
+                        self.failed = Some(e);
+                        return None;
+                    }
                 }
             }
 
@@ -126,7 +134,19 @@ impl Iterator for LogIter {
                     trace!("read zeroed in LogIter::next");
                     self.cur_lsn = Some(lsn + Lsn::from(inline_len));
                 }
-                Ok(LogRead::Corrupted) => {
+                // keyledger: what is no message in a segment that was read, an error of the
+                // deserialization too, is a corrupted one; every other error ends the iteration
+                // as one. All of them were the end of the log here.
+                Err(ref e) if !is_corrupted(e) => {
+                    debug!(
+                        "failed to read log message at lid {} \
+                         with expected lsn {} during iteration: {}",
+                        lid, lsn, e
+                    );
+                    self.failed = Some(e.clone());
+                    return None;
+                }
+                Ok(LogRead::Corrupted) | Err(_) => {
                     trace!(
                         "read corrupted msg in LogIter::next as lid {} lsn {}",
                         lid,
@@ -162,30 +182,29 @@ impl Iterator for LogIter {
                     self.cur_lsn = Some(lsn + Lsn::from(inline_len));
                     continue;
                 }
-                Err(e) => {
-                    debug!(
-                        "failed to read log message at lid {} \
-                         with expected lsn {} during iteration: {}",
-                        lid, lsn, e
-                    );
-                    return None;
-                }
             }
         }
+    }
+}
+
+/// keyledger: whether an error says that there is no message, and not that it cannot be read.
+fn is_corrupted(error: &Error) -> bool {
+    match error {
+        Error::Corruption { .. } => true,
+        Error::Io(e) => e.kind() == std::io::ErrorKind::UnexpectedEof,
+        _ => false,
     }
 }
 
 impl LogIter {
     /// read a segment of log messages. Only call after
     /// pausing segment rewriting on the segment accountant!
-    fn read_segment(&mut self) -> Result<()> {
+    ///
+    /// keyledger: `false` at the end of the log.
+    fn read_segment(&mut self) -> Result<bool> {
         let _measure = Measure::new(&M.segment_read);
         if self.segments.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::Other,
-                "no segments remaining to iterate over",
-            )
-            .into());
+            return Ok(false);
         }
 
         let first_ref = self.segments.iter().next().unwrap();
@@ -193,11 +212,7 @@ impl LogIter {
 
         if let Some(max_lsn) = self.max_lsn {
             if lsn > max_lsn {
-                return Err(io::Error::new(
-                    io::ErrorKind::Other,
-                    "next segment is above our configured max_lsn",
-                )
-                .into());
+                return Ok(false);
             }
         }
 
@@ -234,22 +249,18 @@ impl LogIter {
         }
 
         if segment_header.lsn != lsn {
-            // this page was torn, nothing to read
+            // keyledger: it was another one when the headers were scanned.
             debug!(
                 "segment header lsn ({}) != expected lsn ({})",
                 segment_header.lsn, lsn
             );
-            return Err(io::Error::new(
-                io::ErrorKind::Other,
-                "encountered torn segment",
-            )
-            .into());
+            return Err(Error::corruption(None));
         }
 
         trace!("read segment header {:?}", segment_header);
 
         let mut buf = vec![0; self.config.segment_size];
-        let size = pread_exact_or_eof(f, &mut buf, offset)?;
+        let size = f.pread_exact_or_eof(&mut buf, offset)?;
 
         trace!("setting stored segment buffer length to {} after read", size);
         buf.truncate(size);
@@ -264,7 +275,7 @@ impl LogIter {
         // list to perform zeroing off of.
         self.segments.remove(&lsn);
 
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -289,10 +300,11 @@ fn scan_segment_headers_and_tail(
         idx: u64,
         min: Lsn,
         config: &RunningConfig,
-    ) -> Option<(LogOffset, SegmentHeader)> {
+    ) -> Result<Option<(LogOffset, SegmentHeader)>> {
         let segment_len = u64::try_from(config.segment_size).unwrap();
         let base_lid = idx * segment_len;
-        let segment = read_segment_header(&config.file, base_lid).ok()?;
+        // keyledger: a header that could not be read was one that is not there.
+        let segment = read_segment_header(&config.file, base_lid)?;
         trace!(
             "SA scanned header at lid {} during startup: {:?}",
             base_lid,
@@ -300,7 +312,7 @@ fn scan_segment_headers_and_tail(
         );
         if segment.ok && segment.lsn >= min {
             assert_ne!(segment.lsn, Lsn::max_value());
-            Some((base_lid, segment))
+            Ok(Some((base_lid, segment)))
         } else {
             trace!(
                 "not using segment at lid {}, ok: {} lsn: {} min lsn: {}",
@@ -309,14 +321,14 @@ fn scan_segment_headers_and_tail(
                 segment.lsn,
                 min
             );
-            None
+            Ok(None)
         }
     };
 
     let segment_len = LogOffset::try_from(config.segment_size).unwrap();
 
     let f = &config.file;
-    let file_len = f.metadata()?.len();
+    let file_len = f.length()?;
     let segments = (file_len / segment_len)
         + if file_len % segment_len
             < LogOffset::try_from(SEG_HEADER_LEN).unwrap()
@@ -352,7 +364,7 @@ fn scan_segment_headers_and_tail(
     let mut headers: Vec<(LogOffset, SegmentHeader)> = vec![];
     for promise in header_promises {
         let read_attempt =
-            promise.wait().expect("thread pool should not crash");
+            promise.wait().expect("thread pool should not crash")?;
 
         if let Some(completed_result) = read_attempt {
             headers.push(completed_result);
@@ -368,12 +380,13 @@ fn scan_segment_headers_and_tail(
             std::cmp::max(header.max_stable_lsn, max_header_stable_lsn);
 
         if let Some(old) = ordering.insert(header.lsn, lid) {
-            assert_eq!(
-                old, lid,
+            // keyledger: this was an assertion.
+            error!(
                 "duplicate segment LSN {} detected at both {} and {}, \
                  one should have been zeroed out during recovery",
                 header.lsn, old, lid
             );
+            return Err(Error::corruption(None));
         }
     }
 
@@ -446,10 +459,14 @@ fn check_contiguity_in_unstable_tail(
         max_lsn: missing_item_in_tail,
         cur_lsn: None,
         last_stage: false,
+        failed: None,
     };
 
     // run the iterator to completion
     while let Some(_) = iter.next() {}
+    if let Some(e) = iter.failed {
+        return Err(e);
+    }
 
     // `cur_lsn` is set to the beginning
     // of the next message
@@ -513,5 +530,6 @@ pub fn raw_segment_iter_from(
         segment_base: None,
         segments,
         last_stage: true,
+        failed: None,
     })
 }

@@ -1,9 +1,7 @@
-use std::fs::File;
-
 use super::{
     arr_to_lsn, arr_to_u32, assert_usize, bump_atomic_lsn, header, iobuf,
-    lsn_to_arr, maybe_decompress, pread_exact, pread_exact_or_eof, read_blob,
-    roll_iobuf, u32_to_arr, Arc, BasedBuf, BlobPointer, DiskPtr, IoBuf, IoBufs,
+    lsn_to_arr, maybe_decompress, read_blob, roll_iobuf, u32_to_arr, Arc,
+    BasedBuf, BlobPointer, Disk, DiskPtr, IoBuf, IoBufs,
     LogKind, LogOffset, Lsn, MessageKind, Reservation, Serialize, Snapshot,
     BATCH_MANIFEST_PID, COUNTER_PID, MAX_MSG_HEADER_LEN, META_PID,
     MINIMUM_ITEMS_PER_SEGMENT, SEG_HEADER_LEN,
@@ -361,12 +359,17 @@ impl Log {
             let blob_id =
                 if over_blob_threshold { Some(reservation_lsn) } else { None };
 
-            self.iobufs.encapsulate(
+            // keyledger: after an error nobody fills the buffer any more, and whoever waits for
+            // it waited for ever.
+            if let Err(e) = self.iobufs.encapsulate(
                 item,
                 message_header,
                 destination,
                 blob_id,
-            )?;
+            ) {
+                self.iobufs.fail(e.clone());
+                return Err(e);
+            }
 
             M.log_reservation_success();
 
@@ -435,15 +438,21 @@ impl Log {
             );
             let iobufs = self.iobufs.clone();
             let iobuf = iobuf.clone();
-            threadpool::spawn(move || {
+            let work = move || {
                 if let Err(e) = iobufs.write_to_log(&iobuf) {
                     error!(
                         "hit error while writing iobuf with lsn {}: {:?}",
                         lsn, e
                     );
-                    iobufs.config.set_global_error(e);
+                    // keyledger: nobody who waited was woken.
+                    iobufs.fail(e);
                 }
-            })?;
+            };
+            if let Err(e) = threadpool::spawn(work) {
+                // keyledger: nobody who waited was told.
+                self.iobufs.fail(e.clone());
+                return Err(e);
+            }
 
             Ok(())
         } else {
@@ -463,8 +472,11 @@ impl Drop for Log {
             error!("failed to flush from IoBufs::drop: {}", e);
         }
 
-        if !self.config.temporary {
-            self.config.file.sync_all().unwrap();
+        // keyledger: `sync_on_drop`; and an error was a panic.
+        if !self.config.temporary && self.config.sync_on_drop {
+            if let Err(e) = self.config.file.sync_all() {
+                error!("failed to sync from IoBufs::drop: {}", e);
+            }
         }
 
         debug!("IoBufs dropped");
@@ -612,13 +624,13 @@ impl Into<[u8; SEG_HEADER_LEN]> for SegmentHeader {
 }
 
 pub(crate) fn read_segment_header(
-    file: &File,
+    file: &Disk,
     lid: LogOffset,
 ) -> Result<SegmentHeader> {
     trace!("reading segment header at {}", lid);
 
     let mut seg_header_buf = [0; SEG_HEADER_LEN];
-    pread_exact(file, &mut seg_header_buf, lid)?;
+    file.pread_exact(&mut seg_header_buf, lid)?;
     let segment_header = SegmentHeader::from(seg_header_buf);
 
     if segment_header.lsn < Lsn::try_from(lid).unwrap() {
@@ -642,9 +654,9 @@ pub(crate) trait ReadAt {
     ) -> std::io::Result<usize>;
 }
 
-impl ReadAt for File {
+impl ReadAt for Disk {
     fn pread_exact(&self, dst: &mut [u8], at: u64) -> std::io::Result<()> {
-        pread_exact(self, dst, at)
+        Disk::pread_exact(self, dst, at)
     }
 
     fn pread_exact_or_eof(
@@ -652,7 +664,7 @@ impl ReadAt for File {
         dst: &mut [u8],
         at: u64,
     ) -> std::io::Result<usize> {
-        pread_exact_or_eof(self, dst, at)
+        Disk::pread_exact_or_eof(self, dst, at)
     }
 }
 
@@ -711,12 +723,13 @@ pub(crate) fn read_message<R: ReadAt>(
     let segment_len = config.segment_size;
     let seg_start = lid / segment_len as LogOffset * segment_len as LogOffset;
     trace!("reading message from segment: {} at lid: {}", seg_start, lid);
-    assert!(seg_start + SEG_HEADER_LEN as LogOffset <= lid);
-    assert!(
-        (seg_start + segment_len as LogOffset) - lid
-            >= MAX_MSG_HEADER_LEN as LogOffset,
-        "tried to read a message from the red zone"
-    );
+    // keyledger: these were assertions.
+    if seg_start + SEG_HEADER_LEN as LogOffset > lid
+        || (seg_start + segment_len as LogOffset) - lid
+            < MAX_MSG_HEADER_LEN as LogOffset
+    {
+        return Ok(LogRead::Corrupted);
+    }
 
     let msg_header_buf = &mut [0; 128];
     let _read_bytes = file.pread_exact_or_eof(msg_header_buf, lid)?;
@@ -839,7 +852,10 @@ pub(crate) fn read_message<R: ReadAt>(
             Ok(LogRead::Inline(header, buf, inline_len))
         }
         MessageKind::BatchManifest => {
-            assert_eq!(buf.len(), std::mem::size_of::<Lsn>());
+            // keyledger: this was an assertion.
+            if buf.len() != std::mem::size_of::<Lsn>() {
+                return Ok(LogRead::Corrupted);
+            }
             let max_lsn = arr_to_lsn(&buf);
             Ok(LogRead::BatchManifest(max_lsn, inline_len))
         }

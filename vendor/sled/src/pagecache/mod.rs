@@ -6,6 +6,7 @@ pub mod constants;
 pub mod logger;
 
 mod blob_io;
+mod disk;
 mod disk_pointer;
 mod header;
 mod iobuf;
@@ -25,15 +26,6 @@ use std::{collections::BinaryHeap, ops::Deref};
 
 use crate::*;
 
-#[cfg(any(all(not(unix), not(windows)), miri))]
-use parallel_io_polyfill::{pread_exact, pread_exact_or_eof, pwrite_all};
-
-#[cfg(all(unix, not(miri)))]
-use parallel_io_unix::{pread_exact, pread_exact_or_eof, pwrite_all};
-
-#[cfg(all(windows, not(miri)))]
-use parallel_io_windows::{pread_exact, pread_exact_or_eof, pwrite_all};
-
 use self::{
     blob_io::{gc_blobs, read_blob, remove_blob, write_blob},
     constants::{
@@ -47,7 +39,11 @@ use self::{
     segment::{SegmentAccountant, SegmentCleaner, SegmentOp},
 };
 
+#[cfg(feature = "failing_disk")]
+pub use self::disk::FailingDisk;
+
 pub(crate) use self::{
+    disk::Disk,
     logger::{
         read_message, read_segment_header, MessageHeader, SegmentHeader,
         SegmentNumber,
@@ -692,6 +688,14 @@ impl PageCache {
             // subscope required because pc.begin() borrows pc
 
             let guard = pin();
+
+            // keyledger: pages without the first two were an assertion.
+            let pages = *pc.next_pid_to_allocate.lock();
+            if (pages > META_PID && pc.get_meta(&guard).is_err())
+                || (pages > COUNTER_PID && pc.get_idgen(&guard).is_err())
+            {
+                return Err(Error::corruption(None));
+            }
 
             if let Err(Error::ReportableBug(..)) = pc.get_meta(&guard) {
                 // set up meta
@@ -1395,7 +1399,7 @@ impl PageCache {
     }
 
     pub(crate) fn size_on_disk(&self) -> Result<u64> {
-        let mut size = self.config.file.metadata()?.len();
+        let mut size = self.config.file.length()?;
 
         let stable = self.config.blob_path(0);
         let blob_dir = stable.parent().expect(
@@ -1978,33 +1982,20 @@ impl PageCache {
 
         let (header, bytes) = match self.log.read(pid, lsn, pointer) {
             Ok(LogRead::Inline(header, buf, _len)) => {
-                assert_eq!(
-                    header.pid, pid,
-                    "expected pid {} on pull of pointer {}, \
-                     but got {} instead",
-                    pid, pointer, header.pid
-                );
-                assert_eq!(
-                    header.segment_number, expected_segment_number,
-                    "expected segment number {:?} on pull of pointer {}, \
-                     but got segment number {:?} instead",
-                    expected_segment_number, pointer, header.segment_number
-                );
+                // keyledger: here and below, these were assertions.
+                if header.pid != pid
+                    || header.segment_number != expected_segment_number
+                {
+                    return Err(Error::corruption(Some(pointer)));
+                }
                 Ok((header, buf))
             }
             Ok(LogRead::Blob(header, buf, _blob_pointer, _inline_len)) => {
-                assert_eq!(
-                    header.pid, pid,
-                    "expected pid {} on pull of pointer {}, \
-                     but got {} instead",
-                    pid, pointer, header.pid
-                );
-                assert_eq!(
-                    header.segment_number, expected_segment_number,
-                    "expected segment number {:?} on pull of pointer {}, \
-                     but got segment number {:?} instead",
-                    expected_segment_number, pointer, header.segment_number
-                );
+                if header.pid != pid
+                    || header.segment_number != expected_segment_number
+                {
+                    return Err(Error::corruption(Some(pointer)));
+                }
 
                 Ok((header, buf))
             }
@@ -2039,12 +2030,12 @@ impl PageCache {
                 }
                 Free => Ok(Update::Free),
                 Corrupted | Canceled | Cap | BatchManifest => {
-                    panic!("unexpected pull: {:?}", header.kind)
+                    Err(Error::corruption(Some(pointer)))
                 }
             }
         };
 
-        let update = update_res.expect("failed to deserialize data");
+        let update = update_res?;
 
         // TODO this feels racy, test it better?
         if let Update::Free = update {
@@ -2112,7 +2103,11 @@ impl PageCache {
                     cache_infos.push(cache_info);
                     self.free.lock().push(pid);
                 }
-                _ => panic!("tried to load a {:?}", state),
+                // keyledger: this was a panic.
+                _ => {
+                    error!("tried to load a {:?}", state);
+                    return Err(Error::corruption(None));
+                }
             }
 
             // Set up new page

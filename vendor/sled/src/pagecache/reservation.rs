@@ -21,7 +21,8 @@ impl<'a> Drop for Reservation<'a> {
         // We auto-abort if the user never uses a reservation.
         if !self.flushed {
             if let Err(e) = self.flush(false) {
-                self.log.config.set_global_error(e);
+                // keyledger: nobody who waited was woken.
+                self.log.iobufs.fail(e);
             }
         }
     }

@@ -256,7 +256,7 @@ impl Segment {
     fn active_to_inactive(
         &mut self,
         lsn: Lsn,
-        config: &Config,
+        config: &RunningConfig,
     ) -> Result<FastSet8<Lsn>> {
         trace!("setting Segment with lsn {:?} to Inactive", self.lsn());
 
@@ -435,7 +435,7 @@ impl Segment {
     fn remove_blob(
         &mut self,
         blob_ptr: BlobPointer,
-        config: &Config,
+        config: &RunningConfig,
     ) -> Result<()> {
         match self {
             Segment::Active(active) => {
@@ -510,7 +510,7 @@ impl SegmentAccountant {
 
     fn initial_segments(&self, snapshot: &Snapshot) -> Result<Vec<Segment>> {
         let segment_size = self.config.segment_size;
-        let file_len = self.config.file.metadata()?.len();
+        let file_len = self.config.file.length()?;
         let number_of_segments =
             usize::try_from(file_len / segment_size as u64).unwrap()
                 + if file_len % segment_size as u64 == 0 { 0 } else { 1 };
@@ -540,6 +540,7 @@ impl SegmentAccountant {
             );
         }
 
+        // keyledger: what does not fit was a panic, also in `insert_pid`.
         let add =
             |pid, lsn: Lsn, sz, lid: LogOffset, segments: &mut Vec<Segment>| {
                 let idx = assert_usize(lid / segment_size as LogOffset);
@@ -553,12 +554,20 @@ impl SegmentAccountant {
                     idx
                 );
                 let segment_lsn = self.config.normalize(lsn);
-                segments[idx].recovery_ensure_initialized(segment_lsn);
-                segments[idx].insert_pid(
+                let segment = match segments.get_mut(idx) {
+                    Some(segment) => segment,
+                    None => return Err(Error::corruption(None)),
+                };
+                segment.recovery_ensure_initialized(segment_lsn);
+                if segment.lsn() != segment_lsn {
+                    return Err(Error::corruption(None));
+                }
+                segment.insert_pid(
                     pid,
                     segment_lsn,
                     usize::try_from(sz).unwrap(),
                 );
+                Ok(())
             };
 
         for (pid, state) in snapshot.pt.iter().enumerate() {
@@ -570,9 +579,9 @@ impl SegmentAccountant {
                         base.2,
                         base.1.lid(),
                         &mut segments,
-                    );
+                    )?;
                     for (lsn, ptr, sz) in frags {
-                        add(pid as PageId, *lsn, *sz, ptr.lid(), &mut segments);
+                        add(pid as PageId, *lsn, *sz, ptr.lid(), &mut segments)?;
                     }
                 }
                 PageState::Free(lsn, ptr) => {
@@ -582,9 +591,13 @@ impl SegmentAccountant {
                         u64::try_from(MAX_MSG_HEADER_LEN).unwrap(),
                         ptr.lid(),
                         &mut segments,
-                    );
+                    )?;
                 }
-                _ => panic!("tried to recover pagestate from a {:?}", state),
+                // keyledger: this was a panic.
+                _ => {
+                    error!("tried to recover pagestate from a {:?}", state);
+                    return Err(Error::corruption(None));
+                }
             }
         }
 
@@ -635,8 +648,7 @@ impl SegmentAccountant {
         for segment_base in to_free {
             self.free_segment(segment_base)?;
             io_fail!(self.config, "zero garbage segment SA");
-            pwrite_all(
-                &self.config.file,
+            self.config.file.pwrite_all(
                 &*vec![MessageKind::Corrupted.into(); self.config.segment_size],
                 segment_base,
             )?;

@@ -4,7 +4,7 @@ use zstd::block::{compress, decompress};
 use crate::*;
 
 use super::{
-    arr_to_u32, gc_blobs, pwrite_all, raw_segment_iter_from, u32_to_arr,
+    arr_to_u32, gc_blobs, raw_segment_iter_from, u32_to_arr,
     u64_to_arr, BasedBuf, DiskPtr, LogIter, LogKind, LogOffset, Lsn,
     MessageKind,
 };
@@ -219,6 +219,10 @@ fn advance_snapshot(
 
     let old_stable_lsn = snapshot.stable_lsn;
 
+    // keyledger: each page was written once, so there are no more of them than bytes. The number
+    // of one is the size of a table.
+    let most_pages = config.file.length()?;
+
     while let Some((log_kind, pid, lsn, ptr, sz)) = iter.next() {
         trace!(
             "in advance_snapshot looking at item with pid {} lsn {} ptr {}",
@@ -244,7 +248,17 @@ fn advance_snapshot(
             return Err(Error::corruption(None));
         }
 
+        if pid > most_pages {
+            error!("there cannot be a page {}", pid);
+            return Err(Error::corruption(None));
+        }
+
         snapshot.apply(log_kind, pid, lsn, ptr, sz)?;
+    }
+
+    // keyledger: an error was the end of the log, and what came behind it was overwritten below.
+    if let Some(e) = iter.failed {
+        return Err(e);
     }
 
     // `snapshot.tip_lid` can be set based on 4 possibilities for the tip of the
@@ -332,7 +346,7 @@ fn advance_snapshot(
                     shred_base,
                     shred_base + shred_len as LogOffset
                 );
-                pwrite_all(&config.file, &shred_zone, shred_base)?;
+                config.file.pwrite_all(&shred_zone, shred_base)?;
                 config.file.sync_all()?;
             }
             (iterated_lsn, iter.segment_base.map(|bb| bb.offset))
@@ -416,8 +430,7 @@ fn advance_snapshot(
         // from being allocated which would duplicate its LSN, messing
         // up recovery in the future.
         io_fail!(config, "segment initial free zero");
-        pwrite_all(
-            &config.file,
+        config.file.pwrite_all(
             &*vec![MessageKind::Corrupted.into(); config.segment_size],
             *to_zero,
         )?;
@@ -540,28 +553,13 @@ fn write_snapshot(config: &RunningConfig, snapshot: &Snapshot) -> Result<()> {
     let mut path_2 = config.get_path();
     path_2.push(path_2_suffix);
 
-    let parent = path_1.parent().unwrap();
-    std::fs::create_dir_all(parent)?;
-    let mut f =
-        std::fs::OpenOptions::new().write(true).create(true).open(&path_1)?;
-
+    // keyledger: written, synced and renamed in `disk.rs`, at once or later; and the folder is
+    // synced before the old ones are removed.
     // write the snapshot bytes, followed by a crc64 checksum at the end
-    io_fail!(config, "snap write");
-    f.write_all(&*bytes)?;
-    io_fail!(config, "snap write len");
-    f.write_all(&len_bytes)?;
-    io_fail!(config, "snap write crc");
-    f.write_all(&crc32)?;
-    io_fail!(config, "snap write post");
-    f.sync_all()?;
-
-    trace!("wrote snapshot to {}", path_1.to_string_lossy());
-
-    io_fail!(config, "snap write mv");
-    std::fs::rename(&path_1, &path_2)?;
-    io_fail!(config, "snap write mv post");
-
-    trace!("renamed snapshot to {}", path_2.to_string_lossy());
+    let mut bytes = bytes;
+    bytes.extend_from_slice(&len_bytes);
+    bytes.extend_from_slice(&crc32);
+    config.file.write_snapshot(bytes, path_1, path_2.clone())?;
 
     // clean up any old snapshots
     let candidates = config.get_snapshot_files()?;
@@ -572,7 +570,7 @@ fn write_snapshot(config: &RunningConfig, snapshot: &Snapshot) -> Result<()> {
 
             io_fail!(config, "snap write rm old");
 
-            if let Err(e) = std::fs::remove_file(&path) {
+            if let Err(e) = config.file.remove_file(path) {
                 // TODO should this just be a try return?
                 warn!(
                     "failed to remove old snapshot file, maybe snapshot race? {}",
