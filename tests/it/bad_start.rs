@@ -102,6 +102,36 @@ fn a_damaged_log() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
 }
 
+/// What a program sees whose clock lost its battery.
+const CLOCK_OF_1969: &str = "
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    time->tv_sec = clock == CLOCK_REALTIME ? -1000000 : 1000000;
+    time->tv_nsec = 0;
+    return 0;
+}
+";
+
+#[test]
+fn a_clock_before_1970() {
+    let (folder, data) = written();
+    let source = folder.path().join("clock.c");
+    std::fs::write(&source, CLOCK_OF_1969).unwrap();
+    let library = folder.path().join("clock.so");
+    let mut compiler = std::process::Command::new("cc");
+    let made = compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(made.unwrap().success());
+    let before = bytes(&data);
+    let preload = library.to_str().unwrap();
+    // It was called damage of the log.
+    serve(&data).env("LD_PRELOAD", preload).run().says(1, &["the clock", "before 1970", "set it"]);
+    for command in ["fsck", "replay"] {
+        let program = keyledger(&[command]).data(&data).env("LD_PRELOAD", preload);
+        program.run().says(1, &["the clock", "before 1970"]);
+    }
+    assert_eq!(bytes(&data), before);
+}
+
 #[test]
 fn an_address_in_use() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -45,6 +45,8 @@ pub(crate) enum Command {
 
 /// Does it.
 pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
+    // Tokens, logs and certificates all have times: with such a clock each of them looks wrong.
+    ledger::SystemClock::check()?;
     match arguments.command {
         Command::Serve(asked) => serve::run(&asked),
         Command::Token(asked) => token::run(&asked),

@@ -4,8 +4,6 @@
 //! ([`arguments`]), how they end ([`exit`]), how they print ([`print`]), and how they speak to a
 //! server ([`client`]).
 
-#![expect(clippy::print_stderr, reason = "a command line says on stderr what went wrong")]
-
 mod arguments;
 mod client;
 mod command;
@@ -28,7 +26,7 @@ fn main() -> ExitCode {
         Ok(end) => end.into(),
         Err(error) if exit::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("keyledger: {error:#}");
+            print::error(format_args!("{error:#}"));
             exit::of(&error).into()
         }
     }

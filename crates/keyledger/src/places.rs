@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use eventlog::sled::{OpenError, Options, SledLog};
 
+use crate::print;
+
 /// How [`crate::exit::Exit::Bad`] ends a process.
 const BAD: i32 = 1;
 
@@ -38,10 +40,10 @@ pub(crate) fn open(options: &Options) -> Result<SledLog, OpenError> {
         let said =
             said.downcast_ref::<String>().map(String::as_str).or(said.downcast_ref().copied());
         let said = said.and_then(|said| said.lines().next()).unwrap_or("it does not say why");
-        eprintln!(
-            "keyledger: the log in `{dir}` is damaged, and the storage engine gave up: {said}; \
+        print::error(format_args!(
+            "the log in `{dir}` is damaged, and the storage engine gave up: {said}; \
              restore the directory from a backup"
-        );
+        ));
         std::process::exit(BAD);
     }));
     let opened = SledLog::open(options);

@@ -1,6 +1,7 @@
 //! Printing: lines and tables on stdout, progress on a terminal's stderr.
 //!
-//! Everything goes through [`line`], which tells a closed pipe as an error and does not panic.
+//! Everything goes through [`line`], which tells a closed pipe as an error and does not panic, and
+//! lets nothing through that could steer a terminal, whatever a server answers.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -9,17 +10,57 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::Value;
 
-/// Prints a line.
+/// Prints a line, or several.
 pub(crate) fn line(text: impl Display) -> Result<()> {
     let mut out = stdout().lock();
-    writeln!(out, "{text}")?;
+    writeln!(out, "{}", lines(&text.to_string()))?;
     out.flush()?;
     Ok(())
 }
 
+/// Says on stderr what went wrong.
+#[expect(clippy::print_stderr, reason = "a command line says on stderr what went wrong")]
+pub(crate) fn error(text: impl Display) {
+    eprintln!("keyledger: {}", lines(&text.to_string()));
+}
+
 /// Prints a value as indented JSON.
 pub(crate) fn json(value: &Value) -> Result<()> {
-    line(serde_json::to_string_pretty(value)?)
+    line(in_json(&serde_json::to_string_pretty(value)?))
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn json_line(value: &Value) -> Result<()> {
+    line(in_json(&value.to_string()))
+}
+
+/// Text of ours with text of others in it: the lines and tabs are ours.
+pub(crate) fn lines(text: &str) -> String {
+    each(text, &['\n', '\t'], |part| keys::visible(part).into_owned())
+}
+
+/// JSON whose strings show what they hold, and mean the same as before.
+fn in_json(text: &str) -> String {
+    each(text, &['\n'], |part| {
+        let (mut shown, mut from) = (String::new(), 0);
+        for (at, one) in keys::hidden(part) {
+            shown += part.get(from..at).unwrap_or_default();
+            for unit in one.encode_utf16(&mut [0; 2]) {
+                shown += &format!("\\u{unit:04x}");
+            }
+            from = at + one.len_utf8();
+        }
+        shown + part.get(from..).unwrap_or_default()
+    })
+}
+
+/// The text with every part between `ours` put through `show`.
+fn each(text: &str, ours: &[char], show: impl Fn(&str) -> String) -> String {
+    let parts = text.split_inclusive(ours).map(|part| {
+        let inner = part.strip_suffix(ours).unwrap_or(part);
+        show(inner) + part.get(inner.len()..).unwrap_or_default()
+    });
+    parts.collect()
 }
 
 /// A table, its columns as wide as they need to be.
@@ -74,9 +115,9 @@ pub(crate) fn cell(value: &Value, pointer: &str) -> String {
     }
 }
 
-/// Text with its control characters shown as `?`.
+/// Text of others on one line, what is not seen in it shown as `\u{202e}`.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|one| if one.is_control() { '?' } else { one }).collect()
+    keys::visible(text).into_owned()
 }
 
 /// How far a long work has come; silent when stderr is no terminal.
@@ -128,10 +169,35 @@ mod tests {
     #[test]
     fn cells_cannot_steer_a_terminal() {
         let value = serde_json::json!({"a": "x\u{1b}[2J\ny", "b": null, "c": ["p", "q"], "d": 3});
-        assert_eq!(cell(&value, "/a"), "x?[2J?y");
+        assert_eq!(cell(&value, "/a"), r"x\u{1b}[2J\u{a}y");
         assert_eq!(cell(&value, "/b"), "-");
         assert_eq!(cell(&value, "/c"), "p,q");
         assert_eq!(cell(&value, "/d"), "3");
         assert_eq!(cell(&value, "/e/f"), "-");
+    }
+
+    #[test]
+    fn whatever_is_printed_cannot_steer_a_terminal() {
+        let table = [
+            ("two\n\tlines", "two\n\tlines"),
+            ("\u{1b}]0;x\u{7}", r"\u{1b}]0;x\u{7}"),
+            ("a\u{9b}2J\rb", r"a\u{9b}2J\u{d}b"),
+            ("ab\u{202e}dc\n\u{200b}", "ab\\u{202e}dc\n\\u{200b}"),
+            ("Zürich 👩\u{200d}💻", "Zürich 👩\u{200d}💻"),
+        ];
+        for (text, want) in table {
+            assert_eq!(lines(text), want);
+        }
+    }
+
+    #[test]
+    fn json_that_is_printed_means_the_same() {
+        let value =
+            serde_json::json!({"a": "\u{9b}2J\u{202e}\u{e0041}\n\u{1b}", "b": ["ü", "\u{2028}"]});
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let shown = in_json(&text);
+            assert!(shown.split('\n').all(|line| keys::hidden(line).next().is_none()), "{shown}");
+            assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
+        }
     }
 }

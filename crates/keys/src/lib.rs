@@ -27,7 +27,9 @@ pub use metadata::Metadata;
 pub use permission::{Permission, covers};
 pub use secret::{Digest, Prefix, Secret, looks_like_key};
 pub use standing::{Standing, Status};
-pub use text::{Account, Description, KeyName, Project, Reason, Role, Subject};
+pub use text::{
+    Account, Description, KeyName, Project, Reason, Role, Subject, composed, hidden, visible,
+};
 pub use time::Timestamp;
 pub use verdict::{Question, Verdict, judge};
 

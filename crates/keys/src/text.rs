@@ -1,12 +1,23 @@
 //! Bounded pieces of text: names, accounts, reasons. Holding one proves it was checked.
 
+mod hidden;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
+use self::hidden::is_plain;
+pub use self::hidden::{hidden, visible};
 use crate::Invalid;
+
+/// A text to search names for: in composed form, as they are kept.
+#[must_use]
+pub fn composed(text: &str) -> Cow<'_, str> {
+    hidden::composed(text)
+}
 
 /// A text that many keys share, behind a pointer of one word: there are several in every key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,12 +37,7 @@ impl std::ops::Deref for Shared {
     }
 }
 
-/// Whether all of it is printable ASCII: most of what comes is, and needs no closer look.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
-
-fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
+fn check_length(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     let length = text.chars().count();
     if length < min || length > max {
         return Err(Invalid::new(if min == 0 {
@@ -40,15 +46,22 @@ fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
             format!("must be between {min} and {max} characters")
         }));
     }
+    Ok(())
+}
+
+/// A text of any number of lines.
+fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
+    check_length(text, min, max)?;
     if !is_plain(text) && text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
         return Err(Invalid::new("must not contain control characters"));
     }
     Ok(())
 }
 
+/// A text of one line.
 fn check_line(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
-    check(text, min, max)?;
-    if text.contains(['\n', '\t']) {
+    check_length(text, min, max)?;
+    if !is_plain(text) && text.chars().any(char::is_control) {
         return Err(Invalid::new("must not contain control characters"));
     }
     if min > 0 && text.trim().is_empty() {
@@ -67,8 +80,27 @@ fn check_slug(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     }
 }
 
+/// What comes in as one line: composed, and every character of it seen.
+fn line(text: &str) -> Result<Cow<'_, str>, Invalid> {
+    let text = hidden::composed(text);
+    match hidden::first(&text) {
+        Some(one) if !one.is_control() => Err(Invalid::new(format!(
+            "must not contain characters that are not seen or turn direction, such as U+{:04X}",
+            u32::from(one)
+        ))),
+        // Control characters have a sentence of their own.
+        Some(_) | None => Ok(text),
+    }
+}
+
+/// What comes in as several lines stays as it is.
+#[expect(clippy::unnecessary_wraps, reason = "one of two that are called in the same place")]
+fn lines(text: &str) -> Result<Cow<'_, str>, Invalid> {
+    Ok(Cow::Borrowed(text))
+}
+
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $kept:ident, $check:ident, $min:literal, $max:literal) => {
+    ($(#[$doc:meta])* $name:ident, $kept:ident, $taken:ident, $check:ident, $min:literal, $max:literal) => {
         $(#[$doc])*
         ///
         /// Holding one proves it was checked; a clone shares the text, unless it is very short.
@@ -76,13 +108,22 @@ macro_rules! text {
         pub struct $name($kept);
 
         impl $name {
-            /// Checks `text` and keeps it.
+            /// Checks a text that comes in, and keeps it. One line is kept in composed form.
             ///
             /// # Errors
             ///
             /// [`Invalid`] says which bound was broken; the text itself is not repeated.
             pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
-                let text = text.as_ref();
+                Self::stored(&$taken(text.as_ref())?)
+            }
+
+            /// Keeps a text that is on record, as it is: what was recorded before characters that
+            /// are not seen were refused has to be read for ever.
+            ///
+            /// # Errors
+            ///
+            /// [`Invalid`] if it is nothing that was ever recorded.
+            pub fn stored(text: &str) -> Result<Self, Invalid> {
                 $check(text, $min, $max)?;
                 Ok(Self($kept::from(text)))
             }
@@ -124,31 +165,32 @@ macro_rules! text {
 
 text!(
     /// The tenant that a key belongs to: 1 to 100 characters, one line.
-    Account, Shared, check_account, 1, 100
+    Account, Shared, line, check_account, 1, 100
 );
 text!(
-    /// Who acts, and whom a key belongs to: 1 to 200 characters, one line.
-    Subject, Shared, check_line, 1, 200
+    /// Who acts, and whom a key belongs to: 1 to 255 characters, one line (`OpenID` Connect Core §2
+    /// gives a subject as many).
+    Subject, Shared, line, check_line, 1, 255
 );
 text!(
     /// A key's display name: 1 to 200 characters, one line. Up to 23 bytes are kept in place.
-    KeyName, SmolStr, check_line, 1, 200
+    KeyName, SmolStr, line, check_line, 1, 200
 );
 text!(
     /// What a key is for: at most 500 characters.
-    Description, Shared, check, 0, 500
+    Description, Shared, lines, check, 0, 500
 );
 text!(
     /// Why a change was made, in the caller's words: at most 500 characters.
-    Reason, Shared, check, 0, 500
+    Reason, Shared, lines, check, 0, 500
 );
 text!(
     /// A project that a key is bound to: 1 to 100 characters, one line.
-    Project, Shared, check_line, 1, 100
+    Project, Shared, line, check_line, 1, 100
 );
 text!(
     /// A role, as a slug of 1 to 64 characters.
-    Role, Shared, check_slug, 1, 64
+    Role, Shared, lines, check_slug, 1, 64
 );
 
 /// `*` is how a caller says "all accounts"; no account may be called so.
@@ -173,5 +215,43 @@ mod tests {
         assert!(Description::new("a\u{0}b").is_err());
         assert!(Role::new("deploy bot").is_err());
         assert!(Account::new("*").is_err());
+        assert!(Subject::new("x".repeat(255)).is_ok());
+        assert!(Subject::new("x".repeat(256)).is_err());
+    }
+
+    /// Two accounts that look the same were two accounts.
+    #[test]
+    fn a_line_is_composed_and_all_of_it_is_seen() {
+        let (composed, apart) = ("Z\u{FC}rich", "Zu\u{308}rich");
+        assert_eq!(Account::new(apart).unwrap(), Account::new(composed).unwrap());
+        assert_eq!(KeyName::new(apart).unwrap().as_str(), composed);
+        // As many characters as are kept, and not as came.
+        assert!(KeyName::new("u\u{308}".repeat(200)).is_ok());
+        let unseen = "ann\u{200B}";
+        let why = Subject::new(unseen).unwrap_err().to_string();
+        assert!(why.ends_with("such as U+200B"), "{why}");
+        for refused in [
+            Account::new(unseen).is_err(),
+            KeyName::new(unseen).is_err(),
+            Project::new(unseen).is_err(),
+            KeyName::new("abc\u{202E}cba").is_err(),
+            "abc\u{202E}".parse::<KeyName>().is_err(),
+            KeyName::new("a\u{85}b").is_err(),
+        ] {
+            assert!(refused);
+        }
+        // Several lines are for people to read, and are not compared.
+        assert_eq!(Description::new(apart).unwrap().as_str(), apart);
+    }
+
+    /// What is on record was taken by the rules of its time.
+    #[test]
+    fn what_was_recorded_before_is_read_as_it_is() {
+        for text in ["Zu\u{308}rich", "ann\u{200B}", "abc\u{202E}cba"] {
+            assert_eq!(KeyName::stored(text).unwrap().as_str(), text);
+            assert_eq!(Account::stored(text).unwrap().as_str(), text);
+            assert_eq!(Subject::stored(text).unwrap().as_str(), text);
+        }
+        assert!(KeyName::stored("a\nb").is_err());
     }
 }

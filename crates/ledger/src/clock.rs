@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use keys::Timestamp;
 
@@ -30,15 +30,37 @@ impl Default for SystemClock {
     }
 }
 
+/// The time of day lies before 1970, which no record can have been made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the clock of this machine says a time before 1970; set it, and start again")]
+pub struct BeforeEpoch;
+
+impl SystemClock {
+    /// Whether the time of day can be used at all.
+    ///
+    /// The storage engine gives up when it cannot count from 1970, which then looks like damage of
+    /// the log: whoever opens one asks this first.
+    ///
+    /// # Errors
+    ///
+    /// [`BeforeEpoch`]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time of day")]
+    pub fn check() -> Result<(), BeforeEpoch> {
+        since_epoch(SystemTime::now()).map(|_| ())
+    }
+}
+
+fn since_epoch(time: SystemTime) -> Result<Duration, BeforeEpoch> {
+    time.duration_since(UNIX_EPOCH).map_err(|_| BeforeEpoch)
+}
+
 /// The longest wait: the time of day may be set meanwhile, and nobody tells.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the time of day")]
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let since = since_epoch(SystemTime::now()).unwrap_or(Duration::ZERO);
         Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
@@ -79,5 +101,18 @@ impl StepGuard {
         }
         self.agreed = Some(offset);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_before_1970_is_no_time() {
+        let second = Duration::from_secs(1);
+        assert_eq!(since_epoch(UNIX_EPOCH + second), Ok(second));
+        assert_eq!(since_epoch(UNIX_EPOCH - second), Err(BeforeEpoch));
+        assert_eq!(SystemClock::check(), Ok(()));
     }
 }

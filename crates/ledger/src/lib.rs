@@ -61,7 +61,7 @@ pub use as_of::{AsOf, Moment};
 pub use audit::{Auditor, Decoder, Exhibit, Finding, Flaw};
 pub use bundling::manifest_text;
 pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
-pub use clock::{Clock, SystemClock};
+pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use codec::DecodeError;
 pub use eventlog::Seq;
 pub use evidence::Signed;

@@ -3,7 +3,6 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashSet};
@@ -36,22 +35,22 @@ impl Pool {
 
     /// The shared account of that name.
     pub(crate) fn account(&mut self, text: &str) -> Result<Account, Invalid> {
-        read(&mut self.accounts, text)
+        read(&mut self.accounts, text, Account::stored)
     }
 
     /// The shared subject of that name.
     pub(crate) fn subject(&mut self, text: &str) -> Result<Subject, Invalid> {
-        read(&mut self.subjects, text)
+        read(&mut self.subjects, text, Subject::stored)
     }
 
     /// The shared role of that name.
     pub(crate) fn role(&mut self, text: &str) -> Result<Role, Invalid> {
-        read(&mut self.roles, text)
+        read(&mut self.roles, text, Role::stored)
     }
 
     /// The shared project of that name.
     pub(crate) fn project(&mut self, text: &str) -> Result<Project, Invalid> {
-        read(&mut self.projects, text)
+        read(&mut self.projects, text, Project::stored)
     }
 
     /// The shared list of these permissions.
@@ -85,14 +84,18 @@ impl Equivalent<Arc<[Permission]>> for Texts<'_> {
     }
 }
 
-fn read<T>(known: &mut HashSet<T>, text: &str) -> Result<T, Invalid>
+fn read<T>(
+    known: &mut HashSet<T>,
+    text: &str,
+    stored: impl Fn(&str) -> Result<T, Invalid>,
+) -> Result<T, Invalid>
 where
-    T: Borrow<str> + Clone + Eq + Hash + FromStr<Err = Invalid>,
+    T: Borrow<str> + Clone + Eq + Hash,
 {
     if let Some(shared) = known.get(text) {
         return Ok(shared.clone());
     }
-    let mut made = text.parse()?;
+    let mut made = stored(text)?;
     one(known, &mut made);
     Ok(made)
 }

@@ -152,7 +152,7 @@ pub(crate) async fn list(
         role: parse("role", asked.role.as_deref())?,
         dialect: None,
         prefix: asked.prefix.map(Into::into),
-        q: asked.q.map(Into::into),
+        q: asked.q.map(|text| keys::composed(&text).into()),
         expires_before: parse("expires_before", asked.expires_before.as_deref())?,
     };
     let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {

@@ -1,6 +1,6 @@
 //! `keyledger events`: what happened, listed, exported, followed.
 
-use std::io::{BufRead, Write as _, stdout};
+use std::io::{BufRead, IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -132,7 +132,12 @@ fn csv(asked: &Events, client: &Client) -> Result<Exit> {
         }
         within = line.iter().fold(within, |within, byte| within ^ (*byte == b'"'));
         left -= u64::from(!within);
-        stdout().write_all(&line)?;
+        if stdout().is_terminal() {
+            // What goes into a file or a pipe stays what the server sent.
+            stdout().write_all(print::lines(&String::from_utf8_lossy(&line)).as_bytes())?;
+        } else {
+            stdout().write_all(&line)?;
+        }
     }
     stdout().flush()?;
     Ok(Exit::Fine)
@@ -148,7 +153,7 @@ fn head(format: Format) -> Result<()> {
 
 fn show(event: &Value, format: Format) -> Result<()> {
     match format {
-        Format::Json | Format::Csv => print::line(event),
+        Format::Json | Format::Csv => print::json_line(event),
         Format::Table => {
             let cells = COLUMNS.map(|(_, pointer, _)| cell(event, pointer));
             print::line(align(&cells, &COLUMNS.map(|(_, _, width)| width)))

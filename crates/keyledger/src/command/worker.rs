@@ -57,7 +57,7 @@ pub(crate) fn run(asked: &Worker) -> Result<Exit> {
             Err(error) if passes(&error) => {
                 failures += 1;
                 let wait = back_off(failures, asked.interval);
-                eprintln!("keyledger: {error:#}; trying again in {} s", wait.as_secs());
+                print::error(format_args!("{error:#}; trying again in {} s", wait.as_secs()));
                 wait
             }
             Err(error) => return Err(error),
@@ -81,7 +81,7 @@ fn report(answer: &Value, as_json: bool) -> Result<()> {
         return Ok(());
     }
     if as_json {
-        return print::line(answer);
+        return print::json_line(answer);
     }
     expired.iter().try_for_each(|id| print::line(format!("expired {}", print::cell(id, ""))))
 }

@@ -52,8 +52,8 @@ impl<'a> AccessV1<'a> {
         Ok(Access {
             at: moment(self.at)?,
             actor: Actor {
-                subject: Subject::new(self.subject)?,
-                account: self.account.map(Account::new).transpose()?,
+                subject: Subject::stored(self.subject)?,
+                account: self.account.map(Account::stored).transpose()?,
                 via: self.via.into_via(interner),
             },
             origin: Origin {
@@ -63,7 +63,7 @@ impl<'a> AccessV1<'a> {
             reading: self.reading.into(),
             from: Seq(self.from),
             until: self.until.map(Seq),
-            account: self.of_account.map(Account::new).transpose()?,
+            account: self.of_account.map(Account::stored).transpose()?,
             key: self.of_key.map(KeyId::from_bytes),
             salt: self.salt,
         })

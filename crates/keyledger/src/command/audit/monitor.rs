@@ -159,7 +159,7 @@ fn tell(seen: &Seen, as_json: bool) -> Result<()> {
     let Seen { checkpoint, before } = seen;
     let (size, root) = (checkpoint.size, checkpoint.root);
     if as_json {
-        return print::line(json!({
+        return print::json_line(&json!({
             "ok": true, "size": size, "root": root.to_string(), "before": before,
         }));
     }
