@@ -17,6 +17,7 @@ mod audit;
 mod auth;
 mod bad_start;
 mod cli;
+mod connections;
 mod dialect_callcov;
 mod dialect_capgo;
 mod dialect_cloudsigma;

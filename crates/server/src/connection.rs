@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -9,7 +10,9 @@ use axum::http::{Extensions, HeaderMap, HeaderValue};
 use keys::Dialect;
 use ledger::{Caller, Identity, Origin};
 
+use crate::admission::Place;
 use crate::auth::LastToken;
+use crate::peer::Watch;
 use crate::site::Site;
 use crate::{ApiError, App, Code, forwarded};
 
@@ -19,13 +22,55 @@ pub(crate) struct Connection {
     pub(crate) site: Site,
     /// The address at the other end; unknown where there is no connection.
     pub(crate) peer: Option<IpAddr>,
+    /// What it may ask for.
+    pub(crate) place: Place,
     /// The token that came last.
     pub(crate) token: LastToken,
+    /// A [`Watch`] as a number.
+    watch: AtomicU8,
 }
 
 impl Connection {
-    pub(crate) fn new(site: Site, peer: Option<IpAddr>) -> Connection {
-        Connection { site, peer, token: LastToken::default() }
+    pub(crate) fn new(site: Site, peer: Option<IpAddr>, place: Place) -> Connection {
+        let (token, watch) = (LastToken::default(), AtomicU8::new(Watch::Nothing as u8));
+        Connection { site, peer, place, token, watch }
+    }
+
+    /// Has the connection, and with it the present answer, end as soon as the client closes its
+    /// half: for an answer that has no end of its own. It holds until the next request.
+    pub(crate) fn end_with_client(&self) {
+        self.watch.store(Watch::Closed as u8, Ordering::Relaxed);
+    }
+
+    /// A request begins: what the one before had watched is over.
+    pub(crate) fn begin(&self) {
+        if self.watch() != Watch::Nothing {
+            self.watch.store(Watch::Nothing as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// The answer takes time: its work ends if the client breaks off.
+    pub(crate) fn wait(&self) {
+        self.change(Watch::Nothing, Watch::Broken);
+    }
+
+    /// The answer that took time is there.
+    pub(crate) fn wait_no_more(&self) {
+        self.change(Watch::Broken, Watch::Nothing);
+    }
+
+    fn change(&self, from: Watch, to: Watch) {
+        let (from, to) = (from as u8, to as u8);
+        let _ = self.watch.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// What is watched for at present.
+    pub(crate) fn watch(&self) -> Watch {
+        let watch = self.watch.load(Ordering::Relaxed);
+        [Watch::Broken, Watch::Closed]
+            .into_iter()
+            .find(|one| *one as u8 == watch)
+            .unwrap_or(Watch::Nothing)
     }
 }
 

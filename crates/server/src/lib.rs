@@ -8,6 +8,7 @@
 //! one more file, in `dialects`.
 
 mod access;
+mod admission;
 mod as_of;
 mod ask;
 mod audit_bundle;
@@ -34,6 +35,7 @@ mod key_proof;
 mod keys_routes;
 mod metrics;
 mod openapi;
+mod peer;
 mod plain;
 mod report;
 mod routes;

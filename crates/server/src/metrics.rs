@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     requests: Option<IntCounterVec>,
     seconds: Option<HistogramVec>,
     gauges: Vec<(IntGauge, Reading)>,
+    connections: IntGauge,
+    refused_connections: IntCounter,
 }
 
 type Reading = fn(&ledger::Stats) -> u64;
@@ -69,7 +71,18 @@ impl Metrics {
                 gauges.push((gauge, reading));
             }
         }
-        Metrics { registry, requests, seconds, gauges }
+        let connections = gauge(&registry, "keyledger_connections", "Connections that are open");
+        let refused_connections = counter(
+            &registry,
+            "keyledger_connections_refused_total",
+            "Connections that were closed because there were too many",
+        );
+        Metrics { registry, requests, seconds, gauges, connections, refused_connections }
+    }
+
+    /// The connections that are open, and those that were refused.
+    pub(crate) fn connections(&self) -> (IntGauge, IntCounter) {
+        (self.connections.clone(), self.refused_connections.clone())
     }
 
     /// The series of one route.
@@ -90,6 +103,22 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+/// A gauge that whoever has it sets.
+#[expect(clippy::expect_used, reason = "the names are constants, and every start makes them all")]
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::new(name, help).expect("a lawful name");
+    registry.register(boxed(gauge.clone())).expect("a name of its own");
+    gauge
+}
+
+/// A counter that whoever has it counts up.
+#[expect(clippy::expect_used, reason = "the names are constants, and every start makes them all")]
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    let counter = IntCounter::new(name, help).expect("a lawful name");
+    registry.register(boxed(counter.clone())).expect("a name of its own");
+    counter
 }
 
 fn boxed<C: prometheus::core::Collector + 'static>(

@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use keys::Dialect;
 use tower::Service;
 
+use crate::admission::Place;
 use crate::connection::{Connection, Visit};
 use crate::error::Problem;
 use crate::metrics::RouteMetrics;
@@ -92,9 +93,12 @@ impl Site {
         };
         let mut response = if request.headers().len() > MAX_HEADERS {
             ApiError::new(Code::TooManyHeaders, "at most 64 header fields").into_response()
+        } else if connection.place == Place::Reserved && !is_for_operators(visit.route) {
+            ApiError::new(Code::Overloaded, "too many connections").into_response()
         } else {
+            connection.begin();
             let answer = inner.handle(request, direct, &visit);
-            in_time(inner.app.config().request_timeout, answer).await
+            in_time(inner.app.config().request_timeout, answer, connection).await
         };
         if let Some(error) = response.extensions_mut().remove::<ApiError>()
             && !dialects::write_error(&mut response, dialect, &error)
@@ -172,17 +176,29 @@ impl Inner {
 
 /// The answer, unless it takes longer than `limit`. A timer is set only for what is not answered at
 /// once.
-async fn in_time(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+async fn in_time(
+    limit: Duration,
+    answer: impl Future<Output = Response>,
+    connection: &Connection,
+) -> Response {
     let mut answer = pin!(answer);
     if let Poll::Ready(response) =
         poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await
     {
         return response;
     }
-    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+    connection.wait();
+    let answered = tokio::time::timeout(limit, answer).await;
+    connection.wait_no_more();
+    answered.unwrap_or_else(|_| {
         let detail = "no answer in time; whether a change was made is not known";
         ApiError::new(Code::Timeout, detail).into_response()
     })
+}
+
+/// What is answered on a connection beyond the caps.
+fn is_for_operators(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz" | "/metrics")
 }
 
 /// Whether such an answer is given without reading the request's body.
@@ -221,7 +237,7 @@ impl Service<Request> for Site {
 
     /// For those who have no connection: the peer is unknown.
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let connection = Arc::new(Connection::new(self.clone(), None));
+        let connection = Arc::new(Connection::new(self.clone(), None, Place::Ordinary));
         Box::pin(async move { Ok(connection.site.answer(request, &connection).await) })
     }
 }

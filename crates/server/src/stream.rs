@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
 use crate::auth::Reader;
+use crate::connection::Visit;
 use crate::events::{Tour, range_for};
 use crate::extract::{Query, header_text, number, parse};
 use crate::health::blocking;
@@ -65,6 +66,7 @@ pub(crate) struct Follow {
 pub(crate) async fn stream(
     State(app): State<App>,
     who: Reader,
+    visit: Visit,
     headers: HeaderMap,
     Query(asked): Query<Follow>,
 ) -> Result<Response, ApiError> {
@@ -107,6 +109,7 @@ pub(crate) async fn stream(
             () = tokio::time::sleep(expires_in) => {}
         }
     });
+    visit.connection.end_with_client();
     let content_type = HeaderValue::from_static("text/event-stream");
     let body = Body::from_stream(ReceiverStream::new(receive));
     let mut response = wire::typed(StatusCode::OK, content_type, body);

@@ -42,6 +42,11 @@ impl Service {
         Service::run(keyledger_with_failing_writes(&["serve"]), folder, Vec::new())
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// From now on its disk takes nothing more.
     pub(crate) fn fail_its_disk(&self) {
         let limit = Rlimit { current: Some(0), maximum: None };

@@ -20,6 +20,7 @@ mod process;
 mod run;
 mod script;
 mod setup;
+mod siege;
 mod spoken;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         (Some(Command::Floor { listen }), _) => floor::serve(listen),
         (Some(Command::Expiry { url, token, keys }), _) => setup::expiry(&url, &token, keys),
         (Some(Command::Bench(options)), _) => bench::run(&options),
+        (Some(Command::Siege(options)), _) => siege::run(&options),
         (None, Some(one)) => setup::one(&one),
         (None, None) => Err(anyhow::anyhow!("give --url, --token and --op, or see --help")),
     };

@@ -44,6 +44,31 @@ pub(crate) enum Command {
     },
     /// Start the service and the floor, load both in turn, print one table
     Bench(Bench),
+    /// Start the service, besiege it in every way, and show what a quiet tenant notices
+    Siege(Siege),
+}
+
+/// The siege.
+#[derive(Args)]
+pub(crate) struct Siege {
+    /// The service's program, built for release
+    #[arg(long)]
+    pub(crate) server: PathBuf,
+    /// Where to make the temporary data directory
+    #[arg(long, default_value = ".")]
+    pub(crate) under: PathBuf,
+    /// A tenth of everything
+    #[arg(long)]
+    pub(crate) short: bool,
+    /// How long the quiet tenant is watched, before and during each scenario
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Only the scenario of this name; may be given more than once
+    #[arg(long)]
+    pub(crate) only: Vec<String>,
+    /// What `serve` gets beside where its data are and where to listen
+    #[arg(last = true)]
+    pub(crate) serve: Vec<String>,
 }
 
 /// One operation against a running server.

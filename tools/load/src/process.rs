@@ -72,13 +72,22 @@ impl Server {
         self.child.id()
     }
 
-    /// Its resident memory in bytes (`VmRSS`).
+    /// Its resident memory in bytes.
     pub(crate) fn resident(&self) -> Result<u64> {
+        Ok(self.status("VmRSS:")? * 1024)
+    }
+
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> Result<u64> {
+        self.status("Threads:")
+    }
+
+    /// A number of its status in /proc.
+    fn status(&self, name: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        let kib: u64 = kib.context("no VmRSS in /proc")?.trim().parse()?;
-        Ok(kib * 1024)
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.with_context(|| format!("no {name} in /proc"))?.parse()?)
     }
 
     /// The processor time it has used, in seconds.

@@ -26,6 +26,16 @@ pub(crate) fn bench(options: &[OsString]) -> Result<()> {
     cargo::run_command(speed.args(["evidence", "600000"]).arg(built.join("speed")))
 }
 
+/// Builds the service and the load generator for release and besieges the one with the other.
+pub(crate) fn siege(options: &[OsString]) -> Result<()> {
+    cargo::run(&["build", "--release", "-p", "keyledger", "-p", "load"])?;
+    let built = cargo::metadata()?.target_directory.into_std_path_buf();
+    let mut load = Command::new(built.join("release").join("load"));
+    load.arg("siege").arg("--server").arg(built.join("release").join("keyledger"));
+    load.arg("--under").arg(&built).args(options);
+    cargo::run_command(&mut load)
+}
+
 /// Builds the fault tests for release and runs them.
 pub(crate) fn crash(options: &[OsString]) -> Result<()> {
     let words = ["run", "--release", "-p", "crash", "--"].map(OsString::from);

@@ -40,6 +40,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
+    /// What one caller can do to another, shown by a quiet tenant beside one who does his worst
+    #[command(disable_help_flag = true)]
+    Siege {
+        /// Options of `load siege`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
     /// The fault tests, in their long form
     #[command(disable_help_flag = true)]
     Crash {
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Schemas => forward::schemas(),
         Command::Bench { options } => forward::bench(&options),
+        Command::Siege { options } => forward::siege(&options),
         Command::Crash { options } => forward::crash(&options),
     };
     match done {

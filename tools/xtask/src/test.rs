@@ -1,11 +1,12 @@
 //! What must pass before a change lands. The README names it and CI runs it.
 
+use std::ffi::OsString;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, tidy, tools};
+use crate::{cargo, forward, tidy, tools};
 
 /// One thing that must pass.
 enum Step {
@@ -13,6 +14,8 @@ enum Step {
     Cargo(&'static [&'static str]),
     /// The rules of the house.
     Tidy,
+    /// The siege, in its short form.
+    Siege,
 }
 
 /// In this order, cheapest first; the first that fails ends the run.
@@ -22,6 +25,7 @@ const STEPS: &[Step] = &[
     Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     Step::Cargo(&["test", "--workspace"]),
     Step::Cargo(&["run", "--release", "-p", "crash", "--", "--short"]),
+    Step::Siege,
 ];
 
 /// Runs every step.
@@ -35,6 +39,10 @@ pub(crate) fn run() -> Result<()> {
             Step::Tidy => {
                 println!("\n$ cargo xtask tidy");
                 tidy::run()?;
+            }
+            Step::Siege => {
+                println!("\n$ cargo xtask siege --short");
+                forward::siege(&["--short", "--duration", "2s"].map(OsString::from))?;
             }
         }
     }

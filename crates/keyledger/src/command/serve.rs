@@ -5,6 +5,7 @@
 //! changes nothing on the disk.
 
 mod logs;
+mod open_files;
 mod options;
 mod running;
 mod signals;
@@ -27,6 +28,7 @@ use crate::{log_key, places, print, token_key};
 pub(crate) fn run(asked: &Serve) -> Result<Exit> {
     asked.check()?;
     start_logging(asked)?;
+    open_files::allow(asked.max_connections);
     let listeners = Listeners::bind(asked)?;
     let key = token_key::Kept::find(&asked.data.data)?;
     let auth = Auth::new(key.key.verifier(), asked.outside()?)?;

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use eventlog::sled;
 use ipnet::IpNet;
 use keys::{Account, Dialect};
+use server::Limits;
 use server::auth::{MaxRole, Outside};
 
 use crate::arguments::{Data, duration};
@@ -93,6 +94,26 @@ pub(crate) struct Serve {
     /// How many changes may wait for the log; one more is refused at once, as overloaded
     #[arg(long, env = "KEYLEDGER_QUEUE", value_name = "COUNT", default_value = "4096")]
     pub(super) queue: NonZeroUsize,
+    /// How many connections each listener takes at once; past it only health checks and metrics
+    /// are answered
+    #[arg(
+        long,
+        env = "KEYLEDGER_MAX_CONNECTIONS",
+        value_name = "COUNT",
+        default_value_t = Limits::default().connections,
+        value_parser = count
+    )]
+    pub(super) max_connections: usize,
+    /// How many connections of one client address (for IPv6 one /64) it takes at once; a trusted
+    /// proxy has no such bound
+    #[arg(
+        long,
+        env = "KEYLEDGER_MAX_CONNECTIONS_PER_ADDRESS",
+        value_name = "COUNT",
+        default_value_t = Limits::default().connections_per_address,
+        value_parser = count
+    )]
+    pub(super) max_connections_per_address: usize,
     /// Leave it to `keyledger worker` to record that keys are expired; they are denied all the same
     #[arg(long, env = "KEYLEDGER_NO_WORKER")]
     pub(super) no_worker: bool,
@@ -165,6 +186,15 @@ impl Serve {
         Ok(())
     }
 
+    /// What connections may take.
+    pub(super) fn connection_limits(&self) -> Limits {
+        Limits {
+            connections: self.max_connections,
+            connections_per_address: self.max_connections_per_address,
+            ..Limits::default()
+        }
+    }
+
     /// The account that forward auth without a token is about.
     pub(super) fn authorize_account(&self) -> Result<Option<Account>> {
         let account = self.authorize_account.as_deref().map(Account::new).transpose();
@@ -216,6 +246,11 @@ fn dialect(text: &str) -> Result<Dialect, String> {
         }
         Ok(dialect) => Ok(dialect),
     }
+}
+
+/// Reads how many of something there may be.
+fn count(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("must be a number from 1 up")
 }
 
 /// Reads a network, or one address.

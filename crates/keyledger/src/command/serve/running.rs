@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use server::{App, Limits, Site};
+use server::App;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -62,8 +62,10 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
         tracing::info!(listen = %listener.local_addr()?, "serving metrics");
         sites.push((listener, server::metrics_router(app)));
     }
+    let limits = asked.connection_limits();
     for (listener, site) in sites {
-        serving.spawn(serve(tokio::net::TcpListener::from_std(listener)?, site, stop.subscribe()));
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        serving.spawn(server::serve(listener, site, limits, stopped(stop.subscribe())));
     }
     if !asked.no_worker {
         let ledger = ledger.clone();
@@ -96,14 +98,6 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     working.shutdown().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-async fn serve(
-    listener: tokio::net::TcpListener,
-    site: Site,
-    stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    server::serve(listener, site, Limits::default(), stopped(stop)).await
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
