@@ -57,6 +57,9 @@ pub enum Error {
     /// all; each is for 24 hours.
     #[error("too many requests with an idempotency key in 24 hours; send it without one, or later")]
     OutcomesFull,
+    /// Nobody waits for the answer any more; see [`Cancellation`](crate::Cancellation).
+    #[error("nobody waits for the answer any more")]
+    Cancelled,
     /// The log is broken and takes no writes until the process is restarted. Whether this change
     /// was recorded is not known.
     #[error("the log is broken")]

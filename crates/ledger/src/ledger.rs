@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::api::{Ask, Error};
 use crate::batch::Circumstances;
+use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
 use crate::command::circumstances;
 use crate::evidence::Evidence;
@@ -90,7 +91,7 @@ pub struct Stats {
 
 /// Commands in, events down, answers out. A clone is another handle on the same ledger.
 #[derive(Clone)]
-pub struct Ledger(Arc<Inner>);
+pub struct Ledger(Arc<Inner>, Option<Cancellation>);
 
 struct Inner {
     state: Arc<State>,
@@ -148,7 +149,7 @@ impl Ledger {
                 let _ = stopped.send(());
             })
             .map_err(ReplayError::Thread)?;
-        Ok(Ledger(Arc::new(Inner {
+        let inner = Inner {
             state,
             queue: Mutex::new(Some(send)),
             capacity: options.queue.max(1),
@@ -156,7 +157,17 @@ impl Ledger {
             stopped: tokio::sync::Mutex::new(Some(wait_stopped)),
             usage: Mutex::new(options.usage),
             max_clock_step_s: options.max_clock_step_s,
-        })))
+        };
+        Ok(Ledger(Arc::new(inner), None))
+    }
+
+    /// A handle whose reads end when it is cancelled.
+    pub(crate) fn with_cancellation(&self, cancellation: Cancellation) -> Ledger {
+        Ledger(Arc::clone(&self.0), Some(cancellation))
+    }
+
+    pub(crate) fn cancellation(&self) -> Option<&Cancellation> {
+        self.1.as_ref()
     }
 
     pub(crate) fn evidence(&self) -> &Evidence {

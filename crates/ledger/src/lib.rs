@@ -11,6 +11,7 @@ mod audit;
 mod batch;
 mod bundling;
 mod caller;
+mod cancellation;
 mod chain;
 #[cfg(test)]
 mod chain_tests;
@@ -61,6 +62,7 @@ pub use as_of::{AsOf, Moment};
 pub use audit::{Auditor, Decoder, Exhibit, Finding, Flaw};
 pub use bundling::manifest_text;
 pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
+pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use codec::DecodeError;
 pub use eventlog::Seq;

@@ -181,6 +181,7 @@ impl Ledger {
         let mut rows = Vec::new();
         let mut place = 0;
         loop {
+            self.still_wanted()?;
             let keys = self.state().table.slice(place, SLICE);
             for key in &keys {
                 rows.extend(self.row(key, size)?);

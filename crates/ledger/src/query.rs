@@ -85,6 +85,7 @@ impl Ledger {
             if slice.is_empty() {
                 return Ok(Page { items, next: None });
             }
+            self.still_wanted()?;
             for key in slice {
                 if items.len() == limit || read >= MOST_LOOKED_AT {
                     break;

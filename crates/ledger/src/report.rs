@@ -17,6 +17,8 @@ use crate::query::Kept;
 use crate::state::State;
 use crate::table::Key;
 
+/// Records that are replayed between two looks whether the digest is still wanted.
+const DIGEST_STEP: u64 = 1 << 16;
 /// Keys copied out under one hold of a lock.
 const SLICE: usize = 256;
 /// Records of one key read in one step of a report.
@@ -43,7 +45,7 @@ impl Ledger {
         // One more than asked for, to know whether it is the last page.
         let mut due = match caller.identity.scope {
             Scope::All => table.due_after(after, until, limit + 1),
-            Scope::Account(_) => soonest(&self.kept(caller, None), after, until, limit + 1),
+            Scope::Account(_) => self.soonest(&self.kept(caller, None), after, until, limit + 1)?,
         };
         let more = due.len() > limit;
         due.truncate(limit);
@@ -51,6 +53,34 @@ impl Ledger {
         let keys = due.iter().filter_map(|due| table.get(due.key));
         let items = keys.map(|key| view(&key, key.state().standing, now)).collect();
         Ok(Page { items, next })
+    }
+
+    /// Those of `kept` that fall due until `until`, soonest first, at most `limit` after `after`.
+    fn soonest(
+        &self,
+        kept: &Kept<'_>,
+        after: Option<Due>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        let (mut soonest, mut place) = (BinaryHeap::new(), 0);
+        loop {
+            self.still_wanted()?;
+            let slice = kept.slice(place, SLICE);
+            if slice.is_empty() {
+                return Ok(soonest.into_sorted_vec());
+            }
+            place += slice.len();
+            for key in slice {
+                let Standing { status, expires_at, .. } = key.state().standing;
+                let at = expires_at.filter(|at| status.is_alive() && *at <= until);
+                let due = at.map(|at| Due { at, key: key.made.id });
+                soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
+                if soonest.len() > limit {
+                    soonest.pop();
+                }
+            }
+        }
     }
 
     /// Who held which usable key between two moments, by key id, as far as it was on record at
@@ -71,6 +101,7 @@ impl Ledger {
         let late = |key: &Arc<Key>| key.created_at >= to || moment.precedes(key);
         let mut keys = Vec::new();
         loop {
+            self.still_wanted()?;
             let slice = kept.slice(keys.len(), SLICE);
             // In the order they were made: where one is too late, so are all that follow.
             let over = slice.last().is_none_or(late);
@@ -111,7 +142,11 @@ impl Ledger {
         // Replayed, not read off the live table: that one moves while it is walked.
         let (log, clock) = (Arc::clone(&self.state().log), Arc::clone(&self.state().clock));
         let state = State::new(log, clock, None);
-        state.catch_up(length).map_err(Error::fault)?;
+        while state.size() < length {
+            self.still_wanted()?;
+            let step = Seq(length.0.min(state.size().0 + DIGEST_STEP));
+            state.catch_up(step).map_err(Error::fault)?;
+        }
         Ok((length, state.table.digest()))
     }
 }
@@ -229,25 +264,4 @@ fn spans(
     }
     spans.reverse();
     Ok(spans)
-}
-
-/// Those of `kept` that fall due until `until`, soonest first, at most `limit` after `after`.
-fn soonest(kept: &Kept<'_>, after: Option<Due>, until: Timestamp, limit: usize) -> Vec<Due> {
-    let (mut soonest, mut place) = (BinaryHeap::new(), 0);
-    loop {
-        let slice = kept.slice(place, SLICE);
-        if slice.is_empty() {
-            return soonest.into_sorted_vec();
-        }
-        place += slice.len();
-        for key in slice {
-            let Standing { status, expires_at, .. } = key.state().standing;
-            let at = expires_at.filter(|at| status.is_alive() && *at <= until);
-            let due = at.map(|at| Due { at, key: key.made.id });
-            soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
-            if soonest.len() > limit {
-                soonest.pop();
-            }
-        }
-    }
 }

@@ -87,6 +87,7 @@ impl Ledger {
             && read < MOST_READ
             && looks < MOST_LOOKS
         {
+            self.still_wanted()?;
             let found = self.places(&filter, walk, (low, high), limit - page.items.len())?;
             for run in runs(&found.places) {
                 let entries = self.read_run(run)?.into_iter();

@@ -15,7 +15,6 @@ use utoipa::{IntoParams, ToSchema};
 use crate::auth::{AUDIT, Reader};
 use crate::evidence::{fresh, tile_answer, tile_of};
 use crate::extract::{Query, limit};
-use crate::health::blocking;
 use crate::keys_routes::Nothing;
 use crate::wire::{self, Text, Time};
 use crate::{ApiError, App, cursor};
@@ -142,7 +141,7 @@ pub(crate) async fn list(
     let after = asked.after.map_or(Seq(0), |after| Seq(after).next());
     let from = cursor::accesses(asked.cursor.as_deref())?.max(after);
     let journal = app.journal().clone();
-    let page = blocking(move || journal.page(&who.caller, from, most)).await?;
+    let page = app.read(who.caller, move |_, caller| journal.page(caller, from, most)).await?;
     let items = page.items.into_iter().map(AccessEntry::new).collect();
     let answer = wire::Page { items, next_cursor: page.next.map(cursor::of_accesses) };
     Ok(wire::json(StatusCode::OK, &answer))
@@ -195,7 +194,7 @@ pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Res
         return Err(crate::evidence::no_tile());
     };
     let journal = app.journal().clone();
-    tile_answer(blocking(move || journal.tile(index)).await?, index)
+    tile_answer(app.read_public(move |_| journal.tile(index)).await?, index)
 }
 
 /// Gives a bundle of entries of the access journal
@@ -218,6 +217,6 @@ pub(crate) async fn entries(
         return Err(crate::evidence::no_tile());
     };
     let journal = app.journal().clone();
-    let bundle = blocking(move || journal.entries(&who.caller, index)).await?;
+    let bundle = app.read(who.caller, move |_, caller| journal.entries(caller, index)).await?;
     crate::evidence::bundle_answer(bundle, index)
 }

@@ -4,7 +4,6 @@ use ledger::{AsOf, Caller, Ledger, Moment, Seq};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::health::blocking;
 use crate::{ApiError, App};
 
 /// To which moment to look back.
@@ -60,13 +59,12 @@ pub(crate) async fn look_back<T: Send + 'static>(
     as_of: Option<AsOf>,
     ask: impl FnOnce(&Ledger, &Caller, &Moment) -> Result<T, ledger::Error> + Send + 'static,
 ) -> Result<(T, Moment), ApiError> {
-    let ledger = app.ledger().clone();
-    let looked = blocking(move || {
-        let moment = match ledger.moment(&caller, as_of) {
+    let looked = app.read(caller, move |ledger, caller| {
+        let moment = match ledger.moment(caller, as_of) {
             Ok(moment) => moment,
             Err(error) => return Ok(Err(refused(error))),
         };
-        Ok(Ok((ask(&ledger, &caller, &moment)?, moment)))
+        Ok(Ok((ask(ledger, caller, &moment)?, moment)))
     });
     looked.await?
 }

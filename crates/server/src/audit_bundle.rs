@@ -21,7 +21,6 @@ use utoipa::IntoParams;
 use crate::auth::{AUDIT, Reader};
 use crate::bundle::{Bundle, size_of};
 use crate::extract::{Query, parse};
-use crate::health::blocking;
 use crate::{ApiError, App, wire};
 
 /// How much is made before it is handed over.
@@ -67,9 +66,11 @@ pub(crate) async fn bundle(
         to: parse("to", asked.to.as_deref())?,
     };
     let earlier = asked.earlier.as_deref().map(kept).transpose()?;
-    let (ledger, caller) = (app.ledger().clone(), who.caller.clone());
     let account = scope.account.clone();
-    let bundle = blocking(move || Bundle::new(&ledger, &caller, scope, earlier)).await?;
+    let read = app.read(who.caller.clone(), move |ledger, caller| {
+        Bundle::new(ledger, caller, scope, earlier)
+    });
+    let bundle = read.await?;
     let range = Range { until: Some(bundle.size()), account, ..Range::default() };
     app.record(&who.caller, Reading::Bundle, range).await?;
     let (send, receive) = mpsc::channel(1);

@@ -7,10 +7,11 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use keys::Timestamp;
+use ledger::Ledger;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::health::blocking;
+use crate::reads::Share;
 use crate::{ApiError, App, wire};
 
 /// Answers what `next` makes until it makes no more; it may read the disk.
@@ -19,21 +20,23 @@ use crate::{ApiError, App, wire};
 /// cannot be read: a client must not take a part for the whole.
 pub(crate) async fn answer(
     app: &App,
+    share: Share,
     content_type: &'static str,
     expires_at: Timestamp,
-    next: impl FnMut() -> Result<Option<Bytes>, ledger::Error> + Send + 'static,
+    next: impl FnMut(&Ledger) -> Result<Option<Bytes>, ledger::Error> + Send + 'static,
 ) -> Result<Response, ApiError> {
     // The first piece is made before the answer's head, so that a refusal can still be one.
-    let (mut piece, mut next) = made(next).await?;
+    let (mut piece, mut next) = made(app, &share, next).await?;
     let (send, receive) = mpsc::channel::<io::Result<Bytes>>(1);
-    let (ledger, stopping) = (app.ledger().clone(), app.stopping());
+    let (app, stopping) = (app.clone(), app.stopping());
     tokio::spawn(async move {
         while let Some(text) = piece {
             if !text.is_empty() && send.send(Ok(text)).await.is_err() {
                 return;
             }
-            let over = *stopping.borrow() || ledger.now() >= expires_at;
-            let following = if over { Err(()) } else { made(next).await.map_err(drop) };
+            let over = *stopping.borrow() || app.ledger().now() >= expires_at;
+            let following =
+                if over { Err(()) } else { made(&app, &share, next).await.map_err(drop) };
             let Ok(following) = following else {
                 let _ = send.send(Err(io::Error::other("cut off"))).await;
                 return;
@@ -45,9 +48,10 @@ pub(crate) async fn answer(
     Ok(wire::typed(StatusCode::OK, HeaderValue::from_static(content_type), body))
 }
 
-async fn made<N>(mut next: N) -> Result<(Option<Bytes>, N), ApiError>
+async fn made<N>(app: &App, share: &Share, mut next: N) -> Result<(Option<Bytes>, N), ledger::Error>
 where
-    N: FnMut() -> Result<Option<Bytes>, ledger::Error> + Send + 'static,
+    N: FnMut(&Ledger) -> Result<Option<Bytes>, ledger::Error> + Send + 'static,
 {
-    blocking(move || Ok((next()?, next))).await
+    let make = move |ledger: &Ledger| Ok((next(ledger)?, next));
+    app.reads().run(share.clone(), app.ledger(), make).await?
 }

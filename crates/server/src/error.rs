@@ -247,7 +247,10 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::AccountRequired => Code::AccountRequired,
             ledger::Error::TooLong => Code::TooLong,
             ledger::Error::IdempotencyMismatch => Code::IdempotencyMismatch,
-            ledger::Error::Overloaded | ledger::Error::OutcomesFull => Code::Overloaded,
+            // Cancelled is told to nobody, but for a request that a stop has caught.
+            ledger::Error::Overloaded | ledger::Error::OutcomesFull | ledger::Error::Cancelled => {
+                Code::Overloaded
+            }
             ledger::Error::Broken => Code::LogBroken,
             ledger::Error::Full => Code::DiskFull,
         };

@@ -12,14 +12,9 @@ use utoipa::IntoParams;
 use crate::access::range_of;
 use crate::auth::Reader;
 use crate::extract::{Path, Place, Query, limit, parse};
-use crate::health::blocking;
 use crate::keys_routes::Nothing;
 use crate::wire::{self, Event};
 use crate::{ApiError, App, Code, cursor, export};
-
-/// A page is filled from at most so many reads: a filter that nothing fits must not read the
-/// whole log in one request.
-const MOST_READS: usize = 16;
 
 /// Which events to list; what is missing does not matter.
 #[derive(Deserialize, IntoParams)]
@@ -135,7 +130,7 @@ pub(crate) async fn list(
     Query(asked): Query<ListEvents>,
 ) -> Result<Response, ApiError> {
     let most = limit(asked.limit)?;
-    let mut walk = asked.walk()?;
+    let walk = asked.walk()?;
     let tour = Tour { caller: who.caller, filter: asked.filter()?, after: asked.after.map(Seq) };
     if let Some(format) = export::wanted(&headers) {
         let from = tour.after.map_or(Seq(0), Seq::next);
@@ -144,24 +139,10 @@ pub(crate) async fn list(
         let most = asked.limit.map(|_| most);
         return export::stream(&app, tour, walk, most, format, who.expires_at).await;
     }
-    let ledger = app.ledger().clone();
-    let (caller, asked_for) = (tour.caller.clone(), range_for(&tour.filter));
-    let (items, next) = blocking(move || {
-        let mut items = Vec::new();
-        for _ in 0..MOST_READS {
-            let page = tour.read(&ledger, walk, most - items.len())?;
-            items.extend(page.items);
-            match page.next {
-                None => return Ok((items, None)),
-                Some(next) => walk = next,
-            }
-            if items.len() >= most {
-                break;
-            }
-        }
-        Ok((items, Some(walk)))
-    })
-    .await?;
+    let asked_for = range_for(&tour.filter);
+    let caller = tour.caller.clone();
+    let read = app.read(caller.clone(), move |ledger, _| tour.read(ledger, walk, most));
+    let Page { items, next } = read.await?;
     let Range { from, until, .. } = range_of(items.iter());
     app.record(&caller, Reading::Events, Range { from, until, ..asked_for }).await?;
     let shown_for = parse("key", asked.key.as_deref())?;
@@ -184,9 +165,8 @@ pub(crate) async fn one(
     Path(Place(seq)): Path<Place>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
-    let ledger = app.ledger().clone();
-    let caller = who.caller.clone();
-    let entry = found(move || ledger.event(&caller, seq)).await?;
+    let read = app.read(who.caller.clone(), move |ledger, caller| ledger.event(caller, seq));
+    let entry = found(read.await)?;
     app.record(&who.caller, Reading::Event, range_of(std::iter::once(&entry))).await?;
     Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
 }
@@ -197,10 +177,8 @@ pub(crate) fn range_for(filter: &EventFilter) -> Range {
 }
 
 /// What was asked of an event: one that is not there, or not for the caller, is not found.
-pub(crate) async fn found<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, ledger::Error> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(read).await.map_err(|error| ApiError::internal(&error))? {
+pub(crate) fn found<T>(read: Result<T, ledger::Error>) -> Result<T, ApiError> {
+    match read {
         Ok(found) => Ok(found),
         Err(
             ledger::Error::BeyondTheLog { .. } | ledger::Error::Refused(keys::Refusal::UnknownKey),

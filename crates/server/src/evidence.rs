@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use ledger::{Range, Reading, Seq};
+use ledger::{Caller, Ledger, Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
 use tlog::{Hash, TileIndex, TilePath};
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +18,6 @@ use utoipa::{IntoParams, ToSchema};
 use crate::auth::{AUDIT, Reader};
 use crate::events::found;
 use crate::extract::{Path, Place, Query};
-use crate::health::blocking;
 use crate::keys_routes::Nothing;
 use crate::wire::{self, Text};
 use crate::{ApiError, App, Code};
@@ -120,8 +119,7 @@ pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Res
     let TilePath::Hashes(index) = tile_of(LOG, request.uri().path())? else {
         return Err(no_tile());
     };
-    let ledger = app.ledger().clone();
-    tile_answer(blocking(move || ledger.tile(index)).await?, index)
+    tile_answer(app.read_public(move |ledger| ledger.tile(index)).await?, index)
 }
 
 /// Gives a bundle of entries (c2sp.org/tlog-tiles)
@@ -143,8 +141,8 @@ pub(crate) async fn entries(
     let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
         return Err(no_tile());
     };
-    let (ledger, caller) = (app.ledger().clone(), who.caller.clone());
-    let bundle = blocking(move || ledger.entries(&caller, index)).await?;
+    let read = app.read(who.caller.clone(), move |ledger, caller| ledger.entries(caller, index));
+    let bundle = read.await?;
     if bundle.is_some() {
         let from = Seq(index.number() << 8);
         let until = Some(Seq(from.0 + u64::from(index.width())));
@@ -193,9 +191,9 @@ pub(crate) async fn inclusion(
     who: Reader,
     Query(asked): Query<AskInclusion>,
 ) -> Result<Response, ApiError> {
-    let ledger = app.ledger().clone();
-    let seq = Seq(asked.seq);
-    let proof = blocking(move || ledger.inclusion(&who.caller, seq, asked.size)).await?;
+    let (seq, size) = (Seq(asked.seq), asked.size);
+    let read = move |ledger: &Ledger, caller: &Caller| ledger.inclusion(caller, seq, size);
+    let proof = app.read(who.caller, read).await?;
     let hashes = proof.path.into_iter().map(Text).collect();
     let answer =
         InclusionProof { seq: asked.seq, size: proof.size, leaf: Text(proof.leaf), hashes };
@@ -238,9 +236,9 @@ pub(crate) async fn consistency(
     who: Reader,
     Query(asked): Query<AskConsistency>,
 ) -> Result<Response, ApiError> {
-    let ledger = app.ledger().clone();
     let (old, new) = (asked.old, asked.new);
-    let (path, size) = blocking(move || ledger.consistency(&who.caller, old, new)).await?;
+    let read = move |ledger: &Ledger, caller: &Caller| ledger.consistency(caller, old, new);
+    let (path, size) = app.read(who.caller, read).await?;
     let hashes = path.into_iter().map(Text).collect();
     Ok(wire::json(StatusCode::OK, &ConsistencyProof { old, size, hashes }))
 }
@@ -262,10 +260,9 @@ pub(crate) async fn receipt(
     Path(Place(seq)): Path<Place>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
-    let ledger = app.ledger().clone();
-    let receipt = move || {
-        let entry = ledger.event(&who.caller, seq)?;
-        ledger.receipt(&who.caller, &entry).map(|receipt| receipt.to_string())
-    };
-    Ok(fresh(found(receipt).await?))
+    let read = app.read(who.caller, move |ledger, caller| {
+        let entry = ledger.event(caller, seq)?;
+        ledger.receipt(caller, &entry).map(|receipt| receipt.to_string())
+    });
+    Ok(fresh(found(read.await)?))
 }

@@ -5,12 +5,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use ledger::{Caller, Ledger};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::auth::Reader;
 use crate::extract::{Query, limit};
-use crate::health::blocking;
 use crate::wire::{self, Key};
 use crate::{ApiError, App, cursor};
 
@@ -43,8 +43,9 @@ pub(crate) async fn list(
     let limit = limit(asked.limit)?;
     let within_s = asked.within_s.unwrap_or(7 * 86_400);
     let after = asked.cursor.as_deref().map(cursor::due).transpose()?;
-    let ledger = app.ledger().clone();
-    let page = blocking(move || ledger.expiring(&who.caller, within_s, after, limit)).await?;
+    let read =
+        move |ledger: &Ledger, caller: &Caller| ledger.expiring(caller, within_s, after, limit);
+    let page = app.read(who.caller, read).await?;
     let items = page.items.iter().map(Key::new).collect();
     let next_cursor = page.next.map(cursor::of_due);
     Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))

@@ -10,6 +10,7 @@ use ledger::{Entry, Walk};
 
 use crate::events::{Tour, accepts};
 use crate::plain::{address, number, put};
+use crate::reads::Share;
 use crate::wire::Event;
 use crate::{ApiError, App, chunks};
 
@@ -49,16 +50,16 @@ pub(crate) async fn stream(
     format: Format,
     expires_at: Timestamp,
 ) -> Result<Response, ApiError> {
-    let ledger = app.ledger().clone();
+    let share = Share::from(&tour.caller);
     let (mut left, mut walk) = (most.unwrap_or(usize::MAX), Some(walk));
     let mut head = format == Format::Csv;
     let content_type = match format {
         Format::Ndjson => "application/x-ndjson",
         Format::Csv => "text/csv; charset=utf-8; header=present",
     };
-    chunks::answer(app, content_type, expires_at, move || {
+    chunks::answer(app, share, content_type, expires_at, move |ledger| {
         let Some(from) = walk.filter(|_| left > 0) else { return Ok(None) };
-        let page = tour.read(&ledger, from, PAGE.min(left))?;
+        let page = tour.read(ledger, from, PAGE.min(left))?;
         (walk, left) = (page.next, left - page.items.len());
         let text = write(&page.items, format, head, tour.filter.key);
         head = false;

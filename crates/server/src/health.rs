@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`, and where work that waits for a disk is done.
+//! `/healthz` and `/readyz`: that the process answers, and that it takes changes.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -42,14 +42,4 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> 
         return Err(ApiError::new(Code::NotReady, why));
     }
     Ok(wire::json(StatusCode::OK, &Health { status: "ready" }))
-}
-
-/// Does what reads the disk away from the threads that answer requests.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ledger::Error> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(ApiError::from),
-        Err(error) => Err(ApiError::internal(&error)),
-    }
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keys::KeyId;
-use ledger::{InTable, KeyProof, Proved, Range, Reading, RowProof};
+use ledger::{InTable, KeyProof, Ledger, Proved, Range, Reading, RowProof};
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
 use utoipa::{IntoParams, ToSchema};
@@ -17,7 +17,6 @@ use crate::as_of::look_back;
 use crate::auth::{AUDIT, Reader};
 use crate::evidence::fresh;
 use crate::extract::{Path, Query, parse};
-use crate::health::blocking;
 use crate::keys_routes::Nothing;
 use crate::wire::{self, Text};
 use crate::{ApiError, App};
@@ -177,7 +176,6 @@ pub(crate) async fn table(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
     who.require(AUDIT)?;
-    let ledger = app.ledger().clone();
-    let signed = blocking(move || ledger.table_note(&who.caller)).await?;
+    let signed = app.read(who.caller, Ledger::table_note).await?;
     Ok(fresh(signed.note.to_string()))
 }

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::{KeyId, Rotation};
-use ledger::{KeyFilter, KeyView, Range, Reading, Receipt};
+use ledger::{Caller, KeyFilter, KeyView, Ledger, Range, Reading, Receipt};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -16,7 +16,6 @@ use crate::ask::{Asked, receipt};
 use crate::auth::Reader;
 use crate::connection::Visit;
 use crate::extract::{Path, Query, field, limit, parse};
-use crate::health::blocking;
 use crate::wire::{self, Create, Event, Key, Rotate};
 use crate::{ApiError, App, cursor};
 
@@ -157,8 +156,9 @@ pub(crate) async fn list(
     };
     let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
         // Memory only, but a search through ten thousand descriptions takes its time.
-        let ledger = app.ledger().clone();
-        let page = blocking(move || ledger.keys(&who.caller, &filter, after, limit)).await?;
+        let read =
+            move |ledger: &Ledger, caller: &Caller| ledger.keys(caller, &filter, after, limit);
+        let page = app.read(who.caller, read).await?;
         return Ok(wire::json(StatusCode::OK, &Placed::now(listed(&page))));
     };
     let (page, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
@@ -239,9 +239,8 @@ pub(crate) async fn history(
 ) -> Result<Response, ApiError> {
     let limit = limit(asked.limit)?;
     let from = cursor::history(asked.cursor.as_deref())?;
-    let ledger = app.ledger().clone();
-    let caller = who.caller.clone();
-    let page = blocking(move || ledger.history(&caller, id, from, limit)).await?;
+    let read = move |ledger: &Ledger, caller: &Caller| ledger.history(caller, id, from, limit);
+    let page = app.read(who.caller.clone(), read).await?;
     let range = Range { key: Some(id), ..range_of(page.items.iter()) };
     app.record(&who.caller, Reading::History, range).await?;
     let items = page.items.iter().map(|entry| Event::for_key(entry, Some(id))).collect();

@@ -37,6 +37,7 @@ mod metrics;
 mod openapi;
 mod peer;
 mod plain;
+mod reads;
 mod report;
 mod routes;
 mod serve;
@@ -100,6 +101,7 @@ struct Parts {
     auth: Auth,
     config: Config,
     metrics: metrics::Metrics,
+    reads: reads::Reads,
     stopping: watch::Sender<bool>,
 }
 
@@ -108,8 +110,9 @@ impl App {
     #[must_use]
     pub fn new(ledger: Ledger, journal: Journal, auth: Auth, config: Config) -> App {
         let metrics = metrics::Metrics::new();
+        let reads = reads::Reads::new();
         let stopping = watch::Sender::new(false);
-        App(Arc::new(Parts { ledger, journal, auth, config, metrics, stopping }))
+        App(Arc::new(Parts { ledger, journal, auth, config, metrics, reads, stopping }))
     }
 
     /// The ledger behind it.
@@ -132,6 +135,16 @@ impl App {
     /// Changes to `true` when the streams have to end.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.subscribe()
+    }
+
+    /// Gives up every read that waits or is under way, once nothing is served any more. Waits for
+    /// none of them.
+    pub fn give_up_reads(&self) {
+        self.0.reads.close();
+    }
+
+    pub(crate) fn reads(&self) -> &reads::Reads {
+        &self.0.reads
     }
 
     pub(crate) fn auth(&self) -> &Auth {

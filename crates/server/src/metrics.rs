@@ -11,6 +11,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::reads::ReadStats;
 use crate::{ApiError, App};
 
 /// From 50 µs, a verify, to 10 s, a long report.
@@ -33,7 +34,33 @@ pub(crate) struct Metrics {
     refused_connections: IntCounter,
 }
 
-type Reading = fn(&ledger::Stats) -> u64;
+type Reading = fn(&Numbers) -> u64;
+
+/// What gauges are read off.
+#[derive(Clone, Copy, Default)]
+struct Numbers {
+    ledger: ledger::Stats,
+    reads: ReadStats,
+}
+
+/// The gauges: name, help, and where each is read.
+const READINGS: &[(&str, &str, Reading)] = &[
+    ("keyledger_keys", "Keys in the table", |numbers| numbers.ledger.keys),
+    ("keyledger_log_size", "Records in the log", |numbers| numbers.ledger.log_size),
+    ("keyledger_commits", "Batches committed since the start", |numbers| numbers.ledger.batches),
+    ("keyledger_queue_depth", "Commands waiting for the writer", |numbers| {
+        count(numbers.ledger.queue_depth)
+    }),
+    ("keyledger_reads_waiting", "Reads waiting for a thread", |numbers| {
+        count(numbers.reads.waiting)
+    }),
+    ("keyledger_reads_busy", "Threads that read", |numbers| count(numbers.reads.busy)),
+    ("keyledger_reads_refused", "Reads refused since the start", |numbers| numbers.reads.refused),
+];
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
 
 impl Metrics {
     pub(crate) fn new() -> Metrics {
@@ -55,16 +82,8 @@ impl Metrics {
         {
             let _ = registry.register(collector);
         }
-        let readings: [(&str, &str, Reading); 4] = [
-            ("keyledger_keys", "Keys in the table", |stats| stats.keys),
-            ("keyledger_log_size", "Records in the log", |stats| stats.log_size),
-            ("keyledger_commits", "Batches committed since the start", |stats| stats.batches),
-            ("keyledger_queue_depth", "Commands waiting for the writer", |stats| {
-                u64::try_from(stats.queue_depth).unwrap_or(u64::MAX)
-            }),
-        ];
-        let mut gauges = Vec::with_capacity(readings.len());
-        for (name, help, reading) in readings {
+        let mut gauges = Vec::with_capacity(READINGS.len());
+        for &(name, help, reading) in READINGS {
             if let Ok(gauge) = IntGauge::new(name, help)
                 && registry.register(Box::new(gauge.clone())).is_ok()
             {
@@ -95,9 +114,9 @@ impl Metrics {
         }
     }
 
-    fn text(&self, stats: &ledger::Stats) -> Result<Vec<u8>, prometheus::Error> {
+    fn text(&self, numbers: &Numbers) -> Result<Vec<u8>, prometheus::Error> {
         for (gauge, reading) in &self.gauges {
-            gauge.set(i64::try_from(reading(stats)).unwrap_or(i64::MAX));
+            gauge.set(i64::try_from(reading(numbers)).unwrap_or(i64::MAX));
         }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -177,8 +196,8 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
     responses((status = 200, content_type = "text/plain", body = String)),
 )]
 pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
-    let text =
-        app.metrics().text(&app.ledger().stats()).map_err(|error| ApiError::internal(&error))?;
+    let numbers = Numbers { ledger: app.ledger().stats(), reads: app.reads().stats() };
+    let text = app.metrics().text(&numbers).map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
@@ -195,7 +214,7 @@ mod tests {
             route.record(&method, StatusCode::OK, Duration::from_micros(70));
             route.record(&method, StatusCode::IM_A_TEAPOT, Duration::from_micros(70));
         }
-        let text = String::from_utf8(metrics.text(&ledger::Stats::default()).unwrap()).unwrap();
+        let text = String::from_utf8(metrics.text(&Numbers::default()).unwrap()).unwrap();
         assert!(
             text.contains(
                 "http_requests_total{method=\"other\",route=\"/v1/keys\",status=\"200\"} 2"

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::as_of::{Placed, look_back};
 use crate::auth::{AUDIT, Reader};
 use crate::extract::{Query, parse};
-use crate::health::blocking;
+use crate::reads::Share;
 use crate::wire::{self, Made, Time};
 use crate::{ApiError, App, chunks};
 
@@ -116,7 +116,8 @@ pub(crate) async fn access(
     let (before, after) = answer.split_once("[]").unwrap_or_default();
     let mut text = format!("{before}[").into_bytes();
     let (mut tail, mut first) = (Some(format!("]{after}")), true);
-    chunks::answer(&app, "application/json", expires_at, move || {
+    let share = Share::from(&who.caller);
+    chunks::answer(&app, share, "application/json", expires_at, move |_| {
         let Some(end) = &tail else { return Ok(None) };
         for _ in 0..CHUNK {
             let Some(held) = report.next() else {
@@ -170,9 +171,9 @@ pub(crate) async fn table_digest(
     Query(asked): Query<At>,
 ) -> Result<Response, ApiError> {
     who.require(AUDIT)?;
-    let ledger = app.ledger().clone();
-    let (seq, digest) =
-        blocking(move || ledger.table_digest(&who.caller, asked.seq.map(Seq))).await?;
+    let length = asked.seq.map(Seq);
+    let digest = app.read(who.caller, move |ledger, caller| ledger.table_digest(caller, length));
+    let (seq, digest) = digest.await?;
     let digest = hex(&digest);
     Ok(wire::json(StatusCode::OK, &TableDigest { seq: seq.0, digest }))
 }

@@ -23,7 +23,6 @@ use crate::auth::Reader;
 use crate::connection::Visit;
 use crate::events::{Tour, range_for};
 use crate::extract::{Query, header_text, number, parse};
-use crate::health::blocking;
 use crate::wire::{self, Event};
 use crate::{ApiError, App};
 
@@ -143,8 +142,8 @@ impl Follower {
             let known = *self.length.borrow_and_update();
             if next < known {
                 let (tour, ledger) = (self.tour.clone(), self.ledger.clone());
-                let page = blocking(move || tour.read(&ledger, Walk::Up(next), PAGE)).await;
-                let Ok(page) = page else { return };
+                let read = move || tour.read(&ledger, Walk::Up(next), PAGE);
+                let Ok(Ok(page)) = tokio::task::spawn_blocking(read).await else { return };
                 for entry in &page.items {
                     said = said && self.say(message(entry, &self.tour)).await;
                 }

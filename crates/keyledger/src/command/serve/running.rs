@@ -60,7 +60,7 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     }
     if let Some(listener) = listeners.metrics {
         tracing::info!(listen = %listener.local_addr()?, "serving metrics");
-        sites.push((listener, server::metrics_router(app)));
+        sites.push((listener, server::metrics_router(app.clone())));
     }
     let limits = asked.connection_limits();
     for (listener, site) in sites {
@@ -85,6 +85,7 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     while let Some(served) = serving.join_next().await {
         served.context("a listener ended badly")??;
     }
+    app.give_up_reads();
     // Before the last save, which writes the same file.
     saving.await.context("the counts of use were not written")?;
     ledger.close().await.context(

@@ -1,0 +1,60 @@
+//! Ending work that nobody waits for any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::api::Error;
+use crate::ledger::Ledger;
+
+/// Tells work under way that its result is not wanted any more. A clone is the same one.
+///
+/// Whoever waits for the work holds one side; the work asks the other between its steps, through
+/// the [`Ledger`] handle it was given by [`Ledger::until`].
+#[derive(Clone, Debug, Default)]
+pub struct Cancellation(Arc<AtomicBool>);
+
+impl Cancellation {
+    /// One that is not cancelled.
+    #[must_use]
+    pub fn new() -> Cancellation {
+        Cancellation::default()
+    }
+
+    /// Ends the work at its next step. It cannot be taken back.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether `other` is a clone of it.
+    #[must_use]
+    pub fn is_same(&self, other: &Cancellation) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Ledger {
+    /// A handle on the same ledger whose reads end with [`Error::Cancelled`] once `cancellation`
+    /// is cancelled. Commands are not affected.
+    #[must_use]
+    pub fn until(&self, cancellation: &Cancellation) -> Ledger {
+        self.with_cancellation(cancellation.clone())
+    }
+
+    /// Whether nobody waits any more for what is read with this handle.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation().is_some_and(Cancellation::is_cancelled)
+    }
+
+    /// Lets a walk go on, unless nobody waits for it any more. Asked between steps of about a
+    /// millisecond at most.
+    pub(crate) fn still_wanted(&self) -> Result<(), Error> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
