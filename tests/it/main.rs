@@ -29,6 +29,7 @@ mod documents;
 mod errors;
 mod evidence;
 mod expiry;
+mod gateways;
 mod idempotency;
 mod kill;
 mod lifecycle;

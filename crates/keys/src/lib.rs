@@ -17,7 +17,7 @@ mod text;
 mod time;
 mod verdict;
 
-pub use access::AllowedIps;
+pub use access::{AllowedIps, canonical_network};
 pub use decide::{Command, Facts, Limits, Refusal, Rotation, decide};
 pub use event::{Event, EventKind, ReasonCode, Revocation};
 pub use format::Format;

@@ -14,7 +14,7 @@ use crate::admission::Place;
 use crate::auth::LastToken;
 use crate::peer::Watch;
 use crate::site::Site;
-use crate::{ApiError, App, Code, forwarded};
+use crate::{ApiError, App, Code, Config, forwarded};
 
 /// Who is at its other end, and what the requests before have shown.
 pub(crate) struct Connection {
@@ -92,9 +92,10 @@ impl Visit {
         extensions.get().ok_or_else(|| ApiError::new(Code::Internal, "the request has no visit"))
     }
 
-    /// The client's address, behind the proxies that are trusted.
+    /// The client's address, behind the proxies that are trusted; `None` if they do not name it.
     pub(crate) fn client(&self, headers: &HeaderMap, app: &App) -> Option<IpAddr> {
-        forwarded::client(self.connection.peer, headers, &app.config().trusted_proxies)
+        let Config { trusted_proxies, forwarded_header, .. } = app.config();
+        forwarded::client(self.connection.peer, headers, trusted_proxies, *forwarded_header)
     }
 
     /// The caller that the ledger is told, for what is recorded or read.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::{openapi, wire};
+use crate::{authorize, openapi, wire};
 
 const STYLE: &str = include_str!("docs/style.css");
 
@@ -200,7 +200,7 @@ fn curl(call: &Call<'_>) -> String {
     if call.method != "get" {
         line += &format!(" -X {}", call.method.to_uppercase());
     }
-    if call.path == "/v1/authorize" {
+    if authorize::is_route(call.path) {
         line += " -H \"X-Keyledger-Token: $TOKEN\" -H \"X-API-Key: $KEY\"";
     } else if !free {
         line += " -H \"Authorization: Bearer $TOKEN\"";

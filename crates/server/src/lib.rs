@@ -50,15 +50,17 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 use ipnet::IpNet;
 use keys::{Account, Dialect};
 use ledger::{Journal, Ledger};
 use tokio::sync::watch;
 
 pub use crate::auth::{Auth, token};
+pub use crate::authorize::KeyHeader;
 pub use crate::bundle::{Bundle, EXPORTS};
 pub use crate::error::{ApiError, Code, Problem};
+pub use crate::forwarded::ForwardedHeader;
 pub use crate::openapi::document as openapi;
 use crate::routes::Routes;
 pub use crate::serve::{Limits, serve};
@@ -67,8 +69,12 @@ pub use crate::site::Site;
 /// How the API is served, whatever the ledger holds.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Whose `X-Forwarded-For` is believed.
+    /// Who is believed when it says for whom it asks.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say so; `None`: either, and not two that differ.
+    pub forwarded_header: Option<ForwardedHeader>,
+    /// The headers in which clients of gateways send their key.
+    pub key_headers: Vec<KeyHeader>,
     /// How long a request may take before it is answered with `timeout`.
     pub request_timeout: Duration,
     /// The dialect that is spoken at `/` too, for clients that can change only the host.
@@ -83,6 +89,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             trusted_proxies: Vec::new(),
+            forwarded_header: None,
+            key_headers: vec![KeyHeader::default()],
             request_timeout: Duration::from_secs(30),
             root_dialect: None,
             cloudsigma_daily_limit: 250,
@@ -173,7 +181,9 @@ pub fn router(app: App) -> Site {
         .add("/v1/keys/{id}/expire", post(change::expire))
         .add("/v1/keys/{id}/revoke", post(change::revoke))
         .add("/v1/keys/{id}/rotate", post(keys_routes::rotate))
-        .add("/v1/authorize", get(authorize::authorize))
+        .add("/v1/authorize", any(authorize::authorize))
+        .add("/v1/authorize/", any(authorize::below))
+        .add("/v1/authorize/{*path}", any(authorize::below))
         .add("/v1/events", get(events::list))
         .add("/v1/events/stream", get(stream::stream))
         .add("/v1/events/{seq}", get(events::one))
@@ -210,11 +220,11 @@ pub fn router(app: App) -> Site {
 /// Forward auth alone, without a token: whoever reaches the address may ask about `account`.
 #[must_use]
 pub fn authorize_router(app: App, account: Account) -> Site {
+    let fixed = any(authorize::fixed).layer(axum::Extension(authorize::Fixed::new(account)));
     Routes::default()
-        .add(
-            "/v1/authorize",
-            get(authorize::fixed).layer(axum::Extension(authorize::Fixed::new(account))),
-        )
+        .add("/v1/authorize", fixed.clone())
+        .add("/v1/authorize/", fixed.clone())
+        .add("/v1/authorize/{*path}", fixed)
         .add("/healthz", get(health::alive))
         .site(app)
 }

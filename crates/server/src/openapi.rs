@@ -27,7 +27,7 @@ use crate::{
     paths(
         keys_routes::create, keys_routes::list, keys_routes::one, keys_routes::history,
         change::enable, change::disable, change::expire, change::revoke, change::delete,
-        keys_routes::rotate, verify::verify, authorize::authorize,
+        keys_routes::rotate, verify::verify, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
@@ -75,7 +75,7 @@ impl Modify for Conventions {
                 if changes {
                     change_parameters(operation, path.contains("{id}"));
                 }
-                if path == "/v1/authorize" {
+                if authorize::is_route(path) {
                     let gateway = SecurityRequirement::new("gateway", [""; 0]);
                     operation.security = Some(vec![gateway]);
                 }

@@ -24,7 +24,7 @@ use crate::connection::{Connection, Visit};
 use crate::error::Problem;
 use crate::metrics::RouteMetrics;
 use crate::routes::Direct;
-use crate::{ApiError, App, Code, dialects};
+use crate::{ApiError, App, Code, authorize, dialects};
 
 /// The most header fields a request may have.
 const MAX_HEADERS: usize = 64;
@@ -106,6 +106,9 @@ impl Site {
             write_problem(&mut response, &error, &visit.request_id);
         }
         response.headers_mut().insert(REQUEST_ID, visit.request_id);
+        if authorize::is_route(route.template()) {
+            authorize::complete(response.headers_mut());
+        }
         if has_body && answers_unread(response.status()) {
             // The rest of the body may still be on its way; whoever reads on must not take it for
             // a request, so the connection ends, and the client is told.

@@ -2,6 +2,7 @@
 
 mod client;
 mod exchange;
+pub(crate) mod gateway;
 pub(crate) mod issuer;
 mod program;
 mod script;

@@ -31,6 +31,8 @@ const TOOLS: &[Tool] = &[
     },
     Tool { name: "cc", asked: "--version", package: "gcc", needed_for: None },
     Tool { name: "strace", asked: "-V", package: "strace", needed_for: None },
+    Tool { name: "nginx", asked: "-v", package: "nginx-light", needed_for: None },
+    Tool { name: "caddy", asked: "version", package: "caddy", needed_for: None },
     Tool { name: "mkfs.ext4", asked: "-V", package: "e2fsprogs", needed_for: None },
 ];
 

@@ -44,6 +44,8 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
 
     let config = Config {
         trusted_proxies: asked.trusted_proxy.clone(),
+        forwarded_header: asked.forwarded_header(),
+        key_headers: asked.key_header.clone(),
         request_timeout: asked.request_timeout,
         root_dialect: asked.root_dialect,
         cloudsigma_daily_limit: asked.cloudsigma_daily_limit,

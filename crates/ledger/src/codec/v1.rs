@@ -130,7 +130,7 @@ pub(super) struct Texts {
 impl Texts {
     pub(super) fn of(record: &Record) -> Texts {
         let allowed_ips = match &record.event {
-            Event::Created(key) => key.allowed_ips.texts().collect(),
+            Event::Created(key) => key.allowed_ips.recorded().collect(),
             Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
                 Vec::new()
             }

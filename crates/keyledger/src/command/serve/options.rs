@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use keys::{Account, Dialect};
 use server::Limits;
 use server::auth::{MaxRole, Outside};
+use server::{ForwardedHeader, KeyHeader};
 
 use crate::arguments::{Data, duration};
 use crate::exit::misuse;
@@ -57,7 +58,7 @@ pub(crate) struct Serve {
     /// Where to serve /metrics, which is then nowhere else
     #[arg(long, env = "KEYLEDGER_METRICS_LISTEN", value_name = "ADDR")]
     pub(super) metrics_listen: Option<SocketAddr>,
-    /// A proxy whose X-Forwarded-For is believed; may be given more than once
+    /// A proxy that is believed when it says for whom it asks; may be given more than once
     #[arg(
         long,
         env = "KEYLEDGER_TRUSTED_PROXY",
@@ -66,6 +67,20 @@ pub(crate) struct Serve {
         value_parser = network
     )]
     pub(super) trusted_proxy: Vec<IpNet>,
+    /// The header in which the trusted proxies write the client's address; without it both are
+    /// read, and two that differ name nobody
+    #[arg(long, env = "KEYLEDGER_FORWARDED_HEADER", value_name = "NAME")]
+    forwarded_header: Option<ForwardedBy>,
+    /// The header in which clients of gateways send their key, instead of X-API-Key; may be given
+    /// more than once
+    #[arg(
+        long,
+        env = "KEYLEDGER_KEY_HEADER",
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "X-API-Key"
+    )]
+    pub(super) key_header: Vec<KeyHeader>,
     /// The dialect that is spoken at / too, for clients that can change only the host: covosign,
     /// callcov, cloudsigma, capgo or composable
     #[arg(long, env = "KEYLEDGER_ROOT_DIALECT", value_name = "NAME", value_parser = dialect)]
@@ -153,6 +168,15 @@ struct Issuer {
     jwt_allow_all_accounts: bool,
 }
 
+/// How proxies say for whom they ask.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ForwardedBy {
+    /// As most proxies do
+    XForwardedFor,
+    /// RFC 7239
+    Forwarded,
+}
+
 /// How the log on stderr is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LogFormat {
@@ -199,6 +223,14 @@ impl Serve {
     pub(super) fn authorize_account(&self) -> Result<Option<Account>> {
         let account = self.authorize_account.as_deref().map(Account::new).transpose();
         account.map_err(|why| misuse(format!("--authorize-account {why}")))
+    }
+
+    /// The header in which trusted proxies write the client's address.
+    pub(super) fn forwarded_header(&self) -> Option<ForwardedHeader> {
+        self.forwarded_header.map(|header| match header {
+            ForwardedBy::XForwardedFor => ForwardedHeader::XForwardedFor,
+            ForwardedBy::Forwarded => ForwardedHeader::Forwarded,
+        })
     }
 
     /// How the log is opened.
@@ -258,6 +290,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address
         .or_else(|_| text.parse())
+        .map(keys::canonical_network)
         .map_err(|_: ipnet::AddrParseError| "write it as 10.0.0.0/8 or 10.0.0.1".to_owned())
 }
 
@@ -269,6 +302,8 @@ mod tests {
     fn a_proxy_is_an_address_or_a_network() {
         assert_eq!(network("10.0.0.1").unwrap().to_string(), "10.0.0.1/32");
         assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(network("::ffff:10.0.0.1").unwrap().to_string(), "10.0.0.1/32");
+        assert_eq!(network("::ffff:10.0.0.0/104").unwrap().to_string(), "10.0.0.0/8");
         assert!(network("proxy.example.com").is_err());
     }
 }
