@@ -611,8 +611,13 @@ CSV_HEAD = (
 ACTIVITIES = [(1, "Create"), (8, "Enable"), (9, "Disable"), (99, "Expire"), (4, "Delete")]
 
 
+# What some readers take for the end of a line. JSON escapes the others by itself.
+BREAKS = {code: f"\\u{code:04x}" for code in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)}
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
 def compact(value):
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(BREAKS)
 
 
 def show_time(micros):
@@ -678,7 +683,8 @@ def event_of(seq, record, account):
 
 
 def csv_cell(text):
-    if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+    text = text.translate(BREAKS)
+    if text.startswith(FORMULAS):
         return "\"'" + text.replace('"', '""') + '"'
     if re.search("[,\"'\r\n]", text):
         return '"' + text.replace('"', '""') + '"'

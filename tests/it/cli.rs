@@ -307,3 +307,59 @@ fn shells_get_completions_and_programs_the_document() {
         assert!(keyledger(&[command, "--help"]).good().contains("Examples:"), "{command}");
     }
 }
+
+/// A server that answers each request with the same status and body.
+fn answering(status: &'static str, body: &'static str) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            // The head of the request, as far as one read has it, is all that these requests are.
+            let _ = socket.read(&mut [0; 4096]);
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\
+                 content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+            let _ = socket.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_hostile_server_cannot_steer_the_terminal() {
+    // ESC, the CSI of one character, a turn of direction, a line of its own.
+    const EVIL: &str = "x\\u001b[2J\\u009b2J\\u202ey\\nz\\u200b";
+    let key = format!(
+        r#"{{"id":"{EVIL}","name":"{EVIL}","{EVIL}":"{EVIL}","tags":["{EVIL}"],"reason":"{EVIL}"}}"#
+    );
+    let page: &str = format!(r#"{{"items":[{key}],"next_cursor":null}}"#).leak();
+    let key: &str = key.leak();
+    let problem = format!(r#"{{"code":"{EVIL}","detail":"{EVIL}"}}"#).leak();
+    for (status, body, code, command) in [
+        ("200 OK", page, 0, &["keys", "list"][..]),
+        ("200 OK", page, 0, &["keys", "list", "--json"]),
+        ("200 OK", key, 0, &["keys", "show", "1"]),
+        ("200 OK", key, 0, &["keys", "show", "1", "--json"]),
+        ("200 OK", page, 0, &["keys", "history", "1"]),
+        ("200 OK", page, 0, &["events"]),
+        ("200 OK", page, 0, &["events", "--format", "json"]),
+        ("404 Not Found", problem, 1, &["keys", "show", "1"]),
+        ("200 OK", "\u{1b}[2J", 1, &["keys", "show", "1"]),
+    ] {
+        let url = answering(status, body);
+        let program = keyledger(command).with(&["--url", &url]).env("KEYLEDGER_TOKEN", "t");
+        let ended = program.run();
+        assert_eq!(ended.code, Some(code), "{command:?} {ended:?}");
+        let printed = ended.out + &ended.err;
+        let steers =
+            |one: char| one != '\n' && (one.is_control() || matches!(one, '\u{202E}' | '\u{200B}'));
+        assert!(!printed.contains(steers), "{command:?} {printed:?}");
+        assert!(
+            body.starts_with('\u{1b}') || printed.contains("u{202e}") || printed.contains("u202e")
+        );
+    }
+}

@@ -9,9 +9,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::{Authenticated, EXPIRE, MANAGE};
+use crate::auth::{Authenticated, EXPIRE, MANAGE, Plan};
+use crate::body::read_json;
 use crate::connection::Visit;
-use crate::extract::{Path, field, idempotency_key, if_match, json, query, read_json};
+use crate::dialects::Holder;
+use crate::entity_tag::Revisions;
+use crate::extract::{Path, field, idempotency_key, json, query};
 use crate::wire::{Create, Expirations, Reasoned, Rotate};
 use crate::{ApiError, App};
 
@@ -70,6 +73,11 @@ impl Wanted for Expirations {
 /// What the path of a change names.
 pub(crate) trait Target: Sized {
     fn of(parts: &mut Parts, app: &App) -> impl Future<Output = Result<Self, ApiError>> + Send;
+
+    /// The revision that it is at, as far as the caller sees it.
+    fn revision(&self, _: &App, _: &Caller) -> Option<u32> {
+        None
+    }
 }
 
 impl Target for () {
@@ -82,11 +90,17 @@ impl Target for KeyId {
     async fn of(parts: &mut Parts, app: &App) -> Result<KeyId, ApiError> {
         Path::from_request_parts(parts, app).await.map(|Path(id)| id)
     }
+
+    fn revision(&self, app: &App, caller: &Caller) -> Option<u32> {
+        app.ledger().key(caller, *self).ok().map(|view| view.standing.revision)
+    }
 }
 
 /// A change that is asked for.
 pub(crate) struct Asked<B, P = ()> {
     pub(crate) caller: Caller,
+    /// What the caller's account pays for.
+    pub(crate) plan: Plan,
     /// The moment the caller was checked.
     pub(crate) now: Timestamp,
     pub(crate) target: P,
@@ -114,6 +128,13 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
     }
 }
 
+impl<B, P> Asked<B, P> {
+    /// What the rules of a dialect ask of the caller.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder { duties: self.caller.identity.duties, plan: self.plan }
+    }
+}
+
 impl<B: Wanted, P: Target + Send> Asked<B, P> {
     /// Reads a request.
     pub(crate) async fn read(app: &App, request: Request, visit: &Visit) -> Result<Self, ApiError> {
@@ -124,7 +145,7 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
         let bytes = read_json(&parts.headers, body).await?;
         let target = P::of(&mut parts, app).await?;
         let Parameters { dry_run, receipt } = query(parts.uri.query())?;
-        let if_revision = if_match(&parts.headers)?;
+        let revisions = Revisions::of(&parts.headers)?;
         // A dry run has no outcome that could be recorded, or given again.
         let idempotency = match idempotency_key(&parts.headers)? {
             Some(key) if !dry_run => {
@@ -137,8 +158,9 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
             Some(_) | None => json::<B>(&bytes)?,
         };
         let reason = body.reason().map(|text| field("reason", text.parse())).transpose()?;
+        let if_revision = revisions.wanted(|| target.revision(app, &caller));
         let ask = Ask { reason, if_revision, idempotency, dry_run, only: None };
-        Ok(Asked { caller, now: who.now, target, ask, receipt, body })
+        Ok(Asked { caller, plan: who.token.plan, now: who.now, target, ask, receipt, body })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who calls: tokens from three kinds of sources, checked once and remembered by their digest.
 
+mod claims;
 mod jwks;
 mod last;
 mod sources;

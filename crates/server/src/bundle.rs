@@ -8,7 +8,7 @@ use ledger::{Caller, Entry, EventFilter, Ledger, Seq};
 use tlog::{Hash, TileIndex};
 
 use crate::export::{CSV_HEAD, csv_row};
-use crate::wire::{Event, ocsf};
+use crate::wire::{Event, ocsf, put_json};
 
 /// The exports of a bundle, in the order in which they are in it.
 pub const EXPORTS: Exports = Exports {
@@ -24,8 +24,7 @@ const DATA: &[u8] = b",\"data\":";
 fn write(entry: &Entry, [ndjson, csv, lines]: &mut [Vec<u8>; 3]) {
     let event = Event::new(entry);
     let start = ndjson.len();
-    // Into memory: this cannot fail.
-    let _ = serde_json::to_writer(&mut *ndjson, &event);
+    put_json(ndjson, &event);
     let line = ndjson.get(start..).unwrap_or_default();
     let place = memchr::memmem::find(line, DATA).map(|place| place + DATA.len());
     let data = place.and_then(|place| line.get(place..line.len() - 1));

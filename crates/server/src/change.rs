@@ -8,7 +8,7 @@ use ledger::Change;
 
 use crate::ask::{Asked, receipt};
 use crate::wire::{self, Event, Key, Reasoned};
-use crate::{ApiError, App};
+use crate::{ApiError, App, dialects};
 
 /// Switches a key back on
 #[utoipa::path(
@@ -23,6 +23,8 @@ pub(crate) async fn enable(
     asked: Asked<Reasoned, KeyId>,
 ) -> Result<Response, ApiError> {
     asked.body.only_reason()?;
+    let view = app.ledger().key(&asked.caller, asked.target)?;
+    dialects::may_enable(asked.holder(), &view.key)?;
     change(&app, asked, Change::Enable).await
 }
 

@@ -5,6 +5,7 @@
 //! with an [`ApiError`] like all others; the request layer has it written in the form of the
 //! dialect under whose mount it happened, see [`error`].
 
+mod beyond;
 mod callcov;
 mod caller;
 mod capgo;
@@ -13,6 +14,7 @@ mod composable;
 mod covosign;
 mod document;
 mod list;
+mod native;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
@@ -24,6 +26,7 @@ use keys::{Dialect, Environment, Kind, Permission, Status, Timestamp};
 use ledger::{Draft, KeyView, Rules};
 use serde::Serialize;
 
+pub(crate) use self::native::{Holder, bind_rotation, may_enable};
 use crate::routes::Routes;
 use crate::{ApiError, App, Code, wire};
 
@@ -180,6 +183,8 @@ impl Wrong {
             | Code::KeyExists
             | Code::NotDue
             | Code::RevisionMismatch
+            | Code::NotAcceptable
+            | Code::UnsupportedEncoding
             | Code::PayloadTooLarge
             | Code::TooManyHeaders
             | Code::LogBroken
@@ -224,7 +229,7 @@ fn ended_at(view: &KeyView) -> Option<Timestamp> {
 
 /// An error's body. Strings and numbers into memory: this cannot fail.
 fn body(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+    wire::to_json(value).into_bytes()
 }
 
 /// The name of a status: `Not Found`.

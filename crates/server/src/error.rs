@@ -92,6 +92,10 @@ codes!(
     NotDue = "not_due", CONFLICT, "Not due";
     /// The key is at another revision than `If-Match` says.
     RevisionMismatch = "revision_mismatch", PRECONDITION_FAILED, "Another revision";
+    /// The answer has no form that the client takes.
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "Not acceptable";
+    /// The body is packed in a way that is not understood.
+    UnsupportedEncoding = "unsupported_encoding", UNSUPPORTED_MEDIA_TYPE, "Unsupported encoding";
     /// The body is too large.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Payload too large";
     /// The idempotency key was used with another request.
@@ -161,6 +165,10 @@ impl IntoResponse for ApiError {
         if self.code.status() == StatusCode::UNAUTHORIZED {
             let challenge = self.challenge.unwrap_or("Bearer");
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.code == Code::UnsupportedEncoding {
+            // RFC 9110 §12.5.3: what a request may be packed in.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         if self.code == Code::Overloaded {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

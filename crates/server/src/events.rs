@@ -3,7 +3,7 @@
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use ledger::{Caller, Entry, EventFilter, Ledger, Page, Range, Reading, Seq, Walk};
 use serde::Deserialize;
@@ -106,7 +106,8 @@ impl Tour {
 
 /// Lists events
 ///
-/// With `Accept: application/x-ndjson` or `text/csv` all of them are streamed.
+/// With `Accept: application/x-ndjson` or `text/csv` all of them are streamed. The weights decide,
+/// `q=0` excludes; without `Accept` it is a page of JSON, and 406 if none of the three is taken.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -132,7 +133,7 @@ pub(crate) async fn list(
     let most = limit(asked.limit)?;
     let walk = asked.walk()?;
     let tour = Tour { caller: who.caller, filter: asked.filter()?, after: asked.after.map(Seq) };
-    if let Some(format) = export::wanted(&headers) {
+    if let Some(format) = export::wanted(&headers)? {
         let from = tour.after.map_or(Seq(0), Seq::next);
         let range = Range { from, ..range_for(&tour.filter) };
         app.record(&tour.caller, Reading::Events, range).await?;
@@ -185,16 +186,4 @@ pub(crate) fn found<T>(read: Result<T, ledger::Error>) -> Result<T, ApiError> {
         ) => Err(ApiError::new(Code::EventNotFound, "no such event")),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether a client asks for `media_type`.
-pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    headers.get_all(header::ACCEPT).iter().any(|value| {
-        value.to_str().is_ok_and(|text| {
-            text.split(',').any(|part| {
-                let name = part.split(';').next().unwrap_or_default();
-                name.trim().eq_ignore_ascii_case(media_type)
-            })
-        })
-    })
 }

@@ -8,10 +8,11 @@ use axum::response::Response;
 use keys::{KeyId, Timestamp};
 use ledger::{Entry, Walk};
 
-use crate::events::{Tour, accepts};
+use crate::events::Tour;
+use crate::negotiate::choose;
 use crate::plain::{address, number, put};
 use crate::reads::Share;
-use crate::wire::Event;
+use crate::wire::{Event, put_json, to_json};
 use crate::{ApiError, App, chunks};
 
 /// Events read at once. With one page on its way, this bounds what a slow client holds.
@@ -31,14 +32,17 @@ pub(crate) enum Format {
 }
 
 /// What the client asks for, if it is not a page of JSON.
-pub(crate) fn wanted(headers: &HeaderMap) -> Option<Format> {
-    if accepts(headers, "application/x-ndjson") {
-        Some(Format::Ndjson)
-    } else if accepts(headers, "text/csv") {
-        Some(Format::Csv)
-    } else {
-        None
-    }
+///
+/// # Errors
+///
+/// It takes none of the three.
+pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
+    let offered = ["application/json", "application/x-ndjson", "text/csv"];
+    Ok(match choose(headers, &offered)? {
+        1 => Some(Format::Ndjson),
+        2 => Some(Format::Csv),
+        _ => None,
+    })
 }
 
 /// Streams everything from `walk` on to the log's end, at most `most` events.
@@ -77,12 +81,11 @@ fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> V
         let event = Event::for_key(entry, key);
         match format {
             Format::Ndjson => {
-                // Into memory: this cannot fail.
-                let _ = serde_json::to_writer(&mut text, &event);
+                put_json(&mut text, &event);
                 text.push(b'\n');
             }
             Format::Csv => {
-                let data = serde_json::to_string(&event.data).unwrap_or_default();
+                let data = to_json(&event.data);
                 csv_row(&mut text, &event, &data);
             }
         }
@@ -123,10 +126,38 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
 }
 
 /// Writes a field: in quotes where it needs them, and with an apostrophe before what a spreadsheet
-/// would take for a formula.
+/// would take for a formula, full-width signs among them. What other readers than those of RFC 4180
+/// take for the end of a line is written as in JSON.
 fn quote(text: &mut Vec<u8>, field: &str) {
+    let breaks = |byte: u8| matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E | 0xC2 | 0xE2);
+    if field.bytes().any(breaks) {
+        quote_one_line(text, &on_one_line(field));
+    } else {
+        quote_one_line(text, field);
+    }
+}
+
+/// The field with `\u2028` and the like where a line would end.
+#[cold]
+fn on_one_line(field: &str) -> String {
+    let mut line = String::with_capacity(field.len() + 16);
+    for one in field.chars() {
+        match one {
+            '\u{B}' | '\u{C}' | '\u{1C}'..='\u{1E}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                line += &format!("\\u{:04x}", u32::from(one));
+            }
+            one => line.push(one),
+        }
+    }
+    line
+}
+
+fn quote_one_line(text: &mut Vec<u8>, field: &str) {
     let bytes = field.as_bytes();
-    let formula = matches!(bytes.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n'));
+    let formula = match bytes {
+        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
+        _ => field.starts_with(['\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}']),
+    };
     if !formula && !bytes.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n' | b'\'')) {
         text.extend_from_slice(bytes);
         return;
@@ -167,6 +198,14 @@ mod tests {
             ("-2", "\"'-2\""),
             ("+2", "\"'+2\""),
             ("a\nb", "\"a\nb\""),
+            ("＝1+1", "\"'＝1+1\""),
+            ("＋1", "\"'＋1\""),
+            ("－1", "\"'－1\""),
+            ("＠SUM(A1)", "\"'＠SUM(A1)\""),
+            ("a＝b", "a＝b"),
+            ("a\u{2028}b\u{85},c", "\"a\\u2028b\\u0085,c\""),
+            ("a\u{B}b\u{1E}", "a\\u000bb\\u001e"),
+            ("§ – é", "§ – é"),
             ("", ""),
         ];
         for (field, want) in table {
@@ -176,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_field_stays_one_field(field in "\\PC{0,40}|[=+@\",\\r\\n-]{0,6}") {
+        fn a_field_stays_one_field(field in "\\PC{0,40}|[=+@\",\\r\\n＝＋\u{2028}\u{85}\u{C}-]{0,6}") {
             let text = quoted(&field);
             let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             let read = if let Some(inner) = inner {
@@ -188,8 +227,11 @@ mod tests {
                 prop_assert!(plain);
                 text
             };
-            prop_assert!(!read.starts_with(['=', '+', '-', '@']));
-            prop_assert_eq!(read.strip_prefix('\'').unwrap_or(&read), field.strip_prefix('\'').unwrap_or(&field));
+            prop_assert!(!read.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']));
+            let broken = read.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{B}', '\u{C}']);
+            prop_assert!(!broken);
+            let shown = on_one_line(&field);
+            prop_assert_eq!(read.strip_prefix('\'').unwrap_or(&read), shown.strip_prefix('\'').unwrap_or(&shown));
         }
     }
 }

@@ -1,21 +1,15 @@
 //! Parsing at the door: bodies, paths, queries and headers, every refusal a problem.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::str::FromStr;
 
-use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName};
 use keys::Invalid;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ApiError, Code};
-
-/// The longest body that is read.
-pub(crate) const MAX_BODY: usize = 64 * 1024;
+use crate::ApiError;
 
 /// Checks a value that came in `field`.
 pub(crate) fn field<T>(field: &str, parsed: Result<T, Invalid>) -> Result<T, ApiError> {
@@ -28,48 +22,6 @@ where
     T: FromStr<Err = Invalid>,
 {
     text.map(|text| field(name, text.parse())).transpose()
-}
-
-/// Reads a whole body of at most [`MAX_BODY`] bytes. One that comes in one piece is not copied.
-async fn read_body(mut body: HttpBody) -> Result<Bytes, ApiError> {
-    let too_large = || ApiError::new(Code::PayloadTooLarge, "the body may have 65536 bytes");
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_large());
-    }
-    let mut whole = Vec::new();
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let frame = frame.map_err(|_| ApiError::new(Code::InvalidRequest, "body: was cut off"))?;
-        // What is no data is a trailer, and says nothing.
-        let Ok(piece) = frame.into_data() else { continue };
-        if whole.len() + piece.len() > MAX_BODY {
-            return Err(too_large());
-        }
-        if whole.is_empty() && body.is_end_stream() {
-            return Ok(piece);
-        }
-        whole.extend_from_slice(&piece);
-    }
-    Ok(whole.into())
-}
-
-/// Reads a whole body that is JSON, as far as its type says.
-pub(crate) async fn read_json(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, ApiError> {
-    let bytes = read_body(body).await?;
-    match headers.get(header::CONTENT_TYPE) {
-        Some(declared) if !bytes.is_empty() && !is_json(declared.as_bytes()) => {
-            Err(ApiError::field("content-type", "must be application/json"))
-        }
-        Some(_) | None => Ok(bytes),
-    }
-}
-
-/// Whether a media type is JSON, of a kind that is written in it (RFC 6839 §3.1), or the one that
-/// `curl -d` and others send when they are not told: it says nothing of what the sender meant.
-fn is_json(declared: &[u8]) -> bool {
-    let essence = declared.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    essence.eq_ignore_ascii_case(b"application/json")
-        || essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-        || essence.last_chunk().is_some_and(|end: &[u8; 5]| end.eq_ignore_ascii_case(b"+json"))
 }
 
 /// Reads JSON. Unknown and repeated fields are refused by `T`.
@@ -126,7 +78,6 @@ fn invalid(part: &str, path: &str, message: &str, syntax: bool) -> ApiError {
 fn must_be(expected: &str) -> String {
     let expected = expected.split(" at line ").next().unwrap_or_default();
     match expected {
-        "u32" => "must be a whole number, at most 4294967295".to_owned(),
         "u64" => "must be a whole number".to_owned(),
         "a boolean" => "must be true or false".to_owned(),
         "a sequence" => "must be a list".to_owned(),
@@ -210,20 +161,6 @@ pub(crate) fn header_text<'a>(
         .to_str()
         .map(Some)
         .map_err(|_| ApiError::field(name.as_str(), "must be printable characters"))
-}
-
-/// The revision that `If-Match` asks for; `*` asks for none in particular.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
-    match header_text(headers, &header::IF_MATCH)?.map(str::trim) {
-        None | Some("*") => Ok(None),
-        Some(text) => text
-            .strip_prefix('"')
-            .and_then(|text| text.strip_suffix('"'))
-            .and_then(number)
-            .and_then(|revision| u32::try_from(revision).ok())
-            .map(Some)
-            .ok_or_else(|| ApiError::field("if-match", "must be one revision such as \"3\"")),
-    }
 }
 
 /// The caller's idempotency key: 1 to 255 printable characters.

@@ -17,7 +17,7 @@ use crate::auth::Reader;
 use crate::connection::Visit;
 use crate::extract::{Path, Query, field, limit, parse};
 use crate::wire::{self, Create, Event, Key, Rotate};
-use crate::{ApiError, App, cursor};
+use crate::{ApiError, App, cursor, dialects};
 
 /// Makes a key
 ///
@@ -55,7 +55,10 @@ pub(crate) async fn rotate(
     asked: Asked<Rotate, KeyId>,
 ) -> Result<Response, ApiError> {
     let rotation = field("overlap_s", Rotation::new(asked.body.overlap_s.unwrap_or(0)))?;
-    let changes = asked.body.changes()?;
+    let holder = asked.holder();
+    let mut changes = asked.body.changes()?;
+    let view = app.ledger().key(&asked.caller, asked.target)?;
+    dialects::bind_rotation(&app, holder, &view.key, &mut changes)?;
     let dry_run = asked.ask.dry_run;
     let created =
         app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;

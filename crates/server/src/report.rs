@@ -111,8 +111,8 @@ pub(crate) async fn access(
     app.record(&who.caller, Reading::Report, range).await?;
     let access = Access { from: Time(from), to: Time(to), items: Vec::new() };
     let answer = if as_of.is_some() { Placed::then(access, &moment) } else { Placed::now(access) };
-    // Without items first, to know what comes before and after them. Into memory: cannot fail.
-    let answer = serde_json::to_string(&answer).unwrap_or_default();
+    // Without items first, to know what comes before and after them.
+    let answer = wire::to_json(&answer);
     let (before, after) = answer.split_once("[]").unwrap_or_default();
     let mut text = format!("{before}[").into_bytes();
     let (mut tail, mut first) = (Some(format!("]{after}")), true);
@@ -129,8 +129,7 @@ pub(crate) async fn access(
                 text.push(b',');
             }
             first = false;
-            // Into memory: this cannot fail.
-            let _ = serde_json::to_writer(&mut text, &HeldKey::new(&held?));
+            wire::put_json(&mut text, &HeldKey::new(&held?));
         }
         Ok(Some(Bytes::from(std::mem::take(&mut text))))
     })

@@ -24,7 +24,7 @@ use crate::connection::{Connection, Visit};
 use crate::error::Problem;
 use crate::metrics::RouteMetrics;
 use crate::routes::Direct;
-use crate::{ApiError, App, Code, authorize, dialects};
+use crate::{ApiError, App, Code, authorize, dialects, wire};
 
 /// The most header fields a request may have.
 const MAX_HEADERS: usize = 64;
@@ -140,7 +140,7 @@ impl Site {
             _ => return None,
         };
         let request_id = self.0.ids.make().to_str().ok()?.to_owned();
-        let problem = serde_json::to_string(&Problem::new(&error, &request_id)).ok()?;
+        let problem = wire::to_json(&Problem::new(&error, &request_id));
         self.0.unknown.record(&Method::TRACE, status, Duration::ZERO);
         Some((request_id, problem))
     }
@@ -213,6 +213,7 @@ fn answers_unread(status: StatusCode) -> bool {
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
     )
 }
@@ -221,7 +222,7 @@ fn answers_unread(status: StatusCode) -> bool {
 #[cold]
 fn write_problem(response: &mut Response, error: &ApiError, request_id: &HeaderValue) {
     let problem = Problem::new(error, request_id.to_str().unwrap_or_default());
-    let text = serde_json::to_vec(&problem).unwrap_or_default();
+    let text = wire::to_json(&problem);
     *response.body_mut() = Body::from(text);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);

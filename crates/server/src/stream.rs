@@ -171,8 +171,7 @@ impl Follower {
 fn message(entry: &Entry, tour: &Tour) -> Bytes {
     let event = Event::for_key(entry, tour.filter.key);
     let mut text = format!("id: {}\nevent: {}\ndata: ", event.seq, event.r#type).into_bytes();
-    // JSON has no line breaks, so that this is one line; into memory it cannot fail.
-    let _ = serde_json::to_writer(&mut text, &event);
+    wire::put_json(&mut text, &event);
     text.extend_from_slice(b"\n\n");
     Bytes::from(text)
 }

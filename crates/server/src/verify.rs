@@ -10,8 +10,9 @@ use ledger::{Caller, Identity, Origin};
 
 use crate::as_of::{LookBack, Placed, look_back};
 use crate::auth::{AUDIT, Authenticated, VERIFY};
+use crate::body::read_json;
 use crate::connection::Visit;
-use crate::extract::{json, parse, query, read_json};
+use crate::extract::{json, parse, query};
 use crate::wire::{self, Verify};
 use crate::{ApiError, App};
 

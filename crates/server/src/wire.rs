@@ -1,9 +1,11 @@
 //! What goes over the wire: types of their own, so that no change of a stored type reaches a client.
 
 mod event;
+mod json;
 mod key;
 mod ocsf;
 mod request;
+mod whole;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,6 +16,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 pub(crate) use self::event::Event;
+pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::ocsf::ocsf;
 pub(crate) use self::request::{Create, Expirations, Reasoned, Rotate, Verify, permission};
@@ -122,8 +125,7 @@ pub(crate) struct Ended {
 /// An answer in JSON.
 pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
     let mut text = Vec::with_capacity(1024);
-    // Strings, numbers and lists into memory: this cannot fail.
-    let _ = serde_json::to_writer(&mut text, value);
+    put_json(&mut text, value);
     typed(status, HeaderValue::from_static("application/json"), Body::from(text))
 }
 
@@ -137,7 +139,7 @@ pub(crate) fn receipted<T: Serialize>(
 ) -> Response {
     let Some(receipt) = receipt else { return json(status, value) };
     let mut text = Vec::with_capacity(3072);
-    let _ = serde_json::to_writer(&mut text, value);
+    put_json(&mut text, value);
     // The brace that ends the object.
     text.pop();
     text.extend_from_slice(br#","receipt":""#);
@@ -149,7 +151,7 @@ pub(crate) fn receipted<T: Serialize>(
 
 /// What a JSON string of `text` has between its quotes.
 fn quoted(text: &str) -> String {
-    let quoted = serde_json::to_string(text).unwrap_or_default();
+    let quoted = to_json(text);
     let within = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     within.unwrap_or_default().to_owned()
 }

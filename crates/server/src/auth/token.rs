@@ -52,16 +52,6 @@ pub enum Roles {
     Many(Vec<String>),
 }
 
-impl Roles {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Roles::One(role) => std::slice::from_ref(role).iter(),
-            Roles::Many(roles) => roles.iter(),
-        }
-        .map(String::as_str)
-    }
-}
-
 /// What an own token says. Times are seconds since 1970.
 #[derive(Clone, Debug, Serialize)]
 pub struct Claims {

@@ -9,10 +9,12 @@ use ledger::{Ask, Change, Draft, KeyView, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
+use super::beyond::Beyond;
 use super::caller::Who;
 use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::MANAGE;
-use crate::extract::{json, query, read_json};
+use crate::body::read_json;
+use crate::extract::{json, query};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Callcov;
@@ -99,6 +101,9 @@ impl<'a> WrongField<'a> {
 struct Create {
     /// What the key is for: at most 500 characters.
     description: Option<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    beyond: Beyond,
 }
 
 /// A new key.
@@ -110,6 +115,9 @@ struct NewKey<'a> {
     key_prefix: &'a str,
     description: Option<&'a str>,
     created_at: String,
+    /// Missing if the key does not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 /// Makes a key.
@@ -122,7 +130,8 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     who.account()?;
     let bytes = read_json(&parts.headers, body).await?;
     // Nothing in it is required, and so it is not either.
-    let Create { description } = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
+    let Create { description, beyond } =
+        if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let description = description.map(describe).transpose()?;
     let draft = Draft {
         name: description.as_ref().and_then(name),
@@ -130,6 +139,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         rules: Rules { most_active: DIALECT.most_active(), ..Rules::default() },
         ..plain()
     };
+    let draft = beyond.bind(draft)?;
     let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
     let key = &made.key.key;
     Ok(with_secret(
@@ -140,6 +150,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
             key_prefix: key.prefix.as_str(),
             description: key.description.as_ref().map(Description::as_str),
             created_at: made.key.created_at.to_seconds_text(),
+            expires_at: made.key.standing.expires_at.map(Timestamp::to_seconds_text),
         },
     ))
 }
@@ -151,7 +162,11 @@ fn describe(text: String) -> Result<Description, ApiError> {
 /// The beginning of `description`, as one line. `None` if nothing of it is left.
 fn name(description: &Description) -> Option<KeyName> {
     let line = description.as_str().chars().map(|c| if c.is_control() { ' ' } else { c });
-    KeyName::new(line.take(NAME).collect::<String>()).ok()
+    // What may be in several lines, but not in a name, is left out.
+    let line: String = line.take(NAME).collect();
+    let mut hidden = keys::hidden(&line).map(|(at, _)| at).peekable();
+    let shown = line.char_indices().filter(|(at, _)| hidden.next_if_eq(at).is_none());
+    KeyName::new(shown.map(|(_, one)| one).collect::<String>()).ok()
 }
 
 #[derive(Deserialize)]

@@ -11,17 +11,19 @@ use ledger::{Ask, Change, Draft, KeyView};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
+use super::beyond::Beyond;
 use super::caller::{Who, authorization};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, plain, with_secret};
 use crate::auth::MANAGE;
-use crate::extract::{field, json, number, query, read_json};
+use crate::body::read_json;
+use crate::extract::{field, json, number, query};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Capgo;
 pub(super) const KEYS: Paths = paths!("capgo", "/apikey");
 const KEY: Paths = paths!("capgo", "/apikey/{key}");
 /// Each holds those before it; the last holds everything.
-const MODES: [&str; 4] = ["read", "write", "upload", "all"];
+pub(super) const MODES: [&str; 4] = ["read", "write", "upload", "all"];
 const INVALID_MODE: &str = "Invalid mode specified. Must be one of: read, write, upload, all";
 const NOT_ALLOWED: &str = "Insufficient permissions to manage API keys";
 
@@ -90,6 +92,24 @@ struct Create {
     mode: Option<serde_json::Value>,
     /// A label; `New API Key` if missing.
     name: Option<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    beyond: Beyond,
+}
+
+impl Create {
+    /// A key is one organisation's: to be limited to that is what it is anyway.
+    fn bind(mut self, draft: Draft) -> Result<Draft, ApiError> {
+        const LIMITED: &str = "limited_to_orgs";
+        let own = draft.account.as_ref().map(Account::as_str);
+        if let Some(orgs) = self.beyond.take(LIMITED) {
+            let mut orgs = orgs.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+            if !orgs.all(|org| org.as_str() == own) {
+                return Err(ApiError::field(LIMITED, "must be the org_id alone"));
+            }
+        }
+        self.beyond.bind(draft)
+    }
 }
 
 /// A key.
@@ -105,6 +125,9 @@ struct ApiKey {
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<String>,
     user_id: String,
+    /// Missing if the key does not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 impl ApiKey {
@@ -117,6 +140,7 @@ impl ApiKey {
             created_at: view.created_at.to_seconds_text(),
             updated_at,
             user_id: view.key.owner.to_string(),
+            expires_at: view.standing.expires_at.map(keys::Timestamp::to_seconds_text),
         }
     }
 }
@@ -138,20 +162,25 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     let bytes = read_json(&parts.headers, body).await?;
     let said: Create = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let asked: Create = query(parts.uri.query())?;
-    let mode = said.mode.or(asked.mode);
+    let mode = said.mode.clone().or_else(|| asked.mode.clone());
     let mode = mode
         .as_ref()
         .and_then(|mode| mode.as_str())
         .and_then(|mode| MODES.iter().position(|known| *known == mode));
     let mode = mode.ok_or_else(|| ApiError::new(Code::InvalidRequest, INVALID_MODE))?;
-    let account = said.org_id.or(asked.org_id);
+    let account = said.org_id.clone().or_else(|| asked.org_id.clone());
     let account = account.ok_or_else(|| ApiError::field("org_id", "is missing"))?;
     let account: Account = field("org_id", account.parse())?;
-    let name = said.name.or(asked.name).unwrap_or_else(|| "New API Key".to_owned());
+    let name = said
+        .name
+        .clone()
+        .or_else(|| asked.name.clone())
+        .unwrap_or_else(|| "New API Key".to_owned());
     let name: KeyName = field("name", name.parse())?;
     let role = MODES.get(mode).map(|mode| field("mode", Role::new(*mode))).transpose()?;
     let permissions = cumulative(&MODES, mode)?;
     let draft = Draft { account: Some(account), name: Some(name), role, permissions, ..plain() };
+    let draft = asked.bind(said.bind(draft)?)?;
     let created = app.ledger().create(&who.caller, draft, Ask::default()).await?;
     let key = created.secret.as_ref().map(|secret| Secret::reveal(secret).to_owned());
     let apikey = ApiKey::new(&created.key, key, None);

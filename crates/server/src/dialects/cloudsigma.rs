@@ -10,10 +10,12 @@ use ledger::{Ask, Change, Draft, KeyView, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
+use super::beyond::Beyond;
 use super::caller::{Who, api_key, authorization};
 use super::{Paths, Served, Wrong, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::{MANAGE, Plan, not_a_key};
-use crate::extract::{field, json, read_json};
+use crate::body::read_json;
+use crate::extract::{field, json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Cloudsigma;
@@ -97,6 +99,9 @@ fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
 struct Create {
     /// A label: 1 to 200 characters.
     name: String,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    beyond: Beyond,
 }
 
 /// A new key.
@@ -108,6 +113,9 @@ struct NewKey<'a> {
     prefix: &'a str,
     name: &'a str,
     created_at: String,
+    /// Missing if the key does not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 /// Makes a key.
@@ -118,13 +126,14 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     let who = who(&parts, &app)?;
     who.require(MANAGE)?;
     let bytes = read_json(&parts.headers, body).await?;
-    let Create { name } = json(&bytes)?;
+    let Create { name, beyond } = json(&bytes)?;
     let draft = Draft {
         name: Some(field("name", name.parse())?),
         daily_limit: Some(app.config().cloudsigma_daily_limit),
         rules: Rules { unique_prefix: DIALECT.unique_prefix(), ..Rules::default() },
         ..plain()
     };
+    let draft = beyond.bind(draft)?;
     let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
     let key = &made.key.key;
     let answer = NewKey {
@@ -132,6 +141,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         prefix: key.prefix.as_str(),
         name: key.name.as_str(),
         created_at: made.key.created_at.to_seconds_text(),
+        expires_at: made.key.standing.expires_at.map(Timestamp::to_seconds_text),
     };
     Ok(with_secret(StatusCode::CREATED, &Success::new(answer)))
 }
@@ -146,6 +156,9 @@ struct Listed {
     /// Missing until the key is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<String>,
+    /// Missing if the key does not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -167,6 +180,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
             name: view.key.name.to_string(),
             created_at: view.created_at.to_seconds_text(),
             last_used_at: view.last_used_at.map(Timestamp::to_seconds_text),
+            expires_at: view.standing.expires_at.map(Timestamp::to_seconds_text),
         })
     };
     let head = "{\"success\":true,\"data\":{\"keys\":[";

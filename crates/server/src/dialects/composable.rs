@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
 use self::object::{ApiKey, is_shown, only_enabled};
+use super::beyond::Beyond;
 use super::caller::{Who, bearer};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::MANAGE;
-use crate::extract::{field, json, parse, query, read_json};
+use crate::body::read_json;
+use crate::extract::{field, json, parse, query};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Composable;
@@ -24,8 +26,8 @@ pub(super) const KEYS: Paths = paths!("composable", "/api/v1/apikeys");
 const PUBLIC: Paths = paths!("composable", "/api/v1/apikeys/pk");
 const KEY: Paths = paths!("composable", "/api/v1/apikeys/{id}");
 /// Each holds those before it; the last holds everything.
-const ROLES: [&str; 5] = ["reader", "executor", "application", "developer", "admin"];
-const EXECUTOR: usize = 1;
+pub(super) const ROLES: [&str; 5] = ["reader", "executor", "application", "developer", "admin"];
+pub(super) const EXECUTOR: usize = 1;
 const APPLICATION: usize = 2;
 const DEVELOPER: usize = 3;
 const ADMIN: usize = 4;
@@ -44,7 +46,7 @@ pub(super) fn routes() -> Served {
     vec![
         (KEYS, get(list).post(create)),
         // It may make a key, which one who asks for the head alone does not want.
-        (PUBLIC, get(public).head(async || ApiError::new(Code::MethodNotAllowed, "send GET"))),
+        (PUBLIC, get(public).head(public_head)),
         (KEY, get(one).put(change).delete(revoke)),
     ]
 }
@@ -135,6 +137,9 @@ struct Create {
     /// When it ends.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    beyond: Beyond,
 }
 
 impl Create {
@@ -152,7 +157,8 @@ impl Create {
         }
         let expires = parse("expires_at", self.expires_at.as_deref())?.map(Expiry::At);
         let project = parse("project", self.project.as_deref())?;
-        draft(field("name", self.name.parse())?, kind, role, project, expires)
+        let name = field("name", self.name.parse())?;
+        self.beyond.bind(draft(name, kind, role, project, expires)?)
     }
 }
 
@@ -191,6 +197,8 @@ struct AskPublic {
     project_id: Option<String>,
     /// How many seconds it lives; a day if missing, at most 30 days.
     ttl: Option<String>,
+    #[serde(flatten)]
+    beyond: Beyond,
 }
 
 impl AskPublic {
@@ -225,17 +233,7 @@ struct Public<'a> {
     responses((status = 200, body = Public), (status = "4XX", body = Failure)))]
 async fn public(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let who = who(&parts, &app, APPLICATION)?;
-    who.require(MANAGE)?;
-    let asked: AskPublic = query(parts.uri.query())?;
-    let ttl = asked.ttl()?;
-    let said = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
-    let name = said(&asked.name).unwrap_or_else(|| PUBLIC_NAME.to_owned());
-    let name = field("name", name.parse())?;
-    let project = parse("projectId", said(&asked.project_id).as_deref())?;
-    let expires = Some(Expiry::After(ttl));
-    let rules = Rules { find_with_life_ms: Some((ttl * 500).min(300_000)), ..Rules::default() };
-    let draft = Draft { rules, ..draft(name, Kind::Public, EXECUTOR, project, expires)? };
+    let (who, draft) = ask_public(&parts, &app)?;
     let view = match app.ledger().create(&who.caller, draft, Ask::default()).await {
         Ok(made) => made.key,
         Err(Error::Refused(Refusal::Found(id))) => {
@@ -246,6 +244,28 @@ async fn public(State(app): State<App>, request: Request) -> Result<Response, Ap
     let expire_at = view.standing.expires_at.map(keys::Timestamp::to_millis_text);
     let value = view.key.public_value.as_deref();
     Ok(with_secret(StatusCode::OK, &Public { expire_at, value }))
+}
+
+/// The same for those who ask for the head alone: it says that they may, and makes no key.
+async fn public_head(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    ask_public(&parts, &app)?;
+    Ok(with_secret(StatusCode::OK, &Public { expire_at: None, value: None }))
+}
+
+fn ask_public(parts: &Parts, app: &App) -> Result<(Who, Draft), ApiError> {
+    let who = who(parts, app, APPLICATION)?;
+    who.require(MANAGE)?;
+    let asked: AskPublic = query(parts.uri.query())?;
+    let ttl = asked.ttl()?;
+    let said = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+    let name = said(&asked.name).unwrap_or_else(|| PUBLIC_NAME.to_owned());
+    let name = field("name", name.parse())?;
+    let project = parse("projectId", said(&asked.project_id).as_deref())?;
+    let expires = Some(Expiry::After(ttl));
+    let rules = Rules { find_with_life_ms: Some((ttl * 500).min(300_000)), ..Rules::default() };
+    let draft = asked.beyond.bind(draft(name, Kind::Public, EXECUTOR, project, expires)?)?;
+    Ok((who, Draft { rules, ..draft }))
 }
 
 /// The key that the path names, if this dialect shows it.

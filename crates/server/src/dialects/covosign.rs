@@ -10,11 +10,13 @@ use ledger::{Ask, Draft, Idempotency};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
+use super::beyond::Beyond;
 use super::caller::{Who, api_key, bearer};
 use super::{Paths, Served, Wrong, paths, phrase, plain, with_secret};
 use crate::ask::digest;
 use crate::auth::{MANAGE, Plan};
-use crate::extract::{idempotency_key, json, read_json};
+use crate::body::read_json;
+use crate::extract::{idempotency_key, json};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Covosign;
@@ -101,6 +103,9 @@ struct Create {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     allowed_ips: serde_json::Value,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    beyond: Beyond,
 }
 
 /// A new key.
@@ -113,6 +118,9 @@ struct Created<'a> {
     key_prefix: &'a str,
     name: &'a str,
     environment: &'a str,
+    /// Missing if the key does not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 impl Create {
@@ -129,7 +137,7 @@ impl Create {
             serde_json::from_value(self.allowed_ips).map_err(|_| wrong(WRONG_IPS))?;
         let allowed_ips =
             AllowedIps::parse(&ips.unwrap_or_default()).map_err(|_| wrong(WRONG_IPS))?;
-        Ok(Draft { name: Some(name), environment, allowed_ips, ..plain() })
+        self.beyond.bind(Draft { name: Some(name), environment, allowed_ips, ..plain() })
     }
 }
 
@@ -159,6 +167,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
             Environment::Live => "PRODUCTION",
             Environment::Sandbox => "SANDBOX",
         },
+        expires_at: made.key.standing.expires_at.map(keys::Timestamp::to_seconds_text),
     };
     let status = StatusCode::CREATED;
     let mut response = with_secret(status, &Envelope::new(status, MADE, answer));

@@ -49,8 +49,7 @@ pub(super) fn stream<T: Serialize>(
                 text.push(b',');
             }
             count += 1;
-            // Into memory: this cannot fail.
-            let _ = serde_json::to_writer(&mut text, &shown);
+            wire::put_json(&mut text, &shown);
         }
         match current.next.map(|after| listing.page(&ledger, after)) {
             None => text.extend_from_slice(tail(count).as_bytes()),

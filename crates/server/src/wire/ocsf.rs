@@ -7,7 +7,7 @@
 use keys::EventKind;
 use serde::Serialize;
 
-use super::Event;
+use super::{Event, put_json};
 use crate::plain::{address, number, put};
 
 /// The activity of an event: 99 is one that the class has no number for.
@@ -73,7 +73,7 @@ pub(crate) fn ocsf(text: &mut Vec<u8>, kind: EventKind, event: &Event<'_>) {
 
 /// A value as JSON.
 fn value<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
-    let _ = serde_json::to_writer(text, value);
+    put_json(text, value);
 }
 
 /// A field that is left out if there is nothing in it.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
 
+use super::whole;
 use crate::ApiError;
 use crate::extract::{field, parse};
 
@@ -42,9 +43,11 @@ pub(crate) struct Create {
     expires_at: Option<String>,
     /// After how many seconds it ends.
     #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "whole::optional")]
     ttl_s: Option<u64>,
     /// How often it may be used on one UTC day.
     #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "whole::optional")]
     daily_limit: Option<u32>,
     /// Pairs of strings: at most 20, at most 4096 bytes together.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
@@ -85,6 +88,7 @@ impl Create {
 pub(crate) struct Rotate {
     /// How long the old key stays valid: 0 (default) to 604800 seconds.
     #[schema(maximum = 604_800)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub(crate) overlap_s: Option<u64>,
     /// See create; copied if missing, as all that follow.
     name: Option<String>,
@@ -103,9 +107,11 @@ pub(crate) struct Rotate {
     expires_at: Option<String>,
     /// See create.
     #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "whole::optional")]
     ttl_s: Option<u64>,
     /// See create.
     #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "whole::optional")]
     daily_limit: Option<u32>,
     /// See create.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
@@ -176,6 +182,7 @@ impl Reasoned {
 pub(crate) struct Expirations {
     /// At most so many: 1 to 1000 (default).
     #[schema(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "whole::optional")]
     limit: Option<u64>,
 }
 
