@@ -37,6 +37,7 @@ mod lifecycle;
 mod lists;
 mod noise;
 mod outside;
+mod stopped;
 mod stream;
 mod support;
 mod verify;

@@ -3,19 +3,24 @@
 //! It knows no disk. A [`Store`] keeps pairs and makes them durable; everything that has to be
 //! the same in every engine is here, once.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::{
     AppendError, Broken, Cause, CloseError, Damage, Extra, Flaw, Guarded, MAX_EXTRA, MAX_EXTRA_KEY,
     MAX_RECORD, MAX_SEAL, ReadError, Record, Seq,
     frame::{self, Frame, FrameHash},
+    watchdog::{Health, Watchdog},
 };
 
 /// The first byte of the key of an extra. No frame's key starts with it: a log would need more
@@ -90,6 +95,9 @@ pub(crate) fn extra_key(key: &[u8]) -> Vec<u8> {
 /// Where the extras begin, and the frames end.
 pub(crate) const EXTRAS: [u8; 1] = [EXTRA_PREFIX];
 
+/// How long a writer waits for its turn until it looks whether that will come.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// What the writer knows of the end.
 #[derive(Debug)]
 enum Tail {
@@ -107,7 +115,8 @@ pub(crate) struct Engine<S> {
     durable: AtomicU64,
     /// Not sled's `watch_prefix`: its buffer is bounded, and a slow follower blocks the writer.
     length: watch::Sender<Seq>,
-    broken: OnceLock<Broken>,
+    health: Arc<Health>,
+    watchdog: Option<Watchdog>,
 }
 
 impl<S: Store> Engine<S> {
@@ -122,7 +131,8 @@ impl<S: Store> Engine<S> {
             tail: Mutex::new(Tail::At(end)),
             durable: AtomicU64::new(end.length.0),
             length: watch::Sender::new(end.length),
-            broken: OnceLock::new(),
+            health: Arc::default(),
+            watchdog: None,
         }
     }
 
@@ -137,6 +147,12 @@ impl<S: Store> Engine<S> {
             store.write(changes.collect()).map_err(ReadError::Storage)?;
         }
         Ok(Engine::at(store, end))
+    }
+
+    /// Breaks the log if an append takes longer than that.
+    pub(crate) fn watch(&mut self, deadline: Duration) -> io::Result<()> {
+        self.watchdog = Some(Watchdog::start(Arc::clone(&self.health), deadline)?);
+        Ok(())
     }
 
     pub(crate) fn store(&self) -> &S {
@@ -163,7 +179,7 @@ impl<S: Store> Engine<S> {
         extras: &[Extra],
     ) -> Result<Seq, AppendError> {
         refuse_long(records, extras)?;
-        let mut tail = self.tail.lock();
+        let mut tail = self.lock_tail()?;
         let end = match &*tail {
             Tail::At(end) if end.length == expected => *end,
             Tail::At(end) => return Err(AppendError::Conflict { length: end.length }),
@@ -175,10 +191,11 @@ impl<S: Store> Engine<S> {
         // Set before the write: if it fails halfway we must not guess.
         *tail = Tail::Broken(Broken::Halfway);
         for batch in batches {
-            if let Err(cause) = self.store.write(batch) {
-                let broken = Broken::Fault(cause);
+            let written = self.health.timed(|| self.store.write(batch));
+            let written = written.and_then(|written| written.map_err(Broken::Fault));
+            if let Err(broken) = written {
                 *tail = Tail::Broken(broken.clone());
-                return Err(self.broke(broken).into());
+                return Err(self.health.broke(broken).into());
             }
         }
         // A crash from here on is clean: the records are there, nobody was told.
@@ -233,18 +250,39 @@ impl<S: Store> Engine<S> {
     }
 
     pub(crate) fn health(&self) -> Result<(), Broken> {
-        self.broken.get().map_or(Ok(()), |broken| Err(broken.clone()))
+        self.health.get()
+    }
+
+    pub(crate) fn stalled(&self) -> watch::Receiver<bool> {
+        self.health.stalled()
+    }
+
+    /// The writer's turn. Nobody waits for one that has been given up.
+    fn lock_tail(&self) -> Result<MutexGuard<'_, Tail>, Broken> {
+        loop {
+            if let Some(tail) = self.tail.try_lock_for(PATIENCE) {
+                return Ok(tail);
+            }
+            self.health.get()?;
+        }
     }
 
     pub(crate) fn close(&self) -> Result<(), CloseError> {
-        let mut tail = self.tail.lock();
+        let mut tail = self.lock_tail()?;
         let end = match &*tail {
             Tail::At(end) => *end,
             Tail::Broken(Broken::Closed) => return Ok(()),
             Tail::Broken(broken) => return Err(broken.clone().into()),
         };
-        *tail = Tail::Broken(self.broke(Broken::Closed));
-        self.store.close(end).map_err(CloseError::Storage)
+        *tail = Tail::Broken(Broken::Closed);
+        let closed = self.health.timed(|| self.store.close(end))?;
+        self.health.broke(Broken::Closed);
+        closed.map_err(CloseError::Storage)
+    }
+
+    /// Accepts no appends: it was opened to be read.
+    pub(crate) fn refuse_appends(&self) {
+        *self.tail.lock() = Tail::Broken(self.health.broke(Broken::Closed));
     }
 
     /// Does something while the log is as a writer has it who waits for the disk.
@@ -252,10 +290,6 @@ impl<S: Store> Engine<S> {
     pub(crate) fn while_writing(&self, act: &mut dyn FnMut()) {
         let _tail = self.tail.lock();
         act();
-    }
-
-    fn broke(&self, broken: Broken) -> Broken {
-        self.broken.get_or_init(|| broken).clone()
     }
 }
 

@@ -47,6 +47,9 @@ pub enum Broken {
     /// The storage failed in the middle of an append.
     #[error("the log is broken until it is opened anew")]
     Fault(#[source] Cause),
+    /// The storage does not answer an append; it may never.
+    #[error("the log is broken until it is opened anew: the storage does not answer")]
+    Stalled,
     /// An append ended without saying how (its thread panicked).
     #[error("the log is broken until it is opened anew: an append ended halfway")]
     Halfway,

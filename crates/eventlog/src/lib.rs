@@ -15,6 +15,7 @@ pub mod files;
 pub mod frame;
 pub mod memory;
 pub mod sled;
+mod watchdog;
 
 #[cfg(test)]
 mod conforms;
@@ -165,6 +166,10 @@ pub trait Log: Send + Sync + 'static {
     /// Why not: [`Log::append`] would answer the same.
     fn health(&self) -> Result<(), Broken>;
 
+    /// Becomes true when an append has not returned in the time that the storage may take: it may
+    /// never, and whoever waits for it need not. The log is broken then, see [`Log::health`].
+    fn stalled(&self) -> watch::Receiver<bool>;
+
     /// Stops accepting appends and leaves the log as after a clean stop. Reading goes on.
     ///
     /// # Errors
@@ -206,6 +211,10 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn health(&self) -> Result<(), Broken> {
         (**self).health()
+    }
+
+    fn stalled(&self) -> watch::Receiver<bool> {
+        (**self).stalled()
     }
 
     fn close(&self) -> Result<(), CloseError> {

@@ -3,10 +3,10 @@
 //! The same frames as on disk, so it keeps the same contract, and it can be told to fail like a
 //! disk. It is what other crates test with.
 
-use std::{collections::BTreeMap, io, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, io, ops::Bound, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::{
@@ -22,6 +22,8 @@ pub enum Fault {
     Keep,
     /// The records are lost.
     Lose,
+    /// The storage does not answer; the records are kept when it does, after [`MemoryLog::answer`].
+    Hang,
 }
 
 /// A log in memory. A clone is the same log.
@@ -35,6 +37,8 @@ struct MemoryStore {
     pairs: Arc<RwLock<BTreeMap<Vec<u8>, Bytes>>>,
     /// How many more writes succeed, and how the next one fails.
     fault: Arc<Mutex<Option<(u32, Fault)>>>,
+    /// Whether a write that hangs goes on.
+    answers: Arc<(Mutex<bool>, Condvar)>,
     /// What the guard says, and what it said when the store was opened.
     guard: Arc<Mutex<Guarded>>,
     guarded: Guarded,
@@ -45,6 +49,24 @@ impl MemoryLog {
     #[must_use]
     pub fn new() -> MemoryLog {
         MemoryLog::default()
+    }
+
+    /// An empty log whose appends must not take longer than that.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread to watch it.
+    pub fn watched(deadline: Duration) -> io::Result<MemoryLog> {
+        let mut engine = Engine::empty(MemoryStore::default());
+        engine.watch(deadline)?;
+        Ok(MemoryLog { engine: Arc::new(engine) })
+    }
+
+    /// Lets a write that hangs go on, see [`Fault::Hang`].
+    pub fn answer(&self) {
+        let (answers, changed) = &*self.engine.store().answers;
+        *answers.lock() = true;
+        changed.notify_all();
     }
 
     /// Makes the next append fail, and with it the log break.
@@ -126,6 +148,10 @@ impl Log for MemoryLog {
         self.engine.health()
     }
 
+    fn stalled(&self) -> watch::Receiver<bool> {
+        self.engine.stalled()
+    }
+
     fn close(&self) -> Result<(), CloseError> {
         self.engine.close()
     }
@@ -150,12 +176,18 @@ impl Store for MemoryStore {
 
     fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
         let fault = next_fault(&mut self.fault.lock());
+        if fault == Some(Fault::Hang) {
+            let (answers, changed) = &*self.answers;
+            changed.wait_while(&mut answers.lock(), |answers| !*answers);
+        }
         if fault != Some(Fault::Lose) {
             self.change(changes);
         }
         match fault {
-            None => Ok(()),
-            Some(_) => Err(Arc::new(io::Error::other("the storage was told to fail"))),
+            None | Some(Fault::Hang) => Ok(()),
+            Some(Fault::Keep | Fault::Lose) => {
+                Err(Arc::new(io::Error::other("the storage was told to fail")))
+            }
         }
     }
 

@@ -14,7 +14,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -38,12 +38,20 @@ pub struct Options {
     pub accept_rollback: bool,
     /// The bytes that must be free on the disk for an append, beside those it needs.
     pub reserve_bytes: u64,
+    /// The longest that an append may take: after that the log is broken, and nobody waits for it.
+    pub append_deadline: Duration,
 }
 
 impl Options {
     /// The log of that data directory, with defaults for the rest.
     pub fn new(dir: impl Into<PathBuf>) -> Options {
-        Options { dir: dir.into(), guard: None, accept_rollback: false, reserve_bytes: 16 << 20 }
+        Options {
+            dir: dir.into(),
+            guard: None,
+            accept_rollback: false,
+            reserve_bytes: 16 << 20,
+            append_deadline: Duration::from_secs(10),
+        }
     }
 }
 
@@ -63,6 +71,18 @@ impl SledLog {
     /// Each of [`OpenError`] says what to do. A directory that is refused is left as it was.
     pub fn open(options: &Options) -> Result<SledLog, OpenError> {
         Ok(SledLog { engine: open::open(options)? })
+    }
+
+    /// Opens the log of a data directory to be read; it is closed to appends from the start.
+    ///
+    /// Nothing in the directory is changed or made, whatever is found; it may be one that cannot be
+    /// written to. As long as it is open, nobody else can open it.
+    ///
+    /// # Errors
+    ///
+    /// As [`SledLog::open`], and if there is no log.
+    pub fn look(options: &Options) -> Result<SledLog, OpenError> {
+        Ok(SledLog { engine: open::look(options)? })
     }
 
     pub(crate) fn engine(&self) -> &Engine<SledStore> {
@@ -102,6 +122,10 @@ impl Log for SledLog {
 
     fn health(&self) -> Result<(), Broken> {
         self.engine.health()
+    }
+
+    fn stalled(&self) -> watch::Receiver<bool> {
+        self.engine.stalled()
     }
 
     fn close(&self) -> Result<(), CloseError> {

@@ -19,6 +19,7 @@ use crate::evidence::{Evidence, Signed};
 use crate::proofs::{bundle, tile};
 use crate::record::{Actor, Leaf};
 use crate::signing::{KeyChain, Signing};
+use crate::stalled::{close, stalled};
 use crate::state::ReplayError;
 use crate::tree::Wrong;
 
@@ -185,6 +186,9 @@ impl Journal {
             key,
             salt,
         };
+        if self.is_broken() {
+            return Err(Error::Broken);
+        }
         let (answer, wait) = oneshot::channel();
         {
             let queue = self.0.queue.lock();
@@ -194,7 +198,11 @@ impl Journal {
                 mpsc::error::TrySendError::Closed(_) => Error::Broken,
             })?;
         }
-        wait.await.map_err(|_| Error::Broken)?
+        tokio::select! {
+            biased;
+            recorded = wait => recorded.map_err(|_| Error::Broken)?,
+            () = stalled(self.0.kept.log.stalled()) => Err(Error::Broken),
+        }
     }
 
     /// Whether readings are recorded.
@@ -273,9 +281,12 @@ impl Journal {
     pub async fn close(&self) -> Result<(), Error> {
         drop(self.0.queue.lock().take());
         if let Some(stopped) = self.0.stopped.lock().await.take() {
-            let _ = stopped.await;
+            tokio::select! {
+                _ = stopped => {}
+                () = stalled(self.0.kept.log.stalled()) => {}
+            }
         }
-        self.0.kept.log.close().map_err(Error::fault)
+        close(&self.0.kept.log).await
     }
 }
 

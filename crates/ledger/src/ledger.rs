@@ -17,6 +17,7 @@ use crate::command::circumstances;
 use crate::evidence::Evidence;
 use crate::outcomes::{OutcomeBounds, Outcomes};
 use crate::signing::Signing;
+use crate::stalled::{close, stalled};
 use crate::state::{ReplayError, State};
 use crate::tree::Wrong;
 use crate::usage::{self, UsageError};
@@ -236,10 +237,13 @@ impl Ledger {
         self.0.closed.send_replace(true);
         drop(self.0.queue.lock().take());
         if let Some(stopped) = self.0.stopped.lock().await.take() {
-            let _ = stopped.await;
+            tokio::select! {
+                _ = stopped => {}
+                () = stalled(self.state().log.stalled()) => {}
+            }
         }
         self.save_usage().map_err(Error::fault)?;
-        self.state().log.close().map_err(Error::fault)
+        close(&self.state().log).await
     }
 
     /// Writes the counts of use aside.
@@ -258,6 +262,10 @@ impl Ledger {
         work: Work,
         ask: &Ask,
     ) -> Result<Answer, Error> {
+        // Of a log that was given up nobody takes a job any more.
+        if self.state().log.health().is_err() {
+            return Err(Error::Broken);
+        }
         let (answer, wait) = oneshot::channel();
         let job =
             Job { said, wanted_revision: ask.if_revision, dry_run: ask.dry_run, work, answer };
@@ -269,7 +277,11 @@ impl Ledger {
                 mpsc::error::TrySendError::Closed(_) => Error::Broken,
             })?;
         }
-        wait.await.map_err(|_| Error::Broken)?.take()
+        tokio::select! {
+            biased;
+            answered = wait => answered.map_err(|_| Error::Broken)?.take(),
+            () = stalled(self.state().log.stalled()) => Err(Error::Broken),
+        }
     }
 
     pub(crate) async fn catch_up(&self) {

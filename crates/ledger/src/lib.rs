@@ -40,6 +40,7 @@ mod report;
 mod report_tests;
 mod row;
 mod signing;
+mod stalled;
 mod state;
 mod table;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The ledger through its own door, on the memory log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventlog::Log;
 use eventlog::memory::{Fault, MemoryLog};
@@ -120,6 +121,30 @@ async fn an_unknown_outcome_stops_writes_and_not_reads() {
         let keys = open(&reopened, &clock).stats().keys;
         assert!(keys == 1 || keys == 2, "the change is there whole or not at all: {keys}");
     }
+}
+
+/// They waited as long as their clients did, and the ledger said that it was ready.
+#[tokio::test]
+async fn storage_that_does_not_answer_keeps_no_change_and_no_stop_waiting() {
+    let memory = MemoryLog::watched(Duration::from_millis(40)).unwrap();
+    let (log, clock) = (Arc::new(memory.clone()) as Arc<dyn Log>, ManualClock::new());
+    let ledger = open(&log, &clock);
+    let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    memory.fail_next(Fault::Hang);
+    let (owner, draft) = (owner(), || draft(None));
+    let create = || ledger.create(&owner, draft(), Ask::default());
+    let (one, other) = tokio::join!(create(), create());
+    for refused in [one, other] {
+        assert!(matches!(refused, Err(Error::Broken)), "{refused:?}");
+    }
+    assert!(ledger.ready().is_err());
+    let refused = ledger.create(&owner, draft(), Ask::default()).await;
+    assert!(matches!(refused, Err(Error::Broken)), "{refused:?}");
+    let secret = made.secret.unwrap();
+    let verified = ledger.verify(&owner, secret.reveal(), &Question::default()).unwrap();
+    assert_eq!(verified.verdict, Verdict::Valid);
+    assert!(ledger.close().await.is_err());
+    memory.answer();
 }
 
 #[tokio::test]

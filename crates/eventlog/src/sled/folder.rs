@@ -36,17 +36,24 @@ pub(super) struct Lock {
     _folder: File,
 }
 
-/// Makes the folder if there is none, and takes it.
-pub(super) fn take(dir: &Path) -> Result<Lock, OpenError> {
+/// Makes the folder if there is none, and takes it. Whether it was made.
+pub(super) fn take(dir: &Path) -> Result<(Lock, bool), OpenError> {
     let at = |source| OpenError::io(dir, source);
-    match fs::metadata(dir) {
+    let made = match fs::metadata(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             files::make_folder(dir).map_err(at)?;
+            true
         }
         Err(error) => return Err(at(error)),
         Ok(found) if !found.is_dir() => return Err(OpenError::Foreign { dir: dir.into() }),
-        Ok(_) => {}
-    }
+        Ok(_) => false,
+    };
+    Ok((take_existing(dir)?, made))
+}
+
+/// Takes a folder that is there.
+pub(super) fn take_existing(dir: &Path) -> Result<Lock, OpenError> {
+    let at = |source| OpenError::io(dir, source);
     let folder = File::open(dir).map_err(at)?;
     match folder.try_lock() {
         Ok(()) => Ok(Lock { _folder: folder }),

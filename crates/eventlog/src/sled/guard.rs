@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{Guarded, Seq, engine::End, files, frame::FrameHash};
+use crate::{Seq, engine::End, files, frame::FrameHash};
 
 /// What a guard file starts with.
 const FIRST_LINE: &str = "keyledger guard v1";
@@ -112,8 +112,6 @@ pub(super) struct GuardKeeper {
 struct Shared {
     path: PathBuf,
     opened: Opened,
-    /// What the file said when the log was opened.
-    guarded: Guarded,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -130,16 +128,15 @@ struct State {
 impl GuardKeeper {
     /// Writes the guard of a log that was just opened, and keeps it from then on.
     ///
-    /// `guarded` is what the file said so far; its seal stays until there is another.
+    /// `seal` is the one that the file has; it stays until there is another.
     pub(super) fn start(
         path: PathBuf,
         (end, opened): (End, Opened),
-        guarded: Guarded,
+        seal: Option<Bytes>,
     ) -> io::Result<GuardKeeper> {
-        let seal = guarded.seal.clone();
         let state = Mutex::new(State { end, seal: seal.clone(), pending: false, stopped: false });
         let changed = Condvar::new();
-        let shared = Arc::new(Shared { path, opened, guarded, state, changed });
+        let shared = Arc::new(Shared { path, opened, state, changed });
         shared.write(end, seal)?;
         let keeper = Arc::clone(&shared);
         let thread = thread::Builder::new().name("guard".into()).spawn(move || keeper.run())?;
@@ -154,11 +151,6 @@ impl GuardKeeper {
     /// Remembers a seal of the present end.
     pub(super) fn seal(&self, seal: Bytes) {
         self.change(|state| state.seal = Some(seal));
-    }
-
-    /// What the file said when the log was opened.
-    pub(super) fn guarded(&self) -> Guarded {
-        self.shared.guarded.clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

@@ -1,16 +1,20 @@
-//! Opening: everything that can be refused is refused before sled touches the folder.
+//! Opening: everything that can be refused is refused before anything is written.
+//!
+//! sled overwrites and removes files while it opens. Here all of that is set aside until the log
+//! that came out of it was held against the survey and the guard ([`sled::Writes::Aside`]); of a log
+//! that is only looked at it is never written. Whatever fails before, the directory is as it was.
 
 use std::{fs, io, path::Path};
 
 use super::{
     OpenError, Options, ballast,
     folder::{self, FORMAT, FORMAT_LINE},
-    guard::{self, GuardKeeper, Opened},
+    guard::{self, GuardKeeper, Mark, Opened},
     store::{SledStore, open_db},
     survey::{self, NO_SNAPSHOT},
 };
 use crate::{
-    Guarded, ReadError,
+    CheckError, Guarded, ReadError, check,
     engine::{End, Engine, Store},
     files,
     frame::{Frame, FrameHash},
@@ -25,14 +29,67 @@ const GUARD: &str = "guard";
 /// Opens or makes the log of a data directory.
 pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let dir = options.dir.as_path();
-    let lock = folder::take(dir)?;
-    if !folder::is_ours(dir)? {
+    let (lock, made) = folder::take(dir)?;
+    let log = dir.join(LOG);
+    let guard_path = guard_path(options);
+    let compared = folder::is_ours(dir)
+        .and_then(|ours| Ok((ours, compared(options, lock, sled::Writes::Aside)?)));
+    if made && compared.is_err() {
+        // It is empty. If it cannot be removed again, it is for the next start.
+        let _ = fs::remove_dir(dir);
+    }
+    let (ours, (mut engine, guard)) = compared?;
+    if !ours {
         let path = dir.join(FORMAT);
         files::write_new(&path, FORMAT_LINE.as_bytes(), 0o644)
             .map_err(|source| OpenError::io(&path, source))?;
     }
+    let store = engine.store();
+    let at = |source| OpenError::io(&log, source);
+    remove_torn_snapshots(&log).map_err(at)?;
+    despite_full_disk(dir, || store.release(&log).map_err(|error| OpenError::sled(&log, error)))?;
+    store.settle(&log).map_err(at)?;
+    let end = engine.end();
+    let snapshot = survey::newest_snapshot(&log).map_err(at)?;
+    let snapshot = snapshot.map_or_else(|| NO_SNAPSHOT.into(), |found| found.name);
+    let opened = Opened { length: end.length, snapshot };
+    let seal = guard.and_then(|mark| mark.seal);
+    let keeper = despite_full_disk(dir, || {
+        GuardKeeper::start(guard_path.clone(), (end, opened.clone()), seal.clone())
+            .map_err(|source| OpenError::io(&guard_path, source))
+    })?;
+    store.keep(keeper);
+    ballast::restore(dir);
+    engine.watch(options.append_deadline).map_err(|source| OpenError::io(dir, source))?;
+    Ok(engine)
+}
+
+/// Opens the log of a data directory to be read, and writes nothing at all.
+pub(super) fn look(options: &Options) -> Result<Engine<SledStore>, OpenError> {
+    let dir = options.dir.as_path();
+    let lock = folder::take_existing(dir)?;
+    if !folder::is_ours(dir)? {
+        return Err(OpenError::Foreign { dir: dir.into() });
+    }
+    let (engine, _) = compared(options, lock, sled::Writes::Never)?;
+    engine.refuse_appends();
+    Ok(engine)
+}
+
+fn guard_path(options: &Options) -> std::path::PathBuf {
+    options.guard.clone().unwrap_or_else(|| options.dir.join(GUARD))
+}
+
+/// The log as sled would have it, none of it written yet, and what its guard says. It is what the
+/// guard remembers, unless the operator accepts another one.
+fn compared(
+    options: &Options,
+    lock: folder::Lock,
+    writes: sled::Writes,
+) -> Result<(Engine<SledStore>, Option<Mark>), OpenError> {
+    let dir = options.dir.as_path();
     let log = dir.join(LOG);
-    let guard_path = options.guard.clone().unwrap_or_else(|| dir.join(GUARD));
+    let guard_path = guard_path(options);
     let guard = guard::read(&guard_path).map_err(|error| {
         if error.kind() == io::ErrorKind::InvalidData {
             OpenError::damaged(&guard_path, "it is no guard file")
@@ -41,35 +98,37 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
         }
     })?;
     refuse_blobs(&log)?;
-    let at = |source| OpenError::io(&log, source);
-    if !folder::wait_until_free(&log).map_err(at)? {
+    if !folder::wait_until_free(&log).map_err(|source| OpenError::io(&log, source))? {
         return Err(OpenError::Locked { dir: dir.into() });
     }
     let survey = survey::survey(&log, guard.as_ref())?;
     if !options.accept_rollback {
         survey.judge(dir, &guard_path, guard.as_ref())?;
     }
-    // Up to here nothing was changed but for a first start's own files.
-    remove_torn_snapshots(&log).map_err(at)?;
-    let db = open_despite_full_disk(dir, &log, || open_db(&log))?;
+    let db = open_db(&log, writes).map_err(|error| OpenError::sled(&log, error))?;
+    let guarded = guard.clone().map(|mark| Guarded { length: mark.end.length, seal: mark.seal });
     let place = (dir.to_path_buf(), options.reserve_bytes);
-    let store = SledStore::new(db, lock, place, &log).map_err(at)?;
+    let store = SledStore::new(db, lock, place, guarded.unwrap_or_default());
     let engine = Engine::open(store).map_err(|error| OpenError::read(&log, error))?;
     if !options.accept_rollback {
         compare(dir, &guard_path, guard.as_ref().map(|mark| mark.end), &engine)?;
+        if !survey.is_complete() {
+            walk(&log, &engine)?;
+        }
     }
-    let end = engine.end();
-    let store = engine.store();
-    store.settle(&log).map_err(at)?;
-    let snapshot = survey::newest_snapshot(&log).map_err(at)?;
-    let snapshot = snapshot.map_or_else(|| NO_SNAPSHOT.into(), |found| found.name);
-    let opened = Opened { length: end.length, snapshot };
-    let guarded = guard.map(|mark| Guarded { length: mark.end.length, seal: mark.seal });
-    let keeper = GuardKeeper::start(guard_path.clone(), (end, opened), guarded.unwrap_or_default())
-        .map_err(|source| OpenError::io(&guard_path, source))?;
-    store.keep(keeper);
-    ballast::restore(dir);
-    Ok(engine)
+    Ok((engine, guard))
+}
+
+/// Nobody knows what was there when the log was last opened, so a part that sled would drop may be
+/// anywhere: every frame must be there.
+fn walk(log: &Path, engine: &Engine<SledStore>) -> Result<(), OpenError> {
+    match check::engine(engine, &mut |_| ()) {
+        Ok(_) => Ok(()),
+        Err(CheckError::Damaged(damage)) => Err(OpenError::damage(log, damage)),
+        Err(CheckError::Storage { source, .. }) => {
+            Err(OpenError::read(log, ReadError::Storage(source)))
+        }
+    }
 }
 
 /// The end that the guard remembers must be a part of the log.
@@ -116,8 +175,8 @@ fn refuse_blobs(log: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// A crash while sled opens leaves a `snap.*.generating` behind, and sled takes it for a snapshot
-/// that is damaged and never opens again. The snapshot before it is still there, and complete.
+/// A crash while sled writes a snapshot leaves a `snap.*.generating` behind. The snapshot before it
+/// is still there, and complete.
 fn remove_torn_snapshots(log: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(log) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -134,24 +193,21 @@ fn remove_torn_snapshots(log: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens with `open`, and on a full disk once more without the ballast.
-pub(super) fn open_despite_full_disk<T>(
+/// Does `act`, and on a full disk once more without the ballast.
+pub(super) fn despite_full_disk<T>(
     dir: &Path,
-    log: &Path,
-    mut open: impl FnMut() -> sled::Result<T>,
+    mut act: impl FnMut() -> Result<T, OpenError>,
 ) -> Result<T, OpenError> {
-    let at = |error| OpenError::sled(log, error);
-    match open().map_err(at) {
+    match act() {
         Err(OpenError::Full { path }) => {
             // sled needs room to open. The ballast was kept for this.
             if ballast::drop(dir).map_err(|source| OpenError::io(dir, source))? {
-                remove_torn_snapshots(log).map_err(|source| OpenError::io(log, source))?;
                 tracing::warn!("the disk is full: the ballast was dropped to open the log");
-                open().map_err(at)
+                act()
             } else {
                 Err(OpenError::Full { path })
             }
         }
-        opened => opened,
+        done => done,
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sled::{Batch, Db, IVec};
+use sled::{Batch, Db, IVec, Writes};
 
 use super::{folder::Lock, guard::GuardKeeper};
 use crate::{
@@ -39,9 +39,12 @@ const LOOKS: usize = 4;
 pub(crate) struct SledStore {
     // Declared, and so dropped, in this order: sled's files are let go before our lock is.
     db: Db,
-    disk: Disk,
+    /// Set when what sled writes is no longer set aside.
+    disk: OnceLock<Disk>,
     /// Set when the log is known to be the right one.
     guard: OnceLock<GuardKeeper>,
+    /// What the guard said when the log was opened.
+    guarded: Guarded,
     dir: PathBuf,
     reserve_bytes: u64,
     #[cfg(test)]
@@ -49,10 +52,11 @@ pub(crate) struct SledStore {
     _lock: Lock,
 }
 
-/// Opens sled's folder, and changes it: what can be refused must have been refused before.
-pub(super) fn open_db(folder: &Path) -> sled::Result<Db> {
+/// Opens sled's folder. What sled does to it is set aside.
+pub(super) fn open_db(folder: &Path, writes: Writes) -> sled::Result<Db> {
     sled::Config::new()
         .path(folder)
+        .writes(writes)
         .cache_capacity(CACHE_BYTES)
         // sled's own flusher logs its errors and goes on. Every flush here is ours, and an error
         // of one breaks the log.
@@ -67,19 +71,29 @@ impl SledStore {
         db: Db,
         lock: Lock,
         (dir, reserve_bytes): (PathBuf, u64),
-        folder: &Path,
-    ) -> io::Result<SledStore> {
-        let disk = Disk { file: File::open(folder.join(DB))?, syncs: AtomicU64::new(0) };
-        Ok(SledStore {
+        guarded: Guarded,
+    ) -> SledStore {
+        SledStore {
             #[cfg(test)]
             fault: parking_lot::Mutex::default(),
             db,
-            disk,
+            disk: OnceLock::new(),
             guard: OnceLock::new(),
+            guarded,
             dir,
             reserve_bytes,
             _lock: lock,
-        })
+        }
+    }
+
+    /// Writes what sled did when it opened, which was set aside. After an error some of it is
+    /// written, as after a crash while sled opens, and it may be called again.
+    pub(super) fn release(&self, folder: &Path) -> sled::Result<()> {
+        self.db.release()?;
+        let disk = Disk { file: File::open(folder.join(DB))?, syncs: AtomicU64::new(0) };
+        // It is released once.
+        let _ = self.disk.set(disk);
+        Ok(())
     }
 
     /// Makes sure that what sled did when it opened is on the disk, the names of its files too.
@@ -104,7 +118,7 @@ impl SledStore {
     /// How often the disk was told to keep what it was given.
     #[cfg(all(test, not(feature = "flush-only")))]
     pub(super) fn syncs(&self) -> u64 {
-        self.disk.syncs.load(Ordering::Acquire)
+        self.disk.get().map_or(0, |disk| disk.syncs.load(Ordering::Acquire))
     }
 
     /// Has sled ask itself whether to keep the page of a frame, see [`LOOKS`].
@@ -115,7 +129,11 @@ impl SledStore {
 
     fn sync(&self) -> Result<(), Cause> {
         self.db.flush().map_err(shared)?;
-        self.disk.sync().map_err(shared)
+        match self.disk.get() {
+            Some(disk) => disk.sync().map_err(shared),
+            // What is set aside is on no disk.
+            None => Ok(()),
+        }
     }
 }
 
@@ -199,7 +217,7 @@ impl Store for SledStore {
     }
 
     fn guarded(&self) -> Guarded {
-        self.guard.get().map(GuardKeeper::guarded).unwrap_or_default()
+        self.guarded.clone()
     }
 
     fn grown(&self, end: End) {

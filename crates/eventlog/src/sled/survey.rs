@@ -23,7 +23,7 @@ use bytes::{Buf, Bytes};
 use self::recovery::Recovery;
 use super::{OpenError, guard::Mark, store::DB};
 use crate::{
-    Damage, Flaw, Seq, files,
+    Damage, Flaw, Seq,
     frame::{self, Frame, FrameHash},
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Survey {
     at_guard: Vec<FrameHash>,
 }
 
-/// Looks at sled's folder and changes nothing, but for the settings of a first start that crashed.
+/// Looks at sled's folder and changes nothing.
 pub(super) fn survey(log: &Path, guard: Option<&Mark>) -> Result<Survey, OpenError> {
     let at = |source| OpenError::io(log, source);
     let file = match File::open(log.join(DB)) {
@@ -95,6 +95,11 @@ pub(super) fn survey(log: &Path, guard: Option<&Mark>) -> Result<Survey, OpenErr
 }
 
 impl Survey {
+    /// Whether everything that sled would drop was seen. If not, it must be found missing.
+    pub(super) fn is_complete(&self) -> bool {
+        self.from.is_some()
+    }
+
     /// Refuses a log from which sled would drop what was acknowledged.
     pub(super) fn judge(
         &self,
@@ -202,8 +207,8 @@ fn check_snapshot(found: &Found) -> Result<(), OpenError> {
     if whole { Ok(()) } else { Err(OpenError::damaged(&found.path, "its checksum is wrong")) }
 }
 
-/// sled believes settings with a wrong checksum. A first start that crashed may have left half of
-/// them; later they are synced.
+/// A first start that crashed may have left half of the settings, and sled writes them anew. Later
+/// they are synced.
 fn check_settings(log: &Path, empty: bool) -> Result<(), OpenError> {
     let path = log.join(CONF);
     let right = match fs::read(&path) {
@@ -213,10 +218,8 @@ fn check_settings(log: &Path, empty: bool) -> Result<(), OpenError> {
             body == SETTINGS && crc32fast::hash(body) == u32::from_le_bytes(*sum)
         }),
     };
-    if right {
+    if right || empty {
         Ok(())
-    } else if empty {
-        files::remove_if_there(&path).map_err(|source| OpenError::io(&path, source))
     } else {
         Err(OpenError::damaged(&path, "it is not what was written"))
     }

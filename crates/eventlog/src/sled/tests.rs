@@ -2,8 +2,10 @@
 
 mod damage;
 mod engine;
+mod flips;
 mod golden;
 mod guards;
+mod looking;
 mod refusals;
 
 use std::{

@@ -67,7 +67,6 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
     drop(progress);
     let keys = ledger.stats().keys;
     let (_, digest) = ledger.table_digest(&auditor()?, None)?;
-    log.close().context("the directory is in order, but was not closed cleanly")?;
     let readings = check_journal(&asked.stored).context("the access journal")?;
 
     let count = |kind| kinds.get(&kind).copied().unwrap_or(0);
@@ -118,6 +117,5 @@ fn check_journal(stored: &Stored) -> Result<u64> {
     while let Some(from) = next {
         next = journal.page(&caller, from, CHUNK)?.next;
     }
-    log.close().context("it is in order, but was not closed cleanly")?;
     Ok(checked.records.0)
 }

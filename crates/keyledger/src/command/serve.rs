@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use eventlog::sled::SledLog;
 use server::{App, Auth, Config};
 use tracing_subscriber::EnvFilter;
 
@@ -23,7 +24,7 @@ pub(crate) use self::options::Serve;
 use self::running::Listeners;
 pub(crate) use self::signals::StopSignals;
 use crate::exit::{Exit, misuse};
-use crate::{log_key, places, print, token_key};
+use crate::{log_key, print, token_key};
 
 pub(crate) fn run(asked: &Serve) -> Result<Exit> {
     asked.check()?;
@@ -35,7 +36,7 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
 
     let log_key = log_key::Kept::find(&asked.data.data, asked.origin.as_deref())?;
 
-    let log = places::open(&asked.log_options())?;
+    let log = SledLog::open(&asked.log_options())?;
     key.keep(&asked.data.data)?;
     drop(key);
     let ledger = logs::ledger(asked, log_key, log)?;

@@ -32,23 +32,23 @@ impl Stored {
         Stored { data: Data { data }, guard }
     }
 
-    /// Opens its log. One that is not there is not made.
+    /// Opens its log to be read: nothing in the directory is changed.
     pub(crate) fn open(&self) -> Result<SledLog> {
         let dir = &self.data.data;
-        if !dir.join("FORMAT").is_file() {
+        if !dir.join("FORMAT").try_exists()? && !dir.join("log").try_exists()? {
             bail!("`{}` is no keyledger data directory; say which one with --data", dir.display());
         }
-        Ok(places::open(&places::log(dir, self.guard.as_deref()))?)
+        Ok(SledLog::look(&places::log(dir, self.guard.as_deref()))?)
     }
 
     /// Opens its access journal, with the key that signs it. `None` if it never had one.
     pub(crate) fn open_journal(&self) -> Result<Option<(SledLog, Signing)>> {
         let options = places::journal(&self.data.data, self.guard.as_deref());
-        if !options.dir.join("FORMAT").is_file() {
+        if !options.dir.try_exists()? {
             return Ok(None);
         }
         let signing = log_key::read(&options.dir)?;
-        Ok(Some((places::open(&options)?, signing)))
+        Ok(Some((SledLog::look(&options)?, signing)))
     }
 
     /// The key that signs it.
@@ -98,6 +98,10 @@ impl<L: Log> Log for Prefix<L> {
 
     fn health(&self) -> Result<(), Broken> {
         Err(Broken::Closed)
+    }
+
+    fn stalled(&self) -> watch::Receiver<bool> {
+        self.log.stalled()
     }
 
     fn close(&self) -> Result<(), CloseError> {

@@ -261,6 +261,12 @@ fn advance_snapshot(
         return Err(e);
     }
 
+    // keyledger: a page that nothing that was read made. Writing the snapshot panicked.
+    if snapshot.pt.contains(&PageState::Uninitialized) {
+        error!("a page is missing");
+        return Err(Error::corruption(None));
+    }
+
     // `snapshot.tip_lid` can be set based on 4 possibilities for the tip of the
     // log:
     // 1. an empty DB - tip set to None, causing a fresh segment to be

@@ -1,16 +1,19 @@
 //! What was mended in sled itself (`vendor/sled/CHANGES.md`), without the guards around it.
 
 use std::{
-    path::Path,
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
     sync::{atomic::Ordering, mpsc},
     thread,
     time::Duration,
 };
 
-use sled::{Batch, Db, FailingDisk};
+use sled::{Batch, Db, FailingDisk, Writes};
 use tempfile::TempDir;
 
-use super::copy;
+use super::{copy, files_of, used_bytes};
+use crate::frame::FrameHash;
 
 /// How many values are written before anything fails: some segments of 512 KiB.
 const VALUES: u64 = 2_000;
@@ -29,6 +32,10 @@ fn database() -> TempDir {
         }
         db.flush().unwrap();
     }
+    // As a crash leaves it: the file ends in the middle of a write.
+    let path = dir.path().join("db");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..used_bytes(&bytes) - 100]).unwrap();
     dir
 }
 
@@ -59,7 +66,7 @@ fn a_read_that_fails_while_sled_opens_is_an_error_and_loses_nothing() {
         let again = tempfile::tempdir().unwrap();
         copy(dir.path(), again.path());
         let db = config(again.path(), &FailingDisk::default()).open().unwrap();
-        assert_eq!(values(&db), VALUES, "after read {read} failed");
+        assert_eq!(values(&db), VALUES - 1, "after read {read} failed");
     }
 }
 
@@ -85,4 +92,37 @@ fn a_write_that_fails_wakes_whoever_waits_for_it() {
         let failed = waiting.recv_timeout(Duration::from_secs(20));
         assert_eq!(failed, Ok(true), "round {round}: somebody waits for ever");
     }
+}
+
+/// Opens a copy, and says what is in its folder then. sled lets go of its file a little later.
+fn opened(whole: &Path, writes: Writes) -> (TempDir, BTreeMap<PathBuf, FrameHash>) {
+    let dir = tempfile::tempdir().unwrap();
+    copy(whole, dir.path());
+    let before = files_of(dir.path());
+    let db = config(dir.path(), &FailingDisk::default()).writes(writes).open().unwrap();
+    assert_eq!(values(&db), VALUES - 1);
+    if writes != Writes::Through {
+        assert_eq!(files_of(dir.path()), before);
+    }
+    assert_eq!(db.release().is_ok(), writes != Writes::Never);
+    assert_eq!(values(&db), VALUES - 1);
+    let after = files_of(dir.path());
+    assert_eq!(after == before, writes == Writes::Never);
+    let after = after.into_iter();
+    let named = after.map(|(path, hash)| (path.strip_prefix(dir.path()).unwrap().into(), hash));
+    let named = named.collect();
+    (dir, named)
+}
+
+#[test]
+fn what_was_set_aside_and_released_is_what_would_have_been_written() {
+    let whole = database();
+    let (_through, written) = opened(whole.path(), Writes::Through);
+    let (aside, released) = opened(whole.path(), Writes::Aside);
+    assert_eq!(released, written);
+    let again = tempfile::tempdir().unwrap();
+    copy(aside.path(), again.path());
+    assert_eq!(values(&config(again.path(), &FailingDisk::default()).open().unwrap()), VALUES - 1);
+    let (_never, untouched) = opened(whole.path(), Writes::Never);
+    assert_ne!(untouched, written);
 }

@@ -6,11 +6,11 @@ use tempfile::tempdir;
 
 use super::{append, length, numbered, open};
 use crate::{
-    AppendError, Extra, Guarded, Log, MAX_EXTRA, MAX_RECORD, Seq, check,
+    AppendError, Extra, Log, MAX_EXTRA, MAX_RECORD, Seq, check,
     sled::{
         OpenError, Options, SledLog, ballast,
         guard::{self, GuardKeeper, Mark, Opened},
-        open::open_despite_full_disk,
+        open::despite_full_disk,
     },
 };
 
@@ -83,16 +83,16 @@ fn the_ballast_is_dropped_to_open_on_a_full_disk() {
     ballast::restore(dir.path());
     let whole = fs::metadata(&path).unwrap().len();
     assert!(whole >= 8 << 20);
-    let full = || sled::Error::Io(io::ErrorKind::StorageFull.into());
-    let opened = open_despite_full_disk(dir.path(), dir.path(), || {
-        if path.exists() { Err(full()) } else { Ok("open") }
-    });
+    let error = |kind: io::ErrorKind| OpenError::io(dir.path(), kind.into());
+    let full = || error(io::ErrorKind::StorageFull);
+    let opened =
+        despite_full_disk(dir.path(), || if path.exists() { Err(full()) } else { Ok("open") });
     assert_eq!(opened.unwrap(), "open");
-    let still: Result<(), _> = open_despite_full_disk(dir.path(), dir.path(), || Err(full()));
+    let still: Result<(), _> = despite_full_disk(dir.path(), || Err(full()));
     assert!(matches!(still, Err(OpenError::Full { .. })));
     ballast::restore(dir.path());
-    let other = || Err(sled::Error::Io(io::ErrorKind::NotFound.into()));
-    let failed: Result<(), _> = open_despite_full_disk(dir.path(), dir.path(), other);
+    let other = || Err(error(io::ErrorKind::NotFound));
+    let failed: Result<(), _> = despite_full_disk(dir.path(), other);
     assert!(matches!(failed, Err(OpenError::Storage { .. })));
     assert!(path.exists());
 }
@@ -145,7 +145,7 @@ fn a_guard_reads_back_and_a_changed_one_does_not() {
     let opened = Opened { length: Seq(3), snapshot: "snap.00000000000001F4".into() };
     let end = crate::engine::End { length: Seq(9), hash: crate::frame::FrameHash([0xA5; 32]) };
     let mark = Mark { end, opened: opened.clone(), seal: None };
-    drop(GuardKeeper::start(path.clone(), (end, opened), Guarded::default()).unwrap());
+    drop(GuardKeeper::start(path.clone(), (end, opened), None).unwrap());
     let text = fs::read_to_string(&path).unwrap();
     let hash = "a5".repeat(32);
     assert_eq!(

@@ -129,8 +129,7 @@ impl Export {
         let mut progress = Progress::new("records exported:");
         let mut out = BufWriter::with_capacity(1 << 20, file);
         bundle.make(&mut out, &mut |count| progress.at(count))?;
-        out.flush()?;
-        log.close().context("the directory was not closed cleanly; run `keyledger fsck`")
+        Ok(out.flush()?)
     }
 
     fn fetch(&self, earlier: Option<String>, mut file: &File) -> Result<()> {

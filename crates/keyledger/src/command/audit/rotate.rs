@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use eventlog::Log as _;
 use keys::Timestamp;
@@ -54,7 +54,7 @@ pub(crate) fn run(asked: &Rotate) -> Result<Exit> {
     let seed = key_file::seed()?;
     let next = signing.succeed(signing.origin(), *seed, (last.size, last.root))?;
     log_key::replace(&data, &next)?;
-    log.close().context("the key is changed, but the directory was not closed cleanly")?;
+    drop(log);
     let (old, new) = (signing.chain().newest().to_string(), next.chain().newest().to_string());
     if asked.json.json {
         print::json(&json!({ "old": old, "new": new, "size": last.size }))?;

@@ -10,7 +10,7 @@ use ledger::{Journal, Ledger, OpenError, ReplayError, Signing, SystemClock};
 
 use super::Serve;
 use crate::print::Progress;
-use crate::{key_file, log_key, places};
+use crate::{key_file, log_key};
 
 /// Opens the ledger, or makes it.
 pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<Ledger> {
@@ -34,7 +34,7 @@ pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<
 pub(super) fn journal(asked: &Serve, options: &Options, origin: &str) -> Result<Journal> {
     let data = options.dir.as_path();
     let key = log_key::Kept::find_or_name(data, &format!("{origin}/access"))?;
-    let log = places::open(options).context("the access journal cannot be opened")?;
+    let log = SledLog::open(options).context("the access journal cannot be opened")?;
     let fresh = format!("{}/access", log_key::new_origin()?);
     accepting(asked, data, key, log, &fresh, |log, signing, accept_rollback| {
         let clock = Arc::new(SystemClock::default());
