@@ -57,7 +57,10 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         .enable_all()
         .build()
         .context("the threads of the service cannot be started")?;
-    runtime.block_on(running::run(asked, app, listeners))?;
+    let ran = runtime.block_on(running::run(asked, app, listeners));
+    // Whoever waits for a disk that does not answer would be waited for.
+    runtime.shutdown_background();
+    ran?;
     Ok(Exit::Fine)
 }
 

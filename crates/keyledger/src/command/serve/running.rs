@@ -88,14 +88,15 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     app.give_up_reads();
     // Before the last save, which writes the same file.
     saving.await.context("the counts of use were not written")?;
-    ledger.close().await.context(
+    let closed = ledger.close().await.context(
         "the last steps of stopping failed; what was acknowledged is safe, and the next start \
          reads the whole log",
-    )?;
-    journal.close().await.context(
+    );
+    let journal_closed = journal.close().await.context(
         "the access journal was not closed cleanly; what was recorded is safe, and the next start \
          reads the whole of it",
-    )?;
+    );
+    closed.and(journal_closed)?;
     working.shutdown().await;
     tracing::info!("stopped");
     Ok(())
