@@ -3,6 +3,8 @@
 //! It knows no disk. A [`Store`] keeps pairs and makes them durable; everything that has to be
 //! the same in every engine is here, once.
 
+mod steps;
+
 use std::{
     io,
     sync::{
@@ -186,7 +188,7 @@ impl<S: Store> Engine<S> {
             Tail::Broken(broken) => return Err(broken.clone().into()),
         };
         let (frames, hash) = frame::pack(end.length, end.hash, records);
-        let batches = batches(frames, extras);
+        let batches = steps::batches(frames, extras);
         self.store.room(batches.iter().flatten().map(Change::size).sum())?;
         // Set before the write: if it fails halfway we must not guess.
         *tail = Tail::Broken(Broken::Halfway);
@@ -368,35 +370,6 @@ fn recover(store: &impl Store) -> Result<(End, Vec<Seq>), ReadError> {
         None => Ok((End::default(), unfinished)),
         Some(at) => Err(Damage { at: *at, flaw: Flaw::Append }.into()),
     }
-}
-
-/// The most bytes of frames that are made durable in one step.
-///
-/// sled may reuse a segment of 512 KiB as soon as it *believes* that what was in it is safe
-/// elsewhere, and it believes too much (see `sled/store.rs`). Steps well below a segment, each
-/// synced by us, leave it no chance. A crash between two steps leaves an unfinished append.
-const STEP: usize = 256 * 1024;
-
-/// The steps in which an append is written. The last one holds the frame that makes it valid, and
-/// the extras with it.
-fn batches(frames: Vec<frame::Packed>, extras: &[Extra]) -> Vec<Vec<Change>> {
-    let mut batches = Vec::new();
-    let mut batch: Vec<Change> = Vec::new();
-    let mut size = 0;
-    for frame in frames {
-        if size + frame.bytes.len() > STEP && !batch.is_empty() {
-            batches.push(std::mem::take(&mut batch));
-            size = 0;
-        }
-        size += frame.bytes.len();
-        batch.push(Change::Put(frame_key(frame.first).into(), frame.bytes));
-    }
-    let extras = extras.iter().map(|e| Change::Put(extra_key(&e.key), e.value.clone()));
-    batch.extend(extras);
-    if !batch.is_empty() {
-        batches.push(batch);
-    }
-    batches
 }
 
 fn refuse_long(records: &[Vec<u8>], extras: &[Extra]) -> Result<(), AppendError> {
