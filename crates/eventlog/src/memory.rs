@@ -177,8 +177,8 @@ impl Store for MemoryStore {
     fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
         let fault = next_fault(&mut self.fault.lock());
         if fault == Some(Fault::Hang) {
-            let (answers, changed) = &*self.answers;
-            changed.wait_while(&mut answers.lock(), |answers| !*answers);
+            let (goes_on, told) = &*self.answers;
+            told.wait_while(&mut goes_on.lock(), |goes_on| !*goes_on);
         }
         if fault != Some(Fault::Lose) {
             self.change(changes);

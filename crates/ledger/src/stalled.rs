@@ -10,7 +10,8 @@ use crate::api::Error;
 /// Waits until the storage of a log does not answer; as a rule, for ever.
 pub(crate) async fn stalled(mut stalled: watch::Receiver<bool>) {
     if stalled.wait_for(|stalled| *stalled).await.is_err() {
-        std::future::pending().await
+        // The log is gone, and with it whoever could wait for it.
+        std::future::pending::<()>().await;
     }
 }
 
