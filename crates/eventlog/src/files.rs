@@ -5,16 +5,21 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
+
+/// What the owner of a file, and nobody else, may do with it.
+pub const OWNER_FILE: u32 = 0o600;
+/// The same for a folder.
+pub const OWNER_FOLDER: u32 = 0o700;
 
 /// What the name of a file that is being written ends with.
 const ASIDE: &str = ".aside";
 
-/// Writes a file that must not exist yet; `mode` is its permissions, as in `0o600`.
+/// Writes a file that must not exist yet. Its owner alone may read it, whatever the umask.
 ///
 /// On return it is on stable storage under its name.
 ///
@@ -22,40 +27,71 @@ const ASIDE: &str = ".aside";
 ///
 /// [`io::ErrorKind::AlreadyExists`] if there is one, which is left as it is; after another error
 /// there is no file of this name, or there is the whole of it.
-pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.try_exists()? {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    replace(path, bytes, mode)
+    replace(path, bytes)
 }
 
-/// Writes a file, in the place of one that may exist.
+/// Writes a file, in the place of one that may exist. Its owner alone may read it, whatever the
+/// umask and whatever the permissions of the one before.
 ///
 /// On return it is on stable storage under its name.
 ///
 /// # Errors
 ///
 /// The file is the old one or the new one, whole.
-pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = aside(path)?;
     // One from a crash may have other permissions.
     remove_if_there(&aside)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&aside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_FILE).open(&aside)?;
+    // A umask may have taken rights from the owner too.
+    file.set_permissions(Permissions::from_mode(OWNER_FILE))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;
     sync_folder(path)
 }
 
-/// Makes a folder and those above it, and syncs it and its parent.
+/// Makes a folder and those above it that are missing, for their owner alone, and syncs each and
+/// the folder that holds it.
 ///
 /// # Errors
 ///
 /// Some of the folders may have been made.
 pub fn make_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = folder_of(path);
+            if above != path && !above.try_exists()? {
+                make_folder(&above)?;
+            }
+            DirBuilder::new().mode(OWNER_FOLDER).create(path)?;
+            fs::set_permissions(path, Permissions::from_mode(OWNER_FOLDER))?;
+        }
+        Err(error) => return Err(error),
+    }
     File::open(path)?.sync_all()?;
     sync_folder(path)
+}
+
+/// Takes from everybody but its owner what they may do with a file or folder.
+///
+/// # Errors
+///
+/// It is as it was; [`io::ErrorKind::PermissionDenied`] if it belongs to somebody else.
+pub fn tighten(path: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    let mode = found.mode() & 0o7777;
+    // What a link points to is another's; a link itself has no permissions.
+    if found.is_symlink() || mode & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode & 0o7700))
 }
 
 /// Removes a file if there is one, and does not mind if there is none.
@@ -95,7 +131,8 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// The folder that a path is in.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.into(),
         Some(_) => ".".into(),

@@ -6,9 +6,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow};
 use zeroize::Zeroizing;
 
-/// Only the owner may read and write it.
-const MODE: u32 = 0o600;
-
 /// The file's text; `None` if there is no such file.
 pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
     match std::fs::read_to_string(path) {
@@ -21,13 +18,13 @@ pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
 
 /// Makes the file, on stable storage when this returns.
 pub(crate) fn write_new(path: &Path, text: &str) -> Result<()> {
-    eventlog::files::write_new(path, text.as_bytes(), MODE)
+    eventlog::files::write_new(path, text.as_bytes())
         .with_context(|| format!("`{}` cannot be made; start again", path.display()))
 }
 
 /// Puts other text in the file; it is the old one or the new one, whole.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
-    eventlog::files::replace(path, text.as_bytes(), MODE)
+    eventlog::files::replace(path, text.as_bytes())
         .with_context(|| format!("`{}` cannot be written; it is as it was", path.display()))
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn save(path: &Path, table: &KeyTable) -> Result<(), UsageError> {
     if unchanged {
         return Ok(());
     }
-    eventlog::files::replace(path, &bytes, 0o600).map_err(UsageError::at(path))
+    eventlog::files::replace(path, &bytes).map_err(UsageError::at(path))
 }
 
 /// Reads the counts back. A missing file is no counts; a file that is none is left alone.

@@ -19,7 +19,7 @@ pub(super) fn restore(dir: &Path) {
     if path.exists() {
         return;
     }
-    if let Err(error) = files::write_new(&path, &noise(), 0o600) {
+    if let Err(error) = files::write_new(&path, &noise()) {
         tracing::warn!(path = %path.display(), %error, "no room for the ballast");
         // What was half written must not fill the disk for good.
         let _ = files::remove_if_there(&dir.join(format!(".{BALLAST}.aside")));

@@ -8,8 +8,9 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
+use rustix::fs::{Access, access};
 
-use super::{OpenError, ballast::BALLAST, store::DB};
+use super::{OpenError, ballast::BALLAST, guard::GUARD, store::DB};
 use crate::files;
 
 /// The file that says what a data directory is.
@@ -60,6 +61,46 @@ pub(super) fn take_existing(dir: &Path) -> Result<Lock, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.into() }),
         Err(TryLockError::Error(error)) => Err(at(error)),
     }
+}
+
+/// Refuses a guard that could not be written: later, there would be a log without one.
+pub(super) fn refuse_guard(guard: Option<&Path>) -> Result<(), OpenError> {
+    let Some(guard) = guard else { return Ok(()) };
+    let folder = files::folder_of(guard);
+    if !folder.is_dir() || guard.is_dir() {
+        return Err(OpenError::GuardFolder { guard: guard.into() });
+    }
+    access(&folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| OpenError::io(&folder, error.into()))
+}
+
+/// Takes from others what they may do with a data directory and with what is ours in it: sled asks
+/// for no permissions of its own, and an earlier version or a copy may have left it open.
+pub(super) fn tighten(dir: &Path, log: &Path) {
+    let tightened = [FORMAT, GUARD, BALLAST]
+        .into_iter()
+        .map(|name| dir.join(name))
+        .filter(|path| path.exists())
+        .try_for_each(|path| files::tighten(&path))
+        .and_then(|()| files::tighten(dir))
+        .and_then(|()| tighten_all(log));
+    if let Err(error) = tightened {
+        // It is another user's: whoever lends us a folder decides who else may look into it.
+        tracing::warn!(path = %dir.display(), %error, "others may read this; it cannot be changed");
+    }
+}
+
+fn tighten_all(folder: &Path) -> io::Result<()> {
+    files::tighten(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            tighten_all(&entry.path())?;
+        } else {
+            files::tighten(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a folder is a data directory of this version, or can become one (`false`).

@@ -19,6 +19,9 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{Seq, engine::End, files, frame::FrameHash};
 
+/// The name of the guard, where it is not elsewhere.
+pub(super) const GUARD: &str = "guard";
+
 /// What a guard file starts with.
 const FIRST_LINE: &str = "keyledger guard v1";
 
@@ -190,7 +193,7 @@ impl Drop for GuardKeeper {
 impl Shared {
     fn write(&self, end: End, seal: Option<Bytes>) -> io::Result<()> {
         let mark = Mark { end, opened: self.opened.clone(), seal };
-        files::replace(&self.path, &encode(&mark), 0o644)
+        files::replace(&self.path, &encode(&mark))
     }
 
     fn run(&self) {

@@ -9,7 +9,7 @@ use std::{fs, io, path::Path};
 use super::{
     OpenError, Options, ballast,
     folder::{self, FORMAT, FORMAT_LINE},
-    guard::{self, GuardKeeper, Mark, Opened},
+    guard::{self, GUARD, GuardKeeper, Mark, Opened},
     store::{SledStore, open_db},
     survey::{self, NO_SNAPSHOT},
 };
@@ -23,12 +23,10 @@ use crate::{
 /// sled's folder in a data directory.
 const LOG: &str = "log";
 
-/// The guard, where it is not elsewhere.
-const GUARD: &str = "guard";
-
 /// Opens or makes the log of a data directory.
 pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let dir = options.dir.as_path();
+    folder::refuse_guard(options.guard.as_deref())?;
     let (lock, made) = folder::take(dir)?;
     let log = dir.join(LOG);
     let guard_path = guard_path(options);
@@ -41,13 +39,14 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let (ours, (mut engine, guard)) = compared?;
     if !ours {
         let path = dir.join(FORMAT);
-        files::write_new(&path, FORMAT_LINE.as_bytes(), 0o644)
+        files::write_new(&path, FORMAT_LINE.as_bytes())
             .map_err(|source| OpenError::io(&path, source))?;
     }
     let store = engine.store();
     let at = |source| OpenError::io(&log, source);
     remove_torn_snapshots(&log).map_err(at)?;
     despite_full_disk(dir, || store.release(&log).map_err(|error| OpenError::sled(&log, error)))?;
+    folder::tighten(dir, &log);
     store.settle(&log).map_err(at)?;
     let end = engine.end();
     let snapshot = survey::newest_snapshot(&log).map_err(at)?;

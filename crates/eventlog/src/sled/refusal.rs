@@ -76,6 +76,12 @@ pub enum OpenError {
         /// Where the guard should be.
         guard: PathBuf,
     },
+    /// The guard could not be written.
+    #[error("there is no folder for the guard `{guard}`; make it, or choose another place")]
+    GuardFolder {
+        /// Where the guard should be.
+        guard: PathBuf,
+    },
     /// There is no room to open it.
     #[error("the disk of `{path}` is full; free some space and start again")]
     Full {

@@ -6,6 +6,7 @@ mod flips;
 mod golden;
 mod guards;
 mod looking;
+mod permissions;
 mod refusals;
 
 use std::{

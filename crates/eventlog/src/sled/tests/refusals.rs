@@ -234,12 +234,12 @@ fn a_file_is_written_whole_or_not_at_all() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("token.key");
     fs::write(dir.path().join(".token.key.aside"), "of a crash").unwrap();
-    files::write_new(&path, b"secret", 0o600).unwrap();
+    files::write_new(&path, b"secret").unwrap();
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!((fs::read(&path).unwrap().as_slice(), mode & 0o777), (b"secret".as_slice(), 0o600));
-    let again = files::write_new(&path, b"other", 0o600).unwrap_err();
+    let again = files::write_new(&path, b"other").unwrap_err();
     assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
-    files::replace(&path, b"third", 0o644).unwrap();
+    files::replace(&path, b"third").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"third");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

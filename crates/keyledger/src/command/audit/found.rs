@@ -46,7 +46,7 @@ fn keep(refused: &Refused, beside: &Path) -> Result<Vec<PathBuf>> {
         let mut name = beside.as_os_str().to_owned();
         name.push(format!(".evidence-{number}"));
         let path = PathBuf::from(name);
-        eventlog::files::replace(&path, note.as_bytes(), 0o644)?;
+        eventlog::files::replace(&path, note.as_bytes())?;
         kept.push(path);
     }
     Ok(kept)

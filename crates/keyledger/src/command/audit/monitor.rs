@@ -123,7 +123,7 @@ fn look(asked: &Monitor, client: &Client) -> Checked<Seen> {
             return Ok(Err(refused));
         }
     } else {
-        eventlog::files::replace(&asked.state, checkpoint.note.as_bytes(), 0o644)
+        eventlog::files::replace(&asked.state, checkpoint.note.as_bytes())
             .with_context(|| format!("`{}` cannot be written", asked.state.display()))?;
     }
     Ok(Ok(Seen { checkpoint, before }))

@@ -69,7 +69,7 @@ pub(crate) fn run(asked: &Verify) -> Result<Exit> {
         Ok(verified) => {
             if let Some(path) = &asked.keep {
                 let note = verified.checkpoint.note.as_bytes();
-                eventlog::files::replace(path, note, 0o644)
+                eventlog::files::replace(path, note)
                     .with_context(|| format!("`{}` cannot be written", path.display()))?;
             }
             print_verified(&verified, asked.json.json)?;
