@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use expect_test::expect;
 use serde_json::json;
 
-use crate::support::{Client, Service};
+use crate::support::{Client, Service, write_secret};
 
 /// Every route that needs a token, with a request that is good but for who asks. `$` is a key.
 const ROUTES: [&str; 19] = [
@@ -206,7 +206,7 @@ fn tokens_from_outside_are_bound_to_issuer_audience_and_role() {
     let folder = tempfile::tempdir().unwrap();
     let secret = "a secret of more than thirty-two bytes";
     let file = folder.path().join("secret");
-    std::fs::write(&file, format!("{secret}\n")).unwrap();
+    write_secret(&file, &format!("{secret}\n"));
     let file = file.to_str().unwrap().to_owned();
     let options =
         ["--jwt-secret-file", &file, "--jwt-issuer", "https://id.test", "--jwt-audience", "keys"];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Program, Service, keyledger};
+use crate::support::{Program, Service, keyledger, write_secret};
 
 /// Every file below a folder, and its bytes.
 fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -153,7 +153,7 @@ fn secret_files_that_cannot_be_used() {
     let named = ["--jwt-issuer", "https://id.test", "--jwt-audience", "keys"];
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        write_secret(&path, text);
         path
     };
     let missing = folder.path().join("missing");

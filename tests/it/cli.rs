@@ -232,9 +232,10 @@ fn what_is_asked_wrongly_ends_with_2_and_what_is_not_reached_with_3() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}");
     keyledger(&["keys", "list"]).run().says(2, &["KEYLEDGER_TOKEN"]);
-    keyledger(&["keys", "list", "--token", "t", "--url", "ftp://x"]).run().says(2, &["http://"]);
-    keyledger(&["keys", "list", "--token", "t", "--url", &url]).run().says(3, &[&url, "serve"]);
-    keyledger(&["events", "--follow", "--token", "t", "--url", &url]).run().says(3, &[&url]);
+    let with_token = |arguments: &[&str]| keyledger(arguments).env("KEYLEDGER_TOKEN", "t").run();
+    with_token(&["keys", "list", "--url", "ftp://x"]).says(2, &["http://"]);
+    with_token(&["keys", "list", "--url", &url]).says(3, &[&url, "serve"]);
+    with_token(&["events", "--follow", "--url", &url]).says(3, &[&url]);
     for wrong in [&["serve", "--listen", "here"][..], &["keys"], &["nonsense"], &["token"]] {
         assert_eq!(keyledger(wrong).run().code, Some(2), "{wrong:?}");
     }

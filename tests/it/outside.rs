@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::issuer::{IssuerKey, hs256, unsigned};
-use crate::support::{Service, until};
+use crate::support::{Service, until, write_secret};
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
 
@@ -20,7 +20,7 @@ impl Issuer {
     fn new(keys: &[&IssuerKey]) -> Issuer {
         let issuer = Issuer { folder: tempfile::tempdir().unwrap() };
         issuer.publish(keys);
-        std::fs::write(issuer.secret(), SECRET).unwrap();
+        write_secret(&issuer.secret(), SECRET);
         issuer
     }
 

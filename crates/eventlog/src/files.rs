@@ -46,13 +46,35 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = aside(path)?;
     // One from a crash may have other permissions.
     remove_if_there(&aside)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_FILE).open(&aside)?;
-    // A umask may have taken rights from the owner too.
-    file.set_permissions(Permissions::from_mode(OWNER_FILE))?;
+    let mut file = create_new(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&aside, path)?;
-    sync_folder(path)
+    rename(&aside, path)
+}
+
+/// Makes a file to write, for its owner alone, whatever the umask. What is there already is not
+/// taken over, and no link is followed.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::AlreadyExists`] if there is anything of this name, which is left as it is.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(OWNER_FILE).open(path)?;
+    // A umask may have taken rights from the owner too.
+    file.set_permissions(Permissions::from_mode(OWNER_FILE))?;
+    Ok(file)
+}
+
+/// Gives a file that was written and synced its name, in the same folder.
+///
+/// On return the name is on stable storage.
+///
+/// # Errors
+///
+/// Either name may be the file's.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to)
 }
 
 /// Makes a folder and those above it that are missing, for their owner alone, and syncs each and

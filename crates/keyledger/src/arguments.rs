@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use ledger::AsOf;
 
 use crate::command::Command;
+use crate::exit::misuse;
+use crate::key_file::Exposed;
+use crate::print;
 
 /// An API-key service whose every change is an event in a log that cannot be rewritten.
 #[derive(Debug, Parser)]
@@ -20,7 +24,7 @@ Start here:
   keyledger keys create --name ci                             # a key, and its secret once
   keyledger events                                            # what happened
 
-Every option has an environment variable; an option wins over its variable.
+Every option but --accept-rollback has an environment variable; an option wins over its variable.
 Exit codes: 0 done, 1 refused or found bad, 2 asked wrongly, 3 the server is not reached;
 `audit` has others for what it finds.")]
 pub(crate) struct Arguments {
@@ -30,11 +34,29 @@ pub(crate) struct Arguments {
 }
 
 /// The data directory.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Data {
     /// The data directory
     #[arg(long, env = "KEYLEDGER_DATA", value_name = "DIR", default_value = "./keyledger-data")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) secrets: Secrets,
+}
+
+/// How files with secrets are taken.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Secrets {
+    /// Go on though others may read token.key, log.key or another file with a secret: where
+    /// permissions cannot be set, and something else keeps others out
+    #[arg(long, env = "KEYLEDGER_INSECURE_FILES")]
+    insecure_files: bool,
+}
+
+impl Secrets {
+    /// What becomes of one that others may read.
+    pub(crate) fn exposed(self) -> Exposed {
+        if self.insecure_files { Exposed::Accepted } else { Exposed::Refused }
+    }
 }
 
 /// A server, and who one is there.
@@ -78,8 +100,52 @@ pub(crate) struct LookBack {
 
 /// Reads the command line. Help, versions and misuse end the process here, as clap has it.
 pub(crate) fn parse() -> Result<Arguments> {
-    let matches = command().get_matches();
+    if let Some(name) =
+        variables_of(COMMAND_LINE_ONLY).find(|name| std::env::var_os(name).is_some())
+    {
+        return Err(misuse(format!(
+            "{name} changes nothing: --{COMMAND_LINE_ONLY} is for one start, on its command line"
+        )));
+    }
+    let matches = command().try_get_matches().unwrap_or_else(|error| told(&error));
+    warn_of_secrets(&matches);
     Ok(Arguments::from_arg_matches(&matches)?)
+}
+
+/// The option that has no variable: in the environment it would stay for every later start.
+const COMMAND_LINE_ONLY: &str = "accept-rollback";
+
+/// The variables that an option of `serve` may be looked for under.
+fn variables_of(long: &str) -> impl Iterator<Item = String> + use<> {
+    let name = screaming(long);
+    ["KEYLEDGER", "KEYLEDGER_SERVE"].into_iter().map(move |prefix| format!("{prefix}_{name}"))
+}
+
+/// Ends the process as clap does: with help, or with what is wrong and no key in it.
+fn told(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    if !error.use_stderr() || !keys::contains_key(&text) {
+        error.exit();
+    }
+    print::raw_error(text.trim_end());
+    std::process::exit(error.exit_code());
+}
+
+/// Says that what is on a command line is in the list of processes, for all to see.
+fn warn_of_secrets(matches: &clap::ArgMatches) {
+    let typed = |name| {
+        matches.try_contains_id(name).is_ok()
+            && matches.value_source(name) == Some(ValueSource::CommandLine)
+    };
+    if typed("token") {
+        print::warn(
+            "other users of this machine can see a token on a command line; better set \
+             KEYLEDGER_TOKEN or give --token-file",
+        );
+    }
+    if let Some((_, matches)) = matches.subcommand() {
+        warn_of_secrets(matches);
+    }
 }
 
 /// The command line, with an environment variable for every option.
@@ -92,6 +158,9 @@ pub(crate) fn command() -> clap::Command {
 fn with_variables(command: clap::Command, prefix: &str) -> clap::Command {
     let command = command.mut_args(|option| {
         let Some(long) = option.get_long() else { return option };
+        if long == COMMAND_LINE_ONLY {
+            return option;
+        }
         let option = if option.get_env().is_none() {
             let name = format!("{prefix}_{}", screaming(long));
             option.env(name)
@@ -147,7 +216,7 @@ mod tests {
         fn visit(command: &clap::Command, path: &str, seen: &mut Vec<(String, String)>) {
             for option in command.get_arguments() {
                 let Some(long) = option.get_long() else { continue };
-                if matches!(long, "help" | "version") {
+                if matches!(long, "help" | "version" | COMMAND_LINE_ONLY) {
                     continue;
                 }
                 let variable = option.get_env().unwrap_or_default().to_string_lossy();

@@ -10,6 +10,7 @@ use ureq::http::{Method, Request, Uri};
 
 use crate::arguments::{Bearer, Remote};
 use crate::exit::{Failure, misuse};
+use crate::key_file::{self, Exposed};
 use crate::print;
 
 /// How long a connection may take.
@@ -224,8 +225,9 @@ fn refused(status: u16, body: &str) -> Refused {
 fn bearer(remote: &Remote) -> Result<String> {
     let token = match (&remote.bearer.token_file, &remote.bearer.token) {
         (Some(file), _) => {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("the token file `{}` cannot be read", file.display()))?;
+            // Tokens expire: one that others may read is worth a warning and no more.
+            let text = key_file::read(file, Exposed::Accepted)?
+                .with_context(|| format!("there is no token file `{}`", file.display()))?;
             // The last line, as `keyledger token` prints it.
             text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("").to_owned()
         }

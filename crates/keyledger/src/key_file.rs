@@ -1,19 +1,68 @@
-//! Files that hold a secret key: read by their owner alone, made once, whole or not at all.
+//! Files that hold a secret: read by their owner alone, made once, whole or not at all.
 
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use zeroize::Zeroizing;
 
+use crate::print;
+
+/// More than any file of a secret has.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What becomes of a file that others may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exposed {
+    /// It is refused.
+    Refused,
+    /// It is taken with a warning: its permissions cannot be had otherwise, and something else
+    /// keeps others out.
+    Accepted,
+}
+
 /// The file's text; `None` if there is no such file.
-pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        text => text.map(Zeroizing::new).map(Some).with_context(|| {
-            format!("`{}` cannot be read; run this as the user that serves it", path.display())
-        }),
+pub(crate) fn read(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<String>>> {
+    let Some(bytes) = bytes(path, exposed)? else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|_| anyhow!("`{}` is no text", path.display()))?;
+    Ok(Some(Zeroizing::new(text.to_owned())))
+}
+
+/// The file's bytes; `None` if there is no such file.
+pub(crate) fn bytes(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let cannot =
+        || format!("`{}` cannot be read; run this as the user that serves it", path.display());
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.with_context(cannot)?,
+    };
+    let found = file.metadata().with_context(cannot)?;
+    if is_exposed(&found) {
+        let (path, mode) = (path.display(), found.mode() & 0o777);
+        let sentence =
+            format!("`{path}` holds a secret and others may read or write it (mode {mode:03o})");
+        if exposed == Exposed::Refused {
+            return Err(anyhow!(
+                "{sentence}; `chmod 600 '{path}'`, or go on with --insecure-files"
+            ));
+        }
+        print::warn(sentence);
     }
+    // As long as the file at once: a buffer that grows leaves copies behind.
+    let length = usize::try_from(found.len().min(MOST_BYTES)).unwrap_or(0);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
+    file.take(MOST_BYTES).read_to_end(&mut bytes).with_context(cannot)?;
+    Ok(Some(bytes))
+}
+
+/// Whether others than its owner may do anything with it. The group may read what belongs to the
+/// superuser: so secrets are mounted into containers.
+fn is_exposed(found: &Metadata) -> bool {
+    let of_root = found.uid() == 0 && !rustix::process::geteuid().is_root();
+    found.mode() & if of_root { 0o037 } else { 0o077 } != 0
 }
 
 /// Makes the file, on stable storage when this returns.
@@ -33,4 +82,34 @@ pub(crate) fn seed() -> Result<Zeroizing<[u8; 32]>> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut()).map_err(|error| anyhow!("no random bytes: {error}"))?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_others_may_read_is_refused_unless_that_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        assert!(bytes(&path, Exposed::Refused).unwrap().is_none());
+        fs::write(&path, "hidden").unwrap();
+        for (mode, taken) in
+            [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)]
+        {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let refused = read(&path, Exposed::Refused);
+            assert_eq!(refused.is_ok(), taken, "{mode:o}");
+            if let Err(error) = refused {
+                let sentence = error.to_string();
+                assert!(sentence.contains(&format!("mode {mode:o}")), "{sentence}");
+                assert!(!sentence.contains("hidden"), "{sentence}");
+            }
+            let accepted = read(&path, Exposed::Accepted).unwrap().unwrap();
+            assert_eq!(*accepted, "hidden", "{mode:o}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use eventlog::Seq;
 use ledger::Signing;
 
 use crate::exit::misuse;
-use crate::key_file;
+use crate::key_file::{self, Exposed};
 
 /// A key that is in its file, or will be.
 pub(crate) struct Kept {
@@ -22,8 +22,8 @@ pub(crate) struct Kept {
 impl Kept {
     /// Reads the key, or thinks one up; nothing is written yet. `origin` is what an operator
     /// wants the log to be called.
-    pub(crate) fn find(data: &Path, origin: Option<&str>) -> Result<Kept> {
-        if let Some(signing) = find(data)? {
+    pub(crate) fn find(data: &Path, origin: Option<&str>, exposed: Exposed) -> Result<Kept> {
+        if let Some(signing) = find(data, exposed)? {
             let names = signing.chain().keys();
             if origin.is_some_and(|origin| names.iter().all(|key| key.name() != origin)) {
                 let has = signing.origin();
@@ -40,10 +40,10 @@ impl Kept {
     }
 
     /// As [`Kept::find`]; a log that has no key yet gets this name, one that has keeps its own.
-    pub(crate) fn find_or_name(data: &Path, origin: &str) -> Result<Kept> {
-        match find(data)? {
+    pub(crate) fn find_or_name(data: &Path, origin: &str, exposed: Exposed) -> Result<Kept> {
+        match find(data, exposed)? {
             Some(signing) => Ok(Kept { signing, is_new: false }),
-            None => Kept::find(data, Some(origin)),
+            None => Kept::find(data, Some(origin), exposed),
         }
     }
 
@@ -66,8 +66,8 @@ impl Kept {
 }
 
 /// Reads the key of a log that has one.
-pub(crate) fn read(data: &Path) -> Result<Signing> {
-    find(data)?.with_context(|| {
+pub(crate) fn read(data: &Path, exposed: Exposed) -> Result<Signing> {
+    find(data, exposed)?.with_context(|| {
         let data = data.display();
         format!("there is no log key in `{data}`; start `keyledger serve --data {data}` once")
     })
@@ -86,9 +86,9 @@ pub(crate) fn new_origin() -> Result<String> {
     Ok(format!("keyledger.local/{}", uuid::Builder::from_random_bytes(random).into_uuid()))
 }
 
-fn find(data: &Path) -> Result<Option<Signing>> {
+fn find(data: &Path, exposed: Exposed) -> Result<Option<Signing>> {
     let path = path(data);
-    let Some(text) = key_file::read(&path)? else { return Ok(None) };
+    let Some(text) = key_file::read(&path, exposed)? else { return Ok(None) };
     let signing = Signing::parse(&text);
     signing
         .map(Some)
@@ -107,19 +107,19 @@ mod tests {
     fn a_log_keeps_its_key_and_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
-        let kept = Kept::find(data, Some("ledger.example.com/keys")).unwrap();
+        let kept = Kept::find(data, Some("ledger.example.com/keys"), Exposed::Refused).unwrap();
         kept.keep(data, Seq(0), false).unwrap();
-        let again = Kept::find(data, None).unwrap();
+        let again = Kept::find(data, None, Exposed::Refused).unwrap();
         assert_eq!(again.signing.chain(), kept.signing.chain());
-        assert_eq!(read(data).unwrap().origin(), "ledger.example.com/keys");
-        assert!(Kept::find(data, Some("other")).is_err());
+        assert_eq!(read(data, Exposed::Refused).unwrap().origin(), "ledger.example.com/keys");
+        assert!(Kept::find(data, Some("other"), Exposed::Refused).is_err());
         assert_ne!(new_origin().unwrap(), new_origin().unwrap());
     }
 
     #[test]
     fn a_log_that_lost_its_key_gets_no_other_unasked() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = Kept::find(folder.path(), None).unwrap();
+        let kept = Kept::find(folder.path(), None, Exposed::Refused).unwrap();
         let refused = kept.keep(folder.path(), Seq(5), false).unwrap_err().to_string();
         assert!(refused.contains("is missing"), "{refused}");
         assert!(!path(folder.path()).exists());

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    keep_to_ourselves();
     refuse_huge_pages();
     let done = arguments::parse().and_then(command::run);
     match done {
@@ -29,6 +30,19 @@ fn main() -> ExitCode {
             print::error(format_args!("{error:#}"));
             exit::of(&error).into()
         }
+    }
+}
+
+/// Keeps other users of the machine from what the process makes and from what it holds: its files
+/// are its owner's alone, and its memory, with keys and tokens in it, is in no core dump and for no
+/// debugger but the superuser's.
+fn keep_to_ourselves() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    #[cfg(target_os = "linux")]
+    if let Err(error) =
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        print::warn(format_args!("other processes of this user may read this one: {error}"));
     }
 }
 

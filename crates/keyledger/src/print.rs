@@ -1,7 +1,8 @@
 //! Printing: lines and tables on stdout, progress on a terminal's stderr.
 //!
 //! Everything goes through [`line`], which tells a closed pipe as an error and does not panic, and
-//! lets nothing through that could steer a terminal, whatever a server answers.
+//! lets nothing through that could steer a terminal, whatever a server answers; what went wrong
+//! goes through [`error`], which nothing can stop and which repeats no key.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -18,10 +19,35 @@ pub(crate) fn line(text: impl Display) -> Result<()> {
     Ok(())
 }
 
-/// Says on stderr what went wrong.
-#[expect(clippy::print_stderr, reason = "a command line says on stderr what went wrong")]
+/// How long a complaint may take: nobody may be reading stderr.
+const COMPLAINT: Duration = Duration::from_secs(1);
+
+/// Says on stderr what went wrong. No secret key is in it, and a stderr that takes nothing does not
+/// stop whatever else there is to do.
 pub(crate) fn error(text: impl Display) {
-    eprintln!("keyledger: {}", lines(&text.to_string()));
+    raw_error(format_args!("keyledger: {text}"));
+}
+
+/// The same, without the program's name.
+pub(crate) fn raw_error(text: impl Display) {
+    let line = format!("{}\n", lines(&keys::without_keys(&text.to_string())));
+    let (told, hears) = std::sync::mpsc::channel();
+    let written = std::thread::Builder::new().spawn(move || {
+        let _ = stderr().write_all(line.as_bytes());
+        let _ = told.send(());
+    });
+    if written.is_ok() {
+        let _ = hears.recv_timeout(COMPLAINT);
+    }
+}
+
+/// Warns the operator: in the service's log once there is one, else on stderr.
+pub(crate) fn warn(text: impl Display) {
+    if tracing::dispatcher::has_been_set() {
+        tracing::warn!("{text}");
+    } else {
+        error(format_args!("warning: {text}"));
+    }
 }
 
 /// Prints a value as indented JSON.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use server::token::TokenKey;
 use zeroize::Zeroizing;
 
-use crate::key_file;
+use crate::key_file::{self, Exposed};
 
 /// A key that is in its file, or will be.
 pub(crate) struct Kept {
@@ -22,13 +22,13 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Reads the key, or thinks one up; nothing is written yet.
-    pub(crate) fn find(data: &Path) -> Result<Kept> {
-        if let Some(key) = find(data)? {
+    pub(crate) fn find(data: &Path, exposed: Exposed) -> Result<Kept> {
+        if let Some(key) = find(data, exposed)? {
             return Ok(Kept { key, unwritten: None });
         }
         let seed = key_file::seed()?;
         let line = Zeroizing::new(URL_SAFE_NO_PAD.encode(*seed) + "\n");
-        Ok(Kept { key: TokenKey::from_seed(*seed), unwritten: Some(line) })
+        Ok(Kept { key: TokenKey::from_seed(&seed), unwritten: Some(line) })
     }
 
     /// Sees to it that the key is in its file, on stable storage.
@@ -39,16 +39,16 @@ impl Kept {
 }
 
 /// Reads the key.
-pub(crate) fn read(data: &Path) -> Result<TokenKey> {
-    find(data)?.ok_or_else(|| {
+pub(crate) fn read(data: &Path, exposed: Exposed) -> Result<TokenKey> {
+    find(data, exposed)?.ok_or_else(|| {
         let data = data.display();
         anyhow!("there is no token key in `{data}`; start `keyledger serve --data {data}` once")
     })
 }
 
-fn find(data: &Path) -> Result<Option<TokenKey>> {
+fn find(data: &Path, exposed: Exposed) -> Result<Option<TokenKey>> {
     let path = path(data);
-    let Some(text) = key_file::read(&path)? else { return Ok(None) };
+    let Some(text) = key_file::read(&path, exposed)? else { return Ok(None) };
     let key = decode(&text);
     key.map(Some)
         .with_context(|| format!("`{}` is no token key; restore it from a backup", path.display()))
@@ -61,7 +61,7 @@ fn path(data: &Path) -> PathBuf {
 fn decode(text: &str) -> Option<TokenKey> {
     let mut seed = Zeroizing::new([0; 32]);
     let length = URL_SAFE_NO_PAD.decode_slice(text.trim_end(), seed.as_mut()).ok()?;
-    (length == seed.len()).then(|| TokenKey::from_seed(*seed))
+    (length == seed.len()).then(|| TokenKey::from_seed(&seed))
 }
 
 #[cfg(test)]
@@ -73,15 +73,25 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
 
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("keyledger serve"));
-        Kept::find(folder.path()).unwrap().keep(folder.path()).unwrap();
+        assert!(
+            read(folder.path(), Exposed::Refused)
+                .unwrap_err()
+                .to_string()
+                .contains("keyledger serve")
+        );
+        Kept::find(folder.path(), Exposed::Refused).unwrap().keep(folder.path()).unwrap();
         let line = std::fs::read(path(folder.path())).unwrap();
         let mode = std::fs::metadata(path(folder.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        Kept::find(folder.path()).unwrap().keep(folder.path()).unwrap();
+        Kept::find(folder.path(), Exposed::Refused).unwrap().keep(folder.path()).unwrap();
         assert_eq!(std::fs::read(path(folder.path())).unwrap(), line);
-        read(folder.path()).unwrap();
+        read(folder.path(), Exposed::Refused).unwrap();
         std::fs::write(path(folder.path()), "short\n").unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("is no token key"));
+        assert!(
+            read(folder.path(), Exposed::Refused)
+                .unwrap_err()
+                .to_string()
+                .contains("is no token key")
+        );
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::{Dialect, Environment, Kind};
 
+/// How many characters a checksum has.
+pub(crate) const CHECKSUM: usize = 6;
+
 /// How a secret is spelled: a literal, then random characters, then perhaps a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
@@ -66,6 +69,33 @@ impl Format {
         COMPOSABLE_SECRET,
         COMPOSABLE_PUBLIC,
     ];
+
+    /// All formats of keys that are secrets.
+    pub(crate) const SECRET: &[Format] = &[
+        NATIVE_LIVE,
+        NATIVE_SANDBOX,
+        COVOSIGN_LIVE,
+        COVOSIGN_SANDBOX,
+        CALLCOV_LIVE,
+        CALLCOV_SANDBOX,
+        CLOUDSIGMA,
+        CAPGO,
+        COMPOSABLE_SECRET,
+    ];
+
+    /// How long a key of this format is.
+    pub(crate) fn length(&self) -> usize {
+        self.literal.len() + self.random + if self.checksum { CHECKSUM } else { 0 }
+    }
+
+    /// Whether the random part may have this character.
+    pub(crate) fn is_spelled_with(&self, byte: u8) -> bool {
+        match self.alphabet {
+            Alphabet::Base62 => byte.is_ascii_alphanumeric(),
+            Alphabet::Hex => byte.is_ascii_hexdigit(),
+            Alphabet::Uuid => byte.is_ascii_hexdigit() || byte == b'-',
+        }
+    }
 
     /// The format of the keys that `dialect` makes.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Invalid;
+use crate::leak::refuse_key;
 
 /// Pairs of strings in the order of their names: at most 20, at most 4 KiB together.
 ///
@@ -18,12 +19,24 @@ impl Metadata {
     /// The most bytes, names and values together.
     pub const MAX_BYTES: usize = 4096;
 
-    /// Checks the bounds.
+    /// Checks pairs that come in: the bounds, and that none of them holds a secret key.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] as [`Metadata::stored`], and for a key in a name or a value.
+    pub fn new(pairs: BTreeMap<String, String>) -> Result<Metadata, Invalid> {
+        pairs
+            .iter()
+            .try_for_each(|(name, value)| refuse_key(name).and_then(|()| refuse_key(value)))?;
+        Metadata::stored(pairs)
+    }
+
+    /// Keeps pairs that are on record, whatever they hold within the bounds.
     ///
     /// # Errors
     ///
     /// [`Invalid`] for too many pairs, too many bytes, or an empty name.
-    pub fn new(pairs: BTreeMap<String, String>) -> Result<Metadata, Invalid> {
+    pub fn stored(pairs: BTreeMap<String, String>) -> Result<Metadata, Invalid> {
         if pairs.len() > Metadata::MAX_PAIRS {
             return Err(Invalid::new("must be at most 20 pairs"));
         }

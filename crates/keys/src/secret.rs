@@ -6,11 +6,10 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Invalid;
-use crate::format::{Alphabet, Format};
+use crate::format::{Alphabet, CHECKSUM, Format};
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const HEX: &[u8; 16] = b"0123456789abcdef";
-const CHECKSUM: usize = 6;
 /// Longer than any key of any format.
 const LONGEST: usize = 128;
 
@@ -101,6 +100,11 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     digits
 }
 
+/// Whether a text ends with the checksum of everything before it.
+pub(crate) fn has_checksum(text: &[u8]) -> bool {
+    text.split_last_chunk().is_some_and(|(body, sum)| checksum(body) == *sum)
+}
+
 /// Whether `text` is spelled like an API key of any format, valid or not.
 #[must_use]
 pub fn looks_like_key(text: &str) -> bool {
@@ -127,10 +131,9 @@ impl Digest {
         }
         for format in Format::CHECKED {
             if let Some(rest) = text.strip_prefix(format.literal) {
-                let (body, sum) = text.split_at_checked(text.len().checked_sub(CHECKSUM)?)?;
-                let lawful = rest.len() == format.random + CHECKSUM
+                let lawful = text.len() == format.length()
                     && rest.bytes().all(|b| b.is_ascii_alphanumeric())
-                    && checksum(body.as_bytes()) == sum.as_bytes();
+                    && has_checksum(text.as_bytes());
                 return lawful.then(|| Digest::of(text));
             }
         }

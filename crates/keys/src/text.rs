@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 use self::hidden::is_plain;
 pub use self::hidden::{hidden, visible};
 use crate::Invalid;
+use crate::leak::refuse_key;
 
 /// A text to search names for: in composed form, as they are kept.
 #[must_use]
@@ -108,17 +109,19 @@ macro_rules! text {
         pub struct $name($kept);
 
         impl $name {
-            /// Checks a text that comes in, and keeps it. One line is kept in composed form.
+            /// Checks a text that comes in, and keeps it. One line is kept in composed form. A
+            /// secret key is refused, because what is recorded stays and is read by many.
             ///
             /// # Errors
             ///
             /// [`Invalid`] says which bound was broken; the text itself is not repeated.
             pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
+                refuse_key(text.as_ref())?;
                 Self::stored(&$taken(text.as_ref())?)
             }
 
             /// Keeps a text that is on record, as it is: what was recorded before characters that
-            /// are not seen were refused has to be read for ever.
+            /// are not seen, or keys, were refused has to be read for ever.
             ///
             /// # Errors
             ///

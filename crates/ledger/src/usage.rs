@@ -63,6 +63,9 @@ pub(crate) fn restore(path: &Path, table: &KeyTable) -> Result<(), UsageError> {
     };
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not a file of counts; remove it");
     let rows = bytes.strip_prefix(MAGIC).ok_or_else(wrong).map_err(UsageError::at(path))?;
+    if let Err(error) = eventlog::files::tighten(path) {
+        tracing::warn!(path = %path.display(), %error, "others may read this; it cannot be changed");
+    }
     for row in rows.chunks_exact(ROW) {
         let (id, rest) = row.split_first_chunk().unwrap_or((&[0; 16], &[]));
         let (last, today) = rest.split_first_chunk().unwrap_or((&[0; 8], &[]));

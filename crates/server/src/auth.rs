@@ -16,6 +16,7 @@ use keys::Timestamp;
 use ledger::{Duty, Identity};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 pub(crate) use self::last::LastToken;
 use self::sources::{Refreshed, Sources};
@@ -67,7 +68,7 @@ pub struct Outside {
     /// What `aud` must be or hold.
     pub audience: String,
     /// The secret of HS256 tokens, at least 32 bytes.
-    pub secret: Option<Vec<u8>>,
+    pub secret: Option<Zeroizing<Vec<u8>>>,
     /// The file with public keys.
     pub jwks: Option<PathBuf>,
     /// The most that its tokens give.

@@ -129,7 +129,13 @@ pub struct ApiError {
 impl ApiError {
     /// An error with a sentence of its own.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> ApiError {
-        ApiError { code, detail: detail.into(), challenge: None }
+        let detail = match detail.into() {
+            // It may repeat a part of the request: whoever sends a key in the wrong place must not
+            // find it in a log of errors.
+            Cow::Owned(text) => Cow::Owned(keys::without_keys(&text).into_owned()),
+            fixed @ Cow::Borrowed(_) => fixed,
+        };
+        ApiError { code, detail, challenge: None }
     }
 
     /// A request with something wrong in `field`.

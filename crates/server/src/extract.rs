@@ -69,8 +69,8 @@ fn invalid(part: &str, path: &str, message: &str, syntax: bool) -> ApiError {
         (path, Some(inner)) => format!("{path}.{inner}"),
         (path, None) => path.to_owned(),
     };
+    let hidden = name.split('.').any(keys::looks_like_key) || keys::contains_key(&name);
     let name: String = name.chars().take(64).collect();
-    let hidden = name.split('.').any(keys::looks_like_key);
     ApiError::field(if hidden { part } else { &name }, why)
 }
 

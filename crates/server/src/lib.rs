@@ -51,6 +51,7 @@ mod verify;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::routing::{any, delete, get, post};
@@ -86,6 +87,8 @@ pub struct Config {
     pub cloudsigma_daily_limit: u32,
     /// Whether [`router`] has `/metrics`; with an address of its own it has not.
     pub metrics: bool,
+    /// How many lines of the log nobody took, for the metrics.
+    pub log_lines_lost: Arc<AtomicU64>,
 }
 
 impl Default for Config {
@@ -98,6 +101,7 @@ impl Default for Config {
             root_dialect: None,
             cloudsigma_daily_limit: 250,
             metrics: true,
+            log_lines_lost: Arc::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `GET /metrics`: counts and times for Prometheus, with no account, subject or key in a label.
 
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -41,6 +42,7 @@ type Reading = fn(&Numbers) -> u64;
 struct Numbers {
     ledger: ledger::Stats,
     reads: ReadStats,
+    log_lines_lost: u64,
 }
 
 /// The gauges: name, help, and where each is read.
@@ -56,6 +58,9 @@ const READINGS: &[(&str, &str, Reading)] = &[
     }),
     ("keyledger_reads_busy", "Threads that read", |numbers| count(numbers.reads.busy)),
     ("keyledger_reads_refused", "Reads refused since the start", |numbers| numbers.reads.refused),
+    ("keyledger_log_lines_lost", "Lines of the log that nobody took", |numbers| {
+        numbers.log_lines_lost
+    }),
 ];
 
 fn count(number: usize) -> u64 {
@@ -196,7 +201,11 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
     responses((status = 200, content_type = "text/plain", body = String)),
 )]
 pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
-    let numbers = Numbers { ledger: app.ledger().stats(), reads: app.reads().stats() };
+    let numbers = Numbers {
+        ledger: app.ledger().stats(),
+        reads: app.reads().stats(),
+        log_lines_lost: app.config().log_lines_lost.load(Ordering::Relaxed),
+    };
     let text = app.metrics().text(&numbers).map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -259,10 +259,10 @@ impl RequestIds {
         RequestIds { next: AtomicU64::new(u64::from_le_bytes(start)) }
     }
 
-    /// The caller's id if it is a sane one, else a new one.
+    /// The caller's id if it is a sane one and no key, for it is recorded and logged; else a new one.
     fn of(&self, headers: &HeaderMap) -> HeaderValue {
         match headers.get(&REQUEST_ID) {
-            Some(id) if is_sane(id.as_bytes()) => id.clone(),
+            Some(id) if is_sane(id) => id.clone(),
             Some(_) | None => self.make(),
         }
     }
@@ -283,9 +283,11 @@ impl RequestIds {
     }
 }
 
-fn is_sane(id: &[u8]) -> bool {
+fn is_sane(id: &HeaderValue) -> bool {
+    let sane = |b| matches!(b, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'-');
     (1..=64).contains(&id.len())
-        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && id.as_bytes().iter().all(|b| sane(*b))
+        && id.to_str().is_ok_and(|id| !keys::contains_key(id))
 }
 
 #[cfg(test)]
@@ -295,13 +297,24 @@ mod tests {
     #[test]
     fn a_sane_request_id_is_kept_and_another_replaced() {
         let ids = RequestIds::new();
-        for (sent, kept) in [("a.B_9-", true), ("", false), ("a b", false), ("é", false)] {
+        let long = "a".repeat(65);
+        // A key that was made, then one with a checksum that is wrong.
+        let key = "kl_live_0bAlKvU3eDoNyX6hGrQa9kJuT23VZUQ7";
+        let none = "kl_live_0bAlKvU3eDoNyX6hGrQa9kJuT23VZUQ8";
+        for (sent, kept) in [
+            ("a.B_9-", true),
+            ("", false),
+            ("a b", false),
+            ("é", false),
+            (&long, false),
+            (key, false),
+            (none, true),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_bytes(sent.as_bytes()).unwrap());
             assert_eq!(ids.of(&headers) == sent, kept, "{sent}");
         }
-        assert!(!is_sane(&[b'a'; 65]));
         assert_ne!(ids.make(), ids.make());
-        assert!(is_sane(ids.make().as_bytes()));
+        assert!(is_sane(&ids.make()));
     }
 }

@@ -9,6 +9,9 @@ mod script;
 mod service;
 mod stream;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::{Answer, Client};
@@ -27,6 +30,12 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(started.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
     }
+}
+
+/// Writes a file that its owner alone may read.
+pub(crate) fn write_secret(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A generator of numbers that look random and are the same for the same seed (`SplitMix64`).

@@ -1,6 +1,8 @@
 //! Running the built program as a command that ends.
 
-use std::io::{Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -29,11 +31,10 @@ pub(crate) fn keyledger(arguments: &[&str]) -> Program {
     Program { command, input: Vec::new() }
 }
 
-/// The same, with writes that can fail: past a limit on the size of files they are refused, and
-/// the signal that would end the process is ignored.
-pub(crate) fn keyledger_with_failing_writes(arguments: &[&str]) -> Program {
+/// The same, started by a shell that has run a command before.
+pub(crate) fn keyledger_after(first: &str, arguments: &[&str]) -> Program {
     let mut command = Command::new("/bin/sh");
-    command.env_clear().args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+    command.env_clear().args(["-c", &format!("{first}; exec \"$0\" \"$@\"")]);
     command.arg(env!("CARGO_BIN_EXE_keyledger")).args(arguments);
     Program { command, input: Vec::new() }
 }
@@ -58,6 +59,14 @@ impl Program {
         self
     }
 
+    /// As another user, if one is named.
+    pub(crate) fn user(mut self, user: Option<u32>) -> Program {
+        if let Some(user) = user {
+            self.command.uid(user);
+        }
+        self
+    }
+
     pub(crate) fn input(mut self, text: &str) -> Program {
         self.input = text.as_bytes().to_vec();
         self
@@ -65,8 +74,25 @@ impl Program {
 
     /// Starts it and does not wait.
     pub(crate) fn spawn(&mut self) -> Child {
-        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.command.spawn().unwrap()
+        self.spawn_with(Stdio::piped())
+    }
+
+    /// The same, with that stderr.
+    pub(crate) fn spawn_with(&mut self, stderr: Stdio) -> Child {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
+        let child = self.command.spawn().unwrap();
+        // Our own copy, which would keep a pipe open.
+        self.command.stderr(Stdio::null());
+        child
+    }
+
+    /// Starts the service with that stderr, and waits until it is ready. It must be ended.
+    pub(crate) fn serving(mut self, stderr: Stdio) -> (Child, SocketAddr) {
+        let mut child = self.spawn_with(stderr);
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let address = ready.split(' ').find_map(|word| word.strip_prefix("listen=")).unwrap();
+        (child, address.parse().unwrap())
     }
 
     /// Runs it to its end.

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
-use super::program::{Program, collect, keyledger_with_failing_writes, wait};
+use super::program::{Program, collect, keyledger_after, wait};
 use super::{Client, DEADLINE, keyledger};
 
 /// A running service of our own. It is killed when this is dropped.
@@ -39,7 +39,22 @@ impl Service {
     /// On an empty directory, on a disk that can be made to fail.
     pub(crate) fn on_a_weak_disk() -> Service {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Service::run(keyledger_with_failing_writes(&["serve"]), folder, Vec::new())
+        // Past a limit on the size of files writes are refused, and the signal that would end the
+        // process is ignored.
+        Service::run(keyledger_after("trap '' XFSZ", &["serve"]), folder, Vec::new())
+    }
+
+    /// On an empty directory, with that umask.
+    pub(crate) fn under_umask(umask: &str) -> Service {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Service::run(keyledger_after(&format!("umask {umask}"), &["serve"]), folder, Vec::new())
+    }
+
+    /// On an empty directory, as another user if one is named.
+    pub(crate) fn of_user(user: Option<u32>) -> Service {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        std::os::unix::fs::chown(folder.path(), user, None).unwrap();
+        Service::run(keyledger(&["serve"]).user(user), folder, Vec::new())
     }
 
     /// Its process.

@@ -4,6 +4,7 @@
 //! use, secret files that cannot be read, and only then the data directory, so that a bad start
 //! changes nothing on the disk.
 
+mod log_lines;
 mod logs;
 mod open_files;
 mod options;
@@ -19,6 +20,7 @@ use eventlog::sled::SledLog;
 use server::{App, Auth, Config};
 use tracing_subscriber::EnvFilter;
 
+use self::log_lines::{LastLines, LogLines};
 use self::options::LogFormat;
 pub(crate) use self::options::Serve;
 use self::running::Listeners;
@@ -28,13 +30,15 @@ use crate::{log_key, print, token_key};
 
 pub(crate) fn run(asked: &Serve) -> Result<Exit> {
     asked.check()?;
-    start_logging(asked)?;
+    // Declared first, and so dropped last: what is logged on the way out is written.
+    let log_lines = LastLines(start_logging(asked)?);
     open_files::allow(asked.max_connections);
     let listeners = Listeners::bind(asked)?;
-    let key = token_key::Kept::find(&asked.data.data)?;
+    let exposed = asked.data.secrets.exposed();
+    let key = token_key::Kept::find(&asked.data.data, exposed)?;
     let auth = Auth::new(key.key.verifier(), asked.outside()?)?;
 
-    let log_key = log_key::Kept::find(&asked.data.data, asked.origin.as_deref())?;
+    let log_key = log_key::Kept::find(&asked.data.data, asked.origin.as_deref(), exposed)?;
 
     let log = SledLog::open(&asked.log_options())?;
     key.keep(&asked.data.data)?;
@@ -51,6 +55,7 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         root_dialect: asked.root_dialect,
         cloudsigma_daily_limit: asked.cloudsigma_daily_limit,
         metrics: asked.metrics_listen.is_none(),
+        log_lines_lost: log_lines.0.lost(),
     };
     let app = App::new(ledger, journal, auth, config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -65,18 +70,20 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
 }
 
 /// Says on stderr what goes on; stdout is for the ready line alone.
-fn start_logging(asked: &Serve) -> Result<()> {
+fn start_logging(asked: &Serve) -> Result<LogLines> {
     let filter = EnvFilter::try_new(&asked.log_level)
         .map_err(|_| misuse("--log-level must be error, warn, info, debug or trace"))?;
+    let log_lines = LogLines::start(std::io::stderr()).context("no thread for the log")?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log_lines.clone())
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     match asked.log_format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),
     }
-    Ok(())
+    Ok(log_lines)
 }
 
 /// Says that the service is ready: one line for machines, and on a terminal what to do next.

@@ -28,8 +28,8 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// The one in that directory.
-    pub(crate) fn of(data: PathBuf, guard: Option<PathBuf>) -> Stored {
-        Stored { data: Data { data }, guard }
+    pub(crate) fn of(data: Data, guard: Option<PathBuf>) -> Stored {
+        Stored { data, guard }
     }
 
     /// Opens its log to be read: nothing in the directory is changed.
@@ -47,13 +47,13 @@ impl Stored {
         if !options.dir.try_exists()? {
             return Ok(None);
         }
-        let signing = log_key::read(&options.dir)?;
+        let signing = log_key::read(&options.dir, self.data.secrets.exposed())?;
         Ok(Some((SledLog::look(&options)?, signing)))
     }
 
     /// The key that signs it.
     pub(crate) fn signing(&self) -> Result<Signing> {
-        log_key::read(&self.data.data)
+        log_key::read(&self.data.data, self.data.secrets.exposed())
     }
 }
 

@@ -73,13 +73,13 @@ enum Plan {
 
 pub(crate) fn run(asked: &Token) -> Result<Exit> {
     if asked.account != "*" {
-        Account::new(asked.account.as_str()).map_err(|why| misuse(format!("--account {why}")))?;
+        asked.account.parse::<Account>().map_err(|why| misuse(format!("--account {why}")))?;
     }
-    Subject::new(asked.subject.as_str()).map_err(|why| misuse(format!("--subject {why}")))?;
+    asked.subject.parse::<Subject>().map_err(|why| misuse(format!("--subject {why}")))?;
     if asked.ttl.is_zero() {
         return Err(misuse("--ttl must be longer than nothing"));
     }
-    let key = token_key::read(&asked.data.data)?;
+    let key = token_key::read(&asked.data.data, asked.data.secrets.exposed())?;
     let now = SystemClock::default().now();
     let expires = now.plus_secs(asked.ttl.as_secs());
     let mut jti = [0; 8];

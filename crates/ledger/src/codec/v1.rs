@@ -308,7 +308,7 @@ impl<'a> NewKeyV1<'a> {
             allowed_ips: AllowedIps::parse(&self.allowed_ips)?,
             expires_at: self.expires_at.map(moment).transpose()?,
             daily_limit: self.daily_limit,
-            metadata: Metadata::new(metadata)?,
+            metadata: Metadata::stored(metadata)?,
             prefix: Prefix::new(self.prefix)?,
             digest: Digest(self.digest),
             replaces: self

@@ -100,6 +100,8 @@ impl Claims {
         };
         match id {
             Some(id) if id.len() > MAX_ID => Err("the token's jti is longer than 200 bytes"),
+            // It is recorded with every change.
+            Some(id) if keys::contains_key(&id) => Err("the token's jti holds an API key"),
             id => Ok(id),
         }
     }

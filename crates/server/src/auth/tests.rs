@@ -19,7 +19,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn own_key() -> TokenKey {
-    TokenKey::from_seed([7; 32])
+    TokenKey::from_seed(&[7; 32])
 }
 
 fn claims() -> Claims {
@@ -52,7 +52,7 @@ fn outside(jwks: Option<PathBuf>, max_role: MaxRole) -> Outside {
     Outside {
         issuer: "https://issuer.example".to_owned(),
         audience: "keys".to_owned(),
-        secret: Some(SECRET.to_vec()),
+        secret: Some(SECRET.to_vec().into()),
         jwks,
         max_role,
         all_accounts: false,
@@ -114,7 +114,7 @@ fn an_own_token_says_who_it_is() {
     let all = Claims { account: "*".to_owned(), ..claims() };
     let all = auth.check(&mint(&own_key(), &all), at(NOW)).unwrap();
     assert_eq!(all.identity.scope, Scope::All);
-    let forged = mint(&TokenKey::from_seed([8; 32]), &claims());
+    let forged = mint(&TokenKey::from_seed(&[8; 32]), &claims());
     assert_eq!(verdict(&auth, &forged), "the token's signature is wrong");
 }
 
@@ -319,7 +319,7 @@ fn unusable_keys_and_settings_are_refused_at_the_start() {
     let start = |outside| Auth::new(own_key().verifier(), Some(outside)).map(drop);
     let base = || outside(None, MaxRole::Owner);
     assert!(start(base()).is_ok());
-    assert!(start(Outside { secret: Some(vec![1; 31]), ..base() }).is_err());
+    assert!(start(Outside { secret: Some(vec![1; 31].into()), ..base() }).is_err());
     assert!(start(Outside { issuer: String::new(), ..base() }).is_err());
     assert!(start(Outside { audience: String::new(), ..base() }).is_err());
     assert!(start(Outside { issuer: "keyledger".to_owned(), ..base() }).is_err());

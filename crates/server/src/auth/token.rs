@@ -14,8 +14,8 @@ pub struct TokenKey(SigningKey);
 impl TokenKey {
     /// The key of a seed of 32 random bytes.
     #[must_use]
-    pub fn from_seed(seed: [u8; 32]) -> TokenKey {
-        TokenKey(SigningKey::from_bytes(&seed))
+    pub fn from_seed(seed: &[u8; 32]) -> TokenKey {
+        TokenKey(SigningKey::from_bytes(seed))
     }
 
     /// The half that checks tokens and cannot make any.

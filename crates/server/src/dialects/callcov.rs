@@ -14,7 +14,7 @@ use super::caller::Who;
 use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
 use crate::auth::MANAGE;
 use crate::body::read_json;
-use crate::extract::{json, query};
+use crate::extract::{field, json, query};
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Callcov;
@@ -132,7 +132,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     // Nothing in it is required, and so it is not either.
     let Create { description, beyond } =
         if bytes.is_empty() { Create::default() } else { json(&bytes)? };
-    let description = description.map(describe).transpose()?;
+    let description = description.as_deref().map(describe).transpose()?;
     let draft = Draft {
         name: description.as_ref().and_then(name),
         description,
@@ -155,8 +155,8 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     ))
 }
 
-fn describe(text: String) -> Result<Description, ApiError> {
-    Description::new(text).map_err(|why| ApiError::field("description", why))
+fn describe(text: &str) -> Result<Description, ApiError> {
+    field("description", text.parse())
 }
 
 /// The beginning of `description`, as one line. `None` if nothing of it is left.

@@ -1,8 +1,7 @@
 //! `keyledger audit export`: makes a bundle, from a server or from a stopped data directory.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bundle::Scope;
 use clap::Args;
-use eventlog::Log as _;
+use eventlog::{Log as _, files};
 use keys::{Account, Timestamp};
 use ledger::Ledger;
 use serde_json::json;
 use server::Bundle;
 
-use crate::arguments::{Json, Remote};
+use crate::arguments::{Data, Json, Remote, Secrets};
 use crate::client::{Call, Client};
 use crate::command::stored::{Prefix, Stored, Then, auditor};
 use crate::exit::{Exit, misuse};
@@ -44,6 +43,8 @@ pub(crate) struct Export {
     /// Its guard file, if it is not in the data directory
     #[arg(long, value_name = "FILE", requires = "data")]
     guard: Option<PathBuf>,
+    #[command(flatten)]
+    secrets: Secrets,
     /// Only events of this account's keys
     #[arg(long)]
     account: Option<Account>,
@@ -92,11 +93,17 @@ fn write_aside(path: &Path, make: impl FnOnce(&File) -> Result<()>) -> Result<u6
     name.push(".part");
     let aside = path.with_file_name(name);
     let cannot = || format!("`{}` cannot be written", aside.display());
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside);
-    let file = open.with_context(cannot)?;
+    let file = files::create_new(&aside).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => misuse(format!(
+            "`{0}` is there already: another export makes it, or one was killed; when none runs, \
+             remove it",
+            aside.display()
+        )),
+        _ => anyhow::Error::new(error).context(cannot()),
+    })?;
     let done = make(&file).and_then(|()| {
         file.sync_all().with_context(cannot)?;
-        std::fs::rename(&aside, path).with_context(cannot)?;
+        files::rename(&aside, path).with_context(cannot)?;
         Ok(file.metadata().with_context(cannot)?.len())
     });
     if done.is_err() {
@@ -112,6 +119,7 @@ impl Export {
     }
 
     fn take_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
+        let data = Data { data, secrets: self.secrets };
         let stored = Stored::of(data, self.guard.clone());
         let log = Arc::new(stored.open()?);
         let length = *log.length().borrow();

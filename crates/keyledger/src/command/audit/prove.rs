@@ -70,7 +70,7 @@ pub(crate) fn run(asked: &Prove) -> Result<Exit> {
         Err(refused) => return asked.tell(&refused),
     };
     if let Some(path) = &asked.out {
-        std::fs::write(path, file)
+        eventlog::files::replace(path, file.as_bytes())
             .with_context(|| format!("`{}` cannot be written", path.display()))?;
     }
     if let Some(answer) = answer.as_object_mut() {

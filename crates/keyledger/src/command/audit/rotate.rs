@@ -36,8 +36,8 @@ pub(crate) struct Rotate {
 }
 
 pub(crate) fn run(asked: &Rotate) -> Result<Exit> {
-    let data = asked.data.data.clone();
-    let stored = Stored::of(data.clone(), asked.guard.clone());
+    let data = asked.data.data.as_path();
+    let stored = Stored::of(asked.data.clone(), asked.guard.clone());
     // As long as it is open, nobody else signs.
     let log = Arc::new(stored.open()?);
     let signing = Arc::new(stored.signing()?);
@@ -53,7 +53,7 @@ pub(crate) fn run(asked: &Rotate) -> Result<Exit> {
     let last = ledger.checkpoint()?;
     let seed = key_file::seed()?;
     let next = signing.succeed(signing.origin(), *seed, (last.size, last.root))?;
-    log_key::replace(&data, &next)?;
+    log_key::replace(data, &next)?;
     drop(log);
     let (old, new) = (signing.chain().newest().to_string(), next.chain().newest().to_string());
     if asked.json.json {

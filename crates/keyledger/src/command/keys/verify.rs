@@ -49,7 +49,12 @@ pub(super) struct Verify {
 }
 
 pub(super) fn run(asked: &Verify) -> Result<Exit> {
-    let key = if asked.key == "-" { from_stdin()? } else { asked.key.clone() };
+    let key = if asked.key == "-" {
+        from_stdin()?
+    } else {
+        print::warn("other users of this machine can see a key on a command line; better give `-`");
+        asked.key.clone()
+    };
     let body = Body::default()
         .with("key", Some(key))
         .with("permission", asked.permission.clone())

@@ -33,7 +33,11 @@ pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<
 /// Opens the journal of the log with this origin, or makes it.
 pub(super) fn journal(asked: &Serve, options: &Options, origin: &str) -> Result<Journal> {
     let data = options.dir.as_path();
-    let key = log_key::Kept::find_or_name(data, &format!("{origin}/access"))?;
+    let key = log_key::Kept::find_or_name(
+        data,
+        &format!("{origin}/access"),
+        asked.data.secrets.exposed(),
+    )?;
     let log = SledLog::open(options).context("the access journal cannot be opened")?;
     let fresh = format!("{}/access", log_key::new_origin()?);
     accepting(asked, data, key, log, &fresh, |log, signing, accept_rollback| {

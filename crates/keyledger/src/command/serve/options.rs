@@ -16,7 +16,7 @@ use server::{ForwardedHeader, KeyHeader};
 
 use crate::arguments::{Data, duration};
 use crate::exit::misuse;
-use crate::places;
+use crate::{key_file, places};
 
 /// Run the service
 #[derive(Args, Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct Serve {
     guard: Option<PathBuf>,
     /// Once: open a log that is shorter than its guard or its last signed checkpoint, or another
     /// one, and go on under a new origin that names the old; events may be lost
-    #[arg(long, env = "KEYLEDGER_ACCEPT_ROLLBACK")]
+    #[arg(long)]
     pub(super) accept_rollback: bool,
     /// The name of a new log, as auditors know it: a domain you own and a path; without it
     /// keyledger.local and a random id
@@ -252,12 +252,15 @@ impl Serve {
             return Ok(None);
         };
         let secret = asked.jwt_secret_file.as_ref().map(|file| {
-            let secret = std::fs::read(file).with_context(|| {
-                format!("cannot read `{}`; check --jwt-secret-file", file.display())
+            let found = key_file::bytes(file, self.data.secrets.exposed());
+            let found = found.context("check --jwt-secret-file")?;
+            let mut secret = found.with_context(|| {
+                format!("there is no file `{}`; check --jwt-secret-file", file.display())
             })?;
             // Most editors end a file with a line break, which is no part of the secret.
             let end = secret.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
-            anyhow::Ok(secret.get(..end.map_or(0, |end| end + 1)).unwrap_or_default().to_vec())
+            secret.truncate(end.map_or(0, |end| end + 1));
+            anyhow::Ok(secret)
         });
         Ok(Some(Outside {
             issuer: issuer.clone(),
