@@ -110,10 +110,11 @@ pub fn tighten(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
     let mode = found.mode() & 0o7777;
     // What a link points to is another's; a link itself has no permissions.
-    if found.is_symlink() || mode & 0o077 == 0 {
+    let owners = mode & 0o7700;
+    if found.is_symlink() || mode == owners {
         return Ok(());
     }
-    fs::set_permissions(path, Permissions::from_mode(mode & 0o7700))
+    fs::set_permissions(path, Permissions::from_mode(owners))
 }
 
 /// Removes a file if there is one, and does not mind if there is none.
