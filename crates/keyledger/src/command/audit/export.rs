@@ -93,13 +93,15 @@ fn write_aside(path: &Path, make: impl FnOnce(&File) -> Result<()>) -> Result<u6
     name.push(".part");
     let aside = path.with_file_name(name);
     let cannot = || format!("`{}` cannot be written", aside.display());
-    let file = files::create_new(&aside).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => misuse(format!(
-            "`{0}` is there already: another export makes it, or one was killed; when none runs, \
+    let file = files::create_new(&aside).map_err(|error| {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            return anyhow::Error::new(error).context(cannot());
+        }
+        misuse(format!(
+            "`{}` is there already: another export makes it, or one was killed; when none runs, \
              remove it",
             aside.display()
-        )),
-        _ => anyhow::Error::new(error).context(cannot()),
+        ))
     })?;
     let done = make(&file).and_then(|()| {
         file.sync_all().with_context(cannot)?;
