@@ -154,6 +154,10 @@ fn head_is_answered_wherever_get_is() {
         let head = admin.send(&format!("HEAD {path}"));
         let get = admin.bytes_or_status(&format!("GET {path}")).0;
         assert_eq!((head.status, head.text.as_str()), (get, ""), "{path}");
+        if path.starts_with("/v1/authorize") {
+            // A gateway asks with whatever method its client used.
+            continue;
+        }
         let wrong = admin.send(&format!("TRACE {path}"));
         let allowed = wrong.header("allow").unwrap_or_default();
         assert_eq!(wrong.status, 405, "{path}");
