@@ -38,6 +38,7 @@ mod lifecycle;
 mod lists;
 mod noise;
 mod outside;
+mod overload;
 mod stderr;
 mod stopped;
 mod stream;

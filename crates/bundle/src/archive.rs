@@ -3,7 +3,7 @@
 //! Everything that a header could say beside name and length is fixed: mode 0644, owner 0, time 0.
 //! So that whoever reads a bundle can make every byte of it again.
 
-use std::io::{self, Write};
+use std::io;
 
 use tar::{EntryType, Header};
 
@@ -52,16 +52,17 @@ fn padding(length: u64) -> u64 {
     length.next_multiple_of(BLOCK) - length
 }
 
-/// Writes an archive, member by member.
-pub(crate) struct Writer<W> {
-    out: W,
+/// Writes an archive into memory, member by member; what is written can be taken at any time.
+#[derive(Default)]
+pub(crate) struct Writer {
+    out: Vec<u8>,
     /// What is still missing of the member that is open, and the zeros behind it.
     open: Option<(u64, u64)>,
 }
 
-impl<W: Write> Writer<W> {
-    pub(crate) fn new(out: W) -> Writer<W> {
-        Writer { out, open: None }
+impl Writer {
+    pub(crate) fn new() -> Writer {
+        Writer::default()
     }
 
     /// Begins a member of that length; the one before is complete.
@@ -69,7 +70,7 @@ impl<W: Write> Writer<W> {
         self.close()?;
         let header = header(name, length)
             .ok_or_else(|| io::Error::other(format!("no member can be called `{name}`")))?;
-        self.out.write_all(header.as_bytes())?;
+        self.out.extend_from_slice(header.as_bytes());
         self.open = Some((length, padding(length)));
         Ok(())
     }
@@ -79,27 +80,39 @@ impl<W: Write> Writer<W> {
         let Some((left, _)) = &mut self.open else { return Err(io::Error::other("no member")) };
         let more = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         *left = left.checked_sub(more).ok_or_else(|| io::Error::other("a member is too long"))?;
-        self.out.write_all(bytes)
+        self.out.extend_from_slice(bytes);
+        Ok(())
     }
 
     fn close(&mut self) -> io::Result<()> {
         match self.open.take() {
-            None => Ok(()),
+            None => {}
             Some((0, padding)) => self.zeros(padding),
-            Some((_, _)) => Err(io::Error::other("a member is too short")),
+            Some((_, _)) => return Err(io::Error::other("a member is too short")),
         }
+        Ok(())
     }
 
-    fn zeros(&mut self, count: u64) -> io::Result<()> {
-        io::copy(&mut io::Read::take(io::repeat(0), count), &mut self.out).map(drop)
+    fn zeros(&mut self, count: u64) {
+        let more = usize::try_from(count).unwrap_or(0);
+        self.out.resize(self.out.len() + more, 0);
     }
 
     /// Ends the archive.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.close()?;
-        self.zeros(END)?;
-        self.out.flush()?;
-        Ok(self.out)
+        self.zeros(END);
+        Ok(())
+    }
+
+    /// How many bytes wait to be taken.
+    pub(crate) fn waiting(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes what was written since the last time.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
     }
 }
 
@@ -210,12 +223,13 @@ mod tests {
     use super::*;
 
     fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new());
+        let mut writer = Writer::new();
         for (name, bytes) in members {
             writer.begin(name, bytes.len() as u64).unwrap();
             writer.write(bytes).unwrap();
         }
-        writer.finish().unwrap()
+        writer.finish().unwrap();
+        writer.take()
     }
 
     #[test]
@@ -267,12 +281,12 @@ mod tests {
 
     #[test]
     fn a_member_has_the_length_it_was_begun_with() {
-        let mut writer = Writer::new(Vec::new());
+        let mut writer = Writer::new();
         writer.begin("a", 2).unwrap();
         assert!(writer.write(b"xyz").is_err());
-        let mut writer = Writer::new(Vec::new());
+        let mut writer = Writer::new();
         writer.begin("a", 2).unwrap();
         assert!(writer.begin("b", 0).is_err());
-        assert!(Writer::new(Vec::new()).begin(&"n".repeat(101), 0).is_err());
+        assert!(Writer::new().begin(&"n".repeat(101), 0).is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A bundle is a tar file with the log's records, its tree, its signed statements, the events in
 //! forms that people's tools read, and a signed manifest of all that. The layout is described in
-//! `schemas/bundle.md`. [`make`] and [`verify`] are here together because they must agree on every
+//! `schemas/bundle.md`. [`Maker`] and [`verify`] are here together because they must agree on every
 //! byte. What an event looks like in an export is not known here: [`Exports`] say it.
 
 mod accounts;
@@ -13,11 +13,13 @@ mod judge;
 mod key_proof;
 mod layout;
 mod make;
+mod maker;
 mod manifest;
 mod opened;
 mod read;
 mod refused;
 mod verify;
+mod walk;
 
 use ledger::Entry;
 
@@ -25,6 +27,7 @@ pub use crate::archive::{ArchiveError, Stored};
 pub use crate::consistency::{Statement, extends};
 pub use crate::key_proof::{KeyProved, check_key_proof};
 pub use crate::make::{Fault, MakeError, Part, Source, Terms, make};
+pub use crate::maker::Maker;
 pub use crate::manifest::Scope;
 pub use crate::opened::signed_statement;
 pub use crate::refused::{Invalid, Refused};

@@ -2,29 +2,22 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
-use std::io::{self, BufWriter, Write};
-
 use ::bundle::Scope;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keys::Timestamp;
-use ledger::{Range, Reading};
+use ledger::{Ledger, Range, Reading};
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
 use crate::auth::{AUDIT, Reader};
 use crate::bundle::{Bundle, size_of};
+use crate::chunks::Long;
 use crate::extract::{Query, parse};
-use crate::{ApiError, App, wire};
-
-/// How much is made before it is handed over.
-const PIECE: usize = 64 * 1024;
+use crate::{ApiError, App};
 
 /// What is to be in the bundle; all of the log if nothing is asked for.
 #[derive(Deserialize, IntoParams)]
@@ -66,6 +59,7 @@ pub(crate) async fn bundle(
         to: parse("to", asked.to.as_deref())?,
     };
     let earlier = asked.earlier.as_deref().map(kept).transpose()?;
+    let long = Long::begin(&app, &who)?;
     let account = scope.account.clone();
     let read = app.read(who.caller.clone(), move |ledger, caller| {
         Bundle::new(ledger, caller, scope, earlier)
@@ -73,21 +67,14 @@ pub(crate) async fn bundle(
     let bundle = read.await?;
     let range = Range { until: Some(bundle.size()), account, ..Range::default() };
     app.record(&who.caller, Reading::Bundle, range).await?;
-    let (send, receive) = mpsc::channel(1);
-    let sink = Sink { send, stopping: app.stopping(), app, until: who.expires_at };
-    tokio::task::spawn_blocking(move || {
-        let send = sink.send.clone();
-        let mut out = BufWriter::with_capacity(PIECE, sink);
-        let made = bundle.make(&mut out, &mut |_| {}).map_err(io::Error::other);
-        if let Err(error) = made.and_then(|_| out.flush()) {
-            // Cut off, and not ended: a part must not be taken for the whole.
-            tracing::info!(%error, "a bundle was cut off");
-            drop(send.blocking_send(Err(io::Error::other("cut off"))));
-        }
-    });
-    let kind = HeaderValue::from_static("application/x-tar");
-    let body = Body::from_stream(ReceiverStream::new(receive));
-    let mut response = wire::typed(StatusCode::OK, kind, body);
+    let mut pieces = bundle.pieces();
+    let pieces = move |ledger: &Ledger| match pieces.next(ledger) {
+        Ok(piece) => Ok(piece.map(Bytes::from)),
+        // What it was reading when nobody waited any more is no fault.
+        Err(_) if ledger.is_cancelled() => Err(ledger::Error::Cancelled.into()),
+        Err(error) => Err(ApiError::internal(&error)),
+    };
+    let mut response = long.answer("application/x-tar", pieces).await?;
     let name = HeaderValue::from_static("attachment; filename=\"keyledger-bundle.tar\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     Ok(response)
@@ -98,28 +85,4 @@ fn kept(text: &str) -> Result<String, ApiError> {
     let note = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     note.filter(|note| size_of(note).is_some())
         .ok_or_else(|| ApiError::field("earlier", "must be a checkpoint in base64url"))
-}
-
-/// Hands over what is written, as fast as the client takes it.
-struct Sink {
-    send: mpsc::Sender<io::Result<Bytes>>,
-    app: App,
-    stopping: watch::Receiver<bool>,
-    /// Until when the token is accepted.
-    until: Timestamp,
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if *self.stopping.borrow() || self.app.ledger().now() >= self.until {
-            return Err(io::Error::other("the service stops, or the token expired"));
-        }
-        let piece = Ok(Bytes::copy_from_slice(bytes));
-        self.send.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

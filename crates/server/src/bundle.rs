@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bundle::{Exports, Fault, MakeError, Part, Scope, Source, Terms};
+use bundle::{Exports, Fault, MakeError, Maker, Part, Scope, Source, Terms};
 use keys::{Account, KeyId};
 use ledger::{Caller, Entry, EventFilter, Ledger, Seq};
 use tlog::{Hash, TileIndex};
@@ -95,7 +95,27 @@ impl Bundle {
     ///
     /// It cannot be written, or the log cannot be read.
     pub fn make<W: Write>(&self, out: W, progress: &mut dyn FnMut(u64)) -> Result<u64, MakeError> {
-        bundle::make(self, &self.terms, &EXPORTS, out, progress)
+        bundle::make(self, self.terms.clone(), &EXPORTS, out, progress)
+    }
+
+    /// Makes it in pieces, each when it is asked for.
+    pub(crate) fn pieces(self) -> Pieces {
+        let maker = Maker::new(self.terms.clone(), &EXPORTS);
+        Pieces { bundle: self, maker }
+    }
+}
+
+/// A bundle that is made in pieces.
+pub(crate) struct Pieces {
+    bundle: Bundle,
+    maker: Maker,
+}
+
+impl Pieces {
+    /// The next piece, read with this handle on the ledger; `None` at the end.
+    pub(crate) fn next(&mut self, ledger: &Ledger) -> Result<Option<Vec<u8>>, MakeError> {
+        self.bundle.ledger = ledger.clone();
+        self.maker.piece(&self.bundle)
     }
 }
 

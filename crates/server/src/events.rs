@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 
 use crate::access::range_of;
 use crate::auth::Reader;
+use crate::chunks::Long;
 use crate::extract::{Path, Place, Query, limit, parse};
 use crate::keys_routes::Nothing;
 use crate::wire::{self, Event};
@@ -132,13 +133,15 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let most = limit(asked.limit)?;
     let walk = asked.walk()?;
-    let tour = Tour { caller: who.caller, filter: asked.filter()?, after: asked.after.map(Seq) };
+    let tour =
+        Tour { caller: who.caller.clone(), filter: asked.filter()?, after: asked.after.map(Seq) };
     if let Some(format) = export::wanted(&headers)? {
+        let long = Long::begin(&app, &who)?;
         let from = tour.after.map_or(Seq(0), Seq::next);
         let range = Range { from, ..range_for(&tour.filter) };
         app.record(&tour.caller, Reading::Events, range).await?;
         let most = asked.limit.map(|_| most);
-        return export::stream(&app, tour, walk, most, format, who.expires_at).await;
+        return export::stream(long, tour, walk, most, format).await;
     }
     let asked_for = range_for(&tour.filter);
     let caller = tour.caller.clone();

@@ -5,15 +5,15 @@ use std::io::Write as _;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use keys::{KeyId, Timestamp};
+use keys::KeyId;
 use ledger::{Entry, Walk};
 
+use crate::ApiError;
+use crate::chunks::Long;
 use crate::events::Tour;
 use crate::negotiate::choose;
 use crate::plain::{address, number, put};
-use crate::reads::Share;
 use crate::wire::{Event, put_json, to_json};
-use crate::{ApiError, App, chunks};
 
 /// Events read at once. With one page on its way, this bounds what a slow client holds.
 const PAGE: usize = 500;
@@ -47,21 +47,19 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
 
 /// Streams everything from `walk` on to the log's end, at most `most` events.
 pub(crate) async fn stream(
-    app: &App,
+    long: Long,
     tour: Tour,
     walk: Walk,
     most: Option<usize>,
     format: Format,
-    expires_at: Timestamp,
 ) -> Result<Response, ApiError> {
-    let share = Share::from(&tour.caller);
     let (mut left, mut walk) = (most.unwrap_or(usize::MAX), Some(walk));
     let mut head = format == Format::Csv;
     let content_type = match format {
         Format::Ndjson => "application/x-ndjson",
         Format::Csv => "text/csv; charset=utf-8; header=present",
     };
-    chunks::answer(app, share, content_type, expires_at, move |ledger| {
+    long.answer(content_type, move |ledger| {
         let Some(from) = walk.filter(|_| left > 0) else { return Ok(None) };
         let page = tour.read(ledger, from, PAGE.min(left))?;
         (walk, left) = (page.next, left - page.items.len());

@@ -85,6 +85,10 @@ pub struct Config {
     pub root_dialect: Option<Dialect>,
     /// How often a key of cloudsigma may be used on one UTC day.
     pub cloudsigma_daily_limit: u32,
+    /// The most exports, reports, bundles and long lists that are sent at once.
+    pub max_exports: usize,
+    /// The most of them for one account; callers of all accounts count as one.
+    pub max_exports_per_account: usize,
     /// Whether [`router`] has `/metrics`; with an address of its own it has not.
     pub metrics: bool,
     /// How many lines of the log nobody took, for the metrics.
@@ -100,6 +104,8 @@ impl Default for Config {
             request_timeout: Duration::from_secs(30),
             root_dialect: None,
             cloudsigma_daily_limit: 250,
+            max_exports: 256,
+            max_exports_per_account: 16,
             metrics: true,
             log_lines_lost: Arc::default(),
         }
@@ -117,6 +123,7 @@ struct Parts {
     config: Config,
     metrics: metrics::Metrics,
     reads: reads::Reads,
+    slots: chunks::Slots,
     stopping: watch::Sender<bool>,
 }
 
@@ -126,8 +133,9 @@ impl App {
     pub fn new(ledger: Ledger, journal: Journal, auth: Auth, config: Config) -> App {
         let metrics = metrics::Metrics::new();
         let reads = reads::Reads::new();
+        let slots = chunks::Slots::new(config.max_exports, config.max_exports_per_account);
         let stopping = watch::Sender::new(false);
-        App(Arc::new(Parts { ledger, journal, auth, config, metrics, reads, stopping }))
+        App(Arc::new(Parts { ledger, journal, auth, config, metrics, reads, slots, stopping }))
     }
 
     /// The ledger behind it.
@@ -160,6 +168,10 @@ impl App {
 
     pub(crate) fn reads(&self) -> &reads::Reads {
         &self.0.reads
+    }
+
+    pub(crate) fn slots(&self) -> &chunks::Slots {
+        &self.0.slots
     }
 
     pub(crate) fn auth(&self) -> &Auth {

@@ -42,6 +42,7 @@ type Reading = fn(&Numbers) -> u64;
 struct Numbers {
     ledger: ledger::Stats,
     reads: ReadStats,
+    exports: usize,
     log_lines_lost: u64,
 }
 
@@ -57,6 +58,9 @@ const READINGS: &[(&str, &str, Reading)] = &[
         count(numbers.reads.waiting)
     }),
     ("keyledger_reads_busy", "Threads that read", |numbers| count(numbers.reads.busy)),
+    ("keyledger_exports", "Exports, reports and bundles under way", |numbers| {
+        count(numbers.exports)
+    }),
     ("keyledger_reads_refused", "Reads refused since the start", |numbers| numbers.reads.refused),
     ("keyledger_log_lines_lost", "Lines of the log that nobody took", |numbers| {
         numbers.log_lines_lost
@@ -204,6 +208,7 @@ pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
     let numbers = Numbers {
         ledger: app.ledger().stats(),
         reads: app.reads().stats(),
+        exports: app.slots().taken(),
         log_lines_lost: app.config().log_lines_lost.load(Ordering::Relaxed),
     };
     let text = app.metrics().text(&numbers).map_err(|error| ApiError::internal(&error))?;

@@ -13,10 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::as_of::{Placed, look_back};
 use crate::auth::{AUDIT, Reader};
+use crate::chunks::Long;
 use crate::extract::{Query, parse};
-use crate::reads::Share;
 use crate::wire::{self, Made, Time};
-use crate::{ApiError, App, chunks};
+use crate::{ApiError, App};
 
 /// Spans written at once.
 const CHUNK: usize = 200;
@@ -102,7 +102,8 @@ pub(crate) async fn access(
     }
     let account = parse("account", asked.account.as_deref())?;
     let as_of = parse("as_of", asked.as_of.as_deref())?;
-    let (caller, of, expires_at) = (who.caller.clone(), account.clone(), who.expires_at);
+    let long = Long::begin(&app, &who)?;
+    let (caller, of) = (who.caller.clone(), account.clone());
     let (mut report, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
         ledger.held(caller, account.as_ref(), (from, to), moment)
     })
@@ -116,8 +117,7 @@ pub(crate) async fn access(
     let (before, after) = answer.split_once("[]").unwrap_or_default();
     let mut text = format!("{before}[").into_bytes();
     let (mut tail, mut first) = (Some(format!("]{after}")), true);
-    let share = Share::from(&who.caller);
-    chunks::answer(&app, share, "application/json", expires_at, move |_| {
+    long.answer("application/json", move |_| {
         let Some(end) = &tail else { return Ok(None) };
         for _ in 0..CHUNK {
             let Some(held) = report.next() else {

@@ -54,6 +54,8 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         request_timeout: asked.request_timeout,
         root_dialect: asked.root_dialect,
         cloudsigma_daily_limit: asked.cloudsigma_daily_limit,
+        max_exports: asked.max_exports,
+        max_exports_per_account: asked.max_exports_per_account,
         metrics: asked.metrics_listen.is_none(),
         log_lines_lost: log_lines.0.lost(),
     };
@@ -63,7 +65,7 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         .build()
         .context("the threads of the service cannot be started")?;
     let ran = runtime.block_on(running::run(asked, app, listeners));
-    // Whoever waits for a disk that does not answer would be waited for.
+    // Whoever waits for a disk that does not answer, or for a client, would be waited for.
     runtime.shutdown_background();
     ran?;
     Ok(Exit::Fine)

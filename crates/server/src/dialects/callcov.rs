@@ -240,7 +240,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     };
     let show = move |view: &KeyView, _| wanted(view.status).then(|| Listed::new(view));
     let tail = |total| format!("],\"total\":{total}}}");
-    list::stream(&app, listing, ("{\"api_keys\":[", tail), show)
+    list::stream(&app, listing, ("{\"api_keys\":[", tail), show).await
 }
 
 /// What ending a key answers.

@@ -227,7 +227,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
         let updated_at = Some(view.standing.updated_at.to_seconds_text());
         view.status.is_alive().then(|| ApiKey::new(view, masked, updated_at))
     };
-    list::stream(&app, listing, ("{\"data\":[", |_| "]}".to_owned()), show)
+    list::stream(&app, listing, ("{\"data\":[", |_| "]}".to_owned()), show).await
 }
 
 /// What revoking a key answers.

@@ -184,7 +184,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
         })
     };
     let head = "{\"success\":true,\"data\":{\"keys\":[";
-    list::stream(&app, listing, (head, |_| "]}}".to_owned()), show)
+    list::stream(&app, listing, (head, |_| "]}}".to_owned()), show).await
 }
 
 /// What revoking a key answers.

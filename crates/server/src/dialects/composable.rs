@@ -121,7 +121,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     let account = who.account()?;
     let listing = list::Listing { caller: who.caller, dialect: DIALECT, account };
     let show = |view: &KeyView, now| is_shown(view, now).then(|| ApiKey::new(view, None));
-    list::stream(&app, listing, ("[", |_| "]".to_owned()), show)
+    list::stream(&app, listing, ("[", |_| "]".to_owned()), show).await
 }
 
 #[derive(Deserialize, ToSchema)]

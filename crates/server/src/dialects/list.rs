@@ -1,7 +1,5 @@
 //! Lists of keys, written page by page: an account may have a million.
 
-use std::io;
-
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -9,6 +7,7 @@ use keys::{Account, Dialect, Timestamp};
 use ledger::{Caller, KeyView, Ledger, Page};
 use serde::Serialize;
 
+use crate::chunks::Long;
 use crate::{ApiError, App, wire};
 
 /// Keys read at a time.
@@ -29,21 +28,22 @@ impl Listing {
 }
 
 /// Answers `head`, the keys that `show` shows, and `tail` of their number.
-pub(super) fn stream<T: Serialize>(
+pub(super) async fn stream<T: Serialize>(
     app: &App,
     listing: Listing,
     (head, tail): (&'static str, fn(u64) -> String),
     show: impl Fn(&KeyView, Timestamp) -> Option<T> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let ledger = app.ledger().clone();
-    let now = ledger.now();
-    let first = listing.page(&ledger, 0)?;
+    let now = app.ledger().now();
+    let caller = listing.caller.clone();
+    let read = app.read(caller.clone(), move |ledger, _| Ok((listing.page(ledger, 0)?, listing)));
+    let (first, listing) = read.await?;
     let all = first.next.is_none();
     let mut page = Some(first);
     let mut text = head.as_bytes().to_vec();
     let mut count = 0;
-    let mut chunks = std::iter::from_fn(move || {
-        let current = page.take()?;
+    let mut pieces = move |ledger: &Ledger| {
+        let Some(current) = page.take() else { return Ok(None) };
         for shown in current.items.iter().filter_map(|view| show(view, now)) {
             if count > 0 {
                 text.push(b',');
@@ -51,16 +51,16 @@ pub(super) fn stream<T: Serialize>(
             count += 1;
             wire::put_json(&mut text, &shown);
         }
-        match current.next.map(|after| listing.page(&ledger, after)) {
+        match current.next {
             None => text.extend_from_slice(tail(count).as_bytes()),
-            Some(Ok(next)) => page = Some(next),
-            Some(Err(_)) => return Some(Err(io::Error::other("cut off"))),
+            Some(after) => page = Some(listing.page(ledger, after)?),
         }
-        Some(Ok(Bytes::from(std::mem::take(&mut text))))
-    });
-    let body = match chunks.next() {
-        Some(Ok(only)) if all => Body::from(only),
-        first => Body::from_stream(tokio_stream::iter(first.into_iter().chain(chunks))),
+        Ok(Some(Bytes::from(std::mem::take(&mut text))))
     };
-    Ok(wire::typed(StatusCode::OK, HeaderValue::from_static("application/json"), body))
+    if all {
+        let only = Body::from(pieces(app.ledger())?.unwrap_or_default());
+        let json = HeaderValue::from_static("application/json");
+        return Ok(wire::typed(StatusCode::OK, json, only));
+    }
+    Long::list(app, &caller)?.answer("application/json", pieces).await
 }

@@ -10,9 +10,8 @@ use clap::{Args, ValueEnum};
 use eventlog::sled;
 use ipnet::IpNet;
 use keys::{Account, Dialect};
-use server::Limits;
 use server::auth::{MaxRole, Outside};
-use server::{ForwardedHeader, KeyHeader};
+use server::{Config, ForwardedHeader, KeyHeader, Limits};
 
 use crate::arguments::{Data, duration};
 use crate::exit::misuse;
@@ -129,6 +128,33 @@ pub(crate) struct Serve {
         value_parser = count
     )]
     pub(super) max_connections_per_address: usize,
+    /// How many exports, reports and bundles are sent at once; one more is refused, as overloaded
+    #[arg(
+        long,
+        env = "KEYLEDGER_MAX_EXPORTS",
+        value_name = "COUNT",
+        default_value_t = Config::default().max_exports,
+        value_parser = count
+    )]
+    pub(super) max_exports: usize,
+    /// How many of them for one account; callers of all accounts count as one
+    #[arg(
+        long,
+        env = "KEYLEDGER_MAX_EXPORTS_PER_ACCOUNT",
+        value_name = "COUNT",
+        default_value_t = Config::default().max_exports_per_account,
+        value_parser = count
+    )]
+    pub(super) max_exports_per_account: usize,
+    /// How long requests under way may take once it is told to stop; then they are cut off
+    #[arg(
+        long,
+        env = "KEYLEDGER_GRACE",
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = duration
+    )]
+    grace: Duration,
     /// Leave it to `keyledger worker` to record that keys are expired; they are denied all the same
     #[arg(long, env = "KEYLEDGER_NO_WORKER")]
     pub(super) no_worker: bool,
@@ -215,6 +241,7 @@ impl Serve {
         Limits {
             connections: self.max_connections,
             connections_per_address: self.max_connections_per_address,
+            grace: self.grace,
             ..Limits::default()
         }
     }

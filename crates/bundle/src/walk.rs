@@ -1,0 +1,118 @@
+//! Walks over the records of a bundle, in steps that hold nothing between them.
+
+use ledger::{Decoder, Entry, Seq};
+use tlog::{Edge, Tile, TileIndex, bundles_of, entries};
+
+use crate::layout::{self, TreeFile};
+use crate::make::{MakeError, Source, Terms, fault};
+
+/// The tree of a whole log, as far as it was made again.
+pub(crate) struct Tree {
+    pub(crate) files: Box<dyn Iterator<Item = TreeFile> + Send>,
+    pub(crate) reader: Reader,
+    pub(crate) edge: Edge,
+    /// Tiles that were completed and not yet written.
+    pub(crate) completed: Vec<Tile>,
+}
+
+impl Tree {
+    pub(crate) fn new(size: u64) -> Tree {
+        Tree {
+            files: Box::new(layout::tree_files(size)),
+            reader: Reader::default(),
+            edge: Edge::new(),
+            completed: Vec::new(),
+        }
+    }
+
+    /// Takes out a tile that was completed, or gives one at the edge.
+    pub(crate) fn tile(&mut self, index: TileIndex) -> Option<Tile> {
+        let full = self.completed.iter().position(|tile| tile.index() == index);
+        full.map(|full| self.completed.swap_remove(full)).or_else(|| self.edge.tile(index))
+    }
+}
+
+/// Reads records of a whole log as entries.
+#[derive(Default)]
+pub(crate) struct Reader(Decoder);
+
+pub(crate) type Each<'e> = &'e mut dyn FnMut(&[u8], &Entry) -> Result<(), MakeError>;
+
+impl Reader {
+    /// Gives every record of a bundle to `each`.
+    pub(crate) fn each(
+        &mut self,
+        source: &dyn Source,
+        index: TileIndex,
+        bundle: &[u8],
+        each: Each<'_>,
+    ) -> Result<(), MakeError> {
+        for (seq, bytes) in (index.number() << 8..).zip(entries::decode(bundle).map_err(fault)?) {
+            let record = self.0.read(Seq(seq), bytes)?.record;
+            let account = match &record.event {
+                keys::Event::Created(made) => made.account.clone(),
+                keys::Event::Enabled
+                | keys::Event::Disabled
+                | keys::Event::Expired { .. }
+                | keys::Event::Revoked(_) => {
+                    source.account(record.link.key).map_err(MakeError::Source)?
+                }
+            };
+            each(bytes, &Entry { seq: Seq(seq), record, account })?;
+        }
+        Ok(())
+    }
+}
+
+/// A walk over every record in scope, in order, in steps.
+pub(crate) enum Walk {
+    Whole(Box<dyn Iterator<Item = TileIndex> + Send>, Box<Reader>),
+    /// From this place of the log on.
+    Part(Seq),
+}
+
+impl Walk {
+    pub(crate) fn new(terms: &Terms) -> Walk {
+        if terms.scope.is_whole() {
+            Walk::Whole(Box::new(bundles_of(terms.size)), Box::default())
+        } else {
+            Walk::Part(Seq(0))
+        }
+    }
+
+    /// Gives the next records to `each`. Whether more follow.
+    pub(crate) fn step(
+        &mut self,
+        source: &dyn Source,
+        terms: &Terms,
+        each: Each<'_>,
+    ) -> Result<bool, MakeError> {
+        match self {
+            Walk::Whole(bundles, reader) => {
+                let Some(index) = bundles.next() else { return Ok(false) };
+                let bundle = source.entries(index).map_err(MakeError::Source)?;
+                reader.each(source, index, &bundle, each)?;
+                Ok(true)
+            }
+            Walk::Part(from) => {
+                let next = part(source, terms, *from, each)?;
+                *from = next.unwrap_or(*from);
+                Ok(next.is_some())
+            }
+        }
+    }
+}
+
+/// Gives some records of a part to `each`, and says where to go on.
+pub(crate) fn part(
+    source: &dyn Source,
+    terms: &Terms,
+    from: Seq,
+    each: Each<'_>,
+) -> Result<Option<Seq>, MakeError> {
+    let (part, next) = source.part(&terms.scope, from).map_err(MakeError::Source)?;
+    for (entry, bytes) in part.iter().take_while(|(entry, _)| entry.seq.0 < terms.size) {
+        each(bytes, entry)?;
+    }
+    Ok(next.filter(|next| next.0 < terms.size))
+}
