@@ -1,14 +1,16 @@
 //! How fast the ledger is without HTTP: durable creates, verifies, replay; bytes a key and an
 //! event. `cargo run --release -p ledger --example speed -- [events] [folder]`; with 0 events it only
 //! reads the folder again. With `evidence` in front of that it holds a ledger that signs against
-//! one that does not, in turns; with `as_of` it looks back along one key of so many records.
+//! one that does not, in turns; with `as_of` it looks back along one key of so many records; with
+//! `flood` one account makes so many keys at once, and another one by one beside it.
 #![expect(clippy::print_stdout, reason = "an example talks on stdout")]
 #![expect(clippy::cast_precision_loss, reason = "a rate is printed in whole numbers")]
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use eventlog::sled::{Options as LogOptions, SledLog};
 use keys::Dialect;
@@ -17,10 +19,14 @@ use ledger::{AsOf, Ask, Caller, Change, Draft, Duty, Identity, Ledger, Options, 
 use ledger::{Scope, Seq, Signing, Via};
 
 fn caller() -> Result<Caller, keys::Invalid> {
+    caller_of("acme")
+}
+
+fn caller_of(account: &str) -> Result<Caller, keys::Invalid> {
     Ok(Caller {
         identity: Arc::new(Identity {
             subject: Subject::new("ann")?,
-            scope: Scope::Account(Account::new("acme")?),
+            scope: Scope::Account(Account::new(account)?),
             duties: [Duty::Owner].into_iter().collect(),
             via: Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) },
         }),
@@ -108,10 +114,14 @@ fn verify(ledger: &Ledger, secrets: &[String]) -> Result<(), Box<dyn Error>> {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).peekable();
+    let flooding = arguments.next_if(|first| first == "flood").is_some();
     let looking_back = arguments.next_if(|first| first == "as_of").is_some();
     let evidence = arguments.next_if(|first| first == "evidence").is_some();
     let events = arguments.next().map_or(Ok(300_000), |text| text.parse::<u64>())?;
     let folder = arguments.next().unwrap_or_else(|| "target/speed".to_owned());
+    if flooding {
+        return flood(Path::new(&folder), events).await;
+    }
     if looking_back {
         return look_back(Path::new(&folder), events).await;
     }
@@ -216,4 +226,59 @@ async fn look_back(folder: &Path, changes: u64) -> Result<(), Box<dyn Error>> {
     println!("as of any of {size} records of one key: p50 {:?}, p99 {:?}", at(50), at(99));
     ledger.close().await?;
     Ok(())
+}
+
+/// One account keeps `waiting` creates under way, more than the queue holds; how long another
+/// waits for each of its own, without and with that.
+async fn flood(folder: &Path, waiting: u64) -> Result<(), Box<dyn Error>> {
+    let _ = std::fs::remove_dir_all(folder);
+    let log = SledLog::open(&LogOptions::new(folder))?;
+    let ledger = Ledger::open(Arc::new(log), Options::default(), &mut |_| {})?;
+    let quiet = one_by_one(&ledger).await?;
+    let (stop, made, refused) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..waiting {
+        let (ledger, caller, draft) = (ledger.clone(), caller_of("greedy")?, draft()?);
+        let (stop, made, refused) = (Arc::clone(&stop), Arc::clone(&made), Arc::clone(&refused));
+        tasks.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let done = ledger.create(&caller, draft.clone(), Ask::default()).await;
+                let count = if done.is_ok() { &made } else { &refused };
+                count.fetch_add(1, Ordering::Relaxed);
+                if done.is_err() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        });
+    }
+    let start = Instant::now();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let beside = one_by_one(&ledger).await?;
+    let rate = made.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
+    stop.store(true, Ordering::Relaxed);
+    tasks.join_all().await;
+    println!("quiet: p50 {:?}, p99 {:?}", quiet.0, quiet.1);
+    println!("beside a flood: p50 {:?}, p99 {:?}, refused {}", beside.0, beside.1, beside.2);
+    println!("the flood: {rate:.0} a second, refused {}", refused.load(Ordering::Relaxed));
+    ledger.close().await?;
+    Ok(())
+}
+
+/// p50 and p99 of 500 creates, one after the other, and how many were refused.
+async fn one_by_one(ledger: &Ledger) -> Result<(Duration, Duration, usize), Box<dyn Error>> {
+    let (caller, draft) = (caller_of("modest")?, draft()?);
+    let (mut took, mut refused) = (Vec::new(), 0);
+    for _ in 0..500 {
+        let start = Instant::now();
+        let made = ledger.create(&caller, draft.clone(), Ask::default()).await;
+        took.push(start.elapsed());
+        refused += usize::from(made.is_err());
+    }
+    took.sort_unstable();
+    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or_default();
+    Ok((at(50), at(99), refused))
 }

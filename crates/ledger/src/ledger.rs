@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use eventlog::{Log, Seq};
 use keys::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
+use crate::answered::hand_out;
 use crate::api::{Ask, Error};
 use crate::batch::Circumstances;
 use crate::cancellation::Cancellation;
@@ -16,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::command::circumstances;
 use crate::evidence::Evidence;
 use crate::outcomes::{OutcomeBounds, Outcomes};
+use crate::queue::{Queue, Refused};
 use crate::signing::Signing;
 use crate::stalled::{close, stalled};
 use crate::state::{ReplayError, State};
@@ -27,7 +29,8 @@ use crate::writer::{self, Answer, Job, Work};
 pub struct Options {
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
-    /// How many commands may wait; one more is [`Error::Overloaded`].
+    /// How many commands may wait; one more is [`Error::Overloaded`]: that of the account that has
+    /// more of them waiting than its share.
     pub queue: usize,
     /// By how many seconds the time of day may run away before keys stop expiring.
     pub max_clock_step_s: u64,
@@ -94,10 +97,16 @@ pub struct Stats {
 #[derive(Clone)]
 pub struct Ledger(Arc<Inner>, Option<Cancellation>);
 
+/// Without a handle nobody can put anything in: the writer ends.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
 struct Inner {
     state: Arc<State>,
-    queue: Mutex<Option<mpsc::Sender<Job>>>,
-    capacity: usize,
+    queue: Arc<Queue<Job>>,
     closed: watch::Sender<bool>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
     /// The file of use counts; locked while it is written, so that two writers take turns.
@@ -140,20 +149,19 @@ impl Ledger {
         if let Some(path) = &options.usage {
             usage::restore(path, &state.table)?;
         }
-        let (send, mut receive) = mpsc::channel(options.queue.max(1));
+        let queue = Arc::new(Queue::new(options.queue));
         let (stopped, wait_stopped) = oneshot::channel();
-        let of_writer = Arc::clone(&state);
+        let (of_writer, waiting) = (Arc::clone(&state), Arc::clone(&queue));
         std::thread::Builder::new()
             .name("ledger-writer".into())
             .spawn(move || {
-                writer::run(&of_writer, &mut receive);
+                writer::run(&of_writer, &waiting);
                 let _ = stopped.send(());
             })
             .map_err(ReplayError::Thread)?;
         let inner = Inner {
             state,
-            queue: Mutex::new(Some(send)),
-            capacity: options.queue.max(1),
+            queue,
             closed: watch::Sender::new(false),
             stopped: tokio::sync::Mutex::new(Some(wait_stopped)),
             usage: Mutex::new(options.usage),
@@ -217,13 +225,12 @@ impl Ledger {
     /// Numbers for the operator.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let free = self.0.queue.lock().as_ref().map_or(0, mpsc::Sender::capacity);
         Stats {
             keys: self.state().table.len() as u64,
             log_size: self.state().size().0,
             batches: self.state().batches.load(Ordering::Relaxed),
-            queue_depth: self.0.capacity - free,
-            queue_capacity: self.0.capacity,
+            queue_depth: self.0.queue.len(),
+            queue_capacity: self.0.queue.capacity(),
         }
     }
 
@@ -235,7 +242,7 @@ impl Ledger {
     /// The last writes failed; every acknowledged event is safe all the same.
     pub async fn close(&self) -> Result<(), Error> {
         self.0.closed.send_replace(true);
-        drop(self.0.queue.lock().take());
+        self.0.queue.close();
         if let Some(stopped) = self.0.stopped.lock().await.take() {
             tokio::select! {
                 _ = stopped => {}
@@ -269,13 +276,12 @@ impl Ledger {
         let (answer, wait) = oneshot::channel();
         let job =
             Job { said, wanted_revision: ask.if_revision, dry_run: ask.dry_run, work, answer };
-        {
-            let queue = self.0.queue.lock();
-            let queue = queue.as_ref().ok_or(Error::Broken)?;
-            queue.try_send(job).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Error::Broken,
-            })?;
+        let pushed_out = self.0.queue.push(job).map_err(|refused| match refused {
+            Refused::Full => Error::Overloaded,
+            Refused::Closed => Error::Broken,
+        })?;
+        if let Some(job) = pushed_out {
+            hand_out(vec![(job.answer, Err(Error::Overloaded))]);
         }
         tokio::select! {
             biased;

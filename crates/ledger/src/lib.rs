@@ -32,6 +32,7 @@ mod places;
 mod pool;
 mod proofs;
 mod query;
+mod queue;
 mod random;
 mod receipt;
 mod record;

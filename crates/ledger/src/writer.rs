@@ -1,16 +1,18 @@
 //! The one writer: takes everything that waits, decides it, appends it in one go, answers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use eventlog::{AppendError, Seq};
-use keys::{NewKey, Rotation};
-use tokio::sync::{mpsc, oneshot};
+use keys::{Account, NewKey, Rotation};
+use tokio::sync::oneshot;
 
 use crate::answered::{Answered, hand_out};
 use crate::api::{Change, Error, Rules};
 use crate::batch::{Batch, Circumstances, Decided};
 use crate::outcomes::Outcome;
+use crate::queue::{Queue, Queued};
 use crate::state::State;
 use crate::table::Key;
 
@@ -24,6 +26,17 @@ pub(crate) struct Job {
     pub(crate) dry_run: bool,
     pub(crate) work: Work,
     pub(crate) answer: oneshot::Sender<Answered>,
+}
+
+impl Queued for Job {
+    /// That of the key, whoever asks.
+    fn account(&self) -> Option<&Account> {
+        match &self.work {
+            Work::Create(key, _) => Some(&key.account),
+            Work::Rotate(key, ..) | Work::Change(key, _) => Some(&key.made.account),
+            Work::ExpireDue(_) | Work::CatchUp => None,
+        }
+    }
 }
 
 pub(crate) enum Work {
@@ -47,11 +60,12 @@ pub(crate) enum Answer {
     CaughtUp,
 }
 
-/// The writer's loop. Ends when all senders are gone and everything that waited is answered.
-pub(crate) fn run(state: &State, queue: &mut mpsc::Receiver<Job>) {
-    let mut jobs = Vec::with_capacity(MOST_COMMANDS);
-    while queue.blocking_recv_many(&mut jobs, MOST_COMMANDS) > 0 {
-        let answers = commit(state, &jobs);
+/// The writer's loop. Ends when the queue is closed and everything that waited is answered.
+pub(crate) fn run(state: &State, queue: &Queue<Job>) {
+    let _taker = queue.taker();
+    let mut jobs = VecDeque::new();
+    while queue.take(&mut jobs, MOST_COMMANDS) > 0 {
+        let answers = commit(state, jobs.make_contiguous());
         hand_out(jobs.drain(..).map(|job| job.answer).zip(answers).collect());
     }
 }
