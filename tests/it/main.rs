@@ -39,6 +39,7 @@ mod lists;
 mod noise;
 mod outside;
 mod overload;
+mod quotas;
 mod stderr;
 mod stopped;
 mod stream;

@@ -22,6 +22,8 @@ pub struct Facts {
     pub replaced_by: Option<KeyId>,
     /// Active keys among those that a cap counts.
     pub active: u32,
+    /// Keys of the account, whatever their status.
+    pub keys: u64,
     /// Whether another key has the wanted prefix.
     pub prefix_taken: bool,
     /// The public key that would do as well as a new one.
@@ -52,6 +54,8 @@ pub enum Command {
 pub struct Limits {
     /// The most active keys among those counted in [`Facts::active`], the new one included.
     pub active: Option<u32>,
+    /// The most keys of the account, counted in [`Facts::keys`], the new one included.
+    pub keys: Option<u64>,
     /// Whether no other key may have the same prefix.
     pub unique_prefix: bool,
 }
@@ -104,6 +108,9 @@ pub enum Refusal {
     /// There are as many active keys as there may be.
     #[error("at most {0} active keys are allowed")]
     ActiveKeyLimit(u32),
+    /// The account has as many keys as it may have, whatever their status.
+    #[error("the account has {0} keys, as many as it may have")]
+    KeyLimit(u64),
     /// Another key has that prefix; another secret has to be made.
     #[error("another key has the same prefix")]
     PrefixTaken,
@@ -164,6 +171,11 @@ fn create(facts: &Facts, key: Arc<NewKey>, limits: Limits, counts: bool) -> Resu
     }
     if key.expires_at.is_some_and(|due| due <= facts.now) {
         return Err(Refusal::ExpiresInThePast);
+    }
+    if let Some(most) = limits.keys
+        && facts.keys >= most
+    {
+        return Err(Refusal::KeyLimit(most));
     }
     if let Some(most) = limits.active
         && counts

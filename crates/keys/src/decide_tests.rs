@@ -48,6 +48,7 @@ fn facts(status: Option<Status>) -> Facts {
         wanted_revision: None,
         replaced_by: None,
         active: 0,
+        keys: 0,
         prefix_taken: false,
         found: None,
     }
@@ -141,6 +142,20 @@ fn a_cap_counts_the_new_key() {
     };
     assert_eq!(create(9, 10), "created");
     assert_eq!(create(10, 10), "ActiveKeyLimit(10)");
+}
+
+/// Every key is kept for ever, so that an ended one counts too, and no rotation makes room.
+#[test]
+fn the_keys_of_an_account_are_counted_with_the_new_one() {
+    let limits = Limits { keys: Some(10), ..Limits::default() };
+    for (keys, expected) in [(9, "created"), (10, "KeyLimit(10)"), (11, "KeyLimit(10)")] {
+        let create = Command::Create(Arc::new(new_key()), limits);
+        assert_eq!(answer(&Facts { keys, ..facts(None) }, create), expected, "{keys}");
+        let Command::Rotate(key, rotation, _) = rotation(0) else { panic!() };
+        let rotate = Command::Rotate(key, rotation, limits);
+        let enabled = facts(Some(Status::Enabled));
+        assert_eq!(answer(&Facts { keys, ..enabled }, rotate), expected, "{keys}");
+    }
 }
 
 #[test]

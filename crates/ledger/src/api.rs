@@ -50,6 +50,12 @@ pub enum Error {
     /// The idempotency key was used with another request.
     #[error("the idempotency key was used with another request")]
     IdempotencyMismatch,
+    /// The account asks more often than it may.
+    #[error("this account asks more often than it may; try again in {retry_after_s} s")]
+    RateLimited {
+        /// When it may ask again, in whole seconds.
+        retry_after_s: u64,
+    },
     /// Too much is waiting; try again in a second.
     #[error("too many requests are waiting")]
     Overloaded,

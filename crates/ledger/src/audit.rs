@@ -212,6 +212,8 @@ impl Auditor {
         self.fits(record, made)?;
         let limits = Limits {
             active: made.dialect.most_active(),
+            // What an operator allows an account is not on record, and may be changed.
+            keys: None,
             unique_prefix: made.dialect.unique_prefix(),
         };
         let mut of_new = Facts {

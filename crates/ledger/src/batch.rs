@@ -118,8 +118,8 @@ impl<'s> Batch<'s> {
         })
     }
 
-    /// The facts about a key that is to be made.
-    fn facts_of_new(&self, key: &NewKey, rules: &Rules) -> Facts {
+    /// The facts about a key that is to be made, as the one with this number of its account.
+    fn facts_of_new(&self, key: &NewKey, number: u64, rules: &Rules) -> Facts {
         let table = &self.state.table;
         let same_holder = |other: &NewKey| {
             other.account == key.account && other.owner == key.owner && other.dialect == key.dialect
@@ -143,9 +143,15 @@ impl<'s> Batch<'s> {
             wanted_revision: None,
             replaced_by: None,
             active: u32::try_from(active).unwrap_or(u32::MAX),
+            keys: number - 1,
             prefix_taken,
             found: rules.find_with_life_ms.and_then(|life_ms| self.find_public(key, life_ms)),
         }
+    }
+
+    fn limits(&self, rules: &Rules) -> Limits {
+        let keys = self.state.most_keys;
+        Limits { active: rules.most_active, keys, unique_prefix: rules.unique_prefix }
     }
 
     /// The key with its due time, where that depends on the moment it is made.
@@ -180,10 +186,10 @@ impl<'s> Batch<'s> {
         rules: &Rules,
         dry_run: bool,
     ) -> Result<Decided, Error> {
-        let facts = self.facts_of_new(key, rules);
         let number = self.next_number(&key.account);
+        let facts = self.facts_of_new(key, number, rules);
         let key = Arc::new(NewKey { number, ..self.dated(key, rules) });
-        let event = decide(&facts, Command::Create(key, limits(rules)))?;
+        let event = decide(&facts, Command::Create(key, self.limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);
         let standing = Standing::created(&made, self.now);
@@ -203,18 +209,18 @@ impl<'s> Batch<'s> {
     ) -> Result<Decided, Error> {
         self.expire_if_due(old, dry_run)?;
         let before = self.key_state(old);
+        let number = self.next_number(&key.account);
         let facts = Facts {
             status: Some(before.standing.status_at(self.now)),
             due: before.standing.expires_at,
             revision: before.standing.revision,
             wanted_revision,
             replaced_by: before.standing.replaced_by,
-            ..self.facts_of_new(key, rules)
+            ..self.facts_of_new(key, number, rules)
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
-        let number = self.next_number(&key.account);
         let key = Arc::new(NewKey { number, replaces, ..self.dated(key, rules) });
-        let event = decide(&facts, Command::Rotate(key, rotation, limits(rules)))?;
+        let event = decide(&facts, Command::Rotate(key, rotation, self.limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);
         let until = made.replaces.as_ref().map_or(self.now, |replaces| replaces.valid_until);
@@ -284,6 +290,7 @@ impl<'s> Batch<'s> {
             wanted_revision,
             replaced_by: standing.replaced_by,
             active: 0,
+            keys: 0,
             prefix_taken: false,
             found: None,
         };
@@ -354,8 +361,4 @@ impl<'s> Batch<'s> {
         self.drafted.push(Drafted { record: record.clone(), leaf });
         Ok(Decided { index: Some(index), record, standing })
     }
-}
-
-fn limits(rules: &Rules) -> Limits {
-    Limits { active: rules.most_active, unique_prefix: rules.unique_prefix }
 }

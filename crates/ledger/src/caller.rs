@@ -9,7 +9,7 @@ use crate::Error;
 use crate::outcomes::Holder;
 
 /// Whose keys a caller may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Those of every account.
     All,

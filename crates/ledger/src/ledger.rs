@@ -12,12 +12,14 @@ use tokio::sync::{oneshot, watch};
 use crate::answered::hand_out;
 use crate::api::{Ask, Error};
 use crate::batch::Circumstances;
+use crate::caller::Caller;
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
 use crate::command::circumstances;
 use crate::evidence::Evidence;
 use crate::outcomes::{OutcomeBounds, Outcomes};
 use crate::queue::{Queue, Refused};
+use crate::quota::{Quotas, Rates};
 use crate::signing::Signing;
 use crate::stalled::{close, stalled};
 use crate::state::{ReplayError, State};
@@ -36,6 +38,8 @@ pub struct Options {
     pub max_clock_step_s: u64,
     /// How many outcomes of requests with an idempotency key are remembered.
     pub outcomes: OutcomeBounds,
+    /// What one account may have and do.
+    pub quotas: Quotas,
     /// Where counts of use are kept; `None` keeps them in memory only.
     pub usage: Option<PathBuf>,
     /// What signs the log. `None`: no tree is kept, and nothing is signed or checked; for looking
@@ -53,6 +57,7 @@ impl Default for Options {
             queue: 4096,
             max_clock_step_s: 60,
             outcomes: OutcomeBounds::default(),
+            quotas: Quotas::default(),
             usage: None,
             signing: None,
             accept_rollback: false,
@@ -107,6 +112,7 @@ impl Drop for Inner {
 struct Inner {
     state: Arc<State>,
     queue: Arc<Queue<Job>>,
+    rates: Rates,
     closed: watch::Sender<bool>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
     /// The file of use counts; locked while it is written, so that two writers take turns.
@@ -143,8 +149,11 @@ impl Ledger {
         options: Options,
         progress: &mut dyn FnMut(Seq),
     ) -> Result<Ledger, OpenError> {
-        let state = Arc::new(State::new(log, options.clock, options.signing));
+        let mut state = State::new(log, options.clock, options.signing);
+        state.most_keys = options.quotas.keys;
+        let state = Arc::new(state);
         *state.outcomes.lock() = Outcomes::within(options.outcomes);
+
         replay(&state, options.accept_rollback, progress)?;
         if let Some(path) = &options.usage {
             usage::restore(path, &state.table)?;
@@ -162,6 +171,7 @@ impl Ledger {
         let inner = Inner {
             state,
             queue,
+            rates: Rates::new(&options.quotas),
             closed: watch::Sender::new(false),
             stopped: tokio::sync::Mutex::new(Some(wait_stopped)),
             usage: Mutex::new(options.usage),
@@ -263,6 +273,20 @@ impl Ledger {
         usage.as_ref().map_or(Ok(()), |path| usage::save(path, &self.state().table))
     }
 
+    /// Counts a request that reads keys or the trail: lists, history, events, looks back, evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RateLimited`]; nothing is to be read.
+    pub fn count_read(&self, caller: &Caller) -> Result<(), Error> {
+        self.0.rates.read(caller)
+    }
+
+    /// Forgets what is only kept for accounts that were busy lately. To be called now and then.
+    pub fn forget_idle(&self) {
+        self.0.rates.forget();
+    }
+
     pub(crate) async fn submit(
         &self,
         said: Circumstances,
@@ -273,6 +297,7 @@ impl Ledger {
         if self.state().log.health().is_err() {
             return Err(Error::Broken);
         }
+        self.0.rates.change(&said.caller)?;
         let (answer, wait) = oneshot::channel();
         let job =
             Job { said, wanted_revision: ask.if_revision, dry_run: ask.dry_run, work, answer };

@@ -86,6 +86,8 @@ pub(crate) struct State {
     /// Wakes the expiry worker when a key is due earlier than it knew.
     pub(crate) due_changed: Notify,
     pub(crate) batches: AtomicU64,
+    /// The most keys an account may have.
+    pub(crate) most_keys: Option<u64>,
 }
 
 impl State {
@@ -114,6 +116,7 @@ impl State {
             rebuilding: Mutex::default(),
             due_changed: Notify::new(),
             batches: AtomicU64::new(0),
+            most_keys: None,
         }
     }
 

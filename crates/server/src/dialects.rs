@@ -176,6 +176,7 @@ impl Wrong {
             Code::IdempotencyMismatch => Wrong::UsedBefore,
             Code::Overloaded => Wrong::Overloaded,
             Code::UsageExceeded
+            | Code::RateLimited
             | Code::EventNotFound
             | Code::NotWhileEnabled
             | Code::NotWhileDisabled

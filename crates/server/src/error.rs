@@ -102,6 +102,8 @@ codes!(
     IdempotencyMismatch = "idempotency_mismatch", UNPROCESSABLE_ENTITY, "Another request";
     /// Too many header fields.
     TooManyHeaders = "too_many_headers", REQUEST_HEADER_FIELDS_TOO_LARGE, "Too many headers";
+    /// The account asks too often, or has as many keys as it may have.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many";
     /// Too much is waiting.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded";
     /// The log takes no writes.
@@ -124,7 +126,11 @@ pub struct ApiError {
     /// A sentence for whoever reads it.
     pub detail: Cow<'static, str>,
     challenge: Option<&'static str>,
+    retry_after_s: Option<u64>,
 }
+
+/// An account that has too many keys gets room only when the operator gives it some.
+const RETRY_KEY_LIMIT_S: u64 = 3600;
 
 impl ApiError {
     /// An error with a sentence of its own.
@@ -135,7 +141,8 @@ impl ApiError {
             Cow::Owned(text) => Cow::Owned(keys::without_keys(&text).into_owned()),
             fixed @ Cow::Borrowed(_) => fixed,
         };
-        ApiError { code, detail, challenge: None }
+        let retry_after_s = (code == Code::Overloaded).then_some(1);
+        ApiError { code, detail, challenge: None, retry_after_s }
     }
 
     /// A request with something wrong in `field`.
@@ -157,6 +164,11 @@ impl ApiError {
         }
     }
 
+    /// Too often, or too many; to be tried again in so many seconds.
+    fn rate_limited(detail: String, retry_after_s: u64) -> ApiError {
+        ApiError { retry_after_s: Some(retry_after_s), ..ApiError::new(Code::RateLimited, detail) }
+    }
+
     /// A fault: told to the operator in full, to the client not at all.
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> ApiError {
         tracing::error!(error, "request failed");
@@ -176,8 +188,8 @@ impl IntoResponse for ApiError {
             // RFC 9110 §12.5.3: what a request may be packed in.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        if self.code == Code::Overloaded {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(self);
         response
@@ -230,6 +242,9 @@ impl From<Refusal> for ApiError {
             Refusal::AlreadyReplaced => Code::AlreadyReplaced,
             Refusal::ActiveKeyLimit(_) => Code::ActiveKeyLimit,
             Refusal::NotDue => Code::NotDue,
+            Refusal::KeyLimit(_) => {
+                return ApiError::rate_limited(refusal.to_string(), RETRY_KEY_LIMIT_S);
+            }
             Refusal::ExpiresInThePast => {
                 return ApiError::field("expires_at", "must lie in the future");
             }
@@ -253,6 +268,9 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::TooManyRecords { .. } => {
                 let why = "; name an earlier moment, or take a bundle of the account";
                 return ApiError::field("as_of", format_args!("{error}{why}"));
+            }
+            ledger::Error::RateLimited { retry_after_s } => {
+                return ApiError::rate_limited(error.to_string(), *retry_after_s);
             }
             ledger::Error::NotSigned => Code::NotFound,
             ledger::Error::InTheFuture => {

@@ -8,6 +8,7 @@ mod log_lines;
 mod logs;
 mod open_files;
 mod options;
+mod quotas;
 mod running;
 mod signals;
 

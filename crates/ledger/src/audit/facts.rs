@@ -20,6 +20,7 @@ pub(super) fn no_facts(now: Timestamp) -> Facts {
         wanted_revision: None,
         replaced_by: None,
         active: 0,
+        keys: 0,
         prefix_taken: false,
         found: None,
     }

@@ -134,6 +134,7 @@ impl FromRequestParts<App> for Reader {
         let who = Authenticated::of(parts, app)?;
         who.require(READ)?;
         let caller = caller(parts, app, &who.token.identity)?;
+        app.ledger().count_read(&caller)?;
         Ok(Reader { caller, expires_at: who.token.expires_at, now: who.now })
     }
 }

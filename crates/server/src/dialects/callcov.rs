@@ -231,7 +231,7 @@ struct List {
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let who = Who::by_token(&parts, &app, DIALECT)?;
-    let listing = who.own_keys(DIALECT)?;
+    let listing = who.own_keys(&app, DIALECT)?;
     let include_expired = query::<Which>(parts.uri.query())?.include_expired()?;
     let wanted = move |status| match status {
         Status::Enabled => true,

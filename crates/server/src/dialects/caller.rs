@@ -70,8 +70,9 @@ impl Who {
         }
     }
 
-    /// A list of the keys that `dialect` made for it.
-    pub(super) fn own_keys(&self, dialect: Dialect) -> Result<Listing, ApiError> {
+    /// A list of the keys that `dialect` made for it. Counts as a read.
+    pub(super) fn own_keys(&self, app: &App, dialect: Dialect) -> Result<Listing, ApiError> {
+        app.ledger().count_read(&self.caller)?;
         Ok(Listing { caller: self.caller.clone(), dialect, account: self.account()? })
     }
 

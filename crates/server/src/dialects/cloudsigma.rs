@@ -173,7 +173,7 @@ struct List {
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let who = who(&parts, &app)?;
-    let listing = who.own_keys(DIALECT)?;
+    let listing = who.own_keys(&app, DIALECT)?;
     let show = |view: &KeyView, _| {
         view.status.is_alive().then(|| Listed {
             prefix: view.key.prefix.as_str().to_owned(),

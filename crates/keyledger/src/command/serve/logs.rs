@@ -19,6 +19,7 @@ pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<
         let options = ledger::Options {
             clock: Arc::new(SystemClock::default()),
             queue: asked.queue.get(),
+            quotas: asked.quotas.of_ledger(),
             max_clock_step_s: asked.max_clock_step,
             usage: Some(data.join("usage")),
             signing: Some(signing),

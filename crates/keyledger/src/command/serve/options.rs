@@ -13,6 +13,7 @@ use keys::{Account, Dialect};
 use server::auth::{MaxRole, Outside};
 use server::{Config, ForwardedHeader, KeyHeader, Limits};
 
+use super::quotas::Quotas;
 use crate::arguments::{Data, duration};
 use crate::exit::misuse;
 use crate::{key_file, places};
@@ -105,7 +106,8 @@ pub(crate) struct Serve {
         value_parser = duration
     )]
     pub(super) request_timeout: Duration,
-    /// How many changes may wait for the log; one more is refused at once, as overloaded
+    /// How many changes may wait for the log; one more is refused at once, as overloaded, to the
+    /// account that has most of them waiting
     #[arg(long, env = "KEYLEDGER_QUEUE", value_name = "COUNT", default_value = "4096")]
     pub(super) queue: NonZeroUsize,
     /// How many connections each listener takes at once; past it only health checks and metrics
@@ -164,6 +166,8 @@ pub(crate) struct Serve {
     /// How much is logged: error, warn, info, debug or trace
     #[arg(long, env = "KEYLEDGER_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: String,
+    #[command(flatten)]
+    pub(super) quotas: Quotas,
     #[command(flatten)]
     issuer: Issuer,
 }

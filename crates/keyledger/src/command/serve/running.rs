@@ -116,6 +116,7 @@ async fn save_usage(ledger: ledger::Ledger, stop: watch::Receiver<bool>) {
             () = &mut stop => return,
         }
         let ledger = ledger.clone();
+        ledger.forget_idle();
         let saved = tokio::task::spawn_blocking(move || ledger.save_usage()).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(%error, "the counts of use were not written");
