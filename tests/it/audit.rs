@@ -76,6 +76,10 @@ fn live(service: &Service) {
     );
     change(&first, r#"disable {"reason":"@cmd"}"#);
     change(&first, "enable {}");
+    // What readers take for a line's end, and formulas in full width.
+    change(&first, r#"disable {"reason":"＝1\u2028+1"}"#);
+    change(&first, r#"enable {"reason":"a\u2029b"}"#);
+    make(r#"{"name":"＠SUM","description":"\u2028","metadata":{"b":"\u0085\u000b\u001e"}}"#);
     make(r#"{"name":"öffentlich","kind":"public","metadata":{"b":"\u0001","a":"x,y"}}"#);
     change(&first, r#"rotate {"overlap_s":60,"permissions":["orders.*"],"daily_limit":5}"#);
     let other = service.client_of("umbrella", "owner");
@@ -324,18 +328,18 @@ fn events_and_keys_are_proved() {
         let said = audit(&service, &["prove", "--json", "--key", &key]).with(what).good();
         serde_json::from_str(&said).unwrap()
     };
-    for seq in ["0", "4", "8"] {
+    for seq in ["0", "4", "11"] {
         assert_eq!(json(&["--seq", seq])["seq"], seq.parse::<u64>().unwrap());
     }
     let proved = json(&["--key-id", &id]);
-    assert_eq!((&proved["exists"], &proved["complete_as_of_size"]), (&true.into(), &9.into()));
+    assert_eq!((&proved["exists"], &proved["complete_as_of_size"]), (&true.into(), &12.into()));
     let absent = json(&["--key-id", "01890a5d-ac96-774b-bcce-b302099a8057"]);
     assert_eq!((&absent["exists"], &absent["events"]), (&false.into(), &0.into()));
     let stranger = verifier_key(&Service::start());
     let refused = audit(&service, &["prove", "--seq", "0", "--key", &stranger]).run();
     assert_eq!(refused.code, Some(10));
     let same = audit(&service, &["diff", "--key", &key]).good();
-    assert!(same.starts_with("the same: 5 keys at size 9"), "{same}");
+    assert!(same.starts_with("the same: 6 keys at size 12"), "{same}");
 }
 
 #[test]

@@ -177,6 +177,28 @@ fn golden_bytes_are_read_back() {
     }
 }
 
+/// No new name may hold what is not seen, but a log from before has to open.
+#[test]
+fn a_record_from_before_unseen_characters_were_refused_is_read() {
+    let unseen = "Zu\u{308}rich\u{200B}\u{202E}";
+    let key = NewKey {
+        account: Account::stored(unseen).unwrap(),
+        owner: Subject::stored(unseen).unwrap(),
+        name: KeyName::stored(unseen).unwrap(),
+        project: Some(Project::stored(unseen).unwrap()),
+        ..full_key()
+    };
+    let (_, created) = golden().remove(0);
+    let before = Record {
+        actor: Actor { subject: Subject::stored(unseen).unwrap(), ..created.actor.clone() },
+        event: Event::Created(key.into()),
+        ..created
+    };
+    let read = decode(&encode(&before), &mut Interner::default()).unwrap();
+    assert_eq!(read, before);
+    assert!(KeyName::new(unseen).is_err());
+}
+
 #[test]
 fn bytes_too_many_or_too_few_are_refused() {
     for (name, record) in golden() {
