@@ -236,7 +236,17 @@ fn what_is_asked_wrongly_ends_with_2_and_what_is_not_reached_with_3() {
     with_token(&["keys", "list", "--url", "ftp://x"]).says(2, &["http://"]);
     with_token(&["keys", "list", "--url", &url]).says(3, &[&url, "serve"]);
     with_token(&["events", "--follow", "--url", &url]).says(3, &[&url]);
-    for wrong in [&["serve", "--listen", "here"][..], &["keys"], &["nonsense"], &["token"]] {
+    for wrong in [
+        &["serve", "--listen", "here"][..],
+        &["serve", "--log-level", "loud"],
+        &["serve", "--log-level", "server=debug"],
+        &["serve", "--key-header", "Authorization"],
+        &["serve", "--forwarded-header", "x-real-ip"],
+        &["keys", "list", "--status", "gone"],
+        &["keys"],
+        &["nonsense"],
+        &["token"],
+    ] {
         assert_eq!(keyledger(wrong).run().code, Some(2), "{wrong:?}");
     }
     let nowhere = tempfile::tempdir().unwrap();
@@ -300,6 +310,23 @@ fn a_token_says_what_it_was_asked_to() {
 fn shells_get_completions_and_programs_the_document() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(keyledger(&["completions", shell]).good().contains("authorize-listen"), "{shell}");
+    }
+    // The words that an option takes are completed too.
+    let script = keyledger(&["completions", "bash"]).good();
+    for words in [
+        "enabled disabled expired revoked",
+        "live sandbox",
+        "secret public",
+        "created enabled disabled expired revoked",
+        "compromised superseded",
+        "owner verifier auditor worker admin",
+        "verifier auditor worker owner admin",
+        "covosign callcov cloudsigma capgo composable",
+        "error warn info debug trace",
+        "x-forwarded-for forwarded",
+        "text json",
+    ] {
+        assert!(script.contains(words), "no {words:?}");
     }
     let service = Service::start();
     let served = service.client_with(None).send("GET /openapi.json").json();

@@ -31,7 +31,8 @@ fn told(answer: &Answer) -> String {
         return format!("{status} {code}\n");
     }
     assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
-    shown(answer)
+    // The native API ends its answers in a line break of its own.
+    shown(answer).trim_end().to_owned() + "\n"
 }
 
 fn table(ask: impl Fn(&str, &str) -> Answer) -> String {

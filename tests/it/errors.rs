@@ -117,7 +117,7 @@ fn paths_queries_and_methods_that_are_wrong_are_told_apart() {
         POST /v1/keys/$1/disable | If-Match: x: 400 invalid_request
         GET /v1/nothing: 404 not_found
         GET /v1/keys/: 404 not_found
-        GET /: 404 not_found
+        GET /: 200 {docs: /docs, openapi: /openapi.json}
         GET /v1/keys/$1/enable: 405 method_not_allowed
         PUT /v1/keys/$1: 405 method_not_allowed
         DELETE /v1/keys: 405 method_not_allowed

@@ -32,6 +32,7 @@ mod evidence;
 mod expiry;
 mod files;
 mod gateways;
+mod home;
 mod idempotency;
 mod kill;
 mod lifecycle;

@@ -1,9 +1,11 @@
 //! The command line: what there is to ask for. Each command keeps its own options in its module.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use ledger::AsOf;
@@ -178,6 +180,12 @@ fn with_variables(command: clap::Command, prefix: &str) -> clap::Command {
 
 fn screaming(name: &str) -> String {
     name.replace('-', "_").to_uppercase()
+}
+
+/// One of a closed set of words, which help and completions then list.
+pub(crate) fn one_of<T: Display>(words: impl IntoIterator<Item = T>) -> PossibleValuesParser {
+    let words = words.into_iter().map(|word| PossibleValue::new(word.to_string()));
+    PossibleValuesParser::new(words)
 }
 
 /// Reads `30s`, `15m`, `1h` or `7d`.

@@ -60,6 +60,20 @@ pub enum Duty {
     Admin,
 }
 
+impl Duty {
+    /// The role of a token that gives it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Duty::Owner => "owner",
+            Duty::Verifier => "verifier",
+            Duty::Auditor => "auditor",
+            Duty::Worker => "worker",
+            Duty::Admin => "admin",
+        }
+    }
+}
+
 /// A set of duties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Duties(u8);

@@ -136,7 +136,7 @@ pub(crate) async fn list(
     who: Reader,
     Query(asked): Query<Journaled>,
 ) -> Result<Response, ApiError> {
-    who.require(AUDIT)?;
+    who.require_all(AUDIT)?;
     let most = limit(asked.limit)?;
     let after = asked.after.map_or(Seq(0), |after| Seq(after).next());
     let from = cursor::accesses(asked.cursor.as_deref())?.max(after);
@@ -212,7 +212,7 @@ pub(crate) async fn entries(
     who: Reader,
     request: Request,
 ) -> Result<Response, ApiError> {
-    who.require(AUDIT)?;
+    who.require_all(AUDIT)?;
     let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
         return Err(crate::evidence::no_tile());
     };

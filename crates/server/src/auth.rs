@@ -22,7 +22,7 @@ pub(crate) use self::last::LastToken;
 use self::sources::{Refreshed, Sources};
 use self::token::TokenVerifier;
 pub(crate) use self::who::{
-    AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, bearer_text, caller, not_a_key,
+    AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, bearer_text, caller, not_a_key, require,
 };
 use crate::ApiError;
 

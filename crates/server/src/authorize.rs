@@ -227,9 +227,7 @@ fn gateway(app: &App, parts: &Parts) -> Result<Arc<Identity>, ApiError> {
     })?;
     auth::not_a_key(token)?;
     let token = app.auth().check(token, app.ledger().now())?;
-    if !token.identity.duties.any(VERIFY) {
-        return Err(ledger::Error::Forbidden.into());
-    }
+    auth::require(&token.identity, VERIFY)?;
     Ok(Arc::clone(&token.identity))
 }
 

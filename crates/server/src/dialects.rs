@@ -240,7 +240,7 @@ fn phrase(status: StatusCode) -> &'static str {
 
 /// An answer with a key's text in it, which nobody on the way may keep.
 fn with_secret(status: StatusCode, value: &impl Serialize) -> Response {
-    let mut response = wire::json(status, value);
+    let mut response = wire::bare_json(status, value);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

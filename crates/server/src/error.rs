@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use keys::{Refusal, Status};
+use ledger::Duty;
 use serde::Serialize;
 
 macro_rules! codes {
@@ -169,6 +170,19 @@ impl ApiError {
         ApiError { retry_after_s: Some(retry_after_s), ..ApiError::new(Code::RateLimited, detail) }
     }
 
+    /// A caller without any of the roles that would do.
+    pub(crate) fn needs_role(roles: &[Duty]) -> ApiError {
+        let roles: Vec<&str> = roles.iter().copied().map(Duty::as_str).collect();
+        let roles = roles.join(" or ");
+        let detail = format!("the token's role does not allow this; it takes the role {roles}");
+        ApiError::new(Code::Forbidden, detail)
+    }
+
+    /// A caller with such a role, but for one account.
+    pub(crate) fn needs_all_accounts() -> ApiError {
+        ApiError::new(Code::Forbidden, "this takes a token of all accounts (`*`)")
+    }
+
     /// A fault: told to the operator in full, to the client not at all.
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> ApiError {
         tracing::error!(error, "request failed");
@@ -259,7 +273,10 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::Refused(refusal) => return (*refusal).into(),
             ledger::Error::Fault(fault) => return ApiError::internal(&**fault),
             ledger::Error::Forbidden => {
-                return ApiError::new(Code::Forbidden, "the token's role does not allow this");
+                return ApiError::new(
+                    Code::Forbidden,
+                    "the token's role or account does not allow this",
+                );
             }
             ledger::Error::BeyondTheLog { length } => {
                 let detail = format!("seq: the log ends at {}", length.0);

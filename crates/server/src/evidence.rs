@@ -137,7 +137,7 @@ pub(crate) async fn entries(
     who: Reader,
     request: Request,
 ) -> Result<Response, ApiError> {
-    who.require(AUDIT)?;
+    who.require_all(AUDIT)?;
     let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
         return Err(no_tile());
     };

@@ -175,7 +175,7 @@ pub(crate) async fn table(
     who: Reader,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
-    who.require(AUDIT)?;
+    who.require_all(AUDIT)?;
     let signed = app.read(who.caller, Ledger::table_note).await?;
     Ok(fresh(signed.note.to_string()))
 }

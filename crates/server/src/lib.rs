@@ -33,6 +33,7 @@ mod extract;
 mod forwarded;
 mod head_timer;
 mod health;
+mod home;
 mod key_proof;
 mod keys_routes;
 mod metrics;
@@ -228,6 +229,7 @@ pub fn router(app: App) -> Site {
         .add("/healthz", get(health::alive))
         .add("/readyz", get(health::ready))
         .add("/openapi.json", get(openapi::json))
+        .add("/", get(home::home))
         .add("/docs", get(docs::page));
     if app.config().metrics {
         routes = routes.add("/metrics", get(metrics::page));

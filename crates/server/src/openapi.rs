@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::error::{Code, Problem};
 use crate::{
-    access, audit_bundle, authorize, change, events, evidence, expirations, expiring, health,
+    access, audit_bundle, authorize, change, events, evidence, expirations, expiring, health, home,
     key_proof, keys_routes, metrics, report, stream, verify, wire,
 };
 
@@ -33,7 +33,7 @@ use crate::{
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
         evidence::inclusion, evidence::consistency, evidence::receipt, key_proof::proof, key_proof::table,
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
-        health::alive, health::ready, metrics::page
+        home::home, health::alive, health::ready, metrics::page
     ),
     components(schemas(Problem, wire::KeyRef)),
     tags(
@@ -145,7 +145,7 @@ pub fn document() -> serde_json::Value {
 /// `GET /openapi.json`
 pub(crate) async fn json() -> Response {
     static TEXT: OnceLock<Bytes> = OnceLock::new();
-    let text = TEXT.get_or_init(|| Bytes::from(document().to_string()));
+    let text = TEXT.get_or_init(|| Bytes::from(document().to_string() + "\n"));
     let content_type = HeaderValue::from_static("application/json");
     wire::typed(StatusCode::OK, content_type, Body::from(text.clone()))
 }

@@ -116,7 +116,7 @@ pub(crate) async fn access(
     let answer = wire::to_json(&answer);
     let (before, after) = answer.split_once("[]").unwrap_or_default();
     let mut text = format!("{before}[").into_bytes();
-    let (mut tail, mut first) = (Some(format!("]{after}")), true);
+    let (mut tail, mut first) = (Some(format!("]{after}\n")), true);
     long.answer("application/json", move |_| {
         let Some(end) = &tail else { return Ok(None) };
         for _ in 0..CHUNK {
@@ -169,7 +169,7 @@ pub(crate) async fn table_digest(
     who: Reader,
     Query(asked): Query<At>,
 ) -> Result<Response, ApiError> {
-    who.require(AUDIT)?;
+    who.require_all(AUDIT)?;
     let length = asked.seq.map(Seq);
     let digest = app.read(who.caller, move |ledger, caller| ledger.table_digest(caller, length));
     let (seq, digest) = digest.await?;

@@ -140,7 +140,7 @@ impl Site {
             _ => return None,
         };
         let request_id = self.0.ids.make().to_str().ok()?.to_owned();
-        let problem = wire::to_json(&Problem::new(&error, &request_id));
+        let problem = wire::to_json(&Problem::new(&error, &request_id)) + "\n";
         self.0.unknown.record(&Method::TRACE, status, Duration::ZERO);
         Some((request_id, problem))
     }
@@ -222,7 +222,7 @@ fn answers_unread(status: StatusCode) -> bool {
 #[cold]
 fn write_problem(response: &mut Response, error: &ApiError, request_id: &HeaderValue) {
     let problem = Problem::new(error, request_id.to_str().unwrap_or_default());
-    let text = wire::to_json(&problem);
+    let text = wire::to_json(&problem) + "\n";
     *response.body_mut() = Body::from(text);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);

@@ -122,11 +122,23 @@ pub(crate) struct Ended {
     pub(crate) next_due_at: Option<Time>,
 }
 
-/// An answer in JSON.
+/// An answer in JSON, a line of its own: a terminal's prompt stands below it.
 pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    let mut text = json_text(value);
+    text.push(b'\n');
+    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+}
+
+/// The same without a line break: how the APIs answer that dialects speak.
+pub(crate) fn bare_json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    let text = json_text(value);
+    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+}
+
+fn json_text<T: Serialize>(value: &T) -> Vec<u8> {
     let mut text = Vec::with_capacity(1024);
     put_json(&mut text, value);
-    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+    text
 }
 
 /// An answer in JSON, an object, with the receipt as its last member.
@@ -145,7 +157,7 @@ pub(crate) fn receipted<T: Serialize>(
     text.extend_from_slice(br#","receipt":""#);
     receipt.push_beginning(&mut text, r"\n");
     text.extend_from_slice(receipt.ending().quoted(quoted).as_bytes());
-    text.extend_from_slice(br#""}"#);
+    text.extend_from_slice(b"\"}\n");
     typed(status, HeaderValue::from_static("application/json"), Body::from(text))
 }
 

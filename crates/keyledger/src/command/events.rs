@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, ValueEnum};
+use keys::EventKind;
 use serde_json::Value;
 
-use crate::arguments::{Json, Remote};
+use crate::arguments::{Json, Remote, one_of};
 use crate::client::{Call, Client, Refused, pause};
 use crate::exit::{Exit, Failure, misuse};
 use crate::print::{self, align, cell};
@@ -39,8 +40,8 @@ pub(crate) struct Events {
     /// Of this key
     #[arg(long, value_name = "ID")]
     key: Option<String>,
-    /// `created`, `enabled`, `disabled`, `expired` or `revoked`
-    #[arg(long = "type", value_name = "TYPE")]
+    /// Of this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = one_of(EventKind::ALL))]
     kind: Option<String>,
     /// By this subject
     #[arg(long, value_name = "SUBJECT")]

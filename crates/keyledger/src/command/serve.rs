@@ -4,6 +4,7 @@
 //! use, secret files that cannot be read, and only then the data directory, so that a bad start
 //! changes nothing on the disk.
 
+mod listen;
 mod log_lines;
 mod logs;
 mod open_files;
@@ -19,14 +20,18 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use eventlog::sled::SledLog;
 use server::{App, Auth, Config};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::log_lines::{LastLines, LogLines};
 use self::options::LogFormat;
 pub(crate) use self::options::Serve;
 use self::running::Listeners;
 pub(crate) use self::signals::StopSignals;
-use crate::exit::{Exit, misuse};
+use crate::exit::Exit;
 use crate::{log_key, print, token_key};
 
 pub(crate) fn run(asked: &Serve) -> Result<Exit> {
@@ -72,20 +77,28 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
+/// The targets of our own lines: the crates.
+const OURS: &[&str] = &["bundle", "eventlog", "keyledger", "keys", "ledger", "server", "tlog"];
+
 /// Says on stderr what goes on; stdout is for the ready line alone.
+///
+/// What libraries say below a warning is for their authors, and one that logs requests would log
+/// tokens.
 fn start_logging(asked: &Serve) -> Result<LogLines> {
-    let filter = EnvFilter::try_new(&asked.log_level)
-        .map_err(|_| misuse("--log-level must be error, warn, info, debug or trace"))?;
+    let level = asked.log_level;
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(OURS.iter().map(|ours| (*ours, level)));
     let log_lines = LogLines::start(std::io::stderr()).context("no thread for the log")?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(log_lines.clone())
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
-    match asked.log_format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
+    let lines = match asked.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(log_lines)
 }
 
@@ -108,4 +121,19 @@ fn tell_ready(data: &Path, listen: SocketAddr, log_size: u64) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crate that is not listed would be silent at every level but the worst.
+    #[test]
+    fn every_crate_is_one_of_ours() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let names = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, OURS);
+    }
 }

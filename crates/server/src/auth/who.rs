@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use keys::Timestamp;
-use ledger::{Caller, Duty, Identity};
+use ledger::{Caller, Duty, Identity, Scope};
 
 use super::Token;
 use crate::connection::Visit;
@@ -89,12 +89,13 @@ impl Authenticated {
 
     /// Refuses those without any of `duties` before their request is looked at.
     pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
-        if self.token.identity.duties.any(duties) {
-            Ok(())
-        } else {
-            Err(ledger::Error::Forbidden.into())
-        }
+        require(&self.token.identity, duties)
     }
+}
+
+/// Refuses a caller without any of `duties`, and says which would do.
+pub(crate) fn require(identity: &Identity, duties: &[Duty]) -> Result<(), ApiError> {
+    if identity.duties.any(duties) { Ok(()) } else { Err(ApiError::needs_role(duties)) }
 }
 
 /// The caller of a request that came through the router.
@@ -119,10 +120,15 @@ pub(crate) struct Reader {
 impl Reader {
     /// Refuses those who may read, but not this.
     pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
-        if self.caller.identity.duties.any(duties) {
-            Ok(())
-        } else {
-            Err(ledger::Error::Forbidden.into())
+        require(&self.caller.identity, duties)
+    }
+
+    /// The same, and those who may for one account only.
+    pub(crate) fn require_all(&self, duties: &[Duty]) -> Result<(), ApiError> {
+        self.require(duties)?;
+        match self.caller.identity.scope {
+            Scope::All => Ok(()),
+            Scope::Account(_) => Err(ApiError::needs_all_accounts()),
         }
     }
 }

@@ -268,5 +268,5 @@ async fn expire(State(app): State<App>, request: Request) -> Result<Response, Ap
     let ask = Ask { only: Some(DIALECT), ..Ask::default() };
     app.ledger().change(&who.caller, id, Change::Expire, ask).await?;
     let answer = Ended { message: "API key expired successfully", success: true };
-    Ok(wire::json(StatusCode::OK, &answer))
+    Ok(wire::bare_json(StatusCode::OK, &answer))
 }

@@ -63,11 +63,7 @@ impl Who {
 
     /// Refuses those without any of `duties` before their request is looked at.
     pub(super) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
-        if self.caller.identity.duties.any(duties) {
-            Ok(())
-        } else {
-            Err(ledger::Error::Forbidden.into())
-        }
+        auth::require(&self.caller.identity, duties)
     }
 
     /// A list of the keys that `dialect` made for it. Counts as a read.

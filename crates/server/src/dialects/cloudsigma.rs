@@ -211,5 +211,5 @@ async fn revoke(State(app): State<App>, request: Request) -> Result<Response, Ap
     let ask = Ask { only: Some(DIALECT), ..Ask::default() };
     let change = Change::Revoke(Revocation::default());
     app.ledger().change(&who.caller, id, change, ask).await?;
-    Ok(wire::json(StatusCode::OK, &Success::new(Revoked { message: "API key revoked" })))
+    Ok(wire::bare_json(StatusCode::OK, &Success::new(Revoked { message: "API key revoked" })))
 }

@@ -284,7 +284,7 @@ async fn one(State(app): State<App>, request: Request) -> Result<Response, ApiEr
     let (mut parts, _) = request.into_parts();
     let who = who(&parts, &app, DEVELOPER)?;
     let (_, view) = named(&mut parts, &app, &who).await?;
-    Ok(wire::json(StatusCode::OK, &ApiKey::new(&view, None)))
+    Ok(wire::bare_json(StatusCode::OK, &ApiKey::new(&view, None)))
 }
 
 /// What can be changed.
@@ -325,7 +325,7 @@ async fn change(State(app): State<App>, request: Request) -> Result<Response, Ap
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(wire::json(StatusCode::OK, &ApiKey::new(&view, None)))
+    Ok(wire::bare_json(StatusCode::OK, &ApiKey::new(&view, None)))
 }
 
 /// What revoking a key answers.
@@ -347,5 +347,5 @@ async fn revoke(State(app): State<App>, request: Request) -> Result<Response, Ap
     let ask = Ask { only: Some(DIALECT), ..Ask::default() };
     let change = Change::Revoke(Revocation::default());
     app.ledger().change(&who.caller, id, change, ask).await?;
-    Ok(wire::json(StatusCode::OK, &Revoked { acknowledged: true, deleted_count: 1 }))
+    Ok(wire::bare_json(StatusCode::OK, &Revoked { acknowledged: true, deleted_count: 1 }))
 }

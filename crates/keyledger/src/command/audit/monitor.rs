@@ -53,6 +53,7 @@ pub(crate) struct Monitor {
 
 pub(crate) fn run(asked: &Monitor) -> Result<Exit> {
     let client = Client::public(&asked.remote)?;
+    let mut reached = true;
     loop {
         let looked = match look(asked, &client) {
             // One that cannot be reached for a while is stale, and before that only not reached.
@@ -61,7 +62,12 @@ pub(crate) fn run(asked: &Monitor) -> Result<Exit> {
                     Some(refused) => Ok(Err(refused)),
                     None if asked.once => return Err(error),
                     None => {
-                        tracing::debug!("{error:#}");
+                        // Once: whoever watches it need not read the same every minute.
+                        if reached {
+                            let every = asked.every.as_secs();
+                            eprintln!("keyledger: {error:#}; trying again every {every} s");
+                        }
+                        reached = false;
                         pause(asked.every);
                         continue;
                     }
@@ -69,6 +75,7 @@ pub(crate) fn run(asked: &Monitor) -> Result<Exit> {
             }
             looked => looked,
         }?;
+        reached = true;
         match looked {
             Err(refused) => return found::tell(&refused, &asked.state, asked.json.json),
             Ok(seen) => tell(&seen, asked.json.json)?,

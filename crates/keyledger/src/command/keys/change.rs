@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
+use keys::ReasonCode;
 
 use super::{Body, Care, path, print_key};
-use crate::arguments::{Json, Remote};
+use crate::arguments::{Json, Remote, one_of};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::print;
@@ -37,8 +38,8 @@ Examples:
 pub(super) struct Revoke {
     #[command(flatten)]
     change: Change,
-    /// `compromised`, `superseded`, `unused`, `owner_left`, `policy` or `other`
-    #[arg(long, value_name = "CODE")]
+    /// Why, in a word that can be counted
+    #[arg(long, value_name = "CODE", value_parser = one_of(ReasonCode::ALL))]
     reason_code: Option<String>,
     /// Since when it may have been in wrong hands
     #[arg(long, value_name = "TIME")]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use keys::{Environment, Kind};
 
 use super::{Body, Care, print_new};
-use crate::arguments::{Json, Remote, duration, pair};
+use crate::arguments::{Json, Remote, duration, one_of, pair};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::print;
@@ -25,10 +26,10 @@ pub(super) struct Create {
     #[command(flatten)]
     attributes: Attributes,
     /// `secret`, or `public` for a key that may be in a web page
-    #[arg(long)]
+    #[arg(long, value_parser = one_of(Kind::ALL))]
     kind: Option<String>,
-    /// `live` or `sandbox`
-    #[arg(long)]
+    /// What it is for
+    #[arg(long, value_parser = one_of(Environment::ALL))]
     environment: Option<String>,
     /// The subject it belongs to; you, if you do not say
     #[arg(long)]

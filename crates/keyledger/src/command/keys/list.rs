@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
+use keys::{Environment, Kind, Status};
 use serde_json::Value;
 
-use crate::arguments::{Json, LookBack, Remote};
+use crate::arguments::{Json, LookBack, Remote, one_of};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::print::{self, Table, cell};
@@ -18,14 +19,14 @@ Examples:
   keyledger keys list --status enabled --as-of 2026-01-02T14:03:00Z
   keyledger keys list --owner ann --json")]
 pub(super) struct List {
-    /// `enabled`, `disabled`, `expired` or `revoked`
-    #[arg(long)]
+    /// Their status
+    #[arg(long, value_parser = one_of(Status::ALL))]
     status: Option<String>,
-    /// `live` or `sandbox`
-    #[arg(long)]
+    /// Their environment
+    #[arg(long, value_parser = one_of(Environment::ALL))]
     environment: Option<String>,
-    /// `secret` or `public`
-    #[arg(long)]
+    /// Their kind
+    #[arg(long, value_parser = one_of(Kind::ALL))]
     kind: Option<String>,
     /// The subject they belong to
     #[arg(long)]

@@ -4,10 +4,11 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use keys::Environment;
 use serde_json::Value;
 
 use super::{Body, print_key};
-use crate::arguments::{Json, LookBack, Remote};
+use crate::arguments::{Json, LookBack, Remote, one_of};
 use crate::client::{Call, Client};
 use crate::exit::{Exit, misuse};
 use crate::print::{self, cell};
@@ -37,8 +38,8 @@ pub(super) struct Verify {
     /// The project it is used on
     #[arg(long)]
     project: Option<String>,
-    /// `live` or `sandbox`
-    #[arg(long)]
+    /// The environment it is used in
+    #[arg(long, value_parser = one_of(Environment::ALL))]
     environment: Option<String>,
     #[command(flatten)]
     moment: LookBack,

@@ -1,20 +1,23 @@
 //! The options of `serve`, and what they mean together.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use eventlog::sled;
 use ipnet::IpNet;
 use keys::{Account, Dialect};
 use server::auth::{MaxRole, Outside};
 use server::{Config, ForwardedHeader, KeyHeader, Limits};
+use tracing::level_filters::LevelFilter;
 
+use super::listen::ListenAddress;
 use super::quotas::Quotas;
-use crate::arguments::{Data, duration};
+use crate::arguments::{Data, duration, one_of};
 use crate::exit::misuse;
 use crate::{key_file, places};
 
@@ -34,9 +37,10 @@ Examples:
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(super) data: Data,
-    /// Where to listen; port 0 takes any that is free
+    /// Where to listen: an address or a name (all its addresses), and a port; port 0 takes any
+    /// that is free
     #[arg(long, env = "KEYLEDGER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7070")]
-    pub(super) listen: SocketAddr,
+    pub(super) listen: ListenAddress,
     /// The guard file, best on another volume: it notices a data directory that was put back to
     /// an earlier state
     #[arg(long, env = "KEYLEDGER_GUARD", value_name = "FILE")]
@@ -51,13 +55,13 @@ pub(crate) struct Serve {
     pub(super) origin: Option<String>,
     /// Where to answer forward auth without a token; keep it where only the gateway gets to
     #[arg(long, env = "KEYLEDGER_AUTHORIZE_LISTEN", value_name = "ADDR")]
-    pub(super) authorize_listen: Option<SocketAddr>,
+    pub(super) authorize_listen: Option<ListenAddress>,
     /// The account whose keys are judged there
     #[arg(long, env = "KEYLEDGER_AUTHORIZE_ACCOUNT", value_name = "ACCOUNT")]
     authorize_account: Option<String>,
     /// Where to serve /metrics, which is then nowhere else
     #[arg(long, env = "KEYLEDGER_METRICS_LISTEN", value_name = "ADDR")]
-    pub(super) metrics_listen: Option<SocketAddr>,
+    pub(super) metrics_listen: Option<ListenAddress>,
     /// A proxy that is believed when it says for whom it asks; may be given more than once
     #[arg(
         long,
@@ -81,9 +85,8 @@ pub(crate) struct Serve {
         default_value = "X-API-Key"
     )]
     pub(super) key_header: Vec<KeyHeader>,
-    /// The dialect that is spoken at / too, for clients that can change only the host: covosign,
-    /// callcov, cloudsigma, capgo or composable
-    #[arg(long, env = "KEYLEDGER_ROOT_DIALECT", value_name = "NAME", value_parser = dialect)]
+    /// The dialect that is spoken at / too, for clients that can change only the host
+    #[arg(long, env = "KEYLEDGER_ROOT_DIALECT", value_name = "NAME", value_parser = dialect())]
     pub(super) root_dialect: Option<Dialect>,
     /// How often a new key of the dialect cloudsigma may be used on one UTC day
     #[arg(
@@ -163,9 +166,15 @@ pub(crate) struct Serve {
     /// How the log on stderr is written
     #[arg(long, env = "KEYLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
     pub(super) log_format: LogFormat,
-    /// How much is logged: error, warn, info, debug or trace
-    #[arg(long, env = "KEYLEDGER_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    pub(super) log_level: String,
+    /// How much is logged; of libraries never more than warnings
+    #[arg(
+        long,
+        env = "KEYLEDGER_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info",
+        value_parser = log_level()
+    )]
+    pub(super) log_level: LevelFilter,
     #[command(flatten)]
     pub(super) quotas: Quotas,
     #[command(flatten)]
@@ -190,8 +199,14 @@ struct Issuer {
     /// What `aud` must be or hold
     #[arg(long, env = "KEYLEDGER_JWT_AUDIENCE", value_name = "TEXT")]
     jwt_audience: Option<String>,
-    /// The most that these tokens give: verifier, auditor, worker, owner or admin
-    #[arg(long, env = "KEYLEDGER_JWT_MAX_ROLE", value_name = "ROLE", default_value = "owner")]
+    /// The most that these tokens give
+    #[arg(
+        long,
+        env = "KEYLEDGER_JWT_MAX_ROLE",
+        value_name = "ROLE",
+        default_value = "owner",
+        value_parser = max_role()
+    )]
     jwt_max_role: MaxRole,
     /// Let these tokens name every account at once
     #[arg(long, env = "KEYLEDGER_JWT_ALLOW_ALL_ACCOUNTS")]
@@ -305,13 +320,19 @@ impl Serve {
 }
 
 /// Reads the name of a dialect other than the native API, which is at `/` anyway.
-fn dialect(text: &str) -> Result<Dialect, String> {
-    match text.parse() {
-        Ok(Dialect::Native) | Err(_) => {
-            Err("must be one of: covosign callcov cloudsigma capgo composable".to_owned())
-        }
-        Ok(dialect) => Ok(dialect),
-    }
+fn dialect() -> impl TypedValueParser<Value = Dialect> {
+    let spoken = Dialect::ALL.iter().filter(|dialect| **dialect != Dialect::Native);
+    one_of(spoken).try_map(|name| name.parse::<Dialect>())
+}
+
+fn max_role() -> impl TypedValueParser<Value = MaxRole> {
+    one_of(["verifier", "auditor", "worker", "owner", "admin"])
+        .try_map(|role| role.parse::<MaxRole>())
+}
+
+fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
+    one_of(["error", "warn", "info", "debug", "trace"])
+        .try_map(|level| level.parse::<LevelFilter>())
 }
 
 /// Reads how many of something there may be.

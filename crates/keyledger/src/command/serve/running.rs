@@ -1,6 +1,6 @@
 //! The service while it runs: its sockets, its background work, its end.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -8,6 +8,7 @@ use server::App;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::listen::ListenAddress;
 use super::{Serve, StopSignals, tell_ready};
 
 /// How often counts of use are written: a crash may lose as much of them.
@@ -15,33 +16,22 @@ const SAVE_USAGE: Duration = Duration::from_secs(5);
 
 /// The sockets, bound before anything on the disk is touched.
 pub(super) struct Listeners {
-    main: TcpListener,
-    authorize: Option<TcpListener>,
-    metrics: Option<TcpListener>,
+    main: Vec<TcpListener>,
+    authorize: Vec<TcpListener>,
+    metrics: Vec<TcpListener>,
 }
 
 impl Listeners {
     pub(super) fn bind(asked: &Serve) -> Result<Listeners> {
+        let bind = |at: Option<&ListenAddress>, option| {
+            at.map_or_else(|| Ok(Vec::new()), |at| at.bind(option))
+        };
         Ok(Listeners {
-            main: bind(asked.listen, "--listen")?,
-            authorize: asked
-                .authorize_listen
-                .map(|address| bind(address, "--authorize-listen"))
-                .transpose()?,
-            metrics: asked
-                .metrics_listen
-                .map(|address| bind(address, "--metrics-listen"))
-                .transpose()?,
+            main: asked.listen.bind("--listen")?,
+            authorize: bind(asked.authorize_listen.as_ref(), "--authorize-listen")?,
+            metrics: bind(asked.metrics_listen.as_ref(), "--metrics-listen")?,
         })
     }
-}
-
-fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
-    let listener = TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address}; stop what uses it, or choose another {option}")
-    })?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 /// Serves until it is told to stop.
@@ -52,20 +42,21 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     let mut serving = JoinSet::new();
     let mut working = JoinSet::new();
 
-    let address = listeners.main.local_addr()?;
-    let mut sites = vec![(listeners.main, server::router(app.clone()))];
-    if let (Some(listener), Some(account)) = (listeners.authorize, asked.authorize_account()?) {
-        tracing::info!(listen = %listener.local_addr()?, "answering forward auth without a token");
-        sites.push((listener, server::authorize_router(app.clone(), account)));
+    let address = listeners.main.first().context("no address to listen on")?.local_addr()?;
+    let mut sites = vec![("the API", listeners.main, server::router(app.clone()))];
+    if let Some(account) = asked.authorize_account()? {
+        let site = server::authorize_router(app.clone(), account);
+        sites.push(("forward auth without a token", listeners.authorize, site));
     }
-    if let Some(listener) = listeners.metrics {
-        tracing::info!(listen = %listener.local_addr()?, "serving metrics");
-        sites.push((listener, server::metrics_router(app.clone())));
-    }
+    sites.push(("metrics", listeners.metrics, server::metrics_router(app.clone())));
     let limits = asked.connection_limits();
-    for (listener, site) in sites {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        serving.spawn(server::serve(listener, site, limits, stopped(stop.subscribe())));
+    for (what, listeners, site) in sites {
+        for listener in listeners {
+            tracing::info!(listen = %listener.local_addr()?, "answering: {what}");
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let stop = stopped(stop.subscribe());
+            serving.spawn(server::serve(listener, site.clone(), limits, stop));
+        }
     }
     if !asked.no_worker {
         let ledger = ledger.clone();

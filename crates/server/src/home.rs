@@ -1,0 +1,39 @@
+//! `/`: where the rest is.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::negotiate::choose;
+use crate::wire;
+
+/// Where the rest is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Home {
+    /// The API as a page.
+    docs: &'static str,
+    /// The API as a document.
+    openapi: &'static str,
+}
+
+/// Says where the API is described
+///
+/// A browser, which asks for `text/html`, is led to `/docs` (303).
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "operations",
+    security(()),
+    responses((status = 200, body = Home)),
+)]
+pub(crate) async fn home(headers: HeaderMap) -> Response {
+    let wants_page = choose(&headers, &["application/json", "text/html"]).is_ok_and(|at| at == 1);
+    let mut response = if wants_page {
+        Redirect::to("/docs").into_response()
+    } else {
+        wire::json(StatusCode::OK, &Home { docs: "/docs", openapi: "/openapi.json" })
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
