@@ -166,7 +166,10 @@ impl ApiError {
     }
 
     /// Too often, or too many; to be tried again in so many seconds.
-    fn rate_limited(detail: String, retry_after_s: u64) -> ApiError {
+    pub(crate) fn rate_limited(
+        detail: impl Into<Cow<'static, str>>,
+        retry_after_s: u64,
+    ) -> ApiError {
         ApiError { retry_after_s: Some(retry_after_s), ..ApiError::new(Code::RateLimited, detail) }
     }
 

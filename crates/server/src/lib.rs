@@ -90,6 +90,10 @@ pub struct Config {
     pub max_exports: usize,
     /// The most of them for one account; callers of all accounts count as one.
     pub max_exports_per_account: usize,
+    /// How many streams of events may be open.
+    pub max_streams: usize,
+    /// How many of them may be an account's.
+    pub max_streams_per_account: usize,
     /// Whether [`router`] has `/metrics`; with an address of its own it has not.
     pub metrics: bool,
     /// How many lines of the log nobody took, for the metrics.
@@ -107,6 +111,8 @@ impl Default for Config {
             cloudsigma_daily_limit: 250,
             max_exports: 256,
             max_exports_per_account: 16,
+            max_streams: 20_000,
+            max_streams_per_account: 10_000,
             metrics: true,
             log_lines_lost: Arc::default(),
         }
@@ -125,6 +131,7 @@ struct Parts {
     metrics: metrics::Metrics,
     reads: reads::Reads,
     slots: chunks::Slots,
+    streams: stream::Streams,
     stopping: watch::Sender<bool>,
 }
 
@@ -136,7 +143,18 @@ impl App {
         let reads = reads::Reads::new();
         let slots = chunks::Slots::new(config.max_exports, config.max_exports_per_account);
         let stopping = watch::Sender::new(false);
-        App(Arc::new(Parts { ledger, journal, auth, config, metrics, reads, slots, stopping }))
+        let streams = stream::Streams::default();
+        App(Arc::new(Parts {
+            ledger,
+            journal,
+            auth,
+            config,
+            metrics,
+            reads,
+            slots,
+            streams,
+            stopping,
+        }))
     }
 
     /// The ledger behind it.
@@ -151,7 +169,7 @@ impl App {
         &self.0.journal
     }
 
-    /// Ends every stream, at its next event; [`serve`] calls it when it is told to stop.
+    /// Ends every stream; [`serve`] calls it when it is told to stop.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
     }
@@ -181,6 +199,10 @@ impl App {
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    pub(crate) fn streams(&self) -> &stream::Streams {
+        &self.0.streams
     }
 
     pub(crate) fn metrics(&self) -> &metrics::Metrics {

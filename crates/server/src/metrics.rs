@@ -44,6 +44,7 @@ struct Numbers {
     reads: ReadStats,
     exports: usize,
     log_lines_lost: u64,
+    streams: usize,
 }
 
 /// The gauges: name, help, and where each is read.
@@ -65,6 +66,7 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_log_lines_lost", "Lines of the log that nobody took", |numbers| {
         numbers.log_lines_lost
     }),
+    ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
 ];
 
 fn count(number: usize) -> u64 {
@@ -210,6 +212,7 @@ pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
         reads: app.reads().stats(),
         exports: app.slots().taken(),
         log_lines_lost: app.config().log_lines_lost.load(Ordering::Relaxed),
+        streams: app.streams().open(),
     };
     let text = app.metrics().text(&numbers).map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())

@@ -62,6 +62,8 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         cloudsigma_daily_limit: asked.cloudsigma_daily_limit,
         max_exports: asked.max_exports,
         max_exports_per_account: asked.max_exports_per_account,
+        max_streams: asked.max_streams,
+        max_streams_per_account: asked.max_streams_per_account,
         metrics: asked.metrics_listen.is_none(),
         log_lines_lost: log_lines.0.lost(),
     };

@@ -160,6 +160,18 @@ pub(crate) struct Serve {
         value_parser = duration
     )]
     grace: Duration,
+    /// How many event streams may be open; one more is refused, as overloaded
+    #[arg(long, env = "KEYLEDGER_MAX_STREAMS", value_name = "COUNT", default_value_t = 20_000, value_parser = count)]
+    pub(super) max_streams: usize,
+    /// How many of them may be an account's, or all auditors'
+    #[arg(
+        long,
+        env = "KEYLEDGER_MAX_STREAMS_PER_ACCOUNT",
+        value_name = "COUNT",
+        default_value_t = 10_000,
+        value_parser = count
+    )]
+    pub(super) max_streams_per_account: usize,
     /// Leave it to `keyledger worker` to record that keys are expired; they are denied all the same
     #[arg(long, env = "KEYLEDGER_NO_WORKER")]
     pub(super) no_worker: bool,

@@ -1,0 +1,174 @@
+//! Events as the text of a stream: written once, and shared by all that show it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use keys::KeyId;
+use ledger::{Entry, Seq};
+
+use crate::wire::Event;
+
+/// How many bytes of such texts there are, whoever holds them.
+#[derive(Clone, Default)]
+pub(super) struct Meter(Arc<AtomicUsize>);
+
+impl Meter {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A text that is counted for as long as somebody holds it.
+struct Metered {
+    text: Box<[u8]>,
+    meter: Meter,
+}
+
+impl AsRef<[u8]> for Metered {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        self.meter.0.fetch_sub(self.text.len(), Ordering::Relaxed);
+    }
+}
+
+/// A part of a stream that is being written.
+pub(super) struct Draft {
+    from: Seq,
+    text: Vec<u8>,
+    starts: Vec<(Seq, usize)>,
+}
+
+impl Draft {
+    /// A part that begins at place `from`.
+    pub(super) fn new(from: Seq) -> Draft {
+        Draft { from, text: Vec::new(), starts: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Adds an event whose text is there.
+    pub(super) fn push(&mut self, seq: Seq, text: &[u8]) {
+        self.starts.push((seq, self.text.len()));
+        self.text.extend_from_slice(text);
+    }
+
+    /// Adds an event, as `key` sees it.
+    pub(super) fn write(&mut self, entry: &Entry, key: Option<KeyId>) {
+        self.starts.push((entry.seq, self.text.len()));
+        write(&mut self.text, entry, key);
+    }
+
+    /// The part, with all that is wanted before place `until`.
+    pub(super) fn finish(self, until: Seq, meter: &Meter) -> Piece {
+        let text = self.text.into_boxed_slice();
+        meter.0.fetch_add(text.len(), Ordering::Relaxed);
+        let text = Bytes::from_owner(Metered { text, meter: meter.clone() });
+        Piece { from: self.from, until, text, starts: self.starts.into() }
+    }
+}
+
+/// Writes an event as a message, as `key` sees it: WHATWG HTML §9.2.5.
+pub(super) fn write(text: &mut Vec<u8>, entry: &Entry, key: Option<KeyId>) {
+    let event = Event::for_key(entry, key);
+    text.extend_from_slice(
+        format!("id: {}\nevent: {}\ndata: ", event.seq, event.r#type).as_bytes(),
+    );
+    // No line breaks, so that this is one line.
+    crate::wire::put_json(text, &event);
+    text.extend_from_slice(b"\n\n");
+}
+
+/// All that a topic shows of a part of the log.
+pub(super) struct Piece {
+    from: Seq,
+    until: Seq,
+    text: Bytes,
+    /// The place of each event, and where its text begins.
+    starts: Box<[(Seq, usize)]>,
+}
+
+impl Piece {
+    /// Whether place `next` lies in it.
+    pub(super) fn covers(&self, next: Seq) -> bool {
+        self.from <= next && next < self.until
+    }
+
+    pub(super) fn until(&self) -> Seq {
+        self.until
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whole events from place `next` on, of about `limit` bytes but one at least, and the place
+    /// after them. Empty if there are none.
+    pub(super) fn after(&self, next: Seq, limit: usize) -> (Bytes, Seq) {
+        let first = self.starts.partition_point(|(seq, _)| *seq < next);
+        let Some((_, begin)) = self.starts.get(first) else { return (Bytes::new(), self.until) };
+        let fits = self.starts.partition_point(|(_, start)| *start <= begin + limit);
+        // The one that begins within the limit may end beyond it.
+        let last = if self.len() <= begin + limit { fits } else { fits.saturating_sub(1) };
+        match self.starts.get(last.max(first + 1)) {
+            Some((seq, end)) => (self.text.slice(begin..end), *seq),
+            None => (self.text.slice(begin..), self.until),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(meter: &Meter) -> Piece {
+        let mut draft = Draft::new(Seq(5));
+        for (seq, text) in [(7, "seven"), (8, "eight"), (12, "twelve")] {
+            draft.push(Seq(seq), text.as_bytes());
+        }
+        draft.finish(Seq(20), meter)
+    }
+
+    #[test]
+    fn a_part_of_a_piece_is_whole_events() {
+        let piece = piece(&Meter::default());
+        let table = [
+            (0, 100, "seveneighttwelve", 20),
+            (7, 16, "seveneighttwelve", 20),
+            (7, 15, "seveneight", 12),
+            (7, 10, "seveneight", 12),
+            (7, 9, "seven", 8),
+            (7, 0, "seven", 8),
+            (8, 11, "eighttwelve", 20),
+            (8, 10, "eight", 12),
+            (9, 0, "twelve", 20),
+            (12, 3, "twelve", 20),
+            (13, 100, "", 20),
+        ];
+        for (next, limit, text, place) in table {
+            let (part, after) = piece.after(Seq(next), limit);
+            assert_eq!((&part[..], after), (text.as_bytes(), Seq(place)), "{next} {limit}");
+        }
+        assert!(piece.covers(Seq(5)) && piece.covers(Seq(19)));
+        assert!(!piece.covers(Seq(4)) && !piece.covers(Seq(20)));
+    }
+
+    #[test]
+    fn a_text_counts_as_long_as_somebody_holds_it() {
+        let meter = Meter::default();
+        let piece = piece(&meter);
+        assert_eq!(meter.bytes(), 16);
+        let (part, _) = piece.after(Seq(8), 5);
+        drop(piece);
+        assert_eq!(meter.bytes(), 16);
+        drop(part);
+        assert_eq!(meter.bytes(), 0);
+    }
+}

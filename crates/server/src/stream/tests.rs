@@ -1,0 +1,242 @@
+//! Streams as a connection takes them: complete, alive, bounded, and over in time.
+
+use std::pin::Pin;
+use std::task::Poll;
+
+use axum::body::Bytes;
+use eventlog::memory::MemoryLog;
+use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
+use keys::{Account, Dialect, KeyId, Subject, Timestamp};
+use ledger::{
+    Ask, Caller, Change, Draft, Duty, Identity, Journal, Ledger, Options, Origin, Scope, Signing,
+    SystemClock, Via,
+};
+use tokio::time::Instant;
+
+use super::*;
+use crate::auth::{Auth, token::TokenKey};
+
+pub(super) fn caller(subject: &str, account: Option<&str>, duty: Duty) -> Caller {
+    let scope = account.map_or(Scope::All, |name| Scope::Account(name.parse().unwrap()));
+    let identity = Identity {
+        subject: Subject::new(subject).unwrap(),
+        scope,
+        duties: [duty].into_iter().collect(),
+        via: Via::Token { issuer: "test".into(), jti: None },
+    };
+    let origin = Origin::default();
+    Caller { identity: Arc::new(identity), dialect: Dialect::Native, origin }
+}
+
+pub(super) fn auditor() -> Caller {
+    caller("ann", None, Duty::Auditor)
+}
+
+pub(super) fn draft(account: &str) -> Draft {
+    Draft {
+        account: Some(account.parse().unwrap()),
+        owner: None,
+        name: Some("ci".parse().unwrap()),
+        description: None,
+        kind: keys::Kind::Secret,
+        environment: keys::Environment::Live,
+        role: None,
+        permissions: Box::default(),
+        project: None,
+        allowed_ips: keys::AllowedIps::default(),
+        expires: None,
+        daily_limit: None,
+        metadata: keys::Metadata::default(),
+        rules: ledger::Rules::default(),
+    }
+}
+
+pub(super) fn app() -> App {
+    let signing = Arc::new(Signing::new("ledger.example.com/keys", [7; 32]).unwrap());
+    let ledger = Ledger::open(Arc::new(MemoryLog::new()), Options::default(), &mut |_| {}).unwrap();
+    let clock = Arc::new(SystemClock::default());
+    let journal = Journal::open(Arc::new(MemoryLog::new()), clock, signing, false).unwrap();
+    let auth = Auth::new(TokenKey::from_seed(&[7; 32]).verifier(), None).unwrap();
+    App::new(ledger, journal, auth, Config::default())
+}
+
+/// Begins the hub with bounds of its own.
+pub(super) fn begin(app: &App, bounds: Bounds) {
+    let Streams { shared, begun } = app.streams();
+    assert!(!begun.swap(true, Ordering::Relaxed));
+    tokio::spawn(Hub::new(app.clone(), Arc::clone(shared), bounds).run());
+}
+
+pub(super) fn permit(app: &App, account: Option<Account>) -> Permit {
+    app.streams().shared.enter(account, (1_000, 1_000)).unwrap()
+}
+
+fn follow(app: &App, filter: Filter, from: u64) -> Following {
+    let permit = permit(app, None);
+    Following::join(permit, (auditor(), Timestamp::MAX), filter, Seq(from))
+}
+
+pub(super) async fn next(stream: &mut Following) -> Option<Bytes> {
+    stream.frame().await.map(|frame| frame.unwrap().into_data().unwrap())
+}
+
+pub(super) async fn create(app: &App, subject: &str, account: &str) -> KeyId {
+    let admin = caller(subject, None, Duty::Admin);
+    app.ledger().create(&admin, draft(account), Ask::default()).await.unwrap().key.key.id
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_stream_is_kept_open_by_a_heartbeat_however_busy_the_log_is() {
+    let app = app();
+    begin(&app, BOUNDS);
+    let never = Filter { actor: Some(Subject::new("nobody").unwrap()), ..Filter::default() };
+    let mut quiet = follow(&app, never, 0);
+    let started = Instant::now();
+    let reading = tokio::spawn(async move {
+        let mut said = Vec::new();
+        for _ in 0..3 {
+            let text = next(&mut quiet).await.unwrap();
+            said.push((started.elapsed().as_secs(), text));
+        }
+        said
+    });
+    while !reading.is_finished() {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        create(&app, "bob", "acme").await;
+    }
+    let said = reading.await.unwrap();
+    let said: Vec<_> = said.iter().map(|(at, text)| (*at, &text[..])).collect();
+    let heartbeat = &b": heartbeat\n\n"[..];
+    assert_eq!(said, [(0, &b": following\n\n"[..]), (15, heartbeat), (30, heartbeat)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_counts_from_the_streams_own_last_byte() {
+    let app = app();
+    begin(&app, BOUNDS);
+    let mut stream = follow(&app, Filter::default(), 0);
+    assert_eq!(next(&mut stream).await.unwrap(), ": following\n\n");
+    let started = Instant::now();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // Time stands still as long as it takes.
+    let of_thread = app.clone();
+    let create = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(create(&of_thread, "bob", "acme"));
+    };
+    tokio::task::spawn_blocking(create).await.unwrap();
+    assert!(next(&mut stream).await.unwrap().starts_with(b"id: 0\nevent: created\ndata: {"));
+    assert_eq!(next(&mut stream).await.unwrap(), ": heartbeat\n\n");
+    assert_eq!(started.elapsed().as_secs(), 25);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_token_and_at_a_stop() {
+    let app = app();
+    begin(&app, BOUNDS);
+    let expires_at = Timestamp::from_micros(app.ledger().now().micros() + 100_000);
+    let who = (auditor(), expires_at);
+    let mut short = Following::join(permit(&app, None), who, Filter::default(), Seq(0));
+    let mut long = follow(&app, Filter::default(), 0);
+    assert!(next(&mut short).await.is_some() && next(&mut long).await.is_some());
+    // The token's end is a time of day, and here many heartbeats fit in before it.
+    while next(&mut short).await.is_some() {}
+    assert!(app.ledger().now() >= expires_at);
+    assert!(next(&mut long).await.is_some());
+    app.stop();
+    while next(&mut long).await.is_some() {}
+    let mut late = follow(&app, Filter::default(), 0);
+    while next(&mut late).await.is_some() {}
+}
+
+#[tokio::test]
+async fn one_who_went_away_is_forgotten_at_once() {
+    let app = app();
+    begin(&app, BOUNDS);
+    let mut streams: Vec<_> = (0..100).map(|_| follow(&app, Filter::default(), 0)).collect();
+    for stream in &mut streams {
+        next(stream).await.unwrap();
+    }
+    assert_eq!(app.streams().open(), 100);
+    create(&app, "bob", "acme").await;
+    next(&mut streams[0]).await.unwrap();
+    drop(streams);
+    assert_eq!(app.streams().open(), 0);
+    // Nobody follows any more: the next one reads what it missed from the log.
+    create(&app, "bob", "acme").await;
+    let mut stream = follow(&app, Filter::default(), 0);
+    let mut text = Vec::new();
+    while !text.windows(7).any(|part| part == b"id: 1\ne") {
+        text.extend(next(&mut stream).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn there_are_so_many_streams_and_so_many_of_an_account() {
+    let app = app();
+    let shared = &app.streams().shared;
+    let acme: Account = "acme".parse().unwrap();
+    let enter = |account: Option<&Account>| shared.enter(account.cloned(), (3, 2));
+    let held = [enter(Some(&acme)).ok(), enter(Some(&acme)).ok()];
+    assert!(held.iter().all(Option::is_some));
+    assert_eq!(enter(Some(&acme)).err(), Some(Full::Account));
+    let other = enter(None).unwrap();
+    assert_eq!(enter(None).err(), Some(Full::All));
+    drop(held);
+    assert!(enter(Some(&acme)).is_ok() && enter(None).is_ok());
+    drop(other);
+    assert_eq!(shared.open(), 0);
+}
+
+/// So tight that everything has to be read from the log now and then.
+pub(super) const TIGHT: Bounds = Bounds {
+    share: 1,
+    part: 3_000,
+    least: 1_000,
+    pressure: 60_000,
+    piece: 2_000,
+    held: 15_000,
+    pieces: 20,
+    read_pieces: 2,
+    near: 10,
+    page: 15,
+    reads: 2,
+    interval: Duration::from_millis(1),
+    ..BOUNDS
+};
+
+/// A client that takes nothing holds one text, whatever happens.
+#[tokio::test]
+async fn those_who_read_nothing_hold_little() {
+    let app = app();
+    begin(&app, TIGHT);
+    let mut stuck: Vec<_> = (0..20).map(|_| follow(&app, Filter::default(), 0)).collect();
+    let mut reads = follow(&app, Filter::default(), 0);
+    for stream in &mut stuck {
+        next(stream).await.unwrap();
+        // It wants more, and does not come for it.
+        let poll = |context: &mut std::task::Context<'_>| {
+            Poll::Ready(Pin::new(&mut *stream).poll_frame(context).is_pending())
+        };
+        assert!(std::future::poll_fn(poll).await);
+    }
+    let id = create(&app, "bob", "acme").await;
+    let admin = caller("bob", None, Duty::Admin);
+    for _ in 0..100 {
+        for change in [Change::Disable, Change::Enable] {
+            app.ledger().change(&admin, id, change, Ask::default()).await.unwrap();
+        }
+    }
+    let mut text = Vec::new();
+    while !text.windows(9).any(|part| part == b"id: 200\ne") {
+        text.extend(next(&mut reads).await.unwrap());
+    }
+    for mut stream in stuck {
+        let mut all = Vec::new();
+        while all.len() < text.len() - 14 {
+            all.extend(next(&mut stream).await.unwrap());
+        }
+        assert!(text.ends_with(&all));
+    }
+}

@@ -1,0 +1,375 @@
+//! What streams show: the texts of the newest events by filter, each written once.
+//!
+//! Streams with the same filter share a topic. An event is of one account, type and actor, and of
+//! one key or two, so that a handful of look-ups finds every topic that shows it, and the others
+//! cost nothing. A topic holds its newest events as long as somebody takes them; what is older is
+//! read from the log, and held for a while for those who are at the same place.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use bytes::Bytes;
+use keys::{Account, EventKind, KeyId, Subject};
+use ledger::{Entry, EventFilter, Seq};
+
+use super::Bounds;
+use super::piece::{Draft, Meter, Piece, write};
+
+/// A stream's number.
+pub(super) type Id = u64;
+/// A topic's number.
+pub(super) type TopicId = u64;
+
+/// What a stream shows; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Filter {
+    pub(super) account: Option<Account>,
+    pub(super) key: Option<KeyId>,
+    pub(super) kind: Option<EventKind>,
+    pub(super) actor: Option<Subject>,
+    /// Whether it shows nothing: the account is one that the caller does not see.
+    pub(super) never: bool,
+}
+
+/// Which fields of a filter matter, as bits.
+type Shape = usize;
+const ACCOUNT: Shape = 1;
+const KEY: Shape = 2;
+const KIND: Shape = 4;
+const ACTOR: Shape = 8;
+const SHAPES: usize = 16;
+
+impl Filter {
+    fn shape(&self) -> Shape {
+        let bit = |matters: bool, bit| if matters { bit } else { 0 };
+        bit(self.account.is_some(), ACCOUNT)
+            | bit(self.key.is_some(), KEY)
+            | bit(self.kind.is_some(), KIND)
+            | bit(self.actor.is_some(), ACTOR)
+    }
+
+    /// The only filter of that shape that shows `entry` as an event of `key`.
+    fn showing(entry: &Entry, key: KeyId, shape: Shape) -> Filter {
+        let matters = |bit| shape & bit != 0;
+        Filter {
+            account: matters(ACCOUNT).then(|| entry.account.clone()),
+            key: matters(KEY).then_some(key),
+            kind: matters(KIND).then(|| entry.record.event.kind()),
+            actor: matters(ACTOR).then(|| entry.record.actor.subject.clone()),
+            never: false,
+        }
+    }
+
+    /// The same, for the ledger.
+    pub(super) fn events(&self) -> EventFilter {
+        let Filter { account, key, kind, actor, never: _ } = self.clone();
+        EventFilter { account, key, kind, actor, from: None, to: None }
+    }
+}
+
+/// A piece that is held.
+struct Held {
+    number: u64,
+    piece: Piece,
+    /// Whether anybody took something of it.
+    used: bool,
+}
+
+/// All streams with one filter.
+struct Topic {
+    filter: Filter,
+    streams: usize,
+    /// Those who have everything, and want more.
+    idle: HashSet<Id>,
+    /// All events from here on are in `live`. `None`: nobody is near the end of the log.
+    start: Option<Seq>,
+    live: VecDeque<Held>,
+    draft: Option<Draft>,
+    /// Older pieces, read from the log.
+    read: VecDeque<Held>,
+}
+
+/// What comes next to a stream.
+pub(super) enum Next {
+    /// A text, and the place after it.
+    Text(Bytes, Seq),
+    /// Nothing so far.
+    Nothing,
+    /// What has to be read from the log.
+    Behind,
+}
+
+/// All topics.
+pub(super) struct Topics {
+    bounds: Bounds,
+    /// Everything before is shown.
+    at: Seq,
+    ids: HashMap<Filter, TopicId>,
+    by_id: HashMap<TopicId, Topic>,
+    shapes: [usize; SHAPES],
+    made: u64,
+    /// Topics with a draft.
+    drafts: Vec<TopicId>,
+    is_long: bool,
+    /// What is held, the oldest first.
+    held: VecDeque<(TopicId, u64)>,
+    held_bytes: usize,
+    pub(super) meter: Meter,
+}
+
+impl Topics {
+    pub(super) fn new(bounds: Bounds) -> Topics {
+        Topics {
+            bounds,
+            at: Seq(0),
+            ids: HashMap::new(),
+            by_id: HashMap::new(),
+            shapes: [0; SHAPES],
+            made: 0,
+            drafts: Vec::new(),
+            is_long: false,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            meter: Meter::default(),
+        }
+    }
+
+    /// Counts a stream to its topic.
+    pub(super) fn join(&mut self, filter: Filter) -> TopicId {
+        if let Some(id) = self.ids.get(&filter) {
+            if let Some(topic) = self.by_id.get_mut(id) {
+                topic.streams += 1;
+            }
+            return *id;
+        }
+        self.made += 1;
+        let id = self.made;
+        if let Some(count) = self.shapes.get_mut(filter.shape()) {
+            *count += 1;
+        }
+        self.ids.insert(filter.clone(), id);
+        let topic = Topic {
+            filter,
+            streams: 1,
+            idle: HashSet::new(),
+            start: Some(self.at),
+            live: VecDeque::new(),
+            draft: None,
+            read: VecDeque::new(),
+        };
+        self.by_id.insert(id, topic);
+        id
+    }
+
+    /// Takes a stream out of its topic.
+    pub(super) fn leave(&mut self, id: TopicId, stream: Id) {
+        let Some(topic) = self.by_id.get_mut(&id) else { return };
+        topic.idle.remove(&stream);
+        topic.streams -= 1;
+        if topic.streams > 0 {
+            return;
+        }
+        if let Some(topic) = self.by_id.remove(&id) {
+            self.ids.remove(&topic.filter);
+            if let Some(count) = self.shapes.get_mut(topic.filter.shape()) {
+                *count -= 1;
+            }
+            let held = topic.live.iter().chain(&topic.read);
+            self.held_bytes -= held.map(|held| held.piece.len()).sum::<usize>();
+        }
+    }
+
+    /// What the topic shows.
+    pub(super) fn filter(&self, id: TopicId) -> Option<&Filter> {
+        self.by_id.get(&id).map(|topic| &topic.filter)
+    }
+
+    /// Remembers that a stream has everything, and wants more.
+    pub(super) fn idle(&mut self, id: TopicId, stream: Id) {
+        if let Some(topic) = self.by_id.get_mut(&id) {
+            topic.idle.insert(stream);
+        }
+    }
+
+    /// The stream has got something else.
+    pub(super) fn not_idle(&mut self, id: TopicId, stream: Id) -> bool {
+        self.by_id.get_mut(&id).is_some_and(|topic| topic.idle.remove(&stream))
+    }
+
+    /// Everything before this place is shown.
+    pub(super) fn at(&self) -> Seq {
+        self.at
+    }
+
+    /// Something was missed up to `at`: it has to be read from the log.
+    pub(super) fn missed(&mut self, at: Seq) {
+        self.at = at;
+        for topic in self.by_id.values_mut() {
+            topic.draft = None;
+            self.held_bytes -= topic.drop_live();
+            topic.start = Some(at);
+        }
+        self.drafts.clear();
+    }
+
+    /// Shows an event, the next one of the log, in all topics that want it.
+    pub(super) fn show(&mut self, entry: &Entry) {
+        self.at = entry.seq.next();
+        // Written for the first topic that wants it so.
+        let mut texts: Vec<(KeyId, Vec<u8>)> = Vec::new();
+        let own = entry.record.link.key;
+        for shape in 0..SHAPES {
+            if self.shapes.get(shape).is_none_or(|count| *count == 0) {
+                continue;
+            }
+            // A filter by key shows a rotation as an event of that key; any other as the new one's.
+            let keys = entry.record.links().map(|link| link.key);
+            for key in keys.take(if shape & KEY == 0 { 1 } else { 2 }) {
+                let Some(id) = self.ids.get(&Filter::showing(entry, key, shape)) else { continue };
+                let shown_for = if shape & KEY == 0 { own } else { key };
+                let place = texts.iter().position(|(key, _)| *key == shown_for);
+                let place = place.unwrap_or(texts.len());
+                let Some(topic) = self.by_id.get_mut(id).filter(|topic| topic.start.is_some())
+                else {
+                    continue;
+                };
+                if place == texts.len() {
+                    let mut text = Vec::with_capacity(1024);
+                    write(&mut text, entry, Some(shown_for));
+                    texts.push((shown_for, text));
+                }
+                let Some((_, text)) = texts.get(place) else { continue };
+                if topic.draft.is_none() {
+                    self.drafts.push(*id);
+                }
+                let draft = topic.draft.get_or_insert_with(|| Draft::new(entry.seq));
+                draft.push(entry.seq, text);
+                self.is_long |= draft.len() >= self.bounds.piece;
+            }
+        }
+    }
+
+    /// Whether a draft is as long as a piece should be.
+    pub(super) fn is_long(&self) -> bool {
+        self.is_long
+    }
+
+    /// Makes pieces of what was shown, and gives those who wait for them.
+    pub(super) fn publish(&mut self) -> Vec<Id> {
+        let mut waiting = Vec::new();
+        self.is_long = false;
+        for id in std::mem::take(&mut self.drafts) {
+            let Some(topic) = self.by_id.get_mut(&id) else { continue };
+            let Some(draft) = topic.draft.take() else { continue };
+            let piece = draft.finish(self.at, &self.meter);
+            waiting.extend(topic.idle.drain());
+            self.made += 1;
+            self.held_bytes += piece.len();
+            self.held.push_back((id, self.made));
+            topic.live.push_back(Held { number: self.made, piece, used: false });
+        }
+        self.evict();
+        waiting
+    }
+
+    /// Holds what was read from the log for a topic.
+    pub(super) fn hold(&mut self, id: TopicId, piece: Piece) {
+        let Some(topic) = self.by_id.get_mut(&id) else { return };
+        self.made += 1;
+        self.held_bytes += piece.len();
+        self.held.push_back((id, self.made));
+        topic.read.push_back(Held { number: self.made, piece, used: false });
+        // One without any text is not evicted for its bytes.
+        if topic.read.len() > self.bounds.read_pieces
+            && let Some(oldest) = topic.read.pop_front()
+        {
+            self.held_bytes -= oldest.piece.len();
+        }
+        self.evict();
+    }
+
+    fn evict(&mut self) {
+        while self.held_bytes > self.bounds.held || self.held.len() > self.bounds.pieces {
+            let Some((id, number)) = self.held.pop_front() else { return };
+            if let Some(topic) = self.by_id.get_mut(&id) {
+                self.held_bytes -= topic.evict(number);
+            }
+        }
+    }
+
+    /// What comes next to a stream of that topic at place `next`.
+    pub(super) fn next(&mut self, id: TopicId, next: Seq) -> Next {
+        let Some(topic) = self.by_id.get_mut(&id) else { return Next::Nothing };
+        if topic.start.is_none() && next >= self.at {
+            topic.start = Some(self.at);
+        }
+        // What is missing in memory is written for nobody but those who come by.
+        let pressed = self.meter.bytes() > self.bounds.pressure;
+        let limit = if pressed { self.bounds.least } else { self.bounds.part };
+        let found = topic.next(next, limit);
+        match found {
+            // A copy, so that one who takes it slowly does not hold all of the piece.
+            Next::Text(text, after) if pressed => Next::Text(Bytes::copy_from_slice(&text), after),
+            Next::Text(..) | Next::Nothing | Next::Behind => found,
+        }
+    }
+
+    /// The log is read for a stream at place `next`: if that is near the end, what comes meanwhile
+    /// has to be there when it arrives.
+    pub(super) fn arriving(&mut self, id: TopicId, next: Seq) {
+        let near = self.at.0.saturating_sub(next.0) <= self.bounds.near;
+        if let Some(topic) = self.by_id.get_mut(&id)
+            && topic.start.is_none()
+            && near
+        {
+            topic.start = Some(self.at);
+        }
+    }
+}
+
+impl Topic {
+    fn next(&mut self, mut next: Seq, limit: usize) -> Next {
+        while self.start.is_none_or(|start| next < start) {
+            let Some(held) = self.read.iter_mut().find(|held| held.piece.covers(next)) else {
+                return Next::Behind;
+            };
+            held.used = true;
+            match held.piece.after(next, limit) {
+                (text, after) if text.is_empty() => next = after,
+                (text, after) => return Next::Text(text, after),
+            }
+        }
+        let first = self.live.partition_point(|held| held.piece.until() <= next);
+        for held in self.live.range_mut(first..) {
+            held.used = true;
+            match held.piece.after(next, limit) {
+                (text, after) if text.is_empty() => next = after,
+                (text, after) => return Next::Text(text, after),
+            }
+        }
+        Next::Nothing
+    }
+
+    /// Lets a piece go. How many bytes that were.
+    fn evict(&mut self, number: u64) -> usize {
+        if self.read.front().is_some_and(|held| held.number == number) {
+            return self.read.pop_front().map_or(0, |held| held.piece.len());
+        }
+        if self.live.front().is_none_or(|held| held.number != number) {
+            return 0;
+        }
+        let Some(oldest) = self.live.pop_front() else { return 0 };
+        self.start = Some(oldest.piece.until());
+        let mut bytes = oldest.piece.len();
+        // Nobody takes what is newest: those who follow are far behind.
+        if !oldest.used && self.idle.is_empty() && !self.live.iter().any(|held| held.used) {
+            bytes += self.drop_live();
+            self.start = None;
+            self.draft = None;
+        }
+        bytes
+    }
+
+    fn drop_live(&mut self) -> usize {
+        self.live.drain(..).map(|held| held.piece.len()).sum()
+    }
+}
