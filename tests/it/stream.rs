@@ -1,5 +1,8 @@
 //! Server-sent events: catching up, following, coming again.
 
+use std::io::Write as _;
+use std::net::{Shutdown, TcpStream};
+
 use serde_json::json;
 
 use crate::auth::mint;
@@ -104,4 +107,65 @@ fn a_stream_ends_with_its_token() {
 #[expect(clippy::disallowed_methods, reason = "a token's end is a time of day")]
 fn seconds_now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// 100 closed streams were still there 48 s later, because the log was never silent.
+#[test]
+fn closed_streams_are_gone_at_once_though_the_log_is_busy() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let open = |count: usize| {
+        let metrics = service.client_with(None).send("GET /metrics").text;
+        metrics.contains(&format!("\nkeyledger_streams {count}\n"))
+    };
+    let request = format!(
+        "GET /v1/events/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
+        owner.token().unwrap()
+    );
+    let streams: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(service.address()).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    until("all streams are open", || open(100));
+    // Half of them half-closed: who reads a stream and closes its half is gone as well.
+    let (closed, half): (Vec<_>, Vec<_>) =
+        streams.into_iter().enumerate().partition(|(number, _)| number % 2 == 0);
+    drop(closed);
+    for (_, stream) in &half {
+        stream.shutdown(Shutdown::Write).unwrap();
+    }
+    until("no stream is open", || {
+        owner.create(r#"{"name":"busy"}"#);
+        open(0)
+    });
+    until("no socket waits to be closed", || close_wait(service.address().port()) == 0);
+}
+
+/// How many of the service's sockets have been closed at the other end and not at its own.
+fn close_wait(port: u16) -> usize {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let own = format!(":{port:04X}");
+    let is_own = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next().is_some_and(|local| local.ends_with(&own)) && fields.nth(1) == Some("08")
+    };
+    sockets.lines().filter(is_own).count()
+}
+
+#[test]
+fn one_more_stream_than_an_account_may_have_is_refused() {
+    let options = ["--max-streams-per-account", "2", "--max-streams", "3"];
+    let service = Service::with(&options);
+    let [acme, other] = ["acme", "other"].map(|account| service.client_of(account, "owner"));
+    let _two = [acme.stream("/v1/events/stream", &[]), acme.stream("/v1/events/stream", &[])];
+    let refused = acme.send("GET /v1/events/stream");
+    assert_eq!(refused.refusal(), (429, "rate_limited".into()));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let _third = other.stream("/v1/events/stream", &[]);
+    let refused = other.send("GET /v1/events/stream");
+    assert_eq!(refused.refusal(), (503, "overloaded".into()));
+    assert_eq!(acme.send("GET /v1/keys").status, 200);
 }

@@ -113,6 +113,8 @@ pub(crate) struct Reader {
     pub(crate) caller: Caller,
     /// Until when its token is accepted.
     pub(crate) expires_at: Timestamp,
+    /// The moment that was checked.
+    pub(crate) now: Timestamp,
 }
 
 impl Reader {
@@ -139,6 +141,6 @@ impl FromRequestParts<App> for Reader {
         who.require(READ)?;
         let caller = caller(parts, app, &who.token.identity)?;
         app.ledger().count_read(&caller)?;
-        Ok(Reader { caller, expires_at: who.token.expires_at })
+        Ok(Reader { caller, expires_at: who.token.expires_at, now: who.now })
     }
 }
