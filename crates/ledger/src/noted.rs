@@ -36,9 +36,13 @@ struct Noted {
     made_at: Duration,
 }
 
-/// The last note that was made. One who needs a new one makes it while others wait.
+/// The last note that was made.
 #[derive(Default)]
-pub(crate) struct Notes(Mutex<Option<Arc<Noted>>>);
+pub(crate) struct Notes {
+    last: Mutex<Option<Arc<Noted>>>,
+    /// Held while another one is made. Nobody waits for it: that takes its time.
+    making: Mutex<()>,
+}
 
 /// A row and the way from it to the table's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,13 +97,13 @@ pub struct KeyProof {
 }
 
 impl Ledger {
-    /// The signed note of the key table, at most a minute old when the log has grown since.
-    /// Reads the log and takes its time.
+    /// The signed note of the key table, at most a minute old when the log has grown since, but
+    /// for the time that the next one takes to be made. Reads the log and takes its time.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`] but for auditors and admins of all accounts, [`Error::NotSigned`], or
-    /// a fault of the storage.
+    /// [`Error::Forbidden`] but for auditors and admins of all accounts, [`Error::NotSigned`],
+    /// [`Error::Overloaded`] while another makes the first one, or a fault of the storage.
     pub fn table_note(&self, caller: &Caller) -> Result<Signed, Error> {
         caller.require_all(AUDIT)?;
         Ok(self.noted()?.signed.clone())
@@ -166,14 +170,17 @@ impl Ledger {
         Ok(records)
     }
 
-    /// The table's last note, or a new one if it is time and the log has grown.
+    /// The table's last note, or a new one if it is time and the log has grown. While another
+    /// makes that, it is still the last one.
     fn noted(&self) -> Result<Arc<Noted>, Error> {
         let signing = self.signing()?;
-        // Held while a note is made: others wait for it, and do not make one too.
-        let mut last = self.state().notes.0.lock();
+        let shared = &self.state().notes;
+        let Some(_making) = shared.making.try_lock() else {
+            return shared.last.lock().clone().ok_or(Error::Overloaded);
+        };
         let now = self.state().clock.monotonic();
         let size = self.state().size();
-        if let Some(noted) = last.as_ref()
+        if let Some(noted) = shared.last.lock().as_ref()
             && (noted.signed.size == size.0 || now.saturating_sub(noted.made_at) < INTERVAL)
         {
             return Ok(Arc::clone(noted));
@@ -198,7 +205,7 @@ impl Ledger {
         let note = signing.sign(&text).map_err(Error::fault)?.into();
         let signed = Signed { note, size: size.0, root };
         let noted = Arc::new(Noted { signed, rows, tree, made_at: now });
-        *last = Some(Arc::clone(&noted));
+        *shared.last.lock() = Some(Arc::clone(&noted));
         Ok(noted)
     }
 

@@ -201,3 +201,21 @@ async fn a_key_with_too_many_records_is_proved_up_to_an_earlier_moment() {
     let expected: Vec<_> = [0].into_iter().chain(2..=50).collect();
     assert_eq!(seqs, expected);
 }
+
+#[tokio::test]
+async fn while_a_note_is_made_others_get_the_last_one_and_wait_for_nobody() {
+    let scene = scene(2).await;
+    let auditor = caller(None, Duty::Auditor);
+    let note = || scene.ledger.table_note(&auditor);
+    let notes = &scene.ledger.state().notes;
+    let making = notes.making.lock();
+    assert!(matches!(note(), Err(Error::Overloaded)), "there is none yet");
+    drop(making);
+    let first = note().unwrap().size;
+    scene.revoke(scene.keys[0]).await;
+    scene.clock.advance(61);
+    let making = notes.making.lock();
+    assert_eq!(note().unwrap().size, first);
+    drop(making);
+    assert_eq!(note().unwrap().size, first + 1);
+}

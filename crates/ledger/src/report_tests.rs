@@ -32,7 +32,9 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
                     if after.is_none() {
                         break;
                     }
-                    assert_eq!(page.items.len(), limit, "a page is full if it is not the last");
+                    // Of an account, a bounded number of keys is looked at for it.
+                    let full = page.items.len() == limit || account.is_some();
+                    assert!(full, "a page is full if it is not the last");
                 }
                 assert_eq!(found, due, "seed {seed} {account:?} {within_s} {limit}");
             }
