@@ -30,7 +30,7 @@ pub(crate) struct Wish {
 pub(crate) struct Book(Arc<Mutex<Entries>>);
 
 /// What is in it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Entries {
     pub(crate) acknowledged: Vec<Acknowledged>,
     /// Some of the secrets, by key.
@@ -48,6 +48,11 @@ const KEPT: usize = 64;
 impl Book {
     pub(crate) fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another book with the same entries.
+    pub(crate) fn copy(&self) -> Book {
+        Book(Arc::new(Mutex::new(self.entries().clone())))
     }
 
     /// How many changes were acknowledged.

@@ -19,6 +19,7 @@ mod power;
 mod receipts;
 mod round;
 mod service;
+mod syscalls;
 mod trace;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -71,6 +72,8 @@ enum Scenario {
     Eio,
     /// Bits flip, the end is cut, a page is lost, a snapshot is torn
     Damage,
+    /// Each system call fails once, and once the process is killed in it
+    Syscalls,
 }
 
 impl Scenario {
@@ -82,6 +85,7 @@ impl Scenario {
             Scenario::Full => "full",
             Scenario::Eio => "eio",
             Scenario::Damage => "damage",
+            Scenario::Syscalls => "syscalls",
         }
     }
 
@@ -93,6 +97,8 @@ impl Scenario {
             Scenario::Order => (1, 5),
             Scenario::Full => (1, 10),
             Scenario::Eio | Scenario::Damage => (3, 40),
+            // Some of them; all of them.
+            Scenario::Syscalls => (60, 100_000),
         }
     }
 
@@ -104,6 +110,7 @@ impl Scenario {
             Scenario::Full => full::run(run),
             Scenario::Eio => eio::run(run),
             Scenario::Damage => damage::run(run),
+            Scenario::Syscalls => syscalls::run(run),
         }
     }
 }

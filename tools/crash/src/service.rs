@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -144,7 +144,16 @@ impl Service {
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        Ok(self.child.wait()?)
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            let (_tell, hears) = mpsc::channel::<()>();
+            // Nobody tells: the time passes.
+            let _ = hears.recv_timeout(Duration::from_millis(5));
+        }
+        bail!("it has not stopped after {PATIENCE:?}")
     }
 
     /// To the service itself; a tracer in front of it ends with it.
