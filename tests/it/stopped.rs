@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::support::{Service, keyledger};
+use crate::support::{Service, Stopped, keyledger};
 
 /// Every file and folder below a folder: when it was changed last, and its bytes.
 fn everything(folder: &Path) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
@@ -58,4 +58,25 @@ fn looking_at_a_stopped_directory_changes_nothing() {
     let_write(&data, true);
     let service = stopped.start();
     assert_eq!(service.client("owner").all("/v1/keys").len(), 20);
+}
+
+/// A service of some entries, stopped.
+fn with_journal() -> Stopped {
+    let service = Service::start();
+    service.client("owner").create(r#"{"name":"k"}"#);
+    service.client("auditor").send("GET /v1/events");
+    service.stop().0
+}
+
+/// A new one was made, or the other one taken, without a word.
+#[test]
+fn a_journal_that_is_gone_or_anothers_is_missed() {
+    let (stopped, other) = (with_journal(), with_journal());
+    let access = stopped.data().join("access");
+    std::fs::remove_dir_all(&access).unwrap();
+    let serve = || keyledger(&["serve", "--listen", "127.0.0.1:0"]).data(&stopped.data());
+    serve().run().says(1, &["access", "is gone", "backup"]);
+    std::fs::rename(other.data().join("access"), &access).unwrap();
+    serve().run().says(1, &["another log", "backup"]);
+    stopped.with("--accept-rollback").start().stop();
 }

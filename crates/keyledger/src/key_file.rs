@@ -33,13 +33,16 @@ pub(crate) fn read(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<Str
 
 /// The file's bytes; `None` if there is no such file.
 pub(crate) fn bytes(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let cannot =
-        || format!("`{}` cannot be read; run this as the user that serves it", path.display());
+    let cannot = |error: io::Error| {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let what = if denied { "run this as the user that serves it" } else { "look at the disk" };
+        anyhow!(error).context(format!("`{}` cannot be read; {what}", path.display()))
+    };
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.with_context(cannot)?,
+        file => file.map_err(cannot)?,
     };
-    let found = file.metadata().with_context(cannot)?;
+    let found = file.metadata().map_err(cannot)?;
     if is_exposed(&found) {
         let (path, mode) = (path.display(), found.mode() & 0o777);
         let sentence =
@@ -54,7 +57,7 @@ pub(crate) fn bytes(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<Ve
     // As long as the file at once: a buffer that grows leaves copies behind.
     let length = usize::try_from(found.len().min(MOST_BYTES)).unwrap_or(0);
     let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
-    file.take(MOST_BYTES).read_to_end(&mut bytes).with_context(cannot)?;
+    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(cannot)?;
     Ok(Some(bytes))
 }
 

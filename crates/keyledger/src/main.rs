@@ -10,6 +10,7 @@ mod command;
 mod exit;
 mod key_file;
 mod log_key;
+mod parts;
 mod places;
 mod print;
 mod token_key;

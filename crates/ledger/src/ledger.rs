@@ -156,7 +156,14 @@ impl Ledger {
 
         replay(&state, options.accept_rollback, progress)?;
         if let Some(path) = &options.usage {
-            usage::restore(path, &state.table)?;
+            let unknown = usage::restore(path, &state.table)?;
+            if unknown > 0 {
+                let file = path.display();
+                tracing::warn!(
+                    %file, unknown,
+                    "counts of use are of keys that this log does not have; they are dropped"
+                );
+            }
         }
         let queue = Arc::new(Queue::new(options.queue));
         let (stopped, wait_stopped) = oneshot::channel();

@@ -54,11 +54,13 @@ pub(crate) fn save(path: &Path, table: &KeyTable) -> Result<(), UsageError> {
     eventlog::files::replace(path, &bytes).map_err(UsageError::at(path))
 }
 
-/// Reads the counts back. A missing file is no counts; a file that is none is left alone.
-pub(crate) fn restore(path: &Path, table: &KeyTable) -> Result<(), UsageError> {
+/// Reads the counts back. A missing file is no counts; a file that is none is left alone. How many
+/// are of keys that this log does not have: it is another log's file, or a newer one.
+pub(crate) fn restore(path: &Path, table: &KeyTable) -> Result<usize, UsageError> {
+    let mut unknown = 0;
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(UsageError::at(path)(error)),
     };
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not a file of counts; remove it");
@@ -72,7 +74,9 @@ pub(crate) fn restore(path: &Path, table: &KeyTable) -> Result<(), UsageError> {
         let today = today.first_chunk().copied().unwrap_or_default();
         if let Some(key) = table.get(KeyId::from_bytes(*id)) {
             key.uses.restore((i64::from_be_bytes(*last), u64::from_be_bytes(today)));
+        } else {
+            unknown += 1;
         }
     }
-    Ok(())
+    Ok(unknown)
 }

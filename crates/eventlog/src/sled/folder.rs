@@ -10,7 +10,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use rustix::fs::{Access, access};
 
-use super::{OpenError, ballast::BALLAST, guard::GUARD, store::DB};
+use super::{OpenError, ballast::BALLAST, guard::GUARD, open::LOG, store::DB};
 use crate::files;
 
 /// The file that says what a data directory is.
@@ -115,6 +115,9 @@ pub(super) fn is_ours(dir: &Path) -> Result<bool, OpenError> {
             _ => OpenError::Foreign { dir: dir.into() },
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if dir.join(LOG).join(DB).try_exists().map_err(|source| OpenError::io(dir, source))? {
+                return Err(OpenError::NoFormat { dir: dir.into() });
+            }
             for entry in fs::read_dir(dir).map_err(|source| OpenError::io(dir, source))? {
                 let name = entry.map_err(|source| OpenError::io(dir, source))?.file_name();
                 let name = name.to_string_lossy();

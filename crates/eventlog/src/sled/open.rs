@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// sled's folder in a data directory.
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 
 /// Opens or makes the log of a data directory.
 pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
@@ -47,7 +47,7 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     remove_torn_snapshots(&log).map_err(at)?;
     despite_full_disk(dir, || store.release(&log).map_err(|error| OpenError::sled(&log, error)))?;
     folder::tighten(dir, &log);
-    store.settle(&log).map_err(at)?;
+    despite_full_disk(dir, || store.settle(&log).map_err(|error| OpenError::cause(&log, error)))?;
     let end = engine.end();
     let snapshot = survey::newest_snapshot(&log).map_err(at)?;
     let snapshot = snapshot.map_or_else(|| NO_SNAPSHOT.into(), |found| found.name);

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use rustix::io::Errno;
+
 use crate::{Cause, Damage, ReadError, Seq};
 
 /// Why a log was not opened. The directory was left as it was.
@@ -14,6 +16,15 @@ pub enum OpenError {
     /// It is something else's directory.
     #[error("`{dir}` is not a keyledger data directory and not empty; choose another directory")]
     Foreign {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The file that says what it is is gone.
+    #[error(
+        "`{dir}` has a log and no file `FORMAT`, which says of which version it is; restore that file \
+         from a backup, or write it: its only line is `keyledger data v1`"
+    )]
+    NoFormat {
         /// The directory.
         dir: PathBuf,
     },
@@ -94,8 +105,19 @@ pub enum OpenError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// The system gave this process no more of something. Nothing is wrong with the directory.
+    #[error(
+        "the system has no more {what} for this process, which it needs to open `{path}`; raise \
+         its limits and start again"
+    )]
+    Exhausted {
+        /// The file or folder.
+        path: PathBuf,
+        /// What there is no more of.
+        what: &'static str,
+    },
     /// The storage failed.
-    #[error("`{path}` cannot be opened; look at the disk and start again")]
+    #[error("`{path}` cannot be read or written; look at the disk and start again")]
     Storage {
         /// The file or folder.
         path: PathBuf,
@@ -112,6 +134,8 @@ impl OpenError {
             OpenError::Full { path }
         } else if is(&[io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem]) {
             OpenError::Denied { path }
+        } else if let Some(what) = exhausted(&source) {
+            OpenError::Exhausted { path, what }
         } else {
             OpenError::Storage { path, source: Arc::new(source) }
         }
@@ -143,10 +167,29 @@ impl OpenError {
     pub(super) fn read(path: &Path, error: ReadError) -> OpenError {
         match error {
             ReadError::Damaged(damage) => OpenError::damage(path, damage),
-            ReadError::Storage(source) => match source.downcast_ref::<sled::Error>() {
-                Some(error) => OpenError::sled(path, error.clone()),
-                None => OpenError::Storage { path: path.into(), source },
-            },
+            ReadError::Storage(source) => OpenError::cause(path, source),
         }
+    }
+
+    /// What the store said, which is sled or the system.
+    pub(super) fn cause(path: &Path, source: Cause) -> OpenError {
+        if let Some(error) = source.downcast_ref::<sled::Error>() {
+            return OpenError::sled(path, error.clone());
+        }
+        match source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            Some(number) => OpenError::io(path, io::Error::from_raw_os_error(number)),
+            None => OpenError::Storage { path: path.into(), source },
+        }
+    }
+}
+
+/// What the system has no more of, if that is what an error says.
+fn exhausted(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE | Errno::NFILE => Some("open files"),
+        Errno::NOMEM => Some("memory"),
+        // What a thread that cannot be started says.
+        Errno::AGAIN => Some("threads"),
+        _ => None,
     }
 }

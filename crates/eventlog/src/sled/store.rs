@@ -97,10 +97,10 @@ impl SledStore {
     }
 
     /// Makes sure that what sled did when it opened is on the disk, the names of its files too.
-    pub(super) fn settle(&self, folder: &Path) -> io::Result<()> {
-        self.sync().map_err(io::Error::other)?;
-        File::open(folder.join("conf"))?.sync_all()?;
-        files::make_folder(folder)
+    pub(super) fn settle(&self, folder: &Path) -> Result<(), Cause> {
+        self.sync()?;
+        let settings = File::open(folder.join("conf")).and_then(|file| file.sync_all());
+        settings.and_then(|()| files::make_folder(folder)).map_err(shared)
     }
 
     /// Lets `guard` hear of each new end from now on.

@@ -32,6 +32,7 @@ pub(crate) use self::options::Serve;
 use self::running::Listeners;
 pub(crate) use self::signals::StopSignals;
 use crate::exit::Exit;
+use crate::parts::Parts;
 use crate::{log_key, print, token_key};
 
 pub(crate) fn run(asked: &Serve) -> Result<Exit> {
@@ -42,16 +43,20 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
     let listeners = Listeners::bind(asked)?;
     let exposed = asked.data.secrets.exposed();
     let key = token_key::Kept::find(&asked.data.data, exposed)?;
-    let auth = Auth::new(key.key.verifier(), asked.outside()?)?;
+    let verifier = key.key.verifier();
+    let auth = Auth::new(verifier.clone(), asked.outside()?)?;
 
     let log_key = log_key::Kept::find(&asked.data.data, asked.origin.as_deref(), exposed)?;
 
+    let parts = Parts::read(&asked.data.data)?;
+    parts.check_access(&asked.journal_options().dir, asked.accept_rollback)?;
     let log = SledLog::open(&asked.log_options())?;
+    parts.warn_of_token_key(&verifier);
     key.keep(&asked.data.data)?;
     drop(key);
     let ledger = logs::ledger(asked, log_key, log)?;
-    let origin = ledger.signing_keys()?.newest().name();
-    let journal = logs::journal(asked, &asked.journal_options(), origin)?;
+    let journal = logs::journal(asked, &asked.journal_options(), ledger.signing_keys()?)?;
+    parts.keep(&asked.data.data, &verifier)?;
 
     let config = Config {
         trusted_proxies: asked.trusted_proxy.clone(),

@@ -36,6 +36,12 @@ impl std::fmt::Debug for TokenKey {
 pub struct TokenVerifier(VerifyingKey);
 
 impl TokenVerifier {
+    /// The public key, by which it can be told from another one.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature)
             .is_ok_and(|signature| self.0.verify_strict(message, &signature).is_ok())

@@ -1,6 +1,6 @@
 //! Directories that are not opened, and are left as they were.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use tempfile::tempdir;
 
@@ -52,6 +52,49 @@ fn a_foreign_directory_is_refused() {
     let sled = tempdir().unwrap();
     fs::create_dir(sled.path().join("log")).unwrap();
     assert!(matches!(refused(sled.path()), OpenError::Foreign { .. }));
+}
+
+/// It was called somebody else's directory.
+#[test]
+fn a_log_that_lost_its_format_is_said_to_have() {
+    let dir = tempdir().unwrap();
+    used(dir.path());
+    fs::remove_file(dir.path().join("FORMAT")).unwrap();
+    let error = refused(dir.path());
+    assert!(matches!(error, OpenError::NoFormat { .. }), "{error}");
+    let looked = SledLog::look(&Options::new(dir.path()));
+    assert!(matches!(looked, Err(OpenError::NoFormat { .. })), "{looked:?}");
+    fs::write(dir.path().join("FORMAT"), "keyledger data v1\n").unwrap();
+    assert_eq!(length(&open(dir.path())), Seq(50));
+}
+
+/// A limit of the process was called a damaged file, and a full disk a broken one.
+#[test]
+fn what_the_system_refuses_is_said_as_what_it_is() {
+    let path = Path::new("/data/guard");
+    for (number, words) in [
+        (24, "no more open files"),
+        (23, "no more open files"),
+        (12, "no more memory"),
+        (11, "no more threads"),
+        (28, "is full"),
+        (122, "is full"),
+        (13, "may not be read"),
+        (30, "may not be read"),
+        (5, "look at the disk"),
+    ] {
+        let error = || std::io::Error::from_raw_os_error(number);
+        let sled = sled::Error::Io(error());
+        for said in [
+            OpenError::io(path, error()),
+            OpenError::cause(path, Arc::new(error())),
+            OpenError::cause(path, Arc::new(sled)),
+        ] {
+            let said = said.to_string();
+            assert!(said.contains(words) && said.contains("/data/guard"), "{number}: {said}");
+            assert!(!said.contains("backup"), "{number}: {said}");
+        }
+    }
 }
 
 #[test]

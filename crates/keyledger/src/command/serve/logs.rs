@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use eventlog::Log;
 use eventlog::sled::{Options, SledLog};
-use ledger::{Journal, Ledger, OpenError, ReplayError, Signing, SystemClock};
+use ledger::{Journal, KeyChain, Ledger, OpenError, ReplayError, Signing, SystemClock};
 
 use super::Serve;
 use crate::print::Progress;
@@ -31,14 +31,27 @@ pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<
     })
 }
 
-/// Opens the journal of the log with this origin, or makes it.
-pub(super) fn journal(asked: &Serve, options: &Options, origin: &str) -> Result<Journal> {
+/// Opens the journal of the log that these keys sign, or makes it.
+pub(super) fn journal(asked: &Serve, options: &Options, keys: &KeyChain) -> Result<Journal> {
     let data = options.dir.as_path();
     let key = log_key::Kept::find_or_name(
         data,
-        &format!("{origin}/access"),
+        &format!("{}/access", keys.newest().name()),
         asked.data.secrets.exposed(),
     )?;
+    // One of its keys has the name of the log's that was there when the journal began.
+    let belongs = key.signing.chain().keys().iter().any(|own| {
+        let log = own.name().strip_suffix("/access");
+        log.is_some_and(|log| keys.keys().iter().any(|key| key.name() == log))
+    });
+    if !belongs && !asked.accept_rollback {
+        bail!(
+            "`{}` is the access journal of another log, {}; restore this log's own from a backup, \
+             or start once with --accept-rollback, which takes it as it is",
+            data.display(),
+            key.signing.origin()
+        );
+    }
     let log = SledLog::open(options).context("the access journal cannot be opened")?;
     let fresh = format!("{}/access", log_key::new_origin()?);
     accepting(asked, data, key, log, &fresh, |log, signing, accept_rollback| {
