@@ -244,18 +244,31 @@ fn reading_the_trail_is_on_record() {
         * proof 0..1 - the key
         * entries 0..1 - -"#]]
     .assert_eq(&read.join("\n"));
+    // The same again within a minute is counted.
+    for _ in 0..50 {
+        owner.send("GET /v1/events");
+    }
     let copy = rebuild(&auditor, "/log/access");
     assert_eq!(copy.entries.len(), 7);
     assert!(copy.key.name().ends_with("/access"));
-    // It survives, and goes on.
+    // It survives, and goes on; what was counted is written when it stops.
     let service = service.restart();
     let auditor = service.client_of("*", "auditor");
-    assert_eq!(auditor.all("/v1/access?after=5").len(), 1);
+    let counted = auditor.all("/v1/access?after=6");
+    assert_eq!(counted.len(), 1);
+    let counted = &counted[0];
+    assert_eq!((&counted["count"], &counted["reading"]), (&50.into(), &"events".into()));
+    assert_eq!((&counted["from"], &counted["until"]), (&0.into(), &1.into()));
+    assert!(counted["request_id"].is_null() && counted["ip"].is_string(), "{counted}");
+    let times = [&counted["first_at"], &counted["last_at"]].map(|at| at.as_str().unwrap());
+    assert!(times[0] < times[1], "{counted}");
+    let copy = rebuild(&auditor, "/log/access");
+    assert_eq!(copy.entries.len(), 8);
     assert_eq!(rebuild(&auditor, "/log/access").checkpoint, copy.checkpoint);
     let (stopped, _) = service.stop();
     let report = keyledger(&["fsck", "--json"]).data(&stopped.data()).good();
     let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["readings"], 7);
+    assert_eq!(report["readings"], 8);
 }
 
 /// Copies a folder.

@@ -26,6 +26,7 @@ mod dialect_common;
 mod dialect_composable;
 mod dialect_covosign;
 mod dialect_faults;
+mod disk;
 mod documents;
 mod errors;
 mod evidence;

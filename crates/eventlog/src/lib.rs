@@ -106,6 +106,23 @@ pub struct Guarded {
     pub seal: Option<Bytes>,
 }
 
+/// How much room there is on the disk of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// The bytes that are free.
+    pub available: u64,
+    /// The bytes that stay free: what would take of them is refused.
+    pub reserve: u64,
+}
+
+impl Space {
+    /// Whether there is room for `bytes` more.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.available >= self.reserve.saturating_add(bytes)
+    }
+}
+
 /// An append-only log of records that many threads may use at once.
 ///
 /// Nothing may assume that it is the only writer of a log: on a conflict, catch up, decide again
@@ -170,6 +187,11 @@ pub trait Log: Send + Sync + 'static {
     /// never, and whoever waits for it need not. The log is broken then, see [`Log::health`].
     fn stalled(&self) -> watch::Receiver<bool>;
 
+    /// The room on its disk; `None` where it is on none, or nobody knows. Asks the system.
+    fn space(&self) -> Option<Space> {
+        None
+    }
+
     /// Stops accepting appends and leaves the log as after a clean stop. Reading goes on.
     ///
     /// # Errors
@@ -215,6 +237,10 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn stalled(&self) -> watch::Receiver<bool> {
         (**self).stalled()
+    }
+
+    fn space(&self) -> Option<Space> {
+        (**self).space()
     }
 
     fn close(&self) -> Result<(), CloseError> {

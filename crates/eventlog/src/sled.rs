@@ -22,7 +22,8 @@ use tokio::sync::watch;
 pub use self::refusal::OpenError;
 pub(crate) use self::store::SledStore;
 use crate::{
-    AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq, engine::Engine,
+    AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq, Space,
+    engine::Engine,
 };
 
 /// Where a log is, and how it is opened.
@@ -126,6 +127,10 @@ impl Log for SledLog {
 
     fn stalled(&self) -> watch::Receiver<bool> {
         self.engine.stalled()
+    }
+
+    fn space(&self) -> Option<Space> {
+        self.engine.store().space()
     }
 
     fn close(&self) -> Result<(), CloseError> {

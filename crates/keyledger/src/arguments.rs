@@ -204,6 +204,25 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+/// Reads `16MiB`, `1GB` or a number of bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "write it as 16MiB, 1GB or a number of bytes".to_owned();
+    let digits = text.find(|one: char| !one.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let one = match unit {
+        "" | "B" => 1,
+        "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(one).ok_or_else(wrong)
+}
+
 /// Reads `name=value`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
@@ -241,6 +260,16 @@ mod tests {
         seen.dedup();
         for two in seen.windows(2) {
             assert_ne!(two[0].0, two[1].0, "{two:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        assert_eq!(bytes("4096"), Ok(4096));
+        assert_eq!(bytes("16MiB"), Ok(16 << 20));
+        assert_eq!(bytes("2GB"), Ok(2_000_000_000));
+        for bad in ["", "MiB", "1mb", "-1", "1.5GB", "99999999999999999999", "20000000000GB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
         }
     }
 

@@ -105,7 +105,7 @@ impl FromIterator<Duty> for Duties {
 }
 
 /// How a caller proved who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
     /// By a token of this issuer, with this `jti` (RFC 7519 §4.1.7).
     Token {

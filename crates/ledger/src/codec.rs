@@ -27,6 +27,7 @@ macro_rules! twin {
 }
 
 mod access_v1;
+mod access_v2;
 mod v1;
 
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use crate::record::Record;
 /// The version that is written.
 const VERSION: u8 = 1;
 /// The version of the journal's entries that is written.
-const ACCESS_VERSION: u8 = 1;
+const ACCESS_VERSION: u8 = 2;
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard()
@@ -143,6 +144,15 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
 pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(160);
     bytes.push(ACCESS_VERSION);
+    let stored = access_v2::AccessV2::new(access);
+    let written = bincode::serde::encode_into_std_write(stored, &mut bytes, config());
+    debug_assert!(written.is_ok());
+    bytes
+}
+
+/// The same in version 1, which held one reading each.
+fn encode_access_v1(access: &Access) -> Vec<u8> {
+    let mut bytes = vec![1];
     let stored = access_v1::AccessV1::new(access);
     let written = bincode::serde::encode_into_std_write(stored, &mut bytes, config());
     debug_assert!(written.is_ok());
@@ -155,15 +165,28 @@ pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
 ///
 /// [`DecodeError`], for bytes that [`encode_access`] never gave.
 pub(crate) fn decode_access(bytes: &[u8], interner: &mut Interner) -> Result<Access, DecodeError> {
-    let Some((&ACCESS_VERSION, body)) = bytes.split_first() else {
-        return Err(DecodeError::Version);
+    let (&version, body) = bytes.split_first().ok_or(DecodeError::Version)?;
+    let (access, used, again) = match version {
+        1 => {
+            let (stored, used): (access_v1::AccessV1<'_>, usize) = decode_body(body)?;
+            let access = stored.into_access(interner)?;
+            let again = encode_access_v1(&access);
+            (access, used, again)
+        }
+        ACCESS_VERSION => {
+            let (stored, used): (access_v2::AccessV2<'_>, usize) = decode_body(body)?;
+            let access = stored.into_access(interner)?;
+            let again = encode_access(&access);
+            (access, used, again)
+        }
+        _ => return Err(DecodeError::Version),
     };
-    let (stored, used): (access_v1::AccessV1<'_>, usize) =
-        bincode::serde::borrow_decode_from_slice(body, config())
-            .map_err(|error| DecodeError::Layout(error.to_string()))?;
-    let access = stored.into_access(interner)?;
-    let same = used == body.len() && encode_access(&access) == bytes;
-    if same { Ok(access) } else { Err(DecodeError::NotCanonical) }
+    if used == body.len() && again == bytes { Ok(access) } else { Err(DecodeError::NotCanonical) }
+}
+
+fn decode_body<'b, T: serde::Deserialize<'b>>(body: &'b [u8]) -> Result<(T, usize), DecodeError> {
+    bincode::serde::borrow_decode_from_slice(body, config())
+        .map_err(|error| DecodeError::Layout(error.to_string()))
 }
 
 #[cfg(test)]

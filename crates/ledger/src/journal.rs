@@ -2,34 +2,43 @@
 //!
 //! A log of its own beside the ledger's, of the same engine, with a tree and checkpoints of its
 //! own, so that reading does not grow the log of keys. Nothing here writes to that log.
+//!
+//! A reading is on stable storage before it is answered. Equal ones of the same caller within a
+//! minute are counted in memory, and written as one entry when the minute is over: a crash loses
+//! at most how often somebody read again what is on record that they read.
+
+mod readers;
+mod writer;
 
 use std::sync::Arc;
 
-use eventlog::{AppendError, Log, Seq};
+use eventlog::{Log, Seq};
 use keys::{Account, KeyId, Timestamp};
 use parking_lot::Mutex;
-use tlog::{Hash, TileIndex};
-use tokio::sync::{mpsc, oneshot};
+use tlog::TileIndex;
+use tokio::sync::{oneshot, watch};
+
+use self::readers::{Outcome, Readers, Verdict};
+use self::writer::Kept;
 
 use crate::api::{Error, Page};
 use crate::caller::{AUDIT, Caller, Origin};
 use crate::clock::Clock;
 use crate::codec::{self, Interner};
 use crate::evidence::{Evidence, Signed};
+use crate::ledger::is_writable;
 use crate::proofs::{bundle, tile};
-use crate::record::{Actor, Leaf};
+use crate::queue::{Queue, Queued};
+use crate::record::Actor;
 use crate::signing::{KeyChain, Signing};
 use crate::stalled::{close, stalled};
 use crate::state::ReplayError;
-use crate::tree::Wrong;
 
 /// The most readings that wait to be recorded.
 const QUEUE: usize = 1024;
-/// Entries read at once.
-const CHUNK: usize = 2048;
 
 /// A way to read the trail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reading {
     /// One event.
     Event,
@@ -82,29 +91,39 @@ pub struct Range {
 /// An entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// When it was asked for.
+    /// When it was asked for, the first time.
     pub at: Timestamp,
+    /// When it was asked for the last time.
+    pub last_at: Timestamp,
+    /// How often it was asked for.
+    pub count: u64,
     /// By whom.
     pub actor: Actor,
     /// From where.
     pub origin: Origin,
     /// In which way.
     pub reading: Reading,
-    /// The first place that was read.
+    /// Nothing before this place was read.
     pub from: Seq,
-    /// The place after the last one; `None` is open.
+    /// Nothing from this place on; `None` is open.
     pub until: Option<Seq>,
-    /// The account that was asked for.
+    /// The account that was asked for; `None` also for several.
     pub account: Option<Account>,
-    /// The key that was asked for.
+    /// The key that was asked for; `None` also for several.
     pub key: Option<KeyId>,
     /// 16 random bytes, so that a guessed entry cannot be confirmed from its public hash.
     pub salt: [u8; 16],
 }
 
 struct Job {
-    access: Access,
-    answer: oneshot::Sender<Result<(), Error>>,
+    access: Box<Access>,
+    told: watch::Sender<Outcome>,
+}
+
+impl Queued for Job {
+    fn account(&self) -> Option<&Account> {
+        self.access.actor.account.as_ref()
+    }
 }
 
 /// Records who reads the trail. A clone is another handle on the same journal.
@@ -113,15 +132,14 @@ pub struct Journal(Arc<Inner>);
 
 struct Inner {
     kept: Arc<Kept>,
-    clock: Arc<dyn Clock>,
-    queue: Mutex<Option<mpsc::Sender<Job>>>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// What the writer and the readers share.
-struct Kept {
-    log: Arc<dyn Log>,
-    evidence: Evidence,
+/// Without a handle nobody can record anything: the writer ends.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.kept.queue.close();
+    }
 }
 
 impl Journal {
@@ -137,27 +155,24 @@ impl Journal {
         signing: Arc<Signing>,
         accept_rollback: bool,
     ) -> Result<Journal, ReplayError> {
-        let kept = Arc::new(Kept { log, evidence: Evidence::new(Some(signing)) });
+        let evidence = Evidence::new(Some(signing));
+        let (queue, readers) = (Queue::new(QUEUE), Mutex::default());
+        let kept = Arc::new(Kept { log, evidence, clock, queue, readers });
         kept.recover(accept_rollback)?;
-        let (send, receive) = mpsc::channel(QUEUE);
         let (stopped, wait_stopped) = oneshot::channel();
         let of_writer = Arc::clone(&kept);
         std::thread::Builder::new()
             .name("access-journal".into())
             .spawn(move || {
-                of_writer.run(receive);
+                of_writer.run();
                 let _ = stopped.send(());
             })
             .map_err(ReplayError::Thread)?;
-        Ok(Journal(Arc::new(Inner {
-            kept,
-            clock,
-            queue: Mutex::new(Some(send)),
-            stopped: tokio::sync::Mutex::new(Some(wait_stopped)),
-        })))
+        Ok(Journal(Arc::new(Inner { kept, stopped: tokio::sync::Mutex::new(Some(wait_stopped)) })))
     }
 
-    /// Records that `caller` reads `range`. On return it is on stable storage.
+    /// Records that `caller` reads `range`. On return that is on stable storage; that it was read
+    /// again within a minute is counted, and reaches it a minute later.
     ///
     /// # Errors
     ///
@@ -168,40 +183,30 @@ impl Journal {
         reading: Reading,
         range: Range,
     ) -> Result<(), Error> {
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(Error::fault)?;
-        let Range { from, until, account, key } = range;
-        let access = Access {
-            at: self.0.clock.now(),
-            actor: Actor {
-                subject: caller.identity.subject.clone(),
-                account: caller.identity.scope.account().cloned(),
-                via: caller.identity.via.clone(),
-            },
-            origin: caller.origin.clone(),
-            reading,
-            from,
-            until,
-            account,
-            key,
-            salt,
-        };
-        if self.is_broken() {
-            return Err(Error::Broken);
-        }
-        let (answer, wait) = oneshot::channel();
-        {
-            let queue = self.0.queue.lock();
-            let queue = queue.as_ref().ok_or(Error::Broken)?;
-            queue.try_send(Job { access, answer }).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Error::Broken,
-            })?;
-        }
-        tokio::select! {
-            biased;
-            recorded = wait => recorded.map_err(|_| Error::Broken)?,
-            () = stalled(self.0.kept.log.stalled()) => Err(Error::Broken),
+        let kept = &self.0.kept;
+        loop {
+            let verdict = kept.readers.lock().read(caller, reading, &range, kept.clock.now());
+            let (mut written, again) = match verdict {
+                Verdict::Counted => return Ok(()),
+                Verdict::Wait(written) => (written, true),
+                Verdict::Record(..) if self.is_broken() => return Err(Error::Broken),
+                Verdict::Record(access, told) => {
+                    let written = told.subscribe();
+                    kept.put(Job { access, told })?;
+                    (written, false)
+                }
+            };
+            tokio::select! {
+                biased;
+                outcome = written.wait_for(Option::is_some) => {
+                    outcome.map_err(|_| Error::Broken)?.clone().unwrap_or(Err(Error::Broken))?;
+                }
+                () = stalled(kept.log.stalled()) => return Err(Error::Broken),
+            }
+            // What it waited for is on record; now it can be counted.
+            if !again {
+                return Ok(());
+            }
         }
     }
 
@@ -209,6 +214,12 @@ impl Journal {
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.0.kept.log.health().is_err()
+    }
+
+    /// Whether it takes entries, as far as it is known without one.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        is_writable(self.0.kept.log.as_ref())
     }
 
     /// A page of entries from place `from` on, each with its place.
@@ -279,7 +290,7 @@ impl Journal {
     ///
     /// The last writes failed; every recorded reading is safe all the same.
     pub async fn close(&self) -> Result<(), Error> {
-        drop(self.0.queue.lock().take());
+        self.0.kept.queue.close();
         if let Some(stopped) = self.0.stopped.lock().await.take() {
             tokio::select! {
                 _ = stopped => {}
@@ -287,70 +298,6 @@ impl Journal {
             }
         }
         close(&self.0.kept.log).await
-    }
-}
-
-impl Kept {
-    fn recover(&self, accept_rollback: bool) -> Result<(), ReplayError> {
-        if accept_rollback {
-            self.catch_up(Wrong::Mend, None)
-        } else {
-            self.catch_up(Wrong::Refuse, self.evidence.sealed(self.log.as_ref())?)
-        }
-    }
-
-    /// Grows the tree with what the log holds beyond it.
-    fn catch_up(&self, wrong: Wrong, expected: Option<(u64, Hash)>) -> Result<(), ReplayError> {
-        let log = self.log.as_ref();
-        let mut next = Seq(self.evidence.head().size());
-        let mut tree = self.evidence.regrow(log, wrong, expected)?;
-        loop {
-            let read = log.read(next, CHUNK)?;
-            let Some(last) = read.last() else { break };
-            next = last.seq.next();
-            for record in &read {
-                let leaf = Leaf::of(&record.bytes);
-                tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
-            }
-        }
-        tree.map_or(Ok(()), |tree| self.evidence.settle(log, next, tree))
-    }
-
-    /// The writer's loop: takes everything that waits and appends it in one go.
-    fn run(&self, mut queue: mpsc::Receiver<Job>) {
-        let mut jobs = Vec::with_capacity(QUEUE);
-        while queue.blocking_recv_many(&mut jobs, QUEUE) > 0 {
-            let recorded = self.append(&jobs);
-            if let Err(error) = &recorded {
-                tracing::error!(%error, "who read the trail was not recorded");
-            }
-            for job in jobs.drain(..) {
-                let _ = job.answer.send(recorded.clone());
-            }
-        }
-    }
-
-    fn append(&self, jobs: &[Job]) -> Result<(), Error> {
-        let records: Vec<_> = jobs.iter().map(|job| codec::encode_access(&job.access)).collect();
-        loop {
-            let grown = self.evidence.grow(records.iter().map(|record| Leaf::of(record)));
-            let end = Seq(self.evidence.head().size());
-            return match self.log.append(end, &records, &grown.extras) {
-                Ok(_) => {
-                    let published = self.evidence.publish(self.log.as_ref(), grown);
-                    published.map_err(Error::fault)
-                }
-                Err(AppendError::Conflict { .. }) => {
-                    self.catch_up(Wrong::Refuse, None).map_err(Error::fault)?;
-                    continue;
-                }
-                Err(AppendError::Full { .. }) => Err(Error::Full),
-                Err(error @ (AppendError::Broken(_) | AppendError::TooLong { .. })) => {
-                    tracing::error!(%error, "the access journal is broken");
-                    Err(Error::Broken)
-                }
-            };
-        }
     }
 }
 

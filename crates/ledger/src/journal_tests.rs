@@ -4,13 +4,17 @@ use eventlog::memory::{Fault, MemoryLog};
 use proptest::prelude::*;
 
 use super::*;
-use crate::Duty;
-use crate::testing::{ManualClock, caller, owner};
+use crate::testing::{Dice, ManualClock, caller, owner};
+use crate::{Duty, Origin};
 
 fn open(log: &MemoryLog) -> Journal {
+    open_at(log, &ManualClock::new())
+}
+
+fn open_at(log: &MemoryLog, clock: &Arc<ManualClock>) -> Journal {
     let signing = Signing::new("ledger.example.com/apikeys/access", [9; 32]).unwrap();
     let log = Arc::new(log.clone());
-    Journal::open(log, ManualClock::new(), Arc::new(signing), false).unwrap()
+    Journal::open(log, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(signing), false).unwrap()
 }
 
 fn range(from: u64, until: u64) -> Range {
@@ -44,13 +48,149 @@ async fn who_read_what_is_found_again_after_a_restart() {
     assert!(matches!(journal.page(&owner(), Seq(0), 2), Err(Error::Forbidden)));
 }
 
+fn page(journal: &Journal) -> Vec<Access> {
+    let page = journal.page(&caller(None, Duty::Auditor), Seq(0), 500).unwrap();
+    assert!(page.next.is_none());
+    page.items.into_iter().map(|(_, access)| access).collect()
+}
+
+/// 12,000 readings a second of one list made 260 GB a day, on the disk of the key log.
+#[tokio::test]
+async fn equal_readings_of_a_minute_are_one_entry_and_their_count() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let journal = open_at(&log, &clock);
+    for _ in 0..10_000 {
+        journal.record(&owner(), Reading::Events, range(0, 50)).await.unwrap();
+    }
+    // The first is on record before it is answered; that there were more only counts.
+    let first = page(&journal);
+    assert_eq!(first.iter().map(|entry| entry.count).collect::<Vec<_>>(), [1]);
+    assert_eq!((first[0].at, first[0].last_at), (clock.now(), clock.now()));
+    // Each of these is something else that is known about who read what.
+    let elsewhere = Origin { ip: Some([203, 0, 113, 7].into()), request_id: None };
+    let far = Caller { origin: elsewhere, ..owner() };
+    let of_account = Range { account: Account::new("acme").ok(), ..range(0, 50) };
+    let of_key = Range { key: Some(KeyId::from_bytes([1; 16])), ..range(0, 50) };
+    let auditor = caller(Some("acme"), Duty::Auditor);
+    clock.advance(30);
+    for (caller, reading, range) in [
+        (&far, Reading::Events, range(0, 50)),
+        (&owner(), Reading::Event, range(0, 50)),
+        (&owner(), Reading::Events, range(0, 51)),
+        (&owner(), Reading::Events, of_account),
+        (&owner(), Reading::Events, of_key),
+        (&owner(), Reading::Events, Range { until: None, ..Range::default() }),
+    ] {
+        let before = page(&journal).len();
+        for _ in 0..3 {
+            journal.record(caller, reading, range.clone()).await.unwrap();
+        }
+        assert_eq!(page(&journal).len(), before + 1, "{reading:?} {range:?}");
+    }
+    // The same subject by the same token: what it may do besides does not matter.
+    journal.record(&auditor, Reading::Events, range(7, 9)).await.unwrap();
+    assert_eq!(page(&journal).len(), 7);
+    // A minute later the counts are written, and equal readings are new ones.
+    clock.advance(31);
+    journal.record(&owner(), Reading::Events, range(0, 50)).await.unwrap();
+    journal.close().await.unwrap();
+    let entries = page(&journal);
+    assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 10_000 + 6 * 3 + 1 + 1);
+    let counted = entries.iter().find(|entry| entry.count > 9_000).unwrap();
+    assert_eq!((counted.at, counted.last_at), (first[0].at, first[0].at.plus_secs(30)));
+    assert_eq!((counted.from, counted.until), (Seq(0), Some(Seq(50))));
+    assert_eq!(counted.origin.request_id, None);
+}
+
+/// Whatever is read, the journal says so before it is answered, and grows like the number of
+/// digits of what is read.
+#[tokio::test]
+async fn whoever_reads_very_much_is_on_record_with_every_reading() {
+    for seed in 1..8 {
+        let (log, mut dice) = (MemoryLog::new(), Dice(seed));
+        let journal = open(&log);
+        let mut shown = Vec::new();
+        for step in 0..2_000 {
+            // One event after the other, or anywhere, or the histories of many keys.
+            let (reading, from, key) = match seed % 3 {
+                0 => (Reading::Event, step, None),
+                1 => (Reading::Event, dice.roll(1 << 40), None),
+                _ => (Reading::History, dice.roll(99), Some(KeyId::from_bytes([7; 16]))),
+            };
+            let key = key.map(|_| KeyId::from_bytes(u128::from(dice.roll(500)).to_be_bytes()));
+            let range = Range { key, ..range(from, from + 1) };
+            journal.record(&owner(), reading, range.clone()).await.unwrap();
+            shown.push((reading, range));
+            if step % 97 == 0 {
+                assert_covered(&page(&journal), &shown, seed);
+            }
+        }
+        assert_covered(&page(&journal), &shown, seed);
+        journal.close().await.unwrap();
+        let entries = page(&journal);
+        assert!(entries.len() < 150, "seed {seed}: {} entries", entries.len());
+        assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 2_000, "seed {seed}");
+    }
+}
+
+fn assert_covered(entries: &[Access], shown: &[(Reading, Range)], seed: u64) {
+    for (reading, range) in shown {
+        let covers = |entry: &&Access| {
+            entry.reading == *reading
+                && (entry.key.is_none() || entry.key == range.key)
+                && entry.from <= range.from
+                && entry.until.is_none_or(|until| range.until.is_some_and(|end| end <= until))
+        };
+        assert!(entries.iter().any(|entry| covers(&entry)), "seed {seed} {range:?}");
+    }
+}
+
+/// One that waits for another's entry is not answered before that is on record, nor if it is not.
+#[tokio::test]
+async fn a_reading_is_not_counted_on_one_that_was_not_recorded() {
+    let log = MemoryLog::new();
+    let journal = open(&log);
+    log.fail_next(Fault::Lose);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let journal = journal.clone();
+        tasks.spawn(async move { journal.record(&owner(), Reading::Event, range(0, 1)).await });
+    }
+    assert!(tasks.join_all().await.iter().all(Result::is_err));
+    assert!(page(&journal).is_empty());
+}
+
+/// A caller beyond the number that is kept in memory is recorded each time.
+#[tokio::test]
+async fn more_callers_than_are_kept_in_memory_are_recorded_one_by_one() {
+    let log = MemoryLog::new();
+    let journal = open(&log);
+    let from = |number: u32| Caller {
+        origin: Origin { ip: Some(number.to_be_bytes().into()), request_id: None },
+        ..owner()
+    };
+    for number in 0..600 {
+        for _ in 0..2 {
+            journal.record(&from(number), Reading::Event, range(0, 1)).await.unwrap();
+        }
+    }
+    assert_eq!(journal.checkpoint().unwrap().size, 512 + 2 * 88);
+    // Another account has room of its own.
+    for _ in 0..2 {
+        journal.record(&caller(Some("b"), Duty::Owner), Reading::Event, range(0, 1)).await.unwrap();
+    }
+    assert_eq!(journal.checkpoint().unwrap().size, 512 + 2 * 88 + 1);
+    journal.close().await.unwrap();
+    assert_eq!(journal.checkpoint().unwrap().size, 512 + 2 * 88 + 1 + 512 + 1);
+}
+
 #[tokio::test]
 async fn two_journals_of_one_log_take_turns() {
     let log = MemoryLog::new();
     let (one, two) = (open(&log), open(&log));
     for from in 0..3 {
-        one.record(&owner(), Reading::Events, range(from, 100)).await.unwrap();
-        two.record(&owner(), Reading::Report, range(from, 100)).await.unwrap();
+        one.record(&owner(), Reading::Events, range(from, from + 100)).await.unwrap();
+        two.record(&owner(), Reading::Report, range(from, from + 100)).await.unwrap();
     }
     assert_eq!(entries(&two).len(), 6);
 }
@@ -72,6 +212,8 @@ async fn a_fault_is_told_and_what_was_recorded_is_still_read() {
 fn access(reading: Reading) -> Access {
     Access {
         at: Timestamp::from_micros(1_700_000_000_000_001),
+        last_at: Timestamp::from_micros(1_700_000_059_000_001),
+        count: 300,
         actor: Actor {
             subject: keys::Subject::new("ann").unwrap(),
             account: Some(Account::new("acme").unwrap()),
@@ -89,9 +231,36 @@ fn access(reading: Reading) -> Access {
 
 /// Written once, never again: `schemas/access.md` describes it.
 const GOLDEN: &str = concat!(
+    "02fd8209453748140c00fb2c01",
+    "fd02803c3048140c0003616e6e010461636d6500096b65796c6564676572010274310100cb007107010272310405",
+    "01fb2c01010461636d65010202020202020202020202020202020209090909090909090909090909090909",
+);
+
+/// The same reading as one of version 1.
+const GOLDEN_V1: &str = concat!(
     "01fd02803c3048140c0003616e6e010461636d6500096b65796c6564676572010274310100cb007107010272310405",
     "01fb2c01010461636d65010202020202020202020202020202020209090909090909090909090909090909",
 );
+
+#[test]
+fn an_entry_of_version_1_is_one_reading() {
+    let bytes = hex::decode(GOLDEN_V1).unwrap();
+    let read = codec::decode_access(&bytes, &mut Interner::default()).unwrap();
+    let whole = access(Reading::Report);
+    assert_eq!(read, Access { last_at: whole.at, count: 1, ..whole });
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(codec::decode_access(&longer, &mut Interner::default()).is_err());
+}
+
+#[test]
+fn an_entry_of_no_reading_is_refused() {
+    let whole = access(Reading::Report);
+    let early = Timestamp::from_micros(whole.at.micros() - 1);
+    for wrong in [Access { count: 0, ..whole.clone() }, Access { last_at: early, ..whole }] {
+        let bytes = codec::encode_access(&wrong);
+        assert!(codec::decode_access(&bytes, &mut Interner::default()).is_err(), "{wrong:?}");
+    }
+}
 
 #[test]
 fn an_entry_never_changes_its_bytes() {

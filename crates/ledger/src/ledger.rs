@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use eventlog::{Log, Seq};
+use eventlog::{Log, Seq, Space};
 use keys::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
@@ -82,6 +82,12 @@ pub enum NotReady {
     /// The outcome of a write is not known.
     #[error("the log is broken; restart the service to read it again")]
     Broken,
+    /// The disk has less free than is kept in reserve.
+    #[error(
+        "the disk is full up to its reserve; nothing is written until there is room again, which \
+         needs no restart"
+    )]
+    DiskFull,
     /// The time of day stepped, or lies behind the log.
     #[error("the clock stepped; no key expires until it agrees again or the service is restarted")]
     ClockStepped,
@@ -136,6 +142,11 @@ fn replay(
     let tree = state.evidence.regrow(log, wrong, expected)?;
     let length = *log.length().borrow();
     state.replay(length, tree, progress)
+}
+
+/// Whether a log is in order and has room.
+pub(crate) fn is_writable(log: &dyn Log) -> bool {
+    log.health().is_ok() && log.space().is_none_or(|space| space.has_room(0))
 }
 
 impl Ledger {
@@ -234,9 +245,24 @@ impl Ledger {
             Err(NotReady::Broken)
         } else if self.state().stepped.load(Ordering::Relaxed) {
             Err(NotReady::ClockStepped)
+        } else if self.space().is_some_and(|space| !space.has_room(0)) {
+            Err(NotReady::DiskFull)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the log takes writes, as far as it is known without one.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        let broken = self.state().broken.load(Ordering::Acquire);
+        !broken && is_writable(self.state().log.as_ref())
+    }
+
+    /// The room on the disk of the log, if it is on one.
+    #[must_use]
+    pub fn space(&self) -> Option<Space> {
+        self.state().log.space()
     }
 
     /// Numbers for the operator.

@@ -6,6 +6,7 @@
 //! itself, and one that is alone may fill all of it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use keys::Account;
@@ -93,18 +94,30 @@ impl<J: Queued> Queue<J> {
         Ok(pushed_out)
     }
 
-    /// Takes up to `most` entries into the empty `jobs`; waits for the first. None were taken only
-    /// if the queue is closed and empty.
-    pub(crate) fn take(&self, jobs: &mut VecDeque<J>, most: usize) -> usize {
+    /// Takes up to `most` entries into the empty `jobs`; waits for the first, but no longer than
+    /// `patience`. `false` if the queue is closed and empty: there will be no more.
+    pub(crate) fn take(
+        &self,
+        jobs: &mut VecDeque<J>,
+        most: impl FnOnce() -> usize,
+        patience: Option<Duration>,
+    ) -> bool {
         let mut waiting = self.waiting.lock();
         while waiting.count == 0 {
             if waiting.closed {
-                return 0;
+                return false;
             }
-            self.filled.wait(&mut waiting);
+            match patience {
+                None => self.filled.wait(&mut waiting),
+                Some(patience) => {
+                    if self.filled.wait_for(&mut waiting, patience).timed_out() {
+                        break;
+                    }
+                }
+            }
         }
-        waiting.take(jobs, most);
-        jobs.len()
+        waiting.take(jobs, most());
+        true
     }
 
     /// Takes nothing more in. What waits is still handed out.
@@ -136,7 +149,7 @@ impl<J: Queued> Drop for Taker<'_, J> {
     fn drop(&mut self) {
         self.0.close();
         let mut left = VecDeque::new();
-        while self.0.take(&mut left, usize::MAX) > 0 {
+        while self.0.take(&mut left, || usize::MAX, None) {
             left.clear();
         }
     }
@@ -258,7 +271,7 @@ mod tests {
 
     fn take(queue: &Queue<Entry>, most: usize) -> String {
         let mut jobs = VecDeque::new();
-        assert_eq!(queue.take(&mut jobs, most), jobs.len());
+        assert_eq!(queue.take(&mut jobs, || most, None), !jobs.is_empty());
         jobs.iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
@@ -323,7 +336,7 @@ mod tests {
                 let account = Account::new(["a", "b", "c", "*", "*"][usize::from(who)]).ok();
                 if who == 4 && queue.len() > 0 {
                     let mut jobs = VecDeque::new();
-                    queue.take(&mut jobs, most.max(1));
+                    queue.take(&mut jobs, || most.max(1), None);
                     for Entry(account, number) in jobs {
                         let first = model.get_mut(&account).unwrap().pop_front();
                         prop_assert_eq!(first, Some(number));

@@ -25,7 +25,7 @@ impl std::fmt::Debug for Leaf {
 }
 
 /// Who did it, as recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Actor {
     /// The subject.
     pub subject: Subject,

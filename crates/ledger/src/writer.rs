@@ -12,12 +12,10 @@ use crate::answered::{Answered, hand_out};
 use crate::api::{Change, Error, Rules};
 use crate::batch::{Batch, Circumstances, Decided};
 use crate::outcomes::Outcome;
+use crate::pace::Pace;
 use crate::queue::{Queue, Queued};
 use crate::state::State;
 use crate::table::Key;
-
-/// The most commands of one batch: more would make the first ones wait for the last.
-const MOST_COMMANDS: usize = 1024;
 
 /// A command that waits for the writer.
 pub(crate) struct Job {
@@ -63,9 +61,12 @@ pub(crate) enum Answer {
 /// The writer's loop. Ends when the queue is closed and everything that waited is answered.
 pub(crate) fn run(state: &State, queue: &Queue<Job>) {
     let _taker = queue.taker();
-    let mut jobs = VecDeque::new();
-    while queue.take(&mut jobs, MOST_COMMANDS) > 0 {
+    let (mut jobs, mut pace) = (VecDeque::new(), Pace::new());
+    while queue.take(&mut jobs, || pace.most(state.clock.monotonic()), None) {
+        let start = state.clock.monotonic();
+        pace.seen(jobs.iter().map(Queued::account), start);
         let answers = commit(state, jobs.make_contiguous());
+        pace.took(answers.len(), state.clock.monotonic().saturating_sub(start));
         hand_out(jobs.drain(..).map(|job| job.answer).zip(answers).collect());
     }
 }

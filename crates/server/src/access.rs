@@ -25,8 +25,8 @@ const LOG: &str = "/log/access/";
 impl App {
     /// Records that `caller` reads a part of the trail, before it is shown.
     ///
-    /// Where it cannot be recorded because a disk failed, it is shown all the same: the operator
-    /// is told, and a fault must not blind those who look into it.
+    /// Where it cannot be recorded because a disk failed or is full, it is shown all the same: the
+    /// journal tells the operator, and a fault must not blind those who look into it.
     pub(crate) async fn record(
         &self,
         caller: &Caller,
@@ -35,11 +35,11 @@ impl App {
     ) -> Result<(), ApiError> {
         match self.journal().record(caller, reading, range).await {
             Err(error @ ledger::Error::Overloaded) => Err(error.into()),
+            Err(ledger::Error::Broken | ledger::Error::Full) | Ok(()) => Ok(()),
             Err(error) => {
                 tracing::error!(%error, reading = reading.as_str(), "a reading was not recorded");
                 Ok(())
             }
-            Ok(()) => Ok(()),
         }
     }
 }
@@ -57,9 +57,14 @@ pub(crate) fn range_of<'e>(shown: impl Iterator<Item = &'e Entry> + Clone) -> Ra
 pub(crate) struct AccessEntry {
     /// Its place in the journal.
     seq: u64,
-    /// When it was asked for.
+    /// When it was asked for, the first time.
     #[schema(value_type = String, format = DateTime)]
-    at: Time,
+    first_at: Time,
+    /// When it was asked for the last time.
+    #[schema(value_type = String, format = DateTime)]
+    last_at: Time,
+    /// How often: equal readings within a minute are one entry.
+    count: u64,
     /// The subject that asked.
     subject: String,
     /// The account it acted for; `*` is all.
@@ -68,27 +73,31 @@ pub(crate) struct AccessEntry {
     via: String,
     /// From where.
     ip: Option<String>,
-    /// The request.
+    /// The request; null where readings were counted.
     request_id: Option<String>,
     /// `event`, `events`, `stream`, `history`, `report`, `entries`, `proof` or `bundle`.
     reading: &'static str,
-    /// The first place of the log that was read.
+    /// Nothing before this place of the log was read.
     from: u64,
-    /// The place after the last one; null where what came was read too.
+    /// Nothing from this place on; null where what came was read too.
     until: Option<u64>,
-    /// The account that was asked for.
+    /// The account that was asked for; null also for several.
     of_account: Option<String>,
-    /// The key that was asked for.
+    /// The key that was asked for; null also for several.
     #[schema(value_type = Option<String>, format = "uuid")]
     of_key: Option<Text<keys::KeyId>>,
 }
 
 impl AccessEntry {
     fn new((seq, access): (Seq, Access)) -> AccessEntry {
-        let Access { at, actor, origin, reading, from, until, account, key, .. } = access;
+        let Access {
+            at, last_at, count, actor, origin, reading, from, until, account, key, ..
+        } = access;
         AccessEntry {
             seq: seq.0,
-            at: Time(at),
+            first_at: Time(at),
+            last_at: Time(last_at),
+            count,
             subject: actor.subject.as_str().to_owned(),
             account: actor.account.map_or_else(|| "*".to_owned(), |own| own.as_str().to_owned()),
             via: match actor.via {
@@ -121,7 +130,11 @@ pub(crate) struct Journaled {
     cursor: Option<String>,
 }
 
-/// Lists who read which part of the trail, oldest first
+/// Lists who read which part of the trail, in the order of being recorded
+///
+/// A reading is recorded before it is answered. Equal readings of one caller within a minute are
+/// counted, and recorded as one entry when the minute is over. Who reads more than 32 different
+/// parts in a minute gets wider entries: what was read lies within.
 ///
 /// Roles `auditor` and `admin`, of all accounts. Reading this list is not recorded.
 #[utoipa::path(

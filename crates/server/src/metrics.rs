@@ -45,6 +45,24 @@ struct Numbers {
     exports: usize,
     log_lines_lost: u64,
     streams: usize,
+    space: Option<ledger::Space>,
+    log_writable: bool,
+    journal_writable: bool,
+}
+
+impl Numbers {
+    fn of(app: &App) -> Numbers {
+        Numbers {
+            ledger: app.ledger().stats(),
+            reads: app.reads().stats(),
+            exports: app.slots().taken(),
+            log_lines_lost: app.config().log_lines_lost.load(Ordering::Relaxed),
+            streams: app.streams().open(),
+            space: app.ledger().space(),
+            log_writable: app.ledger().is_writable(),
+            journal_writable: app.journal().is_writable(),
+        }
+    }
 }
 
 /// The gauges: name, help, and where each is read.
@@ -61,6 +79,18 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_reads_busy", "Threads that read", |numbers| count(numbers.reads.busy)),
     ("keyledger_exports", "Exports, reports and bundles under way", |numbers| {
         count(numbers.exports)
+    }),
+    ("keyledger_disk_free_bytes", "Room on the disk of the log", |numbers| {
+        numbers.space.map_or(0, |space| space.available)
+    }),
+    ("keyledger_disk_reserve_bytes", "What of it stays free", |numbers| {
+        numbers.space.map_or(0, |space| space.reserve)
+    }),
+    ("keyledger_log_writable", "1 if changes can be recorded", |numbers| {
+        u64::from(numbers.log_writable)
+    }),
+    ("keyledger_journal_writable", "1 if it can be recorded who reads the trail", |numbers| {
+        u64::from(numbers.journal_writable)
     }),
     ("keyledger_reads_refused", "Reads refused since the start", |numbers| numbers.reads.refused),
     ("keyledger_log_lines_lost", "Lines of the log that nobody took", |numbers| {
@@ -207,13 +237,7 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
     responses((status = 200, content_type = "text/plain", body = String)),
 )]
 pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
-    let numbers = Numbers {
-        ledger: app.ledger().stats(),
-        reads: app.reads().stats(),
-        exports: app.slots().taken(),
-        log_lines_lost: app.config().log_lines_lost.load(Ordering::Relaxed),
-        streams: app.streams().open(),
-    };
+    let numbers = Numbers::of(&app);
     let text = app.metrics().text(&numbers).map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

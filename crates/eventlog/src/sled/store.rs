@@ -16,7 +16,7 @@ use sled::{Batch, Db, IVec, Writes};
 
 use super::{folder::Lock, guard::GuardKeeper};
 use crate::{
-    AppendError, Cause, Guarded, Seq,
+    AppendError, Cause, Guarded, Seq, Space,
     engine::{Change, EXTRAS, End, Store, Visit, frame_key},
     files,
 };
@@ -115,6 +115,13 @@ impl SledStore {
         *self.fault.lock() = Some((writes, fault));
     }
 
+    /// The room on the disk.
+    pub(super) fn space(&self) -> Option<Space> {
+        let stat = rustix::fs::statvfs(&self.dir).ok()?;
+        let available = stat.f_bavail.saturating_mul(stat.f_frsize);
+        Some(Space { available, reserve: self.reserve_bytes })
+    }
+
     /// How often the disk was told to keep what it was given.
     #[cfg(all(test, not(feature = "flush-only")))]
     pub(super) fn syncs(&self) -> u64 {
@@ -167,10 +174,13 @@ impl Store for SledStore {
     /// sled takes a full disk for a broken one, halfway through a write. So we look first, and a
     /// full disk is only a refusal.
     fn room(&self, bytes: usize) -> Result<(), AppendError> {
-        let Ok(stat) = rustix::fs::statvfs(&self.dir) else { return Ok(()) };
-        let available = stat.f_bavail.saturating_mul(stat.f_frsize);
-        let needed = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(self.reserve_bytes);
-        if available < needed { Err(AppendError::Full { available, needed }) } else { Ok(()) }
+        let Some(space) = self.space() else { return Ok(()) };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if space.has_room(bytes) {
+            return Ok(());
+        }
+        let needed = space.reserve.saturating_add(bytes);
+        Err(AppendError::Full { available: space.available, needed })
     }
 
     /// One batch is all or nothing, also for a crash: sled reserves a place for a batch's manifest

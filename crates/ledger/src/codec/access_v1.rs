@@ -48,9 +48,13 @@ impl<'a> AccessV1<'a> {
         }
     }
 
+    /// One reading: this version knows of no more.
     pub(super) fn into_access(self, interner: &mut Interner) -> Result<Access, DecodeError> {
+        let at = moment(self.at)?;
         Ok(Access {
-            at: moment(self.at)?,
+            at,
+            last_at: at,
+            count: 1,
             actor: Actor {
                 subject: Subject::stored(self.subject)?,
                 account: self.account.map(Account::stored).transpose()?,

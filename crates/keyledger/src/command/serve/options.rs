@@ -17,7 +17,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::listen::ListenAddress;
 use super::quotas::Quotas;
-use crate::arguments::{Data, duration, one_of};
+use crate::arguments::{Data, bytes, duration, one_of};
 use crate::exit::misuse;
 use crate::{key_file, places};
 
@@ -172,6 +172,16 @@ pub(crate) struct Serve {
         value_parser = count
     )]
     pub(super) max_streams_per_account: usize,
+    /// How much of the disk stays free, as in 64MiB or 1GB: with less nothing is written and the
+    /// service is not ready. The access journal leaves twice as much
+    #[arg(
+        long,
+        env = "KEYLEDGER_DISK_RESERVE",
+        value_name = "BYTES",
+        default_value = "16MiB",
+        value_parser = bytes
+    )]
+    disk_reserve: u64,
     /// Leave it to `keyledger worker` to record that keys are expired; they are denied all the same
     #[arg(long, env = "KEYLEDGER_NO_WORKER")]
     pub(super) no_worker: bool,
@@ -294,13 +304,18 @@ impl Serve {
     /// How the log is opened.
     pub(super) fn log_options(&self) -> sled::Options {
         let accept_rollback = self.accept_rollback;
-        sled::Options { accept_rollback, ..places::log(&self.data.data, self.guard.as_deref()) }
+        let reserve_bytes = self.disk_reserve;
+        let options = places::log(&self.data.data, self.guard.as_deref());
+        sled::Options { accept_rollback, reserve_bytes, ..options }
     }
 
     /// How the access journal is opened.
     pub(super) fn journal_options(&self) -> sled::Options {
         let accept_rollback = self.accept_rollback;
-        sled::Options { accept_rollback, ..places::journal(&self.data.data, self.guard.as_deref()) }
+        // It stops first, so that it never takes the last bytes of the log of keys.
+        let reserve_bytes = self.disk_reserve.saturating_mul(2);
+        let options = places::journal(&self.data.data, self.guard.as_deref());
+        sled::Options { accept_rollback, reserve_bytes, ..options }
     }
 
     /// The issuer outside, its secret read.

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 use super::listen::ListenAddress;
 use super::{Serve, StopSignals, tell_ready};
 
+/// How often it is looked whether the disk has room.
+const LOOK_AT_DISK: Duration = Duration::from_secs(1);
 /// How often counts of use are written: a crash may lose as much of them.
 const SAVE_USAGE: Duration = Duration::from_secs(5);
 
@@ -65,6 +67,7 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
+    working.spawn(watch_disk(ledger.clone()));
     if let Err(error) = tell_ready(&asked.data.data, address, ledger.stats().log_size) {
         // It serves all the same.
         tracing::warn!(%error, "nobody reads stdout");
@@ -96,6 +99,31 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // A sender that is gone is a stop too.
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Says once when the disk has no room for a log any more, and once when it has again.
+async fn watch_disk(ledger: ledger::Ledger) {
+    let mut before = true;
+    loop {
+        let log = ledger.clone();
+        // A disk that is far away may take its time.
+        let space = tokio::task::spawn_blocking(move || log.space()).await.ok().flatten();
+        if let Some(space) = space {
+            let has_room = space.has_room(0);
+            let (free, reserve) = (space.available, space.reserve);
+            match (before, has_room) {
+                (true, false) => tracing::error!(
+                    free,
+                    reserve,
+                    "the disk is full up to its reserve: changes are refused until there is room"
+                ),
+                (false, true) => tracing::warn!(free, reserve, "the disk has room again"),
+                (true, true) | (false, false) => {}
+            }
+            before = has_room;
+        }
+        tokio::time::sleep(LOOK_AT_DISK).await;
+    }
 }
 
 /// Writes the counts of use now and then. They are no events: losing some is allowed.
