@@ -158,7 +158,7 @@ fn secret_files_that_cannot_be_used() {
     };
     let missing = folder.path().join("missing");
     let short = file("short", "too short\n");
-    let no_keys = file("no.jwks", r#"{"keys":[]}"#);
+    let no_keys = file("no.jwks", r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#);
     for (option, path, words) in [
         ("--jwt-secret-file", &missing, ["missing", "--jwt-secret-file"]),
         ("--jwt-secret-file", &short, ["HS256", "32 bytes"]),

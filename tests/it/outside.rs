@@ -100,22 +100,69 @@ fn keys_come_and_go_with_the_file_while_it_is_served() {
     assert_eq!(ask(&service, &of_edwards), "200");
     assert_eq!(ask(&service, &of_rsa), "401 unauthenticated");
 
-    // A new key is known at once, and one that was taken out is forgotten within a second, though
-    // its token was believed a moment ago.
+    // The file is looked at once a second: a token of a key that was taken out is refused from then
+    // on, though it was believed a moment ago.
     issuer.publish(&[&rsa]);
-    assert_eq!(ask(&service, &of_rsa), "200");
+    until("the new key is known", || ask(&service, &of_rsa) == "200");
     assert_eq!(ask(&service, &of_edwards), "401 unauthenticated");
     issuer.publish(&[&curve]);
     until("the old key is forgotten", || ask(&service, &of_rsa) == "401 unauthenticated");
     assert_eq!(ask(&service, &of_curve), "200");
 
-    // A file that is no use leaves things as they are; the next good one counts.
+    // An empty set is an empty set.
+    issuer.publish(&[]);
+    until("no key is left", || ask(&service, &of_curve) == "401 unauthenticated");
+    assert_eq!(service.client_with(None).send("GET /readyz").status, 200);
+    issuer.publish(&[&curve]);
+    until("the key is back", || ask(&service, &of_curve) == "200");
+
+    // A file that is no use leaves things as they are for a while; the next good one counts.
     issuer.write("{\"keys\":");
     assert_eq!(ask(&service, &of_edwards), "401 unauthenticated");
     assert_eq!(ask(&service, &of_curve), "200");
     issuer.publish(&[&curve, &edwards]);
-    assert_eq!(ask(&service, &of_edwards), "200");
+    until("the second key is known", || ask(&service, &of_edwards) == "200");
     assert_eq!(ask(&service, &of_curve), "200");
+}
+
+/// What was opened with a token does not outlive the token's key.
+#[test]
+fn a_stream_ends_when_the_key_of_its_token_is_taken_out() {
+    let [edwards, rsa, curve] = IssuerKey::all();
+    let issuer = Issuer::new(&[&edwards, &rsa]);
+    let service = issuer.serve(&[]);
+    let stream = |key: &IssuerKey| {
+        let token = key.token(&claims(&json!({})));
+        service.client_with(Some(&token)).stream("/v1/events/stream", &[])
+    };
+    let (mut gone, mut stays) = (stream(&edwards), stream(&rsa));
+    issuer.publish(&[&rsa, &curve]);
+    // It ends, and the other one goes on.
+    assert_eq!(gone.next_or_end(), None);
+    service.client("owner").create(r#"{"name":"k"}"#);
+    assert_eq!(stays.next()["type"], "created");
+}
+
+#[test]
+fn without_its_file_an_issuer_is_believed_no_longer_than_the_grace() {
+    let key = IssuerKey::eddsa();
+    let issuer = Issuer::new(&[&key]);
+    let service = issuer.serve(&["--jwks-grace", "1s"]);
+    let token = key.token(&claims(&json!({})));
+    assert_eq!(ask(&service, &token), "200");
+    std::fs::remove_file(issuer.jwks()).unwrap();
+    until("the key is given up", || ask(&service, &token) == "401 unauthenticated");
+    let ready = service.client_with(None).send("GET /readyz");
+    assert_eq!(ready.refusal(), (503, "not_ready".into()));
+    assert!(ready.text.contains("JWKS"), "{}", ready.text);
+    // Its own tokens are another matter.
+    assert_eq!(service.client("owner").send("GET /v1/keys").status, 200);
+    issuer.publish(&[&key]);
+    until("the key is back", || ask(&service, &token) == "200");
+    assert_eq!(service.client_with(None).send("GET /readyz").status, 200);
+    let (_, log) = service.stop();
+    let said = log.lines().filter(|line| line.contains("cannot be used")).count();
+    assert!((1..=2).contains(&said), "{log}");
 }
 
 /// RFC 8725 §2.1: a public key is no secret, and a token does not choose its algorithm.

@@ -80,7 +80,7 @@ impl<'s> Batch<'s> {
         Batch {
             state,
             start: state.size(),
-            now: state.clock.now().max(state.last_at()),
+            now: state.reached.now(state.clock.as_ref()).max(state.last_at()),
             bytes: Vec::new(),
             drafted: Vec::new(),
             touched: HashMap::new(),

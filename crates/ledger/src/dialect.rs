@@ -22,7 +22,7 @@ impl Ledger {
     ) -> Option<KeyView> {
         let digest = Digest::of_presented(presented)?;
         let key = self.state().table.by_digest(&digest)?;
-        let now = self.now();
+        let now = self.judged_at();
         let standing = key.state().standing;
         let good = key.made.dialect == dialect
             && standing.status_at(now) == Status::Enabled
@@ -73,7 +73,7 @@ impl Ledger {
         let owner = &caller.identity.subject;
         let found = keys.map(|keys| keys.spoken(dialect, owner, after, limit)).unwrap_or_default();
         let next = found.last().filter(|_| found.len() == limit).map(|last| last.made.number);
-        let now = self.now();
+        let now = self.judged_at();
         let items = found.iter().map(|key| view(key, key.state().standing, now)).collect();
         Ok(Page { items, next })
     }
@@ -94,7 +94,7 @@ impl Ledger {
         if caller.identity.duties.is_empty() {
             return Err(Error::Refused(Refusal::UnknownKey));
         }
-        Ok(view(&key, key.state().standing, self.now()))
+        Ok(view(&key, key.state().standing, self.judged_at()))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::evidence::Evidence;
 use crate::outcomes::{OutcomeBounds, Outcomes};
 use crate::queue::{Queue, Refused};
 use crate::quota::{Quotas, Rates};
+use crate::reached::Reached;
 use crate::signing::Signing;
 use crate::stalled::{close, stalled};
 use crate::state::{ReplayError, State};
@@ -162,6 +163,7 @@ impl Ledger {
     ) -> Result<Ledger, OpenError> {
         let mut state = State::new(log, options.clock, options.signing);
         state.most_keys = options.quotas.keys;
+        state.reached = Reached::new(options.max_clock_step_s);
         let state = Arc::new(state);
         *state.outcomes.lock() = Outcomes::within(options.outcomes);
 
@@ -226,7 +228,12 @@ impl Ledger {
     /// The moment that the ledger's clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.state().clock.now()
+        self.state().reached.now(self.state().clock.as_ref())
+    }
+
+    /// The time by which keys are judged: never before the last record either.
+    pub(crate) fn judged_at(&self) -> Timestamp {
+        self.now().max(self.state().last_at())
     }
 
     /// The length up to which everything is durable and visible; it wakes a follower.

@@ -36,6 +36,7 @@ mod query;
 mod queue;
 mod quota;
 mod random;
+mod reached;
 mod receipt;
 mod record;
 mod report;

@@ -26,7 +26,7 @@ impl Ledger {
     pub fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyView, Error> {
         caller.require(READ)?;
         let key = self.find(caller, id, &Ask::default())?;
-        Ok(view(&key, key.state().standing, self.now()))
+        Ok(view(&key, key.state().standing, self.judged_at()))
     }
 
     /// One key as it was at `moment`. Reads the log if the key has changed since.
@@ -58,7 +58,7 @@ impl Ledger {
         after: u64,
         limit: usize,
     ) -> Result<Page<KeyView, u64>, Error> {
-        self.keys_as_of(caller, filter, after, limit, &Moment::present(self.now()))
+        self.keys_as_of(caller, filter, after, limit, &Moment::present(self.judged_at()))
     }
 
     /// A page of keys as they were at `moment`; a position is the same at every moment. Reads the
@@ -135,8 +135,11 @@ impl Ledger {
             Ok(key) => key,
             Err(verdict) => return Ok(Verified::without_key(verdict, log_size)),
         };
-        let now = self.now();
+        let now = self.judged_at();
         let standing = key.state().standing;
+        if let Some(due) = standing.expires_at.filter(|due| *due <= now) {
+            self.state().reached.met_due(due);
+        }
         let mut verdict = judge(&key.made, &standing, question, now);
         let mut remaining_today = None;
         if verdict == Verdict::Valid {

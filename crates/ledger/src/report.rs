@@ -42,7 +42,7 @@ impl Ledger {
         limit: usize,
     ) -> Result<Page<KeyView, Due>, Error> {
         caller.require(READ)?;
-        let now = self.now();
+        let now = self.judged_at();
         let until = now.plus_secs(within_s);
         let table = &self.state().table;
         let kept = self.kept(caller, None);

@@ -17,10 +17,14 @@ use crate::history::History;
 use crate::noted::Notes;
 use crate::outcomes::{Outcomes, Secrets};
 use crate::pool::Pool;
+use crate::reached::Reached;
 use crate::record::{Leaf, Record};
 use crate::signing::Signing;
 use crate::table::KeyTable;
 use crate::tree::{Regrowth, TreeError, Wrong};
+
+/// By how many seconds a clock may step, where nobody says otherwise.
+const MAX_STEP_S: u64 = 60;
 
 /// Why a log cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,8 @@ pub(crate) struct State {
     pub(crate) feed: Feed,
     /// The same, for the verify path: no lock.
     pub(crate) size: AtomicU64,
+    /// The latest time that was seen.
+    pub(crate) reached: Reached,
     /// The time of the last record.
     pub(crate) last_at: AtomicI64,
     /// Set when the outcome of an append is not known: no more writes.
@@ -110,6 +116,7 @@ impl State {
             published: watch::Sender::new(Seq(0)),
             feed: Feed::default(),
             size: AtomicU64::new(0),
+            reached: Reached::new(MAX_STEP_S),
             last_at: AtomicI64::new(Timestamp::MIN.micros()),
             broken: AtomicBool::new(false),
             stepped: AtomicBool::new(false),

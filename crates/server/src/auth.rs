@@ -1,6 +1,8 @@
 //! Who calls: tokens from three kinds of sources, checked once and remembered by their digest.
 
+mod bearer;
 mod claims;
+mod jwk;
 mod jwks;
 mod last;
 mod sources;
@@ -10,16 +12,22 @@ mod who;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+#[cfg(test)]
+use std::time::Instant;
 
 use keys::Timestamp;
 use ledger::{Duty, Identity};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+pub(crate) use self::bearer::{Bearer, KeyChanges};
+use self::jwk::KeyDigest;
+use self::jwks::Jwks;
 pub(crate) use self::last::LastToken;
-use self::sources::{Refreshed, Sources};
+use self::sources::Sources;
 use self::token::TokenVerifier;
 pub(crate) use self::who::{
     AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, bearer_text, caller, not_a_key, require,
@@ -30,9 +38,7 @@ use crate::ApiError;
 const MAX_TOKEN: usize = 8 * 1024;
 /// How many checked tokens are remembered.
 const REMEMBERED: usize = 10_000;
-/// How often the JWKS file is looked at, at most.
-const LOOK_EVERY_MICROS: i64 = 1_000_000;
-/// A key that the file may have by now.
+/// A key that the file does not have.
 const UNKNOWN_KEY: &str = "the token's key is not known";
 
 /// Why the sources of tokens cannot be used as configured.
@@ -53,7 +59,10 @@ pub enum AuthError {
         source: std::io::Error,
     },
     /// The JWKS file has no key that can be used.
-    #[error("{path} has no EdDSA, RS256 or ES256 key that can be used; check --jwks-file")]
+    #[error(
+        "{path} is no JWKS of at most 1 MiB, or has keys and none of EdDSA, RS256 or ES256 that can \
+         be used; check --jwks-file"
+    )]
     NoKeys {
         /// The file.
         path: PathBuf,
@@ -71,6 +80,8 @@ pub struct Outside {
     pub secret: Option<Zeroizing<Vec<u8>>>,
     /// The file with public keys.
     pub jwks: Option<PathBuf>,
+    /// How long its last good keys count when it is missing or broken.
+    pub jwks_grace: Duration,
     /// The most that its tokens give.
     pub max_role: MaxRole,
     /// Whether its tokens may say account `*`.
@@ -150,6 +161,10 @@ pub(crate) struct Token {
     pub(crate) plan: Plan,
     /// Until when it is accepted, leeway included.
     pub(crate) expires_at: Timestamp,
+    /// The key of the issuer's file that it was checked with, if it was one of those.
+    key: Option<KeyDigest>,
+    /// [`Auth::epoch`] before it was checked: of another epoch it is checked again.
+    epoch: u64,
 }
 
 /// Checks tokens.
@@ -157,10 +172,6 @@ pub struct Auth {
     sources: Sources,
     /// By SHA-256 of the token: an Ed25519 check costs 30 µs, this less than one.
     checked: Cache<[u8; 32], Arc<Token>>,
-    /// When the JWKS file may be looked at again, in microseconds.
-    look_again: AtomicI64,
-    /// How often the keys have changed: what was checked with other keys is not believed.
-    changes: AtomicU64,
 }
 
 impl Auth {
@@ -170,12 +181,7 @@ impl Auth {
     ///
     /// [`AuthError`] says what to correct.
     pub fn new(own: TokenVerifier, outside: Option<Outside>) -> Result<Auth, AuthError> {
-        Ok(Auth {
-            sources: Sources::new(own, outside)?,
-            checked: Cache::new(REMEMBERED),
-            look_again: AtomicI64::new(i64::MIN),
-            changes: AtomicU64::new(0),
-        })
+        Ok(Auth { sources: Sources::new(own, outside)?, checked: Cache::new(REMEMBERED) })
     }
 
     /// Who bears `token`, as of `now`.
@@ -183,51 +189,68 @@ impl Auth {
         if token.len() > MAX_TOKEN {
             return Err(ApiError::bad_token("the token is longer than 8192 bytes"));
         }
-        self.look(now);
+        // Before anything is checked: what the old keys signed is then of an old epoch, even if the
+        // keys change meanwhile.
+        let epoch = self.epoch();
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if let Some(known) = self.checked.get(&digest) {
+        if let Some(known) = self.checked.get(&digest).filter(|known| known.epoch == epoch) {
             if now < known.expires_at {
                 return Ok(known);
             }
             self.checked.remove(&digest);
             return Err(ApiError::bad_token("the token has expired"));
         }
-        let checked = match self.sources.check(token, now) {
-            // The file may have got the key this moment.
-            Err(UNKNOWN_KEY) if self.refreshed() => self.sources.check(token, now),
-            checked => checked,
-        };
+        let checked = self.sources.check(token, now, epoch);
         let token = Arc::new(checked.map_err(ApiError::bad_token)?);
         self.checked.insert(digest, Arc::clone(&token));
         Ok(token)
     }
 
-    /// Looks at most once a second whether other keys hold: a token of a key that was taken out
-    /// must not live on in memory.
-    fn look(&self, now: Timestamp) {
-        let due = self.look_again.load(Ordering::Relaxed);
-        if now.micros() < due {
-            return;
-        }
-        let next = now.micros().saturating_add(LOOK_EVERY_MICROS);
-        let mine =
-            self.look_again.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
-        if mine.is_ok() {
-            self.refreshed();
+    /// How often the keys have changed.
+    fn epoch(&self) -> u64 {
+        self.sources.jwks().map_or(0, Jwks::epoch)
+    }
+
+    /// Hears when the keys change, if they can.
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.sources.jwks().map(Jwks::changes)
+    }
+
+    /// Whether the key of a checked token counts still.
+    fn stands(&self, token: &Token) -> bool {
+        match (&token.key, self.sources.jwks()) {
+            (Some(key), Some(jwks)) => token.epoch == jwks.epoch() || jwks.has(key),
+            (Some(_), None) | (None, _) => true,
         }
     }
 
-    /// Looks whether other keys hold, and then forgets what it knew.
-    fn refreshed(&self) -> bool {
-        let changed = self.sources.refresh() == Refreshed::Changed;
-        if changed {
-            self.changes.fetch_add(1, Ordering::AcqRel);
-            self.checked.clear();
+    /// Why an issuer's tokens are refused, all of them.
+    pub(crate) fn unusable(&self) -> Option<&'static str> {
+        self.sources.jwks().filter(|jwks| jwks.is_refused()).map(|_| {
+            "the JWKS file cannot be used: tokens of its issuer are refused until it is put right"
+        })
+    }
+
+    /// Keeps the keys of the issuer's file as new as the file; ends at once if there is none.
+    pub(crate) async fn keep_keys(&self) {
+        if let Some(jwks) = self.sources.jwks() {
+            jwks.keep().await;
         }
-        changed
+    }
+
+    /// Looks at the issuer's file now.
+    #[cfg(test)]
+    fn look(&self, now: Instant) {
+        if let Some(jwks) = self.sources.jwks() {
+            jwks.look(now);
+        }
     }
 }
 
 #[cfg(test)]
 #[path = "auth/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "auth/jwks_tests.rs"]
+mod jwks_tests;

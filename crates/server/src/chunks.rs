@@ -22,7 +22,7 @@ use tokio_stream::Stream;
 
 use self::slots::Slot;
 pub(crate) use self::slots::Slots;
-use crate::auth::Reader;
+use crate::auth::{Bearer, Reader};
 use crate::reads::{Overloaded, Share};
 use crate::{ApiError, App, wire};
 
@@ -45,23 +45,23 @@ impl<F> Pieces for F where F: FnMut(&Ledger) -> Result<Option<Bytes>, ApiError> 
 pub(crate) struct Long {
     app: App,
     share: Share,
-    /// How long the token is accepted.
-    expires_in: Duration,
+    /// Whose token must stay good; `None` for what ends by itself.
+    bearer: Option<Bearer>,
     slot: Slot,
 }
 
 impl Long {
     /// Makes room for a long answer to `who`, which ends with its token at the latest.
     pub(crate) fn begin(app: &App, who: &Reader) -> Result<Long, ApiError> {
-        let expires_in = Duration::from_micros(who.expires_at.micros_since(who.now));
-        Ok(Long { expires_in, ..Long::list(app, &who.caller)? })
+        let bearer = Some(who.bearer.clone());
+        Ok(Long { bearer, ..Long::list(app, &who.caller)? })
     }
 
     /// Makes room for a list of what there is now, which ends by itself.
     pub(crate) fn list(app: &App, caller: &Caller) -> Result<Long, ApiError> {
         let share = Share::from(caller);
         let slot = app.slots().take(&share)?;
-        Ok(Long { app: app.clone(), share, expires_in: Duration::MAX, slot })
+        Ok(Long { app: app.clone(), share, bearer: None, slot })
     }
 
     /// Answers what `pieces` makes until it makes no more.
@@ -120,11 +120,11 @@ impl Long {
             }
             put(&send, Frame::End).await
         };
-        let (stopping, expires_in) = (self.app.stopping(), self.expires_in);
+        let (stopping, over) = (self.app.stopping(), over(self.bearer.clone(), self.app.clone()));
         let ended = tokio::select! {
             ended = whole => ended,
             () = send.closed() => Err(Cut::Gone),
-            () = tokio::time::sleep(expires_in) => Err(Cut::Expired),
+            () = over => Err(Cut::Expired),
             () = stopped(stopping) => Err(Cut::Stopping),
         };
         if let Err(why) = ended {
@@ -149,6 +149,14 @@ enum Cut {
     Overloaded,
     /// The log cannot be read.
     Failed,
+}
+
+/// Waits until the token is no longer good.
+async fn over(bearer: Option<Bearer>, app: App) {
+    match bearer {
+        Some(bearer) => bearer.ended(app).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn stopped(mut stopping: watch::Receiver<bool>) {

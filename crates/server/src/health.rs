@@ -41,5 +41,8 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> 
         let why = "the access journal is broken; restart the service to read it again";
         return Err(ApiError::new(Code::NotReady, why));
     }
+    if let Some(why) = app.auth().unusable() {
+        return Err(ApiError::new(Code::NotReady, why));
+    }
     Ok(wire::json(StatusCode::OK, &Health { status: "ready" }))
 }

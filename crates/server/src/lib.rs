@@ -174,6 +174,11 @@ impl App {
         self.0.stopping.send_replace(true);
     }
 
+    /// Keeps what is believed of tokens as new as its files, for ever.
+    pub async fn keep_keys(&self) {
+        self.auth().keep_keys().await;
+    }
+
     /// Changes to `true` when the streams have to end.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.subscribe()

@@ -160,7 +160,7 @@ pub(crate) async fn stream(
     let scope = &who.caller.identity.scope;
     filter.never = filter.account.as_ref().is_some_and(|account| !scope.covers(account));
     filter.account = filter.account.or_else(|| scope.account().cloned());
-    let body = Following::join(permit, (who.caller, who.expires_at), filter, from);
+    let body = Following::join(permit, (who.caller, who.bearer), filter, from);
     visit.connection.end_with_client();
     let content_type = HeaderValue::from_static("text/event-stream");
     let mut response = wire::typed(StatusCode::OK, content_type, Body::new(body));

@@ -69,7 +69,7 @@ impl Claims {
         let plan = plan.map_or(Plan::Free, Plan::of);
         let via = Via::Token { issuer: self.issuer()?.into(), jti: self.id()?.map(Into::into) };
         let identity = Arc::new(Identity { subject, scope, duties, via });
-        Ok(Token { identity, plan, expires_at })
+        Ok(Token { identity, plan, expires_at, key: None, epoch: 0 })
     }
 
     fn subject(&self) -> Result<Subject, &'static str> {

@@ -5,7 +5,6 @@
 //! cores write to.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use keys::Timestamp;
 use ledger::Identity;
@@ -23,8 +22,6 @@ struct Shown {
     /// The whole of `Authorization`, as it came.
     text: Zeroizing<Vec<u8>>,
     token: Arc<Token>,
-    /// [`Auth::changes`] before it was checked.
-    changes: u64,
 }
 
 impl LastToken {
@@ -37,12 +34,11 @@ impl LastToken {
         now: Timestamp,
         check: impl FnOnce() -> Result<Arc<Token>, ApiError>,
     ) -> Result<Arc<Token>, ApiError> {
-        auth.look(now);
-        let changes = auth.changes.load(Ordering::Acquire);
+        let epoch = auth.epoch();
         let mut last = self.0.lock();
         if let Some(shown) = &*last
             && *shown.text == *text
-            && shown.changes == changes
+            && shown.token.epoch == epoch
             && now < shown.token.expires_at
         {
             return Ok(Arc::clone(&shown.token));
@@ -53,7 +49,7 @@ impl LastToken {
         let identity = Arc::new(Identity::clone(&checked.identity));
         let token = Arc::new(Token { identity, ..*checked });
         let text = Zeroizing::new(text.to_vec());
-        *last = Some(Shown { text, token: Arc::clone(&token), changes });
+        *last = Some(Shown { text, token: Arc::clone(&token) });
         Ok(token)
     }
 }

@@ -1,14 +1,16 @@
 //! Where tokens come from, and which algorithms each source may use. Nothing else is accepted:
 //! a token chooses neither its algorithm nor its key, it can only name one that is pinned.
 
+use std::time::Instant;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use keys::Timestamp;
-use parking_lot::RwLock;
 use serde::Deserialize;
 
 use super::claims::Claims;
+use super::jwk::KeyDigest;
 use super::jwks::Jwks;
 use super::token::{ISSUER, TokenVerifier};
 use super::{AuthError, MaxRole, Outside, Token};
@@ -30,7 +32,7 @@ struct OutsideSource {
     max_role: MaxRole,
     all_accounts: bool,
     secret: Option<DecodingKey>,
-    jwks: Option<RwLock<Jwks>>,
+    jwks: Option<Jwks>,
 }
 
 #[derive(Deserialize)]
@@ -41,28 +43,25 @@ struct Header {
     crit: Option<serde_json::Value>,
 }
 
-/// Whether other keys hold since the last look.
-#[derive(PartialEq, Eq)]
-pub(super) enum Refreshed {
-    Same,
-    Changed,
-}
-
 impl Sources {
     pub(super) fn new(own: TokenVerifier, outside: Option<Outside>) -> Result<Sources, AuthError> {
         let outside = outside.map(OutsideSource::new).transpose()?;
         Ok(Sources { own, outside })
     }
 
-    pub(super) fn refresh(&self) -> Refreshed {
-        match self.outside.as_ref().and_then(|outside| outside.jwks.as_ref()) {
-            Some(jwks) if jwks.write().refresh() => Refreshed::Changed,
-            Some(_) | None => Refreshed::Same,
-        }
+    /// The keys of the issuer outside, if they are in a file.
+    pub(super) fn jwks(&self) -> Option<&Jwks> {
+        self.outside.as_ref()?.jwks.as_ref()
     }
 
-    /// Checks a token: its signature by the key of its source, then what it says.
-    pub(super) fn check(&self, token: &str, now: Timestamp) -> Result<Token, &'static str> {
+    /// Checks a token: its signature by the key of its source, then what it says. `epoch` is that
+    /// of the keys, or an older one.
+    pub(super) fn check(
+        &self,
+        token: &str,
+        now: Timestamp,
+        epoch: u64,
+    ) -> Result<Token, &'static str> {
         const SHAPE: &str = "the token is not a signed JWT";
         let (message, signature) = token.rsplit_once('.').ok_or(SHAPE)?;
         let (header, payload) = message.split_once('.').ok_or(SHAPE)?;
@@ -78,15 +77,17 @@ impl Sources {
             if header.alg != "EdDSA" || !self.own.verify(message.as_bytes(), &signature) {
                 return Err("the token's signature is wrong");
             }
-            return said.accept(now, MaxRole::Admin, true);
+            let token = said.accept(now, MaxRole::Admin, true)?;
+            return Ok(Token { epoch, ..token });
         }
         let outside = self.outside.as_ref().filter(|outside| outside.issuer == issuer);
         let outside = outside.ok_or("the token's issuer is not known")?;
-        outside.verify(&header, message, signature)?;
+        let key = outside.verify(&header, message, signature)?;
         if !said.is_for(&outside.audience) {
             return Err("the token is for another audience");
         }
-        said.accept(now, outside.max_role, outside.all_accounts)
+        let token = said.accept(now, outside.max_role, outside.all_accounts)?;
+        Ok(Token { key, epoch, ..token })
     }
 }
 
@@ -105,34 +106,48 @@ impl OutsideSource {
             max_role: outside.max_role,
             all_accounts: outside.all_accounts,
             secret: outside.secret.map(|secret| DecodingKey::from_secret(&secret)),
-            jwks: outside.jwks.map(Jwks::read).transpose()?.map(RwLock::new),
+            jwks: outside
+                .jwks
+                .map(|path| Jwks::read(path, outside.jwks_grace, Instant::now()))
+                .transpose()?,
         })
     }
 
-    fn verify(&self, header: &Header, message: &str, signature: &str) -> Result<(), &'static str> {
+    /// Checks the signature; gives the key of the file that made it, if it was one of those.
+    fn verify(
+        &self,
+        header: &Header,
+        message: &str,
+        signature: &str,
+    ) -> Result<Option<KeyDigest>, &'static str> {
         const WRONG: &str = "the token's signature is wrong";
-        let by = |key: &DecodingKey, algorithm| match jsonwebtoken::crypto::verify(
-            signature,
-            message.as_bytes(),
-            key,
-            algorithm,
-        ) {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(WRONG),
+        let by = |key: &DecodingKey, algorithm| {
+            let verified =
+                jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm);
+            verified.unwrap_or(false)
         };
         let algorithm = match header.alg.as_str() {
             "HS256" => {
                 let secret = self.secret.as_ref().ok_or("HS256 is not accepted here")?;
-                return by(secret, Algorithm::HS256);
+                return if by(secret, Algorithm::HS256) { Ok(None) } else { Err(WRONG) };
             }
-            "EdDSA" => Algorithm::EdDSA,
+            // The second is RFC 9864's name for the first over the only curve that is taken.
+            "EdDSA" | "Ed25519" => Algorithm::EdDSA,
             "RS256" => Algorithm::RS256,
             "ES256" => Algorithm::ES256,
             _ => return Err("the token's algorithm is not accepted"),
         };
-        let jwks = self.jwks.as_ref().ok_or("the token's algorithm is not accepted")?.read();
-        let key = jwks.find(header.kid.as_deref(), algorithm).ok_or(super::UNKNOWN_KEY)?;
-        by(&key.key, key.algorithm)
+        let jwks = self.jwks.as_ref().ok_or("the token's algorithm is not accepted")?;
+        let set = jwks.set();
+        let mut why = super::UNKNOWN_KEY;
+        // Several keys may go by one name, as while one takes the place of another.
+        for key in set.find(header.kid.as_deref(), algorithm) {
+            if by(&key.key, key.algorithm) {
+                return Ok(Some(key.digest));
+            }
+            why = WRONG;
+        }
+        Err(why)
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use keys::Timestamp;
 use ledger::{Caller, Duty, Identity, Scope};
 
-use super::Token;
+use super::{Bearer, Token};
 use crate::connection::Visit;
 use crate::{ApiError, App, Code};
 
@@ -111,10 +111,8 @@ pub(crate) fn caller(
 pub(crate) struct Reader {
     /// Who.
     pub(crate) caller: Caller,
-    /// Until when its token is accepted.
-    pub(crate) expires_at: Timestamp,
-    /// The moment that was checked.
-    pub(crate) now: Timestamp,
+    /// Until when a long answer goes on.
+    pub(crate) bearer: Bearer,
 }
 
 impl Reader {
@@ -141,6 +139,6 @@ impl FromRequestParts<App> for Reader {
         who.require(READ)?;
         let caller = caller(parts, app, &who.token.identity)?;
         app.ledger().count_read(&caller)?;
-        Ok(Reader { caller, expires_at: who.token.expires_at, now: who.now })
+        Ok(Reader { caller, bearer: Bearer::new(who.token) })
     }
 }

@@ -15,8 +15,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
-use keys::{Account, Timestamp};
-use ledger::{Caller, Followed, Ledger, Seq};
+use keys::Account;
+use ledger::{Caller, Followed, Seq};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -27,6 +27,7 @@ use super::seat::{Inbox, Joining, Seat, Shared};
 use super::topics::{Id, Next, TopicId, Topics};
 use super::turns::Turns;
 use crate::App;
+use crate::auth::{Bearer, KeyChanges};
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
 /// Heartbeats within this are sent together.
@@ -64,7 +65,7 @@ struct Stream {
     /// Whether the client has taken everything.
     hungry: bool,
     spot: Spot,
-    expires_at: Timestamp,
+    bearer: Bearer,
     /// When the last byte was given out.
     last: Instant,
     /// When it is looked at again.
@@ -123,8 +124,11 @@ impl Hub {
 
     /// Serves the streams until the service stops; then it ends them all.
     pub(super) async fn run(mut self) {
-        let mut stopping = self.app.stopping();
+        let (mut stopping, mut keys) = (self.app.stopping(), KeyChanges::of(&self.app));
         while !*stopping.borrow_and_update() {
+            if keys.have_changed() {
+                self.end_withdrawn();
+            }
             self.look();
             self.take().await;
             let now = Instant::now();
@@ -134,7 +138,7 @@ impl Hub {
             for waker in self.wakers.drain(..) {
                 waker.wake();
             }
-            self.wait(&mut stopping).await;
+            self.wait(&mut stopping, &mut keys).await;
         }
         let inbox = {
             let mut inbox = self.shared.inbox.lock();
@@ -147,7 +151,7 @@ impl Hub {
     }
 
     /// Waits for something to do.
-    async fn wait(&mut self, stopping: &mut watch::Receiver<bool>) {
+    async fn wait(&mut self, stopping: &mut watch::Receiver<bool>, keys: &mut KeyChanges) {
         let now = Instant::now();
         let (mut listens, mut looks) = (self.following.is_some(), true);
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
@@ -185,6 +189,7 @@ impl Hub {
         };
         tokio::select! {
             _ = stopping.changed() => {}
+            () = keys.wait() => {}
             () = committed => {}
             () = self.shared.told.notified(), if looks => {}
             () = timer => {}
@@ -227,21 +232,28 @@ impl Hub {
     }
 
     fn join(&mut self, joining: Joining) {
-        let Joining { id, seat, filter, caller, next, expires_at } = joining;
+        let Joining { id, seat, filter, caller, next, bearer } = joining;
         if self.following.is_none() {
             let following = self.app.ledger().follow();
             self.topics.missed(following.next());
             self.following = Some(following);
         }
         let now = Instant::now();
-        let deadline = now + self.bounds.heartbeat.min(left(self.app.ledger(), expires_at));
+        let deadline = now + self.bounds.heartbeat.min(bearer.left(&self.app));
         self.deadlines.insert((deadline, id));
         let share = caller.identity.scope.account().cloned();
         let topic = self.topics.join(filter);
         let (hungry, spot, last) = (false, Spot::Client, now);
         let stream =
-            Stream { seat, topic, share, caller, next, hungry, spot, expires_at, last, deadline };
+            Stream { seat, topic, share, caller, next, hungry, spot, bearer, last, deadline };
         self.streams.insert(id, stream);
+    }
+
+    /// Ends the streams of tokens whose key was taken out.
+    fn end_withdrawn(&mut self) {
+        let over = self.streams.iter().filter(|(_, stream)| !stream.bearer.is_good(&self.app));
+        let over: Vec<Id> = over.map(|(id, _)| *id).collect();
+        over.into_iter().for_each(|id| self.end(id));
     }
 
     fn leave(&mut self, id: Id) {
@@ -306,7 +318,7 @@ impl Hub {
             self.beat_at = now + TOGETHER;
             self.deadlines.remove(&(deadline, id));
             let Some(stream) = self.streams.get_mut(&id) else { continue };
-            let left = left(self.app.ledger(), stream.expires_at);
+            let left = stream.bearer.left(&self.app);
             if left.is_zero() {
                 self.end(id);
                 continue;
@@ -376,9 +388,4 @@ fn publish(
             turns.push(&stream.share, id);
         }
     }
-}
-
-/// How long a token is accepted.
-fn left(ledger: &Ledger, expires_at: Timestamp) -> Duration {
-    Duration::from_micros(expires_at.micros_since(ledger.now()))
 }

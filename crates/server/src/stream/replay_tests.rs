@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use super::tests::{TIGHT, app, auditor, begin, caller, create, draft, next, permit};
 use super::*;
+use crate::auth::Bearer;
 
 /// Numbers that look random and are the same for the same seed.
 struct Dice(u64);
@@ -59,8 +60,12 @@ impl Reading {
         let length = app.ledger().length().borrow().0;
         let from = if dice.roll(2) == 0 { length } else { dice.roll(length + 1) };
         let permit = permit(app, scope.account().cloned());
-        let mut stream =
-            Following::join(permit, (who.clone(), Timestamp::MAX), filter.clone(), Seq(from));
+        let mut stream = Following::join(
+            permit,
+            (who.clone(), Bearer::until(&who.identity, Timestamp::MAX)),
+            filter.clone(),
+            Seq(from),
+        );
         let text = Arc::<Mutex<Vec<u8>>>::default();
         let (of_task, mut dice) = (Arc::clone(&text), Dice(dice.roll(u64::MAX) | 1));
         let mut length = app.ledger().length();

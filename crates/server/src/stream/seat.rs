@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use keys::{Account, Timestamp};
+use keys::Account;
 use ledger::{Caller, Seq};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::piece::Piece;
 use super::topics::{Filter, Id, TopicId};
+use crate::auth::Bearer;
 
 /// What is said first, so that a client knows it is connected before anything happens.
 const GREETING: &[u8] = b": following\n\n";
@@ -66,7 +67,7 @@ pub(super) struct Joining {
     pub(super) filter: Filter,
     pub(super) caller: Caller,
     pub(super) next: Seq,
-    pub(super) expires_at: Timestamp,
+    pub(super) bearer: Bearer,
 }
 
 /// What was read from the log for a topic.
@@ -175,7 +176,7 @@ impl Following {
     /// A stream of `caller`, whom the hub is told of.
     pub(super) fn join(
         permit: Permit,
-        (caller, expires_at): (Caller, Timestamp),
+        (caller, bearer): (Caller, Bearer),
         filter: Filter,
         next: Seq,
     ) -> Following {
@@ -183,7 +184,7 @@ impl Following {
         let id = shared.ids.fetch_add(1, Ordering::Relaxed);
         let seat = Arc::<Seat>::default();
         seat.put(Bytes::from_static(GREETING), next);
-        let joining = Joining { id, seat: Arc::clone(&seat), filter, caller, next, expires_at };
+        let joining = Joining { id, seat: Arc::clone(&seat), filter, caller, next, bearer };
         let mut inbox = shared.inbox.lock();
         if inbox.closed {
             seat.end();

@@ -15,6 +15,7 @@ use ledger::{
 use tokio::time::Instant;
 
 use super::*;
+use crate::auth::Bearer;
 use crate::auth::{Auth, token::TokenKey};
 
 pub(super) fn caller(subject: &str, account: Option<&str>, duty: Duty) -> Caller {
@@ -74,7 +75,9 @@ pub(super) fn permit(app: &App, account: Option<Account>) -> Permit {
 
 fn follow(app: &App, filter: Filter, from: u64) -> Following {
     let permit = permit(app, None);
-    Following::join(permit, (auditor(), Timestamp::MAX), filter, Seq(from))
+    let who = auditor();
+    let bearer = Bearer::until(&who.identity, Timestamp::MAX);
+    Following::join(permit, (who, bearer), filter, Seq(from))
 }
 
 pub(super) async fn next(stream: &mut Following) -> Option<Bytes> {
@@ -136,7 +139,8 @@ async fn a_stream_ends_with_its_token_and_at_a_stop() {
     let app = app();
     begin(&app, BOUNDS);
     let expires_at = Timestamp::from_micros(app.ledger().now().micros() + 100_000);
-    let who = (auditor(), expires_at);
+    let bearer = Bearer::until(&auditor().identity, expires_at);
+    let who = (auditor(), bearer);
     let mut short = Following::join(permit(&app, None), who, Filter::default(), Seq(0));
     let mut long = follow(&app, Filter::default(), 0);
     assert!(next(&mut short).await.is_some() && next(&mut long).await.is_some());

@@ -210,10 +210,19 @@ struct Issuer {
     /// A file with the secret of HS256 tokens, at least 32 bytes
     #[arg(long, env = "KEYLEDGER_JWT_SECRET_FILE", value_name = "FILE")]
     jwt_secret_file: Option<PathBuf>,
-    /// A JWKS file: the public keys of signed tokens (Ed25519, RS256, ES256); read again when it
-    /// changes
+    /// A JWKS file: the public keys of signed tokens (Ed25519, RS256, ES256); looked at once a
+    /// second
     #[arg(long, env = "KEYLEDGER_JWKS_FILE", value_name = "FILE")]
     jwks_file: Option<PathBuf>,
+    /// How long its last good keys count when it is missing or broken; then its tokens are refused
+    #[arg(
+        long,
+        env = "KEYLEDGER_JWKS_GRACE",
+        value_name = "TIME",
+        default_value = "10m",
+        value_parser = duration
+    )]
+    jwks_grace: Duration,
     /// What `iss` must be
     #[arg(long, env = "KEYLEDGER_JWT_ISSUER", value_name = "TEXT")]
     #[expect(clippy::struct_field_names, reason = "the field's name is the option's")]
@@ -340,6 +349,7 @@ impl Serve {
             audience: audience.clone(),
             secret: secret.transpose()?,
             jwks: asked.jwks_file.clone(),
+            jwks_grace: asked.jwks_grace,
             max_role: asked.jwt_max_role,
             all_accounts: asked.jwt_allow_all_accounts,
         }))

@@ -64,6 +64,8 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
         let ledger = ledger.clone();
         working.spawn(async move { ledger.work().await });
     }
+    let of_keys = app.clone();
+    working.spawn(async move { of_keys.keep_keys().await });
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));

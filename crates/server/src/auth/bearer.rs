@@ -1,0 +1,78 @@
+//! The bearer of a token to whom a long answer goes: it ends when the token does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Token;
+use crate::App;
+
+/// The one whom an answer is for.
+#[derive(Clone)]
+pub(crate) struct Bearer(Arc<Token>);
+
+impl Bearer {
+    /// One whose token nothing but time ends.
+    #[cfg(test)]
+    pub(crate) fn until(identity: &Arc<ledger::Identity>, expires_at: keys::Timestamp) -> Bearer {
+        let (identity, plan) = (Arc::clone(identity), super::Plan::Free);
+        Bearer(Arc::new(Token { identity, plan, expires_at, key: None, epoch: 0 }))
+    }
+
+    pub(super) fn new(token: Arc<Token>) -> Bearer {
+        Bearer(token)
+    }
+
+    /// Whether the token is accepted still: its time is not over, and its key not taken out.
+    pub(crate) fn is_good(&self, app: &App) -> bool {
+        app.ledger().now() < self.0.expires_at && app.auth().stands(&self.0)
+    }
+
+    /// How long it is accepted, as far as anybody knows.
+    pub(crate) fn left(&self, app: &App) -> Duration {
+        if !app.auth().stands(&self.0) {
+            return Duration::ZERO;
+        }
+        Duration::from_micros(self.0.expires_at.micros_since(app.ledger().now()))
+    }
+
+    /// Waits until it is not.
+    pub(crate) async fn ended(self, app: App) {
+        let mut keys = KeyChanges::of(&app);
+        while self.is_good(&app) {
+            // What is left is measured again: the clock may be set meanwhile.
+            drop(tokio::time::timeout(self.left(&app), keys.wait()).await);
+            keys.have_changed();
+        }
+    }
+}
+
+/// Hears when the keys of tokens change, if they can.
+pub(crate) struct KeyChanges(Option<watch::Receiver<u64>>);
+
+impl KeyChanges {
+    pub(crate) fn of(app: &App) -> KeyChanges {
+        KeyChanges(app.auth().changes())
+    }
+
+    /// Whether they have since it was asked last.
+    pub(crate) fn have_changed(&mut self) -> bool {
+        let Some(changes) = &mut self.0 else { return false };
+        let changed = changes.has_changed().unwrap_or(false);
+        changes.mark_unchanged();
+        changed
+    }
+
+    /// Waits until they have.
+    pub(crate) async fn wait(&mut self) {
+        if let Some(changes) = &mut self.0
+            && changes.changed().await.is_ok()
+        {
+            changes.mark_changed();
+            return;
+        }
+        // They never will.
+        std::future::pending().await
+    }
+}
