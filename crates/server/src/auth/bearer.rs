@@ -59,9 +59,9 @@ impl KeyChanges {
     /// Whether they have since it was asked last.
     pub(crate) fn have_changed(&mut self) -> bool {
         let Some(changes) = &mut self.0 else { return false };
-        let changed = changes.has_changed().unwrap_or(false);
+        let they_have = changes.has_changed().unwrap_or(false);
         changes.mark_unchanged();
-        changed
+        they_have
     }
 
     /// Waits until they have.
@@ -73,6 +73,6 @@ impl KeyChanges {
             return;
         }
         // They never will.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -48,7 +48,7 @@ fn a_key_taken_out_of_the_file_is_out_at_the_next_look() {
     assert_eq!(auth.unusable(), None);
 }
 
-/// A ConfigMap is renamed into its place: another file of the same length and time.
+/// A `ConfigMap` is renamed into its place: another file of the same length and time.
 #[test]
 fn a_change_is_seen_by_content() {
     let keys = [outside_key(1, "k1").1, outside_key(2, "k1").1];

@@ -253,7 +253,9 @@ impl Hub {
     fn end_withdrawn(&mut self) {
         let over = self.streams.iter().filter(|(_, stream)| !stream.bearer.is_good(&self.app));
         let over: Vec<Id> = over.map(|(id, _)| *id).collect();
-        over.into_iter().for_each(|id| self.end(id));
+        for id in over {
+            self.end(id);
+        }
     }
 
     fn leave(&mut self, id: Id) {
