@@ -210,8 +210,7 @@ struct Issuer {
     /// A file with the secret of HS256 tokens, at least 32 bytes
     #[arg(long, env = "KEYLEDGER_JWT_SECRET_FILE", value_name = "FILE")]
     jwt_secret_file: Option<PathBuf>,
-    /// A JWKS file: the public keys of signed tokens (Ed25519, RS256, ES256); looked at once a
-    /// second
+    /// A JWKS file: the public keys of tokens (Ed25519, RS256, ES256), looked at each second
     #[arg(long, env = "KEYLEDGER_JWKS_FILE", value_name = "FILE")]
     jwks_file: Option<PathBuf>,
     /// How long its last good keys count when it is missing or broken; then its tokens are refused
