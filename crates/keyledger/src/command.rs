@@ -37,8 +37,8 @@ pub(crate) enum Command {
     Audit(audit::Audit),
     /// Check every byte of a stopped data directory
     Fsck(fsck::Fsck),
-    /// Print the `OpenAPI` document of the service
-    Openapi,
+    /// Print the `OpenAPI` document of the service, or of one of its dialects
+    Openapi(openapi::Openapi),
     /// Print what makes a shell complete this command line
     Completions(completions::Completions),
 }
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
         Command::Worker(asked) => worker::run(&asked),
         Command::Audit(asked) => audit::run(&asked),
         Command::Fsck(asked) => fsck::run(&asked),
-        Command::Openapi => openapi::run(),
+        Command::Openapi(asked) => openapi::run(&asked),
         Command::Completions(asked) => completions::run(&asked),
     }
 }

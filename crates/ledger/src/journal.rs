@@ -59,6 +59,18 @@ pub enum Reading {
 }
 
 impl Reading {
+    /// Every kind.
+    pub const ALL: &[Reading] = &[
+        Reading::Event,
+        Reading::Events,
+        Reading::Stream,
+        Reading::History,
+        Reading::Report,
+        Reading::Entries,
+        Reading::Proof,
+        Reading::Bundle,
+    ];
+
     /// The word used in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -72,19 +72,24 @@ pub(crate) struct AccessEntry {
     /// How it proved who it is: the issuer of its token and the token's id.
     via: String,
     /// From where.
+    #[schema(required)]
     ip: Option<String>,
     /// The request; null where readings were counted.
+    #[schema(required)]
     request_id: Option<String>,
-    /// `event`, `events`, `stream`, `history`, `report`, `entries`, `proof` or `bundle`.
+    /// What was read.
+    #[schema(value_type = wire::words::Reading)]
     reading: &'static str,
     /// Nothing before this place of the log was read.
     from: u64,
     /// Nothing from this place on; null where what came was read too.
+    #[schema(required)]
     until: Option<u64>,
     /// The account that was asked for; null also for several.
+    #[schema(required)]
     of_account: Option<String>,
     /// The key that was asked for; null also for several.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(value_type = Option<String>, format = "uuid", required)]
     of_key: Option<Text<keys::KeyId>>,
 }
 
@@ -117,6 +122,17 @@ impl AccessEntry {
     }
 }
 
+/// Who read which part of the trail, a page at a time.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes an answer that is put together as it is written")]
+pub(crate) struct AccessList {
+    /// What is on this page.
+    items: Vec<AccessEntry>,
+    /// The `cursor` of the next page; null at the end.
+    #[schema(value_type = Option<wire::words::Cursor>, required)]
+    next_cursor: Option<String>,
+}
+
 /// Which page.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -124,9 +140,11 @@ impl AccessEntry {
 pub(crate) struct Journaled {
     /// Only what was read after this place of the journal.
     after: Option<u64>,
-    /// At most so many: 1 to 500, default 50.
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
     cursor: Option<String>,
 }
 
@@ -140,9 +158,10 @@ pub(crate) struct Journaled {
 #[utoipa::path(
     get,
     path = "/v1/access",
+    operation_id = "listAccess",
     tag = "evidence",
     params(Journaled),
-    responses((status = 200, body = wire::Page<AccessEntry>)),
+    responses((status = 200, body = AccessList)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -164,6 +183,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/log/access/checkpoint",
+    operation_id = "accessLogCheckpoint",
     tag = "evidence",
     security(()),
     responses((status = 200, body = String, content_type = "text/plain")),
@@ -179,6 +199,7 @@ pub(crate) async fn checkpoint(
 #[utoipa::path(
     get,
     path = "/log/access/keys",
+    operation_id = "accessLogKeys",
     tag = "evidence",
     security(()),
     responses((status = 200, body = String, content_type = "text/plain")),
@@ -194,6 +215,7 @@ pub(crate) async fn keys(
 #[utoipa::path(
     get,
     path = "/log/access/tile/{level}/{tile}",
+    operation_id = "accessLogTile",
     tag = "evidence",
     security(()),
     params(
@@ -216,6 +238,7 @@ pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Res
 #[utoipa::path(
     get,
     path = "/log/access/tile/entries/{tile}",
+    operation_id = "accessLogEntries",
     tag = "evidence",
     params(("tile" = String, Path, description = "As for tiles of hashes")),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),

@@ -2,7 +2,7 @@
 
 use ledger::{AsOf, Caller, Ledger, Moment, Seq};
 use serde::{Deserialize, Serialize, Serializer};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::{ApiError, App};
 
@@ -13,18 +13,18 @@ use crate::{ApiError, App};
 pub(crate) struct LookBack {
     /// As it was at this time, or right after this record (`seq:N`); a due key is expired from its
     /// due time on. Not in the future, not beyond the log.
+    #[param(value_type = Option<crate::wire::words::Moment>)]
     pub(crate) as_of: Option<String>,
 }
 
 /// An answer, and the record it stands on.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(crate) struct Placed<T> {
     #[serde(flatten)]
     answer: T,
     /// Only where `as_of` was asked for: `seq:N`, the last record that counts; null if nothing was
     /// recorded by then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     as_of: Option<Place>,
 }
 

@@ -25,6 +25,7 @@ use crate::{ApiError, App};
 #[into_params(parameter_in = Query)]
 pub(crate) struct AskBundle {
     /// Only events of this account's keys.
+    #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
     /// Only events recorded at this moment or later.
     #[param(format = DateTime)]
@@ -43,6 +44,7 @@ pub(crate) struct AskBundle {
 #[utoipa::path(
     get,
     path = "/v1/audit/bundle",
+    operation_id = "auditBundle",
     tag = "evidence",
     params(AskBundle),
     responses((status = 200, body = Vec<u8>, content_type = "application/x-tar")),

@@ -70,15 +70,20 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 #[into_params(parameter_in = Query)]
 pub(crate) struct Needs {
     /// The only tenant whose keys are good here.
+    #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
     /// The permission that is needed; not checked if missing.
+    #[param(value_type = Option<wire::words::AskedPermission>)]
     permission: Option<String>,
     /// The project; not checked if missing.
+    #[param(min_length = 1, max_length = 100)]
     project: Option<String>,
     /// The environment; not checked if missing.
+    #[param(value_type = Option<wire::words::Environment>)]
     environment: Option<String>,
     /// The status for a key whose daily limit is reached: 429, or 403 for gateways that take no
     /// status but 401 and 403 for a no (nginx); `X-Key-Code` is `USAGE_EXCEEDED` in both cases.
+    #[param(minimum = 403, maximum = 429, default = 429)]
     limit_status: Option<u16>,
 }
 
@@ -151,27 +156,13 @@ impl Fixed {
 #[utoipa::path(
     get,
     path = "/v1/authorize",
+    operation_id = "authorize",
     tag = "verify",
     params(Needs),
     responses(
         (
             status = 200,
-            description = "The key may be used; see X-Key-Id, X-Key-Account, X-Key-Owner, X-Key-Role and X-Key-Permissions, percent-encoded",
-        ),
-        (
-            status = 401,
-            body = crate::Problem,
-            description = "No key, or one that is not good; see X-Key-Code",
-        ),
-        (
-            status = 403,
-            body = crate::Problem,
-            description = "The key is not good for this; see X-Key-Code",
-        ),
-        (
-            status = 429,
-            body = crate::Problem,
-            description = "The key's daily limit is reached; see Retry-After",
+            description = "The key may be used",
         ),
     ),
 )]
@@ -189,6 +180,7 @@ pub(crate) async fn authorize(State(app): State<App>, request: Request) -> Respo
 #[utoipa::path(
     get,
     path = "/v1/authorize/{path}",
+    operation_id = "authorizeBelow",
     tag = "verify",
     params(
         ("path" = String, Path, description = "The client's path"),
@@ -196,9 +188,6 @@ pub(crate) async fn authorize(State(app): State<App>, request: Request) -> Respo
     ),
     responses(
         (status = 200, description = "The key may be used"),
-        (status = 401, body = crate::Problem, description = "No key, or one that is not good"),
-        (status = 403, body = crate::Problem, description = "The key is not good for this"),
-        (status = 429, body = crate::Problem, description = "The key's daily limit is reached"),
     ),
 )]
 pub(crate) async fn below(app: State<App>, request: Request) -> Response {

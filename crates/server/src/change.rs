@@ -14,6 +14,7 @@ use crate::{ApiError, App, dialects};
 #[utoipa::path(
     post,
     path = "/v1/keys/{id}/enable",
+    operation_id = "enableKey",
     tag = "keys",
     request_body = Option<Reasoned>,
     responses((status = 200, body = wire::Changed)),
@@ -32,6 +33,7 @@ pub(crate) async fn enable(
 #[utoipa::path(
     post,
     path = "/v1/keys/{id}/disable",
+    operation_id = "disableKey",
     tag = "keys",
     request_body = Option<Reasoned>,
     responses((status = 200, body = wire::Changed)),
@@ -48,6 +50,7 @@ pub(crate) async fn disable(
 #[utoipa::path(
     post,
     path = "/v1/keys/{id}/expire",
+    operation_id = "expireKey",
     tag = "keys",
     request_body = Option<Reasoned>,
     responses((status = 200, body = wire::Changed)),
@@ -64,6 +67,7 @@ pub(crate) async fn expire(
 #[utoipa::path(
     post,
     path = "/v1/keys/{id}/revoke",
+    operation_id = "revokeKey",
     tag = "keys",
     request_body = Option<Reasoned>,
     responses((status = 200, body = wire::Changed)),
@@ -80,6 +84,7 @@ pub(crate) async fn revoke(
 #[utoipa::path(
     delete,
     path = "/v1/keys/{id}",
+    operation_id = "deleteKey",
     tag = "keys",
     request_body = Option<Reasoned>,
     responses((status = 200, body = wire::Changed)),

@@ -12,7 +12,7 @@ mod capgo;
 mod cloudsigma;
 mod composable;
 mod covosign;
-mod document;
+pub(crate) mod document;
 mod list;
 mod native;
 
@@ -21,7 +21,7 @@ use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::MethodRouter;
 use keys::{Dialect, Environment, Kind, Permission, Status, Timestamp};
 use ledger::{Draft, KeyView, Rules};
 use serde::Serialize;
@@ -53,13 +53,13 @@ use paths;
 /// Adds every dialect's routes under its mount, and those of `root` at the root too.
 pub(crate) fn mount(mut routes: Routes, root: Option<Dialect>) -> Routes {
     for &dialect in Dialect::ALL {
-        let (page_at, served) = match dialect {
+        let served = match dialect {
             Dialect::Native => continue,
-            Dialect::Covosign => ("/dialects/covosign/openapi.json", covosign::routes()),
-            Dialect::Callcov => ("/dialects/callcov/openapi.json", callcov::routes()),
-            Dialect::Cloudsigma => ("/dialects/cloudsigma/openapi.json", cloudsigma::routes()),
-            Dialect::Capgo => ("/dialects/capgo/openapi.json", capgo::routes()),
-            Dialect::Composable => ("/dialects/composable/openapi.json", composable::routes()),
+            Dialect::Covosign => covosign::routes(),
+            Dialect::Callcov => callcov::routes(),
+            Dialect::Cloudsigma => cloudsigma::routes(),
+            Dialect::Capgo => capgo::routes(),
+            Dialect::Composable => composable::routes(),
         };
         for ([mounted, mounted_slash, path, path_slash], methods) in served {
             routes = routes.add_spoken(dialect, mounted, methods.clone());
@@ -69,8 +69,6 @@ pub(crate) fn mount(mut routes: Routes, root: Option<Dialect>) -> Routes {
                 routes = routes.add_spoken(dialect, path_slash, methods);
             }
         }
-        let page = move || async move { wire::json(StatusCode::OK, &document::of(dialect)) };
-        routes = routes.add_spoken(dialect, page_at, get(page));
     }
     routes
 }

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keys::Dialect;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -18,7 +19,8 @@ const STYLE: &str = include_str!("docs/style.css");
 /// `GET /docs`
 pub(crate) async fn page() -> Response {
     static PAGE: OnceLock<(Bytes, Option<HeaderValue>)> = OnceLock::new();
-    let (text, policy) = PAGE.get_or_init(|| (Bytes::from(render(&openapi::document())), policy()));
+    let (text, policy) =
+        PAGE.get_or_init(|| (Bytes::from(render(&openapi::document(Dialect::Native))), policy()));
     let content_type = HeaderValue::from_static("text/html; charset=utf-8");
     let mut response = wire::typed(StatusCode::OK, content_type, Body::from(text.clone()));
     let headers = response.headers_mut();
@@ -310,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_page_has_every_call_and_asks_for_nothing() {
-        let document = openapi::document();
+        let document = openapi::document(Dialect::Native);
         let page = render(&document);
         for call in calls(&document) {
             assert!(page.contains(&format!("id=\"{}\"", call.anchor())), "{}", call.path);

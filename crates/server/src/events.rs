@@ -24,20 +24,26 @@ use crate::{ApiError, App, Code, cursor, export};
 pub(crate) struct ListEvents {
     /// Only events after this place.
     after: Option<u64>,
-    /// At most so many: 1 to 500, default 50; all when they are streamed.
+    /// At most so many; 50 by default, all when they are streamed.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
     cursor: Option<String>,
-    /// `asc` (default) is oldest first, `desc` newest first.
+    /// Oldest first by default.
+    #[param(value_type = Option<wire::words::Order>)]
     order: Option<String>,
     /// The account of the key.
+    #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
     /// The key.
     #[param(format = "uuid")]
     key: Option<String>,
-    /// `created`, `enabled`, `disabled`, `expired` or `revoked`.
+    /// What happened.
+    #[param(value_type = Option<wire::words::EventType>)]
     r#type: Option<String>,
     /// The subject that acted.
+    #[param(min_length = 1, max_length = 200)]
     actor: Option<String>,
     /// Recorded at this moment or later.
     #[param(format = DateTime)]
@@ -112,13 +118,14 @@ impl Tour {
 #[utoipa::path(
     get,
     path = "/v1/events",
+    operation_id = "listEvents",
     tag = "events",
     params(ListEvents),
     responses(
         (
             status = 200,
             content(
-                (wire::Page<Event> = "application/json"),
+                (wire::described::EventList = "application/json"),
                 (String = "application/x-ndjson"),
                 (String = "text/csv"),
             ),
@@ -159,6 +166,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/events/{seq}",
+    operation_id = "getEvent",
     tag = "events",
     params(("seq" = u64, Path, description = "Its place in the log")),
     responses((status = 200, body = Event)),

@@ -40,6 +40,7 @@ pub(crate) fn fresh(text: String) -> Response {
 #[utoipa::path(
     get,
     path = "/log/checkpoint",
+    operation_id = "logCheckpoint",
     tag = "evidence",
     security(()),
     responses((status = 200, body = String, content_type = "text/plain")),
@@ -58,6 +59,7 @@ pub(crate) async fn checkpoint(
 #[utoipa::path(
     get,
     path = "/log/keys",
+    operation_id = "logKeys",
     tag = "evidence",
     security(()),
     responses((status = 200, body = String, content_type = "text/plain")),
@@ -107,6 +109,7 @@ fn octets(bytes: Option<Vec<u8>>, kept: &'static str) -> Result<Response, ApiErr
 #[utoipa::path(
     get,
     path = "/log/tile/{level}/{tile}",
+    operation_id = "logTile",
     tag = "evidence",
     security(()),
     params(
@@ -128,6 +131,7 @@ pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Res
 #[utoipa::path(
     get,
     path = "/log/tile/entries/{tile}",
+    operation_id = "logEntries",
     tag = "evidence",
     params(("tile" = String, Path, description = "As for tiles of hashes")),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
@@ -182,6 +186,7 @@ pub(crate) struct InclusionProof {
 #[utoipa::path(
     get,
     path = "/v1/proofs/inclusion",
+    operation_id = "proveInclusion",
     tag = "evidence",
     params(AskInclusion),
     responses((status = 200, body = InclusionProof)),
@@ -227,6 +232,7 @@ pub(crate) struct ConsistencyProof {
 #[utoipa::path(
     get,
     path = "/v1/proofs/consistency",
+    operation_id = "proveConsistency",
     tag = "evidence",
     params(AskConsistency),
     responses((status = 200, body = ConsistencyProof)),
@@ -250,6 +256,7 @@ pub(crate) async fn consistency(
 #[utoipa::path(
     get,
     path = "/v1/events/{seq}/receipt",
+    operation_id = "eventReceipt",
     tag = "evidence",
     params(("seq" = u64, Path, description = "Its place in the log")),
     responses((status = 200, body = String, content_type = "text/plain")),

@@ -14,6 +14,7 @@ use crate::{ApiError, App};
 #[utoipa::path(
     post,
     path = "/v1/expirations",
+    operation_id = "recordExpirations",
     tag = "events",
     request_body = Option<Expirations>,
     responses((status = 200, body = wire::Ended)),

@@ -21,9 +21,11 @@ use crate::{ApiError, App, cursor};
 pub(crate) struct Soon {
     /// Due within so many seconds; default 604800, a week.
     within_s: Option<u64>,
-    /// At most so many: 1 to 500, default 50.
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
     cursor: Option<String>,
 }
 
@@ -31,9 +33,10 @@ pub(crate) struct Soon {
 #[utoipa::path(
     get,
     path = "/v1/expiring",
+    operation_id = "listExpiring",
     tag = "events",
     params(Soon),
-    responses((status = 200, body = wire::Page<Key>)),
+    responses((status = 200, body = wire::described::KeyList)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,

@@ -11,7 +11,8 @@ use crate::{ApiError, App, Code, wire};
 /// How the service is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok` or `ready`.
+    /// `ok` of the process, `ready` of the service.
+    #[schema(value_type = wire::words::Alive)]
     status: &'static str,
 }
 
@@ -19,6 +20,7 @@ pub(crate) struct Health {
 #[utoipa::path(
     get,
     path = "/healthz",
+    operation_id = "healthz",
     tag = "operations",
     security(()),
     responses((status = 200, body = Health)),
@@ -31,6 +33,7 @@ pub(crate) async fn alive() -> Response {
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "readyz",
     tag = "operations",
     security(()),
     responses((status = 200, body = Health)),

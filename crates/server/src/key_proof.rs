@@ -28,6 +28,7 @@ use crate::{ApiError, App};
 pub(crate) struct UpTo {
     /// The key's records up to this moment, `seq:N` or a time; by default all of them. The table
     /// is proved as last noted.
+    #[param(value_type = Option<wire::words::Moment>)]
     as_of: Option<String>,
 }
 
@@ -35,6 +36,7 @@ pub(crate) struct UpTo {
 ///
 /// Layouts and how to check it: `schemas/table.md`, `schemas/record.md`.
 #[derive(Serialize, ToSchema)]
+#[schema(as = KeyProof)]
 pub(crate) struct Proof {
     /// The key.
     #[schema(value_type = String, format = "uuid")]
@@ -50,8 +52,10 @@ pub(crate) struct Proof {
     /// The number of rows.
     rows: u64,
     /// The key's row in it; null if it has none.
+    #[schema(required)]
     row: Option<Row>,
     /// If it has none, the rows on either side of where it would be.
+    #[schema(required)]
     neighbours: Option<Neighbours>,
     /// The key's records, oldest first, chained by their links.
     records: Vec<ProvedRecord>,
@@ -59,6 +63,7 @@ pub(crate) struct Proof {
 
 /// A row and the way from it to the table's root.
 #[derive(Serialize, ToSchema)]
+#[schema(as = TableRow)]
 pub(crate) struct Row {
     /// Its place, from 0.
     index: u64,
@@ -71,10 +76,13 @@ pub(crate) struct Row {
 
 /// Two rows next to each other; one is null at an end of the table.
 #[derive(Serialize, ToSchema)]
+#[schema(as = TableNeighbours)]
 pub(crate) struct Neighbours {
     /// The last row before.
+    #[schema(required)]
     before: Option<Row>,
     /// The first row after.
+    #[schema(required)]
     after: Option<Row>,
 }
 
@@ -136,6 +144,7 @@ impl Proof {
 #[utoipa::path(
     get,
     path = "/v1/keys/{id}/proof",
+    operation_id = "proveKey",
     tag = "evidence",
     params(UpTo),
     responses((status = 200, body = Proof)),
@@ -167,6 +176,7 @@ pub(crate) async fn proof(
 #[utoipa::path(
     get,
     path = "/log/table",
+    operation_id = "logTable",
     tag = "evidence",
     responses((status = 200, body = String, content_type = "text/plain")),
 )]

@@ -25,9 +25,13 @@ use crate::{ApiError, App, cursor, dialects};
 #[utoipa::path(
     post,
     path = "/v1/keys",
+    operation_id = "createKey",
     tag = "keys",
     request_body = Create,
-    responses((status = 201, body = wire::Created)),
+    responses(
+        (status = 201, description = "The new key", body = wire::Created),
+        (status = 200, description = "Of a dry run: what would be", body = wire::Created),
+    ),
 )]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -46,9 +50,13 @@ pub(crate) async fn create(
 #[utoipa::path(
     post,
     path = "/v1/keys/{id}/rotate",
+    operation_id = "rotateKey",
     tag = "keys",
     request_body = Option<Rotate>,
-    responses((status = 201, body = wire::Created)),
+    responses(
+        (status = 201, description = "The new key", body = wire::Created),
+        (status = 200, description = "Of a dry run: what would be", body = wire::Created),
+    ),
 )]
 pub(crate) async fn rotate(
     State(app): State<App>,
@@ -99,17 +107,23 @@ fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> 
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListKeys {
-    /// `enabled`, `disabled`, `expired` or `revoked`.
+    /// Its status.
+    #[param(value_type = Option<wire::words::KeyStatus>)]
     status: Option<String>,
-    /// `live` or `sandbox`.
+    /// What it works on.
+    #[param(value_type = Option<wire::words::Environment>)]
     environment: Option<String>,
-    /// `secret` or `public`.
+    /// Whether it must be kept secret.
+    #[param(value_type = Option<wire::words::KeyKind>)]
     kind: Option<String>,
     /// The subject it belongs to.
+    #[param(min_length = 1, max_length = 200)]
     owner: Option<String>,
     /// Its project.
+    #[param(min_length = 1, max_length = 100)]
     project: Option<String>,
     /// Its role.
+    #[param(value_type = Option<wire::words::RoleName>)]
     role: Option<String>,
     /// The beginning of its shown prefix.
     prefix: Option<String>,
@@ -119,13 +133,17 @@ pub(crate) struct ListKeys {
     #[param(format = DateTime)]
     expires_before: Option<String>,
     /// The tenant, for tokens of all accounts.
+    #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
     /// As they were at this time, or right after this record (`seq:N`). A cursor goes on at every
     /// moment; to be sure that all pages are of the same, name the `seq:N` of the first one.
+    #[param(value_type = Option<wire::words::Moment>)]
     as_of: Option<String>,
-    /// At most so many: 1 to 500, default 50.
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
     cursor: Option<String>,
 }
 
@@ -133,9 +151,10 @@ pub(crate) struct ListKeys {
 #[utoipa::path(
     get,
     path = "/v1/keys",
+    operation_id = "listKeys",
     tag = "keys",
     params(ListKeys),
-    responses((status = 200, body = Placed<wire::Page<Key>>)),
+    responses((status = 200, body = wire::described::KeyList)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -188,9 +207,10 @@ pub(crate) struct Nothing {}
 #[utoipa::path(
     get,
     path = "/v1/keys/{id}",
+    operation_id = "getKey",
     tag = "keys",
     params(LookBack),
-    responses((status = 200, body = Placed<Key>)),
+    responses((status = 200, body = wire::described::KeyAsOf)),
 )]
 pub(crate) async fn one(
     State(app): State<App>,
@@ -220,9 +240,11 @@ fn shown(view: &KeyView, answer: &Placed<Key<'_>>) -> Response {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListHistory {
-    /// At most so many: 1 to 500, default 50.
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
     cursor: Option<String>,
 }
 
@@ -230,9 +252,10 @@ pub(crate) struct ListHistory {
 #[utoipa::path(
     get,
     path = "/v1/keys/{id}/history",
+    operation_id = "keyHistory",
     tag = "keys",
     params(ListHistory),
-    responses((status = 200, body = wire::Page<Event>)),
+    responses((status = 200, body = wire::described::EventList)),
 )]
 pub(crate) async fn history(
     State(app): State<App>,

@@ -255,14 +255,13 @@ pub fn router(app: App) -> Site {
         .add("/v1/table-digest", get(report::table_digest))
         .add("/healthz", get(health::alive))
         .add("/readyz", get(health::ready))
-        .add("/openapi.json", get(openapi::json))
         .add("/", get(home::home))
         .add("/docs", get(docs::page));
     if app.config().metrics {
         routes = routes.add("/metrics", get(metrics::page));
     }
     let root = app.config().root_dialect;
-    dialects::mount(routes, root).site(app)
+    openapi::mount(dialects::mount(routes, root)).site(app)
 }
 
 /// Forward auth alone, without a token: whoever reaches the address may ask about `account`.

@@ -232,6 +232,7 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
 #[utoipa::path(
     get,
     path = "/metrics",
+    operation_id = "metrics",
     tag = "operations",
     security(()),
     responses((status = 200, content_type = "text/plain", body = String)),

@@ -1,20 +1,28 @@
 //! `/openapi.json`: the API as a document (OpenAPI 3.1), made from the handlers themselves.
 
-use std::sync::OnceLock;
+mod answers;
+mod operations;
+mod shape;
+
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::routing::get;
+use keys::Dialect;
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, Required, ResponseBuilder, Type};
-use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
+use utoipa::openapi::{ObjectBuilder, OpenApi as Document, Required, SchemaFormat};
+use utoipa::openapi::{SecurityRequirement, Server, Type};
 use utoipa::{Modify, OpenApi};
 
-use crate::error::{Code, Problem};
+use crate::error::Problem;
+use crate::routes::Routes;
+use crate::wire::words;
 use crate::{
-    access, audit_bundle, authorize, change, events, evidence, expirations, expiring, health, home,
-    key_proof, keys_routes, metrics, report, stream, verify, wire,
+    access, audit_bundle, authorize, change, dialects, events, evidence, expirations, expiring,
+    health, home, key_proof, keys_routes, metrics, report, stream, verify, wire,
 };
 
 #[derive(OpenApi)]
@@ -35,7 +43,14 @@ use crate::{
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
         home::home, health::alive, health::ready, metrics::page
     ),
-    components(schemas(Problem, wire::KeyRef)),
+    components(schemas(
+        Problem, wire::Event, wire::CreatedData, wire::ExpiredData, wire::RevokedData, wire::NoData,
+        words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
+        words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
+        words::AskedPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
+        words::Cursor, words::Order,
+        words::Metadata, words::Alive
+    )),
     tags(
         (name = "keys", description = "Made, shown, changed"),
         (name = "verify", description = "What a gateway asks on every request"),
@@ -62,6 +77,14 @@ impl Modify for Conventions {
         components.add_security_scheme("gateway", SecurityScheme::ApiKey(gateway));
         document.security = Some(vec![SecurityRequirement::new("bearer", [""; 0])]);
 
+        document.servers = Some(vec![
+            Server::builder().url("/").description(Some("Where this document came from")).build(),
+            Server::builder()
+                .url("http://127.0.0.1:7070")
+                .description(Some("As `keyledger serve` starts it"))
+                .build(),
+        ]);
+
         for (path, item) in &mut document.paths.paths {
             for (operation, changes) in [
                 (&mut item.get, false),
@@ -70,154 +93,202 @@ impl Modify for Conventions {
             ] {
                 let Some(operation) = operation else { continue };
                 if path.contains("{id}") {
-                    parameter(operation, "id", ParameterIn::Path, "The key's id, a UUID");
+                    let id = text().format(Some(SchemaFormat::Custom("uuid".to_owned())));
+                    parameter(operation, "id", ParameterIn::Path, "The key's id", id);
                 }
                 if changes {
-                    change_parameters(operation, path.contains("{id}"));
+                    change_parameters(operation, path);
                 }
                 if authorize::is_route(path) {
                     let gateway = SecurityRequirement::new("gateway", [""; 0]);
                     operation.security = Some(vec![gateway]);
                 }
-                operation.responses.responses.insert("default".to_owned(), problem().into());
             }
         }
     }
 }
 
-fn change_parameters(operation: &mut Operation, of_a_key: bool) {
-    parameter(
-        operation,
-        "dry_run",
-        ParameterIn::Query,
-        "true: decide and answer, but record nothing",
-    );
-    parameter(
-        operation,
-        "receipt",
-        ParameterIn::Query,
-        "true: the answer holds the event's receipt",
-    );
-    parameter(
-        operation,
-        "Idempotency-Key",
-        ParameterIn::Header,
-        "The same key and request within 24 hours give the same outcome, recorded once",
-    );
-    if of_a_key {
+fn change_parameters(operation: &mut Operation, path: &str) {
+    let flag = || ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into()));
+    if path != "/v1/expirations" {
+        let meaning = "Decide and answer, but record nothing";
+        parameter(operation, "dry_run", ParameterIn::Query, meaning, flag());
+        let meaning = "The answer holds the event's receipt";
+        parameter(operation, "receipt", ParameterIn::Query, meaning, flag());
+    }
+    let meaning = "The same key and request within 24 hours give the same outcome, recorded once";
+    let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[ -~]+$"));
+    parameter(operation, "Idempotency-Key", ParameterIn::Header, meaning, key);
+    if path.contains("{id}") {
         let meaning = "The revision the key must be at, in quotes; another is 412";
-        parameter(operation, "If-Match", ParameterIn::Header, meaning);
+        parameter(operation, "If-Match", ParameterIn::Header, meaning, text());
     }
 }
 
-fn parameter(operation: &mut Operation, name: &str, place: ParameterIn, meaning: &str) {
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn parameter(
+    operation: &mut Operation,
+    name: &str,
+    place: ParameterIn,
+    meaning: &str,
+    schema: ObjectBuilder,
+) {
     let required = if place == ParameterIn::Path { Required::True } else { Required::False };
-    let kind = if matches!(name, "dry_run" | "receipt") { Type::Boolean } else { Type::String };
     let parameter = ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
         .required(required)
         .description(Some(meaning))
-        .schema(Some(ObjectBuilder::new().schema_type(kind)));
+        .schema(Some(schema));
     operation.parameters.get_or_insert_default().push(parameter.build());
 }
 
-/// Any error, with the table of codes.
-fn problem() -> utoipa::openapi::Response {
-    let codes: Vec<String> = Code::ALL
-        .iter()
-        .map(|code| format!("`{}` {}", code.as_str(), code.status().as_u16()))
-        .collect();
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new()
-        .description(format!("A problem (RFC 9457). Codes: {}.", codes.join(", ")))
-        .content("application/problem+json", content)
-        .build()
-}
-
-/// The API as an OpenAPI 3.1 document.
+/// The API as an OpenAPI 3.1 document, or that of a dialect.
 #[must_use]
-pub fn document() -> serde_json::Value {
+pub fn document(dialect: Dialect) -> Value {
+    let described = match dialect {
+        Dialect::Native => Api::openapi(),
+        other => dialects::document::of(other),
+    };
     // Strings, numbers and lists into memory: this cannot fail.
-    serde_json::to_value(Api::openapi()).unwrap_or_default()
+    let mut document = serde_json::to_value(described).unwrap_or_default();
+    shape::unwrap_lines(&mut document);
+    if let Some(schemas) =
+        document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
+    {
+        shape::flatten(schemas);
+        shape::events(schemas);
+    }
+    if dialect == Dialect::Native {
+        answers::complete(&mut document);
+    }
+    shape::prune(&mut document);
+    document
 }
 
-/// `GET /openapi.json`
-pub(crate) async fn json() -> Response {
-    static TEXT: OnceLock<Bytes> = OnceLock::new();
-    let text = TEXT.get_or_init(|| Bytes::from(document().to_string() + "\n"));
-    let content_type = HeaderValue::from_static("application/json");
-    wire::typed(StatusCode::OK, content_type, Body::from(text.clone()))
+/// Adds the document, and those of the dialects.
+pub(crate) fn mount(mut routes: Routes) -> Routes {
+    for &dialect in Dialect::ALL {
+        let template = match dialect {
+            Dialect::Native => "/openapi.json",
+            Dialect::Covosign => "/dialects/covosign/openapi.json",
+            Dialect::Callcov => "/dialects/callcov/openapi.json",
+            Dialect::Cloudsigma => "/dialects/cloudsigma/openapi.json",
+            Dialect::Capgo => "/dialects/capgo/openapi.json",
+            Dialect::Composable => "/dialects/composable/openapi.json",
+        };
+        // Made when it is first asked for.
+        let text: Arc<OnceLock<Bytes>> = Arc::default();
+        let page = move || async move {
+            let text = text.get_or_init(|| Bytes::from(document(dialect).to_string() + "\n"));
+            let content_type = HeaderValue::from_static("application/json");
+            wire::typed(StatusCode::OK, content_type, Body::from(text.clone()))
+        };
+        routes = routes.add_spoken(dialect, template, get(page));
+    }
+    routes
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
 
-    #[test]
-    fn the_document_is_openapi_31_and_has_every_route() {
-        let document = document();
-        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    use super::operations::OPERATIONS;
+    use super::*;
+    use crate::Code;
+
+    fn operations(document: &Value) -> Vec<(String, &Value)> {
         let paths = document["paths"].as_object().unwrap();
-        for path in [
-            "/v1/keys",
-            "/v1/keys/{id}",
-            "/v1/keys/{id}/history",
-            "/v1/keys/{id}/rotate",
-            "/v1/keys/verify",
-            "/v1/authorize",
-            "/v1/events",
-            "/v1/events/{seq}",
-            "/v1/events/stream",
-            "/v1/expirations",
-            "/v1/expiring",
-            "/v1/report/access",
-            "/v1/table-digest",
-            "/healthz",
-            "/readyz",
-            "/metrics",
-        ] {
-            assert!(paths.contains_key(path), "{path}");
-        }
-        for (path, item) in paths {
-            for operation in item.as_object().unwrap().values() {
-                assert!(operation["summary"].is_string(), "{path}");
-                assert!(operation["responses"]["default"].is_object(), "{path}");
+        let all = paths.iter().map(|(path, item)| (path, item.as_object().unwrap()));
+        all.flat_map(|(path, item)| {
+            item.iter().map(move |(method, operation)| (format!("{method} {path}"), operation))
+        })
+        .collect()
+    }
+
+    /// Every document names each of its operations once, and describes it.
+    #[test]
+    fn operations_have_ids_of_their_own() {
+        for dialect in Dialect::ALL {
+            let document = document(*dialect);
+            assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+            let mut ids = BTreeSet::new();
+            for (name, operation) in operations(&document) {
+                let id = operation["operationId"].as_str().unwrap();
+                assert!(ids.insert(id), "{dialect}: {id} stands twice");
+                let plain = id.bytes().all(|b| b.is_ascii_alphanumeric());
+                assert!(plain && id.starts_with(|c: char| c.is_ascii_lowercase()), "{id}");
+                assert!(operation["summary"].is_string(), "{name}");
                 let parameters = operation["parameters"].as_array();
                 let names = parameters.into_iter().flatten().map(|p| p["name"].as_str().unwrap());
-                let mut names: Vec<_> = names.collect();
-                names.sort_unstable();
-                let all = names.len();
-                names.dedup();
-                assert_eq!(names.len(), all, "{path}");
+                let names: Vec<_> = names.collect();
+                assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{name}");
             }
+        }
+    }
+
+    /// The list of codes is of these operations, and no code is without one that answers it.
+    #[test]
+    fn every_operation_says_its_codes() {
+        let document = document(Dialect::Native);
+        let described: BTreeSet<&str> = operations(&document)
+            .into_iter()
+            .map(|(_, operation)| operation["operationId"].as_str().unwrap())
+            .collect();
+        let listed: BTreeSet<&str> = OPERATIONS.iter().map(|known| known.id).collect();
+        assert_eq!(described, listed);
+        let silent = Code::ALL
+            .iter()
+            .filter(|code| !OPERATIONS.iter().any(|known| known.answers(**code)))
+            .map(|code| code.as_str());
+        // The first is of paths, not of operations. The others are lawful answers of `decide` to
+        // what no request asks for.
+        let unasked = ["method_not_allowed", "not_while_enabled", "not_due"];
+        assert_eq!(silent.collect::<BTreeSet<_>>(), unasked.into_iter().collect::<BTreeSet<_>>());
+    }
+
+    /// Each branch fixes the type of its event.
+    #[test]
+    fn events_are_told_apart_by_their_type() {
+        let document = document(Dialect::Native);
+        let schemas = &document["components"]["schemas"];
+        let mapping = schemas["Event"]["discriminator"]["mapping"].as_object().unwrap();
+        let kinds: Vec<_> = keys::EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(mapping.len(), kinds.len());
+        for kind in kinds {
+            let target = mapping[kind].as_str().unwrap().trim_start_matches('#');
+            let branch = document.pointer(target).unwrap();
+            assert_eq!(branch["properties"]["type"]["const"], kind);
+            assert!(branch["required"].as_array().unwrap().contains(&"type".into()));
         }
     }
 
     /// Every `$ref` leads somewhere.
     #[test]
     fn no_reference_is_dangling() {
-        fn walk(value: &serde_json::Value, found: &mut Vec<String>) {
+        fn walk(value: &Value, found: &mut Vec<String>) {
             match value {
-                serde_json::Value::Object(map) => {
+                Value::Object(map) => {
                     if let Some(target) = map.get("$ref").and_then(|target| target.as_str()) {
                         found.push(target.trim_start_matches('#').to_owned());
                     }
                     map.values().for_each(|value| walk(value, found));
                 }
-                serde_json::Value::Array(list) => list.iter().for_each(|v| walk(v, found)),
-                serde_json::Value::Null
-                | serde_json::Value::Bool(_)
-                | serde_json::Value::Number(_)
-                | serde_json::Value::String(_) => {}
+                Value::Array(list) => list.iter().for_each(|v| walk(v, found)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
             }
         }
-        let document = document();
-        let mut found = Vec::new();
-        walk(&document, &mut found);
-        assert!(found.len() > 20);
-        for target in found {
-            assert!(document.pointer(&target).is_some(), "{target}");
+        for dialect in Dialect::ALL {
+            let document = document(*dialect);
+            let mut found = Vec::new();
+            walk(&document, &mut found);
+            assert!(found.len() >= 2, "{dialect}");
+            for target in found {
+                assert!(document.pointer(&target).is_some(), "{target}");
+            }
         }
     }
 }

@@ -33,8 +33,10 @@ pub(crate) struct Between {
     #[param(format = DateTime, required = true)]
     to: Option<String>,
     /// The tenant, for tokens of all accounts.
+    #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
     /// As far as it was on record at this time, or right after this record (`seq:N`).
+    #[param(value_type = Option<wire::words::Moment>)]
     as_of: Option<String>,
 }
 
@@ -51,6 +53,17 @@ pub(crate) struct Access<'a> {
     items: Vec<HeldKey<'a>>,
 }
 
+/// Who held which active key.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes an answer that is put together as it is written")]
+pub(crate) struct AccessReport<'a> {
+    #[serde(flatten)]
+    report: Access<'a>,
+    /// Only where `as_of` was asked for: `seq:N`, the last record that counts; null if nothing was
+    /// recorded by then.
+    as_of: Option<String>,
+}
+
 /// A span of time that a key could be used in.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HeldKey<'a> {
@@ -63,6 +76,7 @@ pub(crate) struct HeldKey<'a> {
     #[schema(value_type = String, format = DateTime)]
     until: Time,
     /// Its status at the report's end.
+    #[schema(value_type = wire::words::KeyStatus)]
     status_at_end: &'static str,
 }
 
@@ -83,9 +97,10 @@ impl<'a> HeldKey<'a> {
 #[utoipa::path(
     get,
     path = "/v1/report/access",
+    operation_id = "accessReport",
     tag = "events",
     params(Between),
-    responses((status = 200, body = Placed<Access>)),
+    responses((status = 200, body = AccessReport)),
 )]
 pub(crate) async fn access(
     State(app): State<App>,
@@ -160,6 +175,7 @@ pub(crate) struct TableDigest {
 #[utoipa::path(
     get,
     path = "/v1/table-digest",
+    operation_id = "tableDigest",
     tag = "events",
     params(At),
     responses((status = 200, body = TableDigest)),

@@ -105,13 +105,16 @@ pub(crate) struct Follow {
     /// Only events after this place; `Last-Event-ID` goes before it.
     after: Option<u64>,
     /// The account of the key.
+    #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
     /// The key.
     #[param(format = "uuid")]
     key: Option<String>,
-    /// `created`, `enabled`, `disabled`, `expired` or `revoked`.
+    /// What happened.
+    #[param(value_type = Option<wire::words::EventType>)]
     r#type: Option<String>,
     /// The subject that acted.
+    #[param(min_length = 1, max_length = 200)]
     actor: Option<String>,
 }
 
@@ -121,6 +124,7 @@ pub(crate) struct Follow {
 #[utoipa::path(
     get,
     path = "/v1/events/stream",
+    operation_id = "streamEvents",
     tag = "events",
     params(
         Follow,

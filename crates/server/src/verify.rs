@@ -27,10 +27,11 @@ use crate::{ApiError, App};
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",
+    operation_id = "verifyKey",
     tag = "verify",
     params(LookBack),
     request_body = Verify,
-    responses((status = 200, body = Placed<wire::Verified>)),
+    responses((status = 200, body = wire::described::VerifyResult)),
 )]
 pub(crate) async fn verify(
     State(app): State<App>,

@@ -1,11 +1,13 @@
 //! What goes over the wire: types of their own, so that no change of a stored type reaches a client.
 
+pub(crate) mod described;
 mod event;
 mod json;
 mod key;
 mod ocsf;
 mod request;
 mod whole;
+pub(crate) mod words;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,7 +17,7 @@ use ledger::Receipt;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-pub(crate) use self::event::Event;
+pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData};
 pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::ocsf::ocsf;
@@ -42,7 +44,7 @@ impl<T: std::fmt::Display> Serialize for Text<T> {
 }
 
 /// One page of a list.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(crate) struct Page<T> {
     /// What is on it.
     pub(crate) items: Vec<T>,
@@ -56,10 +58,12 @@ pub(crate) enum Apart {}
 
 /// A new key: what `create` and `rotate` answer.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NewKey)]
 pub(crate) struct Created<'a> {
     /// The key.
     pub(crate) key: Key<'a>,
     /// Its text, given once: null for a dry run and for a replay that came too late.
+    #[schema(required)]
     pub(crate) secret: Option<&'a str>,
     /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +73,7 @@ pub(crate) struct Created<'a> {
 
 /// What a change answers.
 #[derive(Serialize, ToSchema)]
+#[schema(as = KeyChange)]
 pub(crate) struct Changed<'a> {
     /// The key, as it was right after.
     pub(crate) key: Key<'a>,
@@ -85,13 +90,14 @@ pub(crate) struct Changed<'a> {
 pub(crate) struct Verified<'a> {
     /// Whether the key may be used: `code` is VALID.
     pub(crate) valid: bool,
-    /// The first that holds of `MALFORMED`, `NOT_FOUND`, `REVOKED`, `EXPIRED`, `DISABLED`,
-    /// `WRONG_ENVIRONMENT`, `WRONG_PROJECT`, `IP_NOT_ALLOWED`, `INSUFFICIENT_PERMISSIONS`,
-    /// `USAGE_EXCEEDED`, `VALID`.
+    /// `VALID`, or the first reason that holds.
+    #[schema(value_type = words::VerifyCode)]
     pub(crate) code: &'static str,
     /// The key; null for `MALFORMED` and `NOT_FOUND`.
+    #[schema(required)]
     pub(crate) key: Option<KeyRef<'a>>,
     /// How often it may still be used today; null without a limit.
+    #[schema(required)]
     pub(crate) remaining_today: Option<u32>,
     /// The length of the log that this answer has seen.
     pub(crate) log_size: u64,
@@ -111,14 +117,15 @@ impl<'a> Verified<'a> {
 
 /// What recording due keys answers.
 #[derive(Serialize, ToSchema)]
+#[schema(as = RecordedExpirations)]
 pub(crate) struct Ended {
-    /// The keys whose end was recorded, soonest due first.
+    /// The ids of the keys whose end was recorded, soonest due first.
     #[schema(value_type = Vec<String>)]
     pub(crate) expired: Vec<Text<keys::KeyId>>,
     /// Whether more is due.
     pub(crate) more: bool,
     /// When the next key is due; null if none has a due time.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) next_due_at: Option<Time>,
 }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a tool talks on stdout")]
 
 mod cargo;
+mod documents;
 mod forward;
 mod test;
 mod tidy;
@@ -33,6 +34,8 @@ enum Command {
     Tidy,
     /// Write `schemas/openapi.json` anew from the code
     Schemas,
+    /// Have other people's programs read the API documents: openapi-spec-validator, redocly, spectral
+    Documents,
     /// Build for release and print the table of figures, each beside its floor
     #[command(disable_help_flag = true)]
     Bench {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Tidy => tidy::run(),
         Command::Schemas => forward::schemas(),
+        Command::Documents => documents::run(),
         Command::Bench { options } => forward::bench(&options),
         Command::Siege { options } => forward::siege(&options),
         Command::Crash { options } => forward::crash(&options),

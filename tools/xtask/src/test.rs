@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, forward, tidy, tools};
+use crate::{cargo, documents, forward, tidy, tools};
 
 /// One thing that must pass.
 enum Step {
@@ -16,6 +16,8 @@ enum Step {
     Tidy,
     /// The siege, in its short form.
     Siege,
+    /// The API documents, as other people's programs read them.
+    Documents,
 }
 
 /// In this order, cheapest first; the first that fails ends the run.
@@ -23,6 +25,7 @@ const STEPS: &[Step] = &[
     Step::Cargo(&["fmt", "--all", "--check"]),
     Step::Tidy,
     Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    Step::Documents,
     Step::Cargo(&["test", "--workspace"]),
     Step::Cargo(&["run", "--release", "-p", "crash", "--", "--short"]),
     Step::Siege,
@@ -44,6 +47,7 @@ pub(crate) fn run() -> Result<()> {
                 println!("\n$ cargo xtask siege --short");
                 forward::siege(&["--short", "--duration", "2s"].map(OsString::from))?;
             }
+            Step::Documents => documents::run()?,
         }
     }
     println!("\nall passed in {:.0} s", started.elapsed().as_secs_f64());

@@ -10,30 +10,41 @@ use crate::cargo;
 struct Tool {
     name: &'static str,
     /// What makes it answer at once.
-    asked: &'static str,
+    asked: &'static [&'static str],
     package: &'static str,
     /// What cannot be tested without it; `None`: what needs it says so and is left out.
     needed_for: Option<&'static str>,
 }
 
+/// What reads the API documents.
+const DOCUMENTS: &str = "the check of the API documents";
+
 const TOOLS: &[Tool] = &[
     Tool {
         name: "python3",
-        asked: "--version",
+        asked: &["--version"],
         package: "python3",
         needed_for: Some("the second verifier of bundles"),
     },
     Tool {
         name: "openssl",
-        asked: "version",
+        asked: &["version"],
         package: "openssl",
         needed_for: Some("the second verifier of bundles"),
     },
-    Tool { name: "cc", asked: "--version", package: "gcc", needed_for: None },
-    Tool { name: "strace", asked: "-V", package: "strace", needed_for: None },
-    Tool { name: "nginx", asked: "-v", package: "nginx-light", needed_for: None },
-    Tool { name: "caddy", asked: "version", package: "caddy", needed_for: None },
-    Tool { name: "mkfs.ext4", asked: "-V", package: "e2fsprogs", needed_for: None },
+    Tool {
+        name: "python3",
+        asked: &["-c", "import ensurepip, venv"],
+        package: "python3-venv",
+        needed_for: Some(DOCUMENTS),
+    },
+    Tool { name: "node", asked: &["--version"], package: "nodejs", needed_for: Some(DOCUMENTS) },
+    Tool { name: "npm", asked: &["--version"], package: "npm", needed_for: Some(DOCUMENTS) },
+    Tool { name: "cc", asked: &["--version"], package: "gcc", needed_for: None },
+    Tool { name: "strace", asked: &["-V"], package: "strace", needed_for: None },
+    Tool { name: "nginx", asked: &["-v"], package: "nginx-light", needed_for: None },
+    Tool { name: "caddy", asked: &["version"], package: "caddy", needed_for: None },
+    Tool { name: "mkfs.ext4", asked: &["-V"], package: "e2fsprogs", needed_for: None },
 ];
 
 /// Sees to it that they are there.
@@ -55,8 +66,8 @@ pub(crate) fn install() -> Result<()> {
     if let Err(error) = installed {
         println!("they cannot be installed from here: {error:#}");
     }
-    match self::missing().iter().find_map(|tool| Some((tool.name, tool.needed_for?))) {
-        Some((name, what)) => bail!("install `{name}`, which {what} needs, then try again"),
+    match self::missing().iter().find_map(|tool| Some((tool.package, tool.needed_for?))) {
+        Some((package, what)) => bail!("install `{package}`, which {what} needs, then try again"),
         None => Ok(()),
     }
 }
@@ -67,6 +78,6 @@ fn missing() -> Vec<&'static Tool> {
 
 fn answers(tool: &Tool) -> bool {
     let mut command = Command::new(tool.name);
-    command.arg(tool.asked).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(tool.asked).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }

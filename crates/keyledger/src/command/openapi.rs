@@ -1,11 +1,21 @@
 //! `keyledger openapi`: the document that describes the HTTP API.
 
 use anyhow::Result;
+use clap::Args;
+use keys::Dialect;
 
 use crate::exit::Exit;
 use crate::print;
 
-pub(crate) fn run() -> Result<Exit> {
-    print::line(serde_json::to_string_pretty(&server::openapi())?)?;
+/// Options of `keyledger openapi`.
+#[derive(Debug, Args)]
+pub(crate) struct Openapi {
+    /// Of which API: `native` or a dialect
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    dialect: Dialect,
+}
+
+pub(crate) fn run(asked: &Openapi) -> Result<Exit> {
+    print::line(serde_json::to_string_pretty(&server::openapi(asked.dialect))?)?;
     Ok(Exit::Fine)
 }

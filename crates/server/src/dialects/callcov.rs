@@ -111,8 +111,10 @@ struct Create {
 struct NewKey<'a> {
     id: String,
     /// The whole key, shown once.
+    #[schema(required)]
     api_key: Option<&'a str>,
     key_prefix: &'a str,
+    #[schema(required)]
     description: Option<&'a str>,
     created_at: String,
     /// Missing if the key does not end.
@@ -121,7 +123,7 @@ struct NewKey<'a> {
 }
 
 /// Makes a key.
-#[utoipa::path(post, path = "/api/v1/api-keys/", request_body = Create,
+#[utoipa::path(post, path = "/api/v1/api-keys/", operation_id = "createKey", request_body = Create,
     responses((status = 201, body = NewKey), (status = "4XX", body = Failure)))]
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -194,9 +196,12 @@ impl Which {
 struct Listed {
     id: String,
     key_prefix: String,
+    #[schema(required)]
     description: Option<String>,
     is_active: bool,
+    #[schema(required)]
     last_used_at: Option<String>,
+    #[schema(required)]
     expires_at: Option<String>,
     created_at: String,
     updated_at: String,
@@ -225,7 +230,7 @@ struct List {
 }
 
 /// Lists the caller's keys.
-#[utoipa::path(get, path = "/api/v1/api-keys/",
+#[utoipa::path(get, path = "/api/v1/api-keys/", operation_id = "listKeys",
     params(("include_expired" = Option<bool>, Query, description = "Ended keys too")),
     responses((status = 200, body = List), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
@@ -251,7 +256,7 @@ struct Ended {
 }
 
 /// Ends a key at once.
-#[utoipa::path(delete, path = "/api/v1/api-keys/{id}",
+#[utoipa::path(delete, path = "/api/v1/api-keys/{id}", operation_id = "expireKey",
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 200, body = Ended), (status = "4XX", body = Failure)))]
 async fn expire(State(app): State<App>, request: Request) -> Result<Response, ApiError> {

@@ -17,6 +17,7 @@ use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, plain, wit
 use crate::auth::MANAGE;
 use crate::body::read_json;
 use crate::extract::{field, json, number, query};
+use crate::wire::words::choices;
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Capgo;
@@ -24,6 +25,8 @@ pub(super) const KEYS: Paths = paths!("capgo", "/apikey");
 const KEY: Paths = paths!("capgo", "/apikey/{key}");
 /// Each holds those before it; the last holds everything.
 pub(super) const MODES: [&str; 4] = ["read", "write", "upload", "all"];
+choices!(Mode, "What a key may do: each what those before it may.", MODES;);
+
 const INVALID_MODE: &str = "Invalid mode specified. Must be one of: read, write, upload, all";
 const NOT_ALLOWED: &str = "Insufficient permissions to manage API keys";
 
@@ -39,10 +42,13 @@ pub(super) fn routes() -> Served {
     vec![(KEYS, get(list).merge(post(create))), (KEY, delete(revoke))]
 }
 
+choices!(Ko, "Always the same.", ["KO"];);
+
 /// What went wrong.
 #[derive(Serialize, ToSchema)]
 struct Failure<'a> {
     error: &'a str,
+    #[schema(value_type = Ko)]
     status: &'static str,
 }
 
@@ -87,8 +93,8 @@ fn manager(parts: &Parts, app: &App) -> Result<Who, ApiError> {
 struct Create {
     /// The organisation.
     org_id: Option<String>,
-    /// `read`, `write`, `upload` or `all`. What is no text is no mode, and is told so.
-    #[schema(value_type = Option<String>)]
+    /// Required, here or in the query. What is no text is no mode, and is told so.
+    #[schema(value_type = Option<Mode>)]
     mode: Option<serde_json::Value>,
     /// A label; `New API Key` if missing.
     name: Option<String>,
@@ -117,7 +123,9 @@ impl Create {
 struct ApiKey {
     id: u64,
     /// The whole key in the answer that makes it; masked elsewhere.
+    #[schema(required)]
     key: Option<String>,
+    #[schema(value_type = Mode)]
     mode: String,
     name: String,
     created_at: String,
@@ -152,9 +160,9 @@ struct Created {
 }
 
 /// Makes a key.
-#[utoipa::path(post, path = "/apikey/", request_body = Create,
+#[utoipa::path(post, path = "/apikey/", operation_id = "createKey", request_body = Create,
     params(("org_id" = Option<String>, Query, description = "The organisation, if not in the body"),
-        ("mode" = Option<String>, Query, description = "The mode, if not in the body")),
+        ("mode" = Option<Mode>, Query, description = "The mode, if not in the body")),
     responses((status = 200, body = Created), (status = "4XX", body = Failure)))]
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -214,7 +222,7 @@ struct List {
 }
 
 /// Lists the organisation's keys.
-#[utoipa::path(get, path = "/apikey/",
+#[utoipa::path(get, path = "/apikey/", operation_id = "listKeys",
     params(("org_id" = Option<String>, Query, description = "The organisation")),
     responses((status = 200, body = List), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
@@ -237,7 +245,7 @@ struct Revoked {
 }
 
 /// Revokes a key, named by its text or its id.
-#[utoipa::path(delete, path = "/apikey/{key}/",
+#[utoipa::path(delete, path = "/apikey/{key}/", operation_id = "revokeKey",
     params(("key" = String, Path, description = "The key, or its id")),
     responses((status = 200, body = Revoked), (status = "4XX", body = Failure)))]
 async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {

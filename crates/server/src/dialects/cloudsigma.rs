@@ -109,6 +109,7 @@ struct Create {
 #[serde(rename_all = "camelCase")]
 struct NewKey<'a> {
     /// The whole key, shown once.
+    #[schema(required)]
     key: Option<&'a str>,
     prefix: &'a str,
     name: &'a str,
@@ -119,7 +120,7 @@ struct NewKey<'a> {
 }
 
 /// Makes a key.
-#[utoipa::path(post, path = "/v1/api-keys", request_body = Create,
+#[utoipa::path(post, path = "/v1/api-keys", operation_id = "createKey", request_body = Create,
     responses((status = 201, body = Success<NewKey>), (status = "4XX", body = Failure)))]
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -168,7 +169,7 @@ struct List {
 }
 
 /// Lists the caller's keys.
-#[utoipa::path(get, path = "/v1/api-keys",
+#[utoipa::path(get, path = "/v1/api-keys", operation_id = "listKeys",
     responses((status = 200, body = Success<List>), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
@@ -194,7 +195,7 @@ struct Revoked {
 }
 
 /// Revokes a key for good.
-#[utoipa::path(delete, path = "/v1/api-keys/{prefix}",
+#[utoipa::path(delete, path = "/v1/api-keys/{prefix}", operation_id = "revokeKey",
     params(("prefix" = String, Path, description = "The key's prefix")),
     responses((status = 200, body = Success<Revoked>), (status = "4XX", body = Failure)))]
 async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {

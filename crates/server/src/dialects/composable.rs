@@ -19,6 +19,7 @@ use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, phrase, pl
 use crate::auth::MANAGE;
 use crate::body::read_json;
 use crate::extract::{field, json, parse, query};
+use crate::wire::words::choices;
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Composable;
@@ -31,6 +32,8 @@ pub(super) const EXECUTOR: usize = 1;
 const APPLICATION: usize = 2;
 const DEVELOPER: usize = 3;
 const ADMIN: usize = 4;
+choices!(RoleWord, "What a key may do.", ROLES;);
+
 const PUBLIC_NAME: &str = "Public API Key (generated)";
 const DAY_S: u64 = 86_400;
 
@@ -113,7 +116,7 @@ fn place(role: &str) -> Option<usize> {
 }
 
 /// Lists the account's keys.
-#[utoipa::path(get, path = "/api/v1/apikeys",
+#[utoipa::path(get, path = "/api/v1/apikeys", operation_id = "listKeys",
     responses((status = 200, body = Vec<ApiKey>), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
@@ -128,9 +131,11 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
 struct Create {
     /// A label: 1 to 200 characters.
     name: String,
-    /// `reader`, `executor`, `application`, `developer` or `admin`.
+    /// Each role may do what those before it may.
+    #[schema(value_type = RoleWord)]
     role: String,
-    /// `sk` (default) or `pk`.
+    /// `sk` by default.
+    #[schema(value_type = Option<object::KeyType>)]
     r#type: Option<String>,
     /// The only project it is for.
     project: Option<String>,
@@ -175,7 +180,7 @@ fn draft(
 }
 
 /// Makes a key.
-#[utoipa::path(post, path = "/api/v1/apikeys", request_body = Create,
+#[utoipa::path(post, path = "/api/v1/apikeys", operation_id = "createKey", request_body = Create,
     responses((status = 201, body = ApiKey), (status = "4XX", body = Failure)))]
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -221,12 +226,14 @@ impl AskPublic {
 /// A public key.
 #[derive(Serialize, ToSchema)]
 struct Public<'a> {
+    #[schema(required)]
     expire_at: Option<String>,
+    #[schema(required)]
     value: Option<&'a str>,
 }
 
 /// Finds or makes a public key.
-#[utoipa::path(get, path = "/api/v1/apikeys/pk",
+#[utoipa::path(get, path = "/api/v1/apikeys/pk", operation_id = "publicKey",
     params(("name" = Option<String>, Query, description = "The key's label"),
         ("projectId" = Option<String>, Query, description = "The only project it is for"),
         ("ttl" = Option<u64>, Query, description = "Seconds it lives: a day if missing, at most 30 days")),
@@ -277,7 +284,7 @@ async fn named(parts: &mut Parts, app: &App, who: &Who) -> Result<(KeyId, KeyVie
 }
 
 /// Shows a key.
-#[utoipa::path(get, path = "/api/v1/apikeys/{id}",
+#[utoipa::path(get, path = "/api/v1/apikeys/{id}", operation_id = "getKey",
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 200, body = ApiKey), (status = "4XX", body = Failure)))]
 async fn one(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
@@ -296,7 +303,7 @@ struct Changes {
 }
 
 /// Switches a key on or off.
-#[utoipa::path(put, path = "/api/v1/apikeys/{id}", request_body = Changes,
+#[utoipa::path(put, path = "/api/v1/apikeys/{id}", operation_id = "changeKey", request_body = Changes,
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 200, body = ApiKey), (status = "4XX", body = Failure)))]
 async fn change(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
@@ -337,7 +344,7 @@ struct Revoked {
 }
 
 /// Revokes a key.
-#[utoipa::path(delete, path = "/api/v1/apikeys/{id}",
+#[utoipa::path(delete, path = "/api/v1/apikeys/{id}", operation_id = "revokeKey",
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 200, body = Revoked), (status = "4XX", body = Failure)))]
 async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {

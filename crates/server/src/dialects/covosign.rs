@@ -17,6 +17,7 @@ use crate::ask::digest;
 use crate::auth::{MANAGE, Plan};
 use crate::body::read_json;
 use crate::extract::{idempotency_key, json};
+use crate::wire::words::choices;
 use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Covosign;
@@ -38,6 +39,8 @@ pub(super) fn document() -> utoipa::openapi::OpenApi {
 pub(super) fn routes() -> Served {
     vec![(KEYS, post(create))]
 }
+
+choices!(Stage, "What a key works on.", ["SANDBOX", "PRODUCTION"];);
 
 /// Every answer.
 #[derive(Serialize, ToSchema)]
@@ -95,9 +98,9 @@ struct Create {
     #[serde(default)]
     #[schema(value_type = String)]
     name: serde_json::Value,
-    /// `SANDBOX` or `PRODUCTION`.
+    /// For tests, or for real.
     #[serde(default)]
-    #[schema(value_type = String)]
+    #[schema(value_type = Stage)]
     environment: serde_json::Value,
     /// Addresses and networks it may be used from.
     #[serde(default)]
@@ -114,9 +117,11 @@ struct Create {
 struct Created<'a> {
     id: String,
     /// The whole key, shown once; null for a repeated request that comes too late for it.
+    #[schema(required)]
     api_key: Option<&'a str>,
     key_prefix: &'a str,
     name: &'a str,
+    #[schema(value_type = Stage)]
     environment: &'a str,
     /// Missing if the key does not end.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,7 +147,7 @@ impl Create {
 }
 
 /// Makes a key.
-#[utoipa::path(post, path = "/api/v1/api-keys", request_body = Create,
+#[utoipa::path(post, path = "/api/v1/api-keys", operation_id = "createKey", request_body = Create,
     params(("Idempotency-Key" = Option<String>, Header,
         description = "The same key and request within 24 hours make one API key")),
     responses((status = 201, body = Envelope<Created>), (status = "4XX", body = Envelope<Option<String>>)))]

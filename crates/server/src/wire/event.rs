@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::key::Made;
-use super::{Text, Time};
+use super::{Text, Time, words};
 
 /// An event of a key.
 #[derive(Serialize, ToSchema)]
@@ -16,7 +16,8 @@ pub(crate) struct Event<'a> {
     /// When it was recorded.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) recorded_at: Time,
-    /// `created`, `enabled`, `disabled`, `expired` or `revoked`.
+    /// What happened.
+    #[schema(value_type = words::EventType)]
     pub(crate) r#type: &'static str,
     /// The key it is shown for: in the history of a key that was replaced, that key.
     #[schema(value_type = String, format = "uuid")]
@@ -24,20 +25,26 @@ pub(crate) struct Event<'a> {
     /// The key's account.
     pub(crate) account: &'a str,
     /// The key's revision after it.
+    #[schema(minimum = 1)]
     pub(crate) revision: u32,
     /// Who did it.
     pub(crate) actor: Actor<'a>,
     /// From where.
     pub(crate) origin: Origin<'a>,
     /// Why, in the actor's words.
+    #[schema(required)]
     pub(crate) reason: Option<&'a str>,
-    /// Why, as a code: `compromised`, `superseded`, `unused`, `owner_left`, `policy`, `other`.
+    /// Why, as a code; only of a revocation.
+    #[schema(value_type = Option<words::ReasonCode>, required)]
     pub(crate) reason_code: Option<&'static str>,
     /// The key's status before; null if it did not exist.
+    #[schema(value_type = Option<words::KeyStatus>, required)]
     pub(crate) before: Option<&'static str>,
     /// The key's status after.
+    #[schema(value_type = words::KeyStatus)]
     pub(crate) after: &'static str,
     /// What the type says more.
+    #[schema(value_type = Object)]
     pub(crate) data: Data<'a>,
 }
 
@@ -57,37 +64,52 @@ pub(crate) struct Actor<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Origin<'a> {
     /// The client's address.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     pub(crate) ip: Option<Text<std::net::IpAddr>>,
     /// The request's id.
+    #[schema(required)]
     pub(crate) request_id: Option<&'a str>,
-    /// The face it came through.
+    /// The API that it was asked for through.
+    #[schema(value_type = words::Dialect)]
     pub(crate) dialect: &'static str,
 }
 
 /// What the type of an event says more.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Data<'a> {
     /// Of `created`: the key's attributes, and the key it took the place of.
     Created(Box<CreatedData<'a>>),
     /// Of `expired`.
-    Expired {
-        /// When the key's time ran out; null if it was ended early.
-        #[schema(value_type = Option<String>, format = DateTime)]
-        due_at: Option<Time>,
-        /// Milliseconds from the due time to the record; null if it was ended early.
-        late_ms: Option<u64>,
-    },
+    Expired(ExpiredData),
     /// Of `revoked`.
-    Revoked {
-        /// Since when the key may have been in wrong hands.
-        #[schema(value_type = Option<String>, format = DateTime)]
-        compromised_since: Option<Time>,
-    },
+    Revoked(RevokedData),
     /// Of `enabled` and `disabled`: nothing.
-    Nothing {},
+    Nothing(NoData),
 }
+
+/// When a key's time ran out, and how late that was recorded.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExpiredData {
+    /// When the key's time ran out; null if it was ended early.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    due_at: Option<Time>,
+    /// Milliseconds from the due time to the record; null if it was ended early.
+    #[schema(required)]
+    late_ms: Option<u64>,
+}
+
+/// What is known of a leak.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RevokedData {
+    /// Since when the key may have been in wrong hands.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    compromised_since: Option<Time>,
+}
+
+/// Nothing more.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NoData {}
 
 /// A key as it was made.
 #[derive(Serialize, ToSchema)]
@@ -95,9 +117,10 @@ pub(crate) struct CreatedData<'a> {
     #[serde(flatten)]
     made: Made<'a>,
     /// The due time as first set.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Time>,
     /// The key it took the place of, as that stands since.
+    #[schema(required)]
     replaced: Option<Replaced>,
 }
 
@@ -109,10 +132,11 @@ pub(crate) struct Replaced {
     key_id: Text<KeyId>,
     /// Its revision after it.
     revision: u32,
-    /// Its status before and after.
+    /// Its status since.
+    #[schema(value_type = words::KeyStatus)]
     status: &'static str,
     /// Until when it stays valid.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     valid_until: Option<Time>,
 }
 
@@ -176,14 +200,14 @@ impl<'a> Data<'a> {
                     valid_until: key.replaces.as_ref().map(|replaces| Time(replaces.valid_until)),
                 }),
             })),
-            keys::Event::Expired { due } => Data::Expired {
+            keys::Event::Expired { due } => Data::Expired(ExpiredData {
                 due_at: due.map(Time),
                 late_ms: due.map(|due| late_ms(record.at, due)),
-            },
+            }),
             keys::Event::Revoked(Revocation { compromised_since, .. }) => {
-                Data::Revoked { compromised_since: compromised_since.map(Time) }
+                Data::Revoked(RevokedData { compromised_since: compromised_since.map(Time) })
             }
-            keys::Event::Enabled | keys::Event::Disabled => Data::Nothing {},
+            keys::Event::Enabled | keys::Event::Disabled => Data::Nothing(NoData {}),
         }
     }
 }

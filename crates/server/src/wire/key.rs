@@ -6,7 +6,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::{Text, Time};
+use super::{Text, Time, words};
 
 /// A key.
 #[derive(Serialize, ToSchema)]
@@ -14,11 +14,13 @@ pub(crate) struct Key<'a> {
     /// What was fixed when it was made.
     #[serde(flatten)]
     pub(crate) made: Made<'a>,
-    /// `enabled`, `disabled`, `expired` (from the due time on) or `revoked`.
+    /// `expired` from the due time on.
+    #[schema(value_type = words::KeyStatus)]
     pub(crate) status: &'static str,
     /// What may be shown of it.
     pub(crate) masked: String,
     /// How many records touched it.
+    #[schema(minimum = 1)]
     pub(crate) revision: u32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -27,15 +29,15 @@ pub(crate) struct Key<'a> {
     #[schema(value_type = String, format = DateTime)]
     pub(crate) updated_at: Time,
     /// Its due time, which a rotation may have brought forward; null if it has none.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) expires_at: Option<Time>,
     /// When it was last used; null if never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) last_used_at: Option<Time>,
     /// The subject that made it.
     pub(crate) created_by: &'a str,
     /// The key that took its place; null if none.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(value_type = Option<String>, format = "uuid", required)]
     pub(crate) replaced_by: Option<Text<keys::KeyId>>,
 }
 
@@ -63,6 +65,7 @@ pub(crate) struct Made<'a> {
     #[schema(value_type = String, format = "uuid")]
     id: Text<keys::KeyId>,
     /// Its place in its account's creation order, from 1.
+    #[schema(minimum = 1)]
     number: u64,
     /// The tenant.
     account: &'a str,
@@ -71,22 +74,28 @@ pub(crate) struct Made<'a> {
     /// Its display name.
     name: &'a str,
     /// What it is for.
+    #[schema(required)]
     description: Option<&'a str>,
-    /// `secret` or `public`.
+    /// Whether it must be kept secret.
+    #[schema(value_type = words::KeyKind)]
     kind: &'static str,
-    /// `live` or `sandbox`.
+    /// What it works on.
+    #[schema(value_type = words::Environment)]
     environment: &'static str,
     /// A role that the services behind the gateway understand.
+    #[schema(required)]
     role: Option<&'a str>,
     /// What it may do.
     #[schema(value_type = Vec<String>)]
     permissions: Permissions<'a>,
     /// The only project it works on; null is all.
+    #[schema(required)]
     project: Option<&'a str>,
     /// From where it may be used; empty is anywhere.
     #[schema(value_type = Vec<String>)]
     allowed_ips: Ips<'a>,
     /// How often it may be used on one UTC day.
+    #[schema(required)]
     daily_limit: Option<u32>,
     /// The caller's own pairs.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
@@ -94,11 +103,13 @@ pub(crate) struct Made<'a> {
     /// The text up to and including its first random characters.
     prefix: &'a str,
     /// The key it took the place of.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(value_type = Option<String>, format = "uuid", required)]
     replaces: Option<Text<keys::KeyId>>,
-    /// The face that made it.
+    /// The API that it was made through.
+    #[schema(value_type = words::Dialect)]
     dialect: &'static str,
     /// The whole text of a public key; null for a secret one.
+    #[schema(required)]
     public_value: Option<&'a str>,
 }
 
@@ -129,6 +140,7 @@ impl<'a> Made<'a> {
 
 /// What a gateway is told about a key.
 #[derive(Serialize, ToSchema)]
+#[schema(as = VerifiedKey)]
 pub(crate) struct KeyRef<'a> {
     /// Its id.
     #[schema(value_type = String, format = "uuid")]
@@ -139,22 +151,26 @@ pub(crate) struct KeyRef<'a> {
     owner: &'a str,
     /// Its display name.
     name: &'a str,
-    /// `secret` or `public`.
+    /// Whether it must be kept secret.
+    #[schema(value_type = words::KeyKind)]
     kind: &'static str,
-    /// `live` or `sandbox`.
+    /// What it works on.
+    #[schema(value_type = words::Environment)]
     environment: &'static str,
     /// Its role.
+    #[schema(required)]
     role: Option<&'a str>,
     /// What it may do.
     #[schema(value_type = Vec<String>)]
     permissions: Permissions<'a>,
     /// The only project it works on; null is all.
+    #[schema(required)]
     project: Option<&'a str>,
     /// The caller's own pairs.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     metadata: Pairs<'a>,
     /// Its due time.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Time>,
 }
 

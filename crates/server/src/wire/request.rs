@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
 
-use super::whole;
+use super::{whole, words};
 use crate::ApiError;
 use crate::extract::{field, parse};
 
@@ -21,42 +21,54 @@ const MAX_TTL_S: u64 = 4_000_000_000;
 /// A key that is wanted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreateKey)]
 pub(crate) struct Create {
-    /// Its display name: 1 to 200 characters.
+    /// Its display name.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// What it is for: at most 500 characters.
+    /// What it is for.
+    #[schema(max_length = 500)]
     description: Option<String>,
-    /// `secret` (default) or `public`.
+    /// `secret` by default.
+    #[schema(value_type = Option<words::KeyKind>)]
     kind: Option<String>,
-    /// `live` (default) or `sandbox`.
+    /// `live` by default.
+    #[schema(value_type = Option<words::Environment>)]
     environment: Option<String>,
     /// A role that the services behind the gateway understand.
+    #[schema(value_type = Option<words::RoleName>)]
     role: Option<String>,
-    /// What it may do, as `area.action`, `*` allowed as the last part; none means nothing.
+    /// What it may do; none means nothing.
+    #[schema(value_type = Option<Vec<words::GrantedPermission>>, max_items = 64)]
     permissions: Option<Vec<String>>,
     /// The only project it works on.
+    #[schema(min_length = 1, max_length = 100)]
     project: Option<String>,
-    /// Addresses and networks it may be used from.
+    /// Where it may be used from; none means anywhere.
+    #[schema(value_type = Option<Vec<words::AddressOrNetwork>>, max_items = 64)]
     allowed_ips: Option<Vec<String>>,
     /// When it ends; not together with `ttl_s`.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     /// After how many seconds it ends.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_000_000_000_u64)]
     #[serde(default, deserialize_with = "whole::optional")]
     ttl_s: Option<u64>,
     /// How often it may be used on one UTC day.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u64, format = Int64)]
     #[serde(default, deserialize_with = "whole::optional")]
     daily_limit: Option<u32>,
-    /// Pairs of strings: at most 20, at most 4096 bytes together.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    /// The caller's own pairs.
+    #[schema(value_type = Option<words::Metadata>)]
     metadata: Option<Pairs>,
     /// The subject it belongs to; the token's by default.
+    #[schema(min_length = 1, max_length = 200)]
     owner: Option<String>,
-    /// The tenant; only for tokens of all accounts.
+    /// The tenant; only for tokens of all accounts, which have to name one.
+    #[schema(min_length = 1, max_length = 100)]
     account: Option<String>,
-    /// Why, for the record: at most 500 characters.
+    /// Why, for the record.
+    #[schema(max_length = 500)]
     pub(crate) reason: Option<String>,
 }
 
@@ -85,38 +97,46 @@ impl Create {
 /// What a new key has different from the one it takes the place of.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RotateKey)]
 pub(crate) struct Rotate {
-    /// How long the old key stays valid: 0 (default) to 604800 seconds.
-    #[schema(maximum = 604_800)]
+    /// How many seconds the old key stays valid; 0 by default, a week at most.
+    #[schema(minimum = 0, maximum = 604_800)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub(crate) overlap_s: Option<u64>,
-    /// See create; copied if missing, as all that follow.
+    /// Its display name; copied if missing, as all that follow.
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// See create.
+    /// What it is for.
+    #[schema(max_length = 500)]
     description: Option<String>,
-    /// See create.
+    /// A role that the services behind the gateway understand.
+    #[schema(value_type = Option<words::RoleName>)]
     role: Option<String>,
-    /// See create.
+    /// What it may do; an empty list means nothing.
+    #[schema(value_type = Option<Vec<words::GrantedPermission>>, max_items = 64)]
     permissions: Option<Vec<String>>,
-    /// See create.
+    /// The only project it works on.
+    #[schema(min_length = 1, max_length = 100)]
     project: Option<String>,
-    /// See create.
+    /// Where it may be used from; an empty list means anywhere.
+    #[schema(value_type = Option<Vec<words::AddressOrNetwork>>, max_items = 64)]
     allowed_ips: Option<Vec<String>>,
-    /// See create.
+    /// When it ends; not together with `ttl_s`.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// See create.
-    #[schema(minimum = 1)]
+    /// After how many seconds it ends.
+    #[schema(minimum = 1, maximum = 4_000_000_000_u64)]
     #[serde(default, deserialize_with = "whole::optional")]
     ttl_s: Option<u64>,
-    /// See create.
-    #[schema(minimum = 1)]
+    /// How often it may be used on one UTC day.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u64, format = Int64)]
     #[serde(default, deserialize_with = "whole::optional")]
     daily_limit: Option<u32>,
-    /// See create.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    /// The caller's own pairs.
+    #[schema(value_type = Option<words::Metadata>)]
     metadata: Option<Pairs>,
-    /// Why, for the record: at most 500 characters.
+    /// Why, for the record.
+    #[schema(max_length = 500)]
     pub(crate) reason: Option<String>,
 }
 
@@ -140,13 +160,15 @@ impl Rotate {
 /// Why a key's status is changed.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ChangeReason)]
 pub(crate) struct Reasoned {
-    /// In words: at most 500 characters.
+    /// In words.
+    #[schema(max_length = 500)]
     pub(crate) reason: Option<String>,
-    /// Of a revocation, as a code: `compromised`, `superseded`, `unused`, `owner_left`,
-    /// `policy`, `other`.
+    /// As a code; only of a revocation.
+    #[schema(value_type = Option<words::ReasonCode>)]
     reason_code: Option<String>,
-    /// Of a revocation: since when the key may have been in wrong hands.
+    /// Since when the key may have been in wrong hands; only of a revocation.
     #[schema(format = DateTime)]
     compromised_since: Option<String>,
 }
@@ -179,8 +201,9 @@ impl Reasoned {
 /// How many due keys to record.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RecordExpirations)]
 pub(crate) struct Expirations {
-    /// At most so many: 1 to 1000 (default).
+    /// At most so many; 1000 by default.
     #[schema(minimum = 1, maximum = 1000)]
     #[serde(default, deserialize_with = "whole::optional")]
     limit: Option<u64>,
@@ -199,24 +222,29 @@ impl Expirations {
 /// A presented key, and what it would be used for.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = VerifyKey)]
 pub(crate) struct Verify<'a> {
     /// The presented text.
     #[serde(borrow)]
     pub(crate) key: Cow<'a, str>,
     /// The permission that is needed; not checked if missing.
     #[serde(borrow)]
+    #[schema(value_type = Option<words::AskedPermission>)]
     permission: Option<Cow<'a, str>>,
     /// The client's address; a key with a list of addresses needs one.
     #[serde(borrow)]
     ip: Option<Cow<'a, str>>,
     /// The project it would be used on; not checked if missing.
     #[serde(borrow)]
+    #[schema(min_length = 1, max_length = 100)]
     project: Option<Cow<'a, str>>,
     /// The environment it would be used in; not checked if missing.
     #[serde(borrow)]
+    #[schema(value_type = Option<words::Environment>)]
     environment: Option<Cow<'a, str>>,
-    /// The time, or the record (`seq:N`), as of which it is asked; now if missing.
+    /// As of when it is asked; now if missing.
     #[serde(borrow)]
+    #[schema(value_type = Option<words::Moment>)]
     pub(crate) as_of: Option<Cow<'a, str>>,
 }
 

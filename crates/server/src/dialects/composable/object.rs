@@ -8,9 +8,12 @@ use utoipa::ToSchema;
 
 use crate::ApiError;
 use crate::dialects::ended_at;
+use crate::wire::words::choices;
 
 /// How long an expired key is still shown.
 const SHOWN_S: u64 = 24 * 3600;
+
+choices!(KeyType, "Secret or public.", ["sk", "pk"];);
 
 /// A key.
 #[derive(Serialize, ToSchema)]
@@ -20,8 +23,10 @@ pub(super) struct ApiKey {
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<String>,
     name: String,
-    /// `sk` or `pk`.
+    /// Whether it is secret.
+    #[schema(value_type = KeyType)]
     r#type: &'static str,
+    #[schema(value_type = super::RoleWord)]
     role: String,
     /// Missing if the key does not end.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,122 @@
+//! Which codes each operation can answer with, and the headers of its good answers.
+//!
+//! A test holds the list against the routes, and the tests of the whole program hold every answer
+//! that they receive against the document.
+
+use crate::Code::{self, *};
+
+/// What the document says of an operation beyond its annotation.
+pub(super) struct Operation {
+    /// Its `operationId`.
+    pub(super) id: &'static str,
+    /// The codes of its problems.
+    pub(super) codes: &'static [&'static [Code]],
+    /// The headers of its good answers, beside those that every answer has.
+    pub(super) headers: &'static [&'static str],
+}
+
+impl Operation {
+    /// Whether it answers with `code`.
+    pub(super) fn answers(&self, code: Code) -> bool {
+        self.codes.iter().any(|codes| codes.contains(&code))
+    }
+}
+
+/// What any request can be answered with.
+const ANY: &[Code] = &[TooManyHeaders, Internal, Timeout];
+/// What can be wrong with a query.
+const QUERY: &[Code] = &[InvalidRequest];
+/// Of what needs a token, and is read or worked out in turn with others.
+const CALLER: &[Code] = &[Unauthenticated, Forbidden, KeysCannotManageKeys, Overloaded];
+/// Of what has a body.
+const BODY: &[Code] = &[PayloadTooLarge];
+/// Of what is recorded.
+const WRITE: &[Code] = &[TooLong, IdempotencyMismatch, LogBroken, DiskFull];
+/// Of a change of one key.
+const OF_A_KEY: &[Code] = &[KeyNotFound, RevisionMismatch];
+/// Of a key's end, which a revoked key has behind it.
+const NOT_REVOKED: &[Code] = &[Already, NotWhileRevoked];
+/// Of what only a living key can be.
+const ALIVE: &[Code] = &[Already, NotWhileExpired, NotWhileRevoked];
+/// Of a new key.
+const NEW: &[Code] = &[KeyExists, ActiveKeyLimit];
+/// Of a rotation.
+const ROTATED: &[Code] = &[NotWhileDisabled, NotWhileExpired, NotWhileRevoked, AlreadyReplaced];
+/// Of forward auth: what is wrong with the client's key.
+const PRESENTED: &[Code] = &[KeyMissing, KeysDiffer, KeyRejected, KeyNotAllowed, UsageExceeded];
+/// Of what anybody may read of the log.
+const PUBLIC: &[Code] = &[NotFound, Overloaded];
+
+const READ: &[&[Code]] = &[ANY, QUERY, CALLER];
+const READ_KEY: &[&[Code]] = &[ANY, QUERY, CALLER, &[KeyNotFound]];
+const READ_EVENT: &[&[Code]] = &[ANY, QUERY, CALLER, &[EventNotFound]];
+const READ_LOG: &[&[Code]] = &[ANY, QUERY, CALLER, &[NotFound]];
+const EVIDENCE: &[&[Code]] = &[ANY, QUERY, PUBLIC];
+
+const MADE: &[&str] = &["ETag", "Location", "Idempotency-Replayed"];
+const CHANGED: &[&str] = &["ETag", "Idempotency-Replayed"];
+const FORWARDED: &[&str] = &[
+    "X-Key-Code",
+    "X-Key-Id",
+    "X-Key-Account",
+    "X-Key-Owner",
+    "X-Key-Role",
+    "X-Key-Permissions",
+    "X-Key-Expires-At",
+];
+
+macro_rules! operations {
+    ($($id:literal: $codes:expr, $headers:expr;)+) => {
+        /// Every operation of the native API.
+        pub(super) const OPERATIONS: &[Operation] =
+            &[$(Operation { id: $id, codes: $codes, headers: $headers }),+];
+    };
+}
+
+operations!(
+    "createKey": &[ANY, QUERY, CALLER, BODY, WRITE, NEW, &[AccountRequired]], MADE;
+    "listKeys": READ, &[];
+    "getKey": READ_KEY, &["ETag"];
+    "keyHistory": READ_KEY, &[];
+    "enableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
+    "disableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
+    "expireKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NOT_REVOKED], CHANGED;
+    "revokeKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
+    "deleteKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
+    "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, ROTATED], MADE;
+    "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];
+    "authorize": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;
+    "listEvents": READ, &[];
+    "getEvent": READ_EVENT, &[];
+    "streamEvents": READ, &[];
+    "recordExpirations": &[ANY, QUERY, CALLER, BODY, WRITE], &["Idempotency-Replayed"];
+    "listExpiring": READ, &[];
+    "accessReport": READ, &[];
+    "tableDigest": READ, &[];
+    "logCheckpoint": EVIDENCE, &[];
+    "logKeys": EVIDENCE, &[];
+    "logTile": EVIDENCE, &[];
+    "logEntries": READ_LOG, &[];
+    "logTable": READ, &[];
+    "proveInclusion": READ_LOG, &[];
+    "proveConsistency": READ_LOG, &[];
+    "eventReceipt": READ_EVENT, &[];
+    "proveKey": READ_KEY, &[];
+    "listAccess": READ, &[];
+    "accessLogCheckpoint": EVIDENCE, &[];
+    "accessLogKeys": EVIDENCE, &[];
+    "accessLogTile": EVIDENCE, &[];
+    "accessLogEntries": READ_LOG, &[];
+    "auditBundle": READ, &["Content-Disposition"];
+    "healthz": &[ANY], &[];
+    "readyz": &[ANY, &[NotReady]], &[];
+    "metrics": &[ANY], &[];
+);
+
+/// Problems that many operations share, by the name they have in the document. One code alone is
+/// named after itself.
+pub(super) const SHARED: &[(&str, &[Code])] = &[
+    ("NotAllowed", &[Forbidden, KeysCannotManageKeys]),
+    ("NotRecordable", &[InvalidRequest, TooLong]),
+    ("NotWritable", &[Overloaded, LogBroken, DiskFull]),
+];

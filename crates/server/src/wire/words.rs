@@ -1,0 +1,123 @@
+//! What the API document says of words and texts: closed sets by their names and values, which come
+//! from the domain, so that the two cannot differ, and texts with their bounds.
+//!
+//! Nothing of these types exists at run time. A field names one as its `value_type`.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Types without values, each a closed set of words.
+macro_rules! words {
+    ($($name:ident, $about:literal, $values:expr;)+) => {$(
+        #[doc = $about]
+        pub(crate) enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let values = $values.iter().map(|value| value.as_str());
+                let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values));
+                words.description(Some($about)).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )+};
+}
+
+words!(
+    KeyStatus, "A key's status; `expired` from its due time on.", keys::Status::ALL;
+    KeyKind, "Whether a key must be kept secret.", keys::Kind::ALL;
+    Environment, "What a key works on: real data, or test data.", keys::Environment::ALL;
+    Dialect, "The API that something was asked for through; `native` is this one.", keys::Dialect::ALL;
+    EventType, "What happened.", keys::EventKind::ALL;
+    ReasonCode, "Why a key was revoked.", keys::ReasonCode::ALL;
+    VerifyCode, "Whether a key may be used, and if not, the first reason that holds.", keys::Verdict::ALL;
+    Reading, "What part of the trail was read.", ledger::Reading::ALL;
+);
+
+/// Types without values, each a closed set of words that is written here.
+macro_rules! choices {
+    ($($name:ident, $about:literal, $values:expr;)+) => {$(
+        #[doc = $about]
+        pub(crate) enum $name {}
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let words = utoipa::openapi::ObjectBuilder::new();
+                let words = words.schema_type(utoipa::openapi::Type::String);
+                words.enum_values(Some($values)).description(Some($about)).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )+};
+}
+pub(crate) use choices;
+
+choices!(
+    Order, "`asc` is oldest first, `desc` newest first.", ["asc", "desc"];
+    Alive, "What the service says of itself.", ["ok", "ready"];
+);
+
+/// Types without values, each a text of so many characters that match a pattern.
+macro_rules! texts {
+    ($($name:ident, $about:literal, $min:literal, $max:literal, $pattern:expr;)+) => {$(
+        #[doc = $about]
+        pub(crate) enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let text = ObjectBuilder::new().schema_type(Type::String);
+                let text = text.min_length(Some($min)).max_length(Some($max));
+                text.pattern($pattern).description(Some($about)).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )+};
+}
+
+texts!(
+    GrantedPermission, "`area.action`, `*` allowed as the last part, or `*` for all.", 1, 128,
+        Some(r"^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.(\*|[A-Za-z0-9_-]+))$");
+    AskedPermission, "A permission, or the one word of a dialect's key (`read`).", 1, 128,
+        Some(r"^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$");
+    RoleName, "A role: letters, digits, `-`, `_`, `.` and `:`.", 1, 64,
+        Some("^[A-Za-z0-9._:-]+$");
+    Moment, "A time (RFC 3339), or the place right after a record (`seq:N`).", 5, 64, None::<String>;
+    AddressOrNetwork, "An IP address, or a network in CIDR notation.", 2, 49, None::<String>;
+    Cursor, "Where the next page begins: taken from the page before, opaque.", 1, 256,
+        Some("^[A-Za-z0-9_-]+$");
+);
+
+/// The caller's own pairs.
+pub(crate) enum Metadata {}
+
+impl PartialSchema for Metadata {
+    fn schema() -> RefOr<Schema> {
+        let value = ObjectBuilder::new().schema_type(Type::String).build();
+        let pairs = ObjectBuilder::new().additional_properties(Some(Schema::from(value)));
+        let pairs = pairs.max_properties(Some(keys::Metadata::MAX_PAIRS));
+        pairs.description(Some("Pairs of strings, at most 4096 bytes together.")).into()
+    }
+}
+
+impl ToSchema for Metadata {
+    fn name() -> Cow<'static, str> {
+        "Metadata".into()
+    }
+}
