@@ -360,26 +360,26 @@ fn each_dialect_has_a_document() {
         said += &format!("{name} {}\n", document["security"]);
     }
     expect![[r#"
-        covosign post /api/v1/api-keys: 201 4XX
+        covosign post /api/v1/api-keys: 201 4XX 5XX
         covosign [{"bearer":[]},{"key":[]}]
-        callcov get /api/v1/api-keys/: 200 4XX
-        callcov post /api/v1/api-keys/: 201 4XX
-        callcov delete /api/v1/api-keys/{id}: 200 4XX
+        callcov get /api/v1/api-keys/: 200 4XX 5XX
+        callcov post /api/v1/api-keys/: 201 4XX 5XX
+        callcov delete /api/v1/api-keys/{id}: 200 4XX 5XX
         callcov [{"token":[]}]
-        cloudsigma get /v1/api-keys: 200 4XX
-        cloudsigma post /v1/api-keys: 201 4XX
-        cloudsigma delete /v1/api-keys/{prefix}: 200 4XX
+        cloudsigma get /v1/api-keys: 200 4XX 5XX
+        cloudsigma post /v1/api-keys: 201 4XX 5XX
+        cloudsigma delete /v1/api-keys/{prefix}: 200 4XX 5XX
         cloudsigma [{"token":[]}]
-        capgo get /apikey/: 200 4XX
-        capgo post /apikey/: 200 4XX
-        capgo delete /apikey/{key}/: 200 4XX
+        capgo get /apikey/: 200 4XX 5XX
+        capgo post /apikey/: 200 4XX 5XX
+        capgo delete /apikey/{key}/: 200 4XX 5XX
         capgo [{"key":[]}]
-        composable get /api/v1/apikeys: 200 4XX
-        composable post /api/v1/apikeys: 201 4XX
-        composable get /api/v1/apikeys/pk: 200 4XX
-        composable delete /api/v1/apikeys/{id}: 200 4XX
-        composable get /api/v1/apikeys/{id}: 200 4XX
-        composable put /api/v1/apikeys/{id}: 200 4XX
+        composable get /api/v1/apikeys: 200 4XX 5XX
+        composable post /api/v1/apikeys: 201 4XX 5XX
+        composable get /api/v1/apikeys/pk: 200 4XX 5XX
+        composable delete /api/v1/apikeys/{id}: 200 4XX 5XX
+        composable get /api/v1/apikeys/{id}: 200 4XX 5XX
+        composable put /api/v1/apikeys/{id}: 200 4XX 5XX
         composable [{"bearer":[]}]
     "#]]
     .assert_eq(&said);

@@ -1,6 +1,8 @@
 //! What the repository publishes is what the program does.
 
-use crate::support::{Service, keyledger};
+use serde_json::Value;
+
+use crate::support::{Client, Service, keyledger};
 
 #[test]
 fn the_published_openapi_document_is_the_programs() {
@@ -33,4 +35,118 @@ fn the_readmes_dialect_lines_work_as_printed() {
     }
     assert_eq!(tried, ["covosign", "callcov", "cloudsigma", "capgo", "composable"]);
     assert_eq!(client.all("/v1/events").len(), 5);
+}
+
+/// Every example of the document works as it is printed, with an id of a key that is there.
+///
+/// An operation is sent with what it requires, and then once more with each other parameter.
+#[test]
+fn every_example_of_the_document_works_as_printed() {
+    let document: Value = serde_json::from_str(&keyledger(&["openapi"]).good()).unwrap();
+    let (service, mut sent) = (Service::start(), 0);
+    let examples = Examples::new(&service, &document);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let optional = parameters(operation).filter(|parameter| parameter["required"] != true);
+            let named = optional.filter(|parameter| parameter.get("example").is_some());
+            for with in std::iter::once(None).chain(named.map(Some)) {
+                examples.send(&method.to_uppercase(), path, operation, with);
+                sent += 1;
+            }
+        }
+    }
+    assert!(sent > 100, "{sent}");
+}
+
+/// What examples are sent to.
+struct Examples<'a> {
+    document: &'a Value,
+    owner: Client,
+    admin: Client,
+    nobody: Client,
+    /// The first key, which nothing changes: it was there as of `seq:0`.
+    first: (String, String),
+}
+
+impl<'a> Examples<'a> {
+    fn new(service: &Service, document: &'a Value) -> Examples<'a> {
+        let owner = service.token_of("example", "ann", "owner");
+        let owner = service.client_with(Some(&owner));
+        let first = owner.create(&new_key(document));
+        // So that there is something in the journal of those who read.
+        owner.send("GET /v1/events");
+        let (admin, nobody) = (service.client("admin"), service.client_with(None));
+        Examples { document, owner, admin, nobody, first }
+    }
+
+    /// As the owner of the key, or where that may not, as an admin of all accounts.
+    fn send(&self, method: &str, path: &str, operation: &Value, with: Option<&Value>) {
+        let id = operation["operationId"].as_str().unwrap();
+        let changes = method != "GET" && path.contains("{id}");
+        let (key, secret) =
+            if changes { self.owner.create(&new_key(self.document)) } else { self.first.clone() };
+        if id == "enableKey" {
+            self.owner.send(&format!("POST /v1/keys/{key}/disable"));
+        }
+        let (mut path, mut query, mut headers) = (path.to_owned(), Vec::new(), Vec::new());
+        let required = parameters(operation).filter(|parameter| parameter["required"] == true);
+        for parameter in required.chain(with) {
+            let name = parameter["name"].as_str().unwrap();
+            let value = match (name, &parameter["example"]) {
+                ("id" | "key", _) => key.clone(),
+                ("X-API-Key", _) => secret.clone(),
+                ("If-Match", _) if id == "enableKey" => "\"2\"".to_owned(),
+                (_, Value::String(text)) => text.clone(),
+                (_, other) => other.to_string(),
+            };
+            match parameter["in"].as_str().unwrap() {
+                "path" => path = path.replace(&format!("{{{name}}}"), &value),
+                "query" => query.push(format!("{name}={value}")),
+                _ => headers.push((name, value)),
+            }
+        }
+        let body = operation.pointer("/requestBody/content/application~1json/example");
+        let body = body.map_or_else(String::new, |body| format!(" {body}"));
+        let body = body.replace(SECRET, &secret);
+        let line = format!("{method} {path}?{}{body}", query.join("&"));
+        let gateway = operation["security"][0].get("gateway").is_some();
+        if gateway {
+            headers.push(("X-Keyledger-Token", self.owner.token().unwrap().to_owned()));
+            headers.push(("X-API-Key", secret));
+        }
+        let free =
+            gateway || operation["security"][0].as_object().is_some_and(serde_json::Map::is_empty);
+        let status = if free {
+            status(&self.nobody, &line, &headers)
+        } else {
+            match status(&self.owner, &line, &headers) {
+                403 => status(&self.admin, &line, &headers),
+                other => other,
+            }
+        };
+        assert!((200..300).contains(&status), "{id}: {status}: {line} {headers:?}");
+    }
+}
+
+/// The key of the examples, which is none.
+const SECRET: &str = "kl_live_EXAMPLE0000000000000000000000000";
+
+fn new_key(document: &Value) -> String {
+    let example = "/paths/~1v1~1keys/post/requestBody/content/application~1json/example";
+    document.pointer(example).unwrap().to_string()
+}
+
+fn parameters(operation: &Value) -> impl Iterator<Item = &Value> {
+    operation["parameters"].as_array().into_iter().flatten()
+}
+
+/// A stream does not end, and a tar is no text: their bodies are left unread.
+fn status(client: &Client, line: &str, headers: &[(&str, String)]) -> u16 {
+    let unread = ["/v1/events/stream", "/v1/audit/bundle", "/log/tile", "/log/access/tile"];
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if unread.iter().any(|path| line.contains(path)) {
+        let status = client.status_with(line, &headers);
+        return status.split(' ').next().unwrap().parse().unwrap();
+    }
+    client.send_with(line, &headers).status
 }

@@ -207,15 +207,29 @@ fn curl(call: &Call<'_>) -> String {
     } else if !free {
         line += " -H \"Authorization: Bearer $TOKEN\"";
     }
-    if call.said.contains_key("requestBody") {
-        let body = match call.path {
-            "/v1/keys" => "{\"name\":\"ci\"}",
-            "/v1/keys/verify" => "{\"key\":\"kl_live_…\"}",
-            _ => "{}",
-        };
-        line += &format!(" -d '{body}'");
+    let example = call
+        .said
+        .get("requestBody")
+        .and_then(|body| body.pointer("/content/application~1json/example"));
+    if let Some(body) = example {
+        line += &format!(" -H 'Content-Type: application/json' -d '{body}'");
     }
-    let path = call.path.replace("{id}", "$ID").replace("{seq}", "0");
+    let mut path = call.path.replace("{id}", "$ID");
+    let parameters = call.said.get("parameters").and_then(Value::as_array);
+    for parameter in parameters.into_iter().flatten() {
+        let name = text(parameter, "name");
+        let value = match parameter.get("example") {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => continue,
+        };
+        if text(parameter, "in") == "path" {
+            path = path.replace(&format!("{{{name}}}"), &value);
+        } else if parameter.get("required").and_then(Value::as_bool) == Some(true) {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            path += &format!("{sign}{name}={value}");
+        }
+    }
     format!("{line} \"$URL{path}\"")
 }
 

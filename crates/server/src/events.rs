@@ -43,7 +43,7 @@ pub(crate) struct ListEvents {
     #[param(value_type = Option<wire::words::EventType>)]
     r#type: Option<String>,
     /// The subject that acted.
-    #[param(min_length = 1, max_length = 200)]
+    #[param(min_length = 1, max_length = 255)]
     actor: Option<String>,
     /// Recorded at this moment or later.
     #[param(format = DateTime)]

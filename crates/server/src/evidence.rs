@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use ledger::{Caller, Ledger, Range, Reading, Seq};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use tlog::{Hash, TileIndex, TilePath};
 use utoipa::{IntoParams, ToSchema};
@@ -73,6 +74,8 @@ pub(crate) async fn keys(
 
 /// The tile that a URL's path names after `log`.
 pub(crate) fn tile_of(log: &str, path: &str) -> Result<TilePath, ApiError> {
+    // Clients made from the document write a tile's slashes as `%2F`, as in any parameter of a path.
+    let path = percent_decode_str(path).decode_utf8_lossy();
     path.strip_prefix(log).unwrap_or_default().parse().map_err(|_| no_tile())
 }
 

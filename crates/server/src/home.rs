@@ -23,9 +23,20 @@ pub(crate) struct Home {
 #[utoipa::path(
     get,
     path = "/",
+    operation_id = "home",
     tag = "operations",
     security(()),
-    responses((status = 200, body = Home)),
+    responses(
+        (status = 200, description = "Where the API is described", body = Home),
+        (
+            status = 303,
+            description = "For a browser",
+            headers(
+                ("Location" = String, description = "The API as a page"),
+                ("X-Request-Id" = String, description = "Names this answer"),
+            ),
+        ),
+    ),
 )]
 pub(crate) async fn home(headers: HeaderMap) -> Response {
     let wants_page = choose(&headers, &["application/json", "text/html"]).is_ok_and(|at| at == 1);

@@ -117,7 +117,7 @@ pub(crate) struct ListKeys {
     #[param(value_type = Option<wire::words::KeyKind>)]
     kind: Option<String>,
     /// The subject it belongs to.
-    #[param(min_length = 1, max_length = 200)]
+    #[param(min_length = 1, max_length = 255)]
     owner: Option<String>,
     /// Its project.
     #[param(min_length = 1, max_length = 100)]

@@ -1,6 +1,7 @@
 //! `/openapi.json`: the API as a document (OpenAPI 3.1), made from the handlers themselves.
 
 mod answers;
+mod examples;
 mod operations;
 mod shape;
 
@@ -100,6 +101,8 @@ impl Modify for Conventions {
                     change_parameters(operation, path);
                 }
                 if authorize::is_route(path) {
+                    let meaning = "The client's key, if it sent it so";
+                    parameter(operation, "X-API-Key", ParameterIn::Header, meaning, text());
                     let gateway = SecurityRequirement::new("gateway", [""; 0]);
                     operation.security = Some(vec![gateway]);
                 }
@@ -149,10 +152,8 @@ fn parameter(
 /// The API as an OpenAPI 3.1 document, or that of a dialect.
 #[must_use]
 pub fn document(dialect: Dialect) -> Value {
-    let described = match dialect {
-        Dialect::Native => Api::openapi(),
-        other => dialects::document::of(other),
-    };
+    let described =
+        if dialect == Dialect::Native { Api::openapi() } else { dialects::document::of(dialect) };
     // Strings, numbers and lists into memory: this cannot fail.
     let mut document = serde_json::to_value(described).unwrap_or_default();
     shape::unwrap_lines(&mut document);
@@ -164,6 +165,7 @@ pub fn document(dialect: Dialect) -> Value {
     }
     if dialect == Dialect::Native {
         answers::complete(&mut document);
+        examples::add(&mut document);
     }
     shape::prune(&mut document);
     document
@@ -248,6 +250,24 @@ mod tests {
         // what no request asks for.
         let unasked = ["method_not_allowed", "not_while_enabled", "not_due"];
         assert_eq!(silent.collect::<BTreeSet<_>>(), unasked.into_iter().collect::<BTreeSet<_>>());
+    }
+
+    /// Where there is a body or an answer that can be shown, it is.
+    #[test]
+    fn operations_have_examples() {
+        let document = document(Dialect::Native);
+        for (name, operation) in operations(&document) {
+            if let Some(body) = operation.pointer("/requestBody/content/application~1json") {
+                assert!(body["example"].is_object(), "{name}: no example of its body");
+            }
+            let responses = operation["responses"].as_object().unwrap();
+            let good = responses.iter().rfind(|(status, _)| status.starts_with('2'));
+            let content = good.and_then(|(_, response)| response["content"].as_object());
+            for (media_type, shown) in content.into_iter().flatten().take(1) {
+                let binary = media_type.ends_with("octet-stream") || media_type.ends_with("tar");
+                assert!(binary || shown.get("example").is_some(), "{name}: none of its answer");
+            }
+        }
     }
 
     /// Each branch fixes the type of its event.

@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use serde_json::Value;
 use ureq::http::{HeaderMap, Request};
 
+use super::document::Asked;
 use super::{DEADLINE, Stream};
 
 /// A client of one service, with one token.
@@ -64,7 +65,9 @@ impl Client {
         let mut response = self.open(line, headers)?;
         let text = response.body_mut().with_config().limit(u64::MAX).read_to_string()?;
         let (parts, _) = response.into_parts();
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text })
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
+        Asked::of(line).is_answered(answer.status, &answer.headers, Some(&answer.text));
+        Ok(answer)
     }
 
     /// The bytes of an answer, which must be a good one.
@@ -78,26 +81,37 @@ impl Client {
     pub(crate) fn bytes_or_status(&self, line: &str) -> (u16, Vec<u8>) {
         let mut response = self.open(line, &[]).unwrap();
         let bytes = response.body_mut().with_config().limit(u64::MAX).read_to_vec().unwrap();
-        (response.status().as_u16(), bytes)
+        let status = response.status().as_u16();
+        Asked::of(line).is_answered(status, response.headers(), str::from_utf8(&bytes).ok());
+        (status, bytes)
     }
 
     /// A stream of events; its status must be 200.
     pub(crate) fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
-        let response = self.open(&format!("GET {path}"), headers).unwrap();
+        let line = format!("GET {path}");
+        let response = self.open(&line, headers).unwrap();
         assert_eq!(response.status(), 200);
+        Asked::of(&line).is_answered(200, response.headers(), None);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Stream::new(response.into_body().into_reader())
     }
 
     /// The status of an answer whose body is left alone, and the code of a refusal.
     pub(crate) fn status(&self, line: &str) -> String {
-        let mut response = self.open(line, &[]).unwrap();
+        self.status_with(line, &[])
+    }
+
+    /// The same, with headers.
+    pub(crate) fn status_with(&self, line: &str, headers: &[(&str, &str)]) -> String {
+        let mut response = self.open(line, headers).unwrap();
         let status = response.status().as_u16();
         if status < 400 {
+            Asked::of(line).is_answered(status, response.headers(), None);
             return status.to_string();
         }
-        let problem: Value = response.body_mut().read_json().unwrap();
-        format!("{status} {}", text(&problem, "/code"))
+        let problem = response.body_mut().read_to_string().unwrap();
+        Asked::of(line).is_answered(status, response.headers(), Some(&problem));
+        format!("{status} {}", text(&serde_json::from_str(&problem).unwrap(), "/code"))
     }
 
     pub(crate) fn token(&self) -> Option<&str> {
@@ -109,9 +123,8 @@ impl Client {
         line: &str,
         headers: &[(&str, &str)],
     ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-        let (method, rest) = line.split_once(' ').unwrap();
-        let (path, body) = rest.split_once(' ').map_or((rest, None), |(path, it)| (path, Some(it)));
-        let uri = format!("http://{}{path}", self.address);
+        let Asked { method, target, body } = Asked::of(line);
+        let uri = format!("http://{}{target}", self.address);
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = &self.token
             && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))

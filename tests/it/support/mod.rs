@@ -1,6 +1,7 @@
 //! What the tests share.
 
 mod client;
+pub(crate) mod document;
 mod exchange;
 pub(crate) mod gateway;
 pub(crate) mod issuer;

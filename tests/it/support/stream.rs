@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use serde_json::Value;
 
 use super::DEADLINE;
+use super::document::is_event;
 
 /// A stream of events that is read in the background.
 pub(crate) struct Stream {
@@ -47,6 +48,7 @@ impl Stream {
             } else if line.is_empty() && !data.is_empty() {
                 let event: Value = serde_json::from_str(&data).unwrap();
                 assert_eq!(event["seq"].as_u64(), id, "{event}");
+                is_event(&event);
                 return Some(event);
             }
         }

@@ -82,7 +82,11 @@ fn answers(responses: &mut BTreeMap<String, RefOr<Response>>) {
         };
         header("X-Request-Id", "Names this answer", Type::String);
         match status.as_str() {
-            "4XX" => header("WWW-Authenticate", "With 401: how to prove who calls", Type::String),
+            "4XX" => {
+                header("WWW-Authenticate", "With 401: how to prove who calls", Type::String);
+                header("Retry-After", "With 429: after how many seconds", Type::Integer);
+                header("Accept-Encoding", "With 415: how a body may be packed", Type::String);
+            }
             "5XX" => header("Retry-After", "With 503: after how many seconds", Type::Integer),
             _ => {}
         }

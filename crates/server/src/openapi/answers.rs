@@ -20,6 +20,7 @@ const HEADERS: &[(&str, &str, &str)] = &[
     ("Idempotency-Replayed", "boolean", "`true` if this is the outcome of an earlier request."),
     ("Retry-After", "integer", "After how many seconds to try again."),
     ("WWW-Authenticate", "string", "How to prove who calls (RFC 6750)."),
+    ("Accept-Encoding", "string", "How a body may be packed."),
     ("Content-Disposition", "string", "The name to save it under."),
     ("X-Key-Code", "string", "What verify would say of the client's key."),
     ("X-Key-Id", "string", "The key's id."),
@@ -78,6 +79,12 @@ fn answers(responses: &mut Map<String, Value>, known: &Operation, shared: &mut M
         let Some(response) = response.as_object_mut() else { continue };
         let all = known.headers.iter().filter(|name| !(**name == "Location" && status == "200"));
         response.insert("headers".to_owned(), headers(all.copied()));
+        let content = response.get_mut("content").and_then(Value::as_object_mut);
+        for (media_type, said) in content.into_iter().flatten() {
+            if matches!(media_type.as_str(), "application/octet-stream" | "application/x-tar") {
+                *said = json!({ "schema": { "type": "string", "format": "binary" } });
+            }
+        }
         response.entry("description").and_modify(|about| {
             if about.as_str() == Some("") {
                 *about = "Done".into();
@@ -88,13 +95,15 @@ fn answers(responses: &mut Map<String, Value>, known: &Operation, shared: &mut M
     for code in Code::ALL.iter().filter(|code| known.answers(**code)) {
         by_status.entry(code.status().as_u16()).or_default().push(*code);
     }
+    // What forward auth says of a key is in its problems, too.
+    let own: Vec<&str> =
+        known.headers.iter().copied().filter(|name| name.starts_with("X-Key-")).collect();
     for (status, codes) in by_status {
-        let own = known.headers.iter().copied().filter(|_| known.id == "authorize");
-        let response = problem(status, &codes, own);
+        let response = problem(status, &codes, own.iter().copied());
         let named =
             SHARED.iter().find(|(_, set)| *set == codes).map(|(name, _)| (*name).to_owned());
         let name = match (codes.as_slice(), named) {
-            _ if known.id == "authorize" => None,
+            _ if !own.is_empty() => None,
             ([code], _) => Some(format!("{code:?}")),
             (_, named) => named,
         };
@@ -114,7 +123,10 @@ fn answers(responses: &mut Map<String, Value>, known: &Operation, shared: &mut M
 fn problem<'n>(status: u16, codes: &[Code], own: impl Iterator<Item = &'n str>) -> Value {
     let more = match status {
         401 => Some("WWW-Authenticate"),
+        415 => Some("Accept-Encoding"),
         429 | 503 => Some("Retry-After"),
+        // Where a gateway takes no 429.
+        403 if codes.contains(&Code::KeyNotAllowed) => Some("Retry-After"),
         _ => None,
     };
     let titles: Vec<_> =

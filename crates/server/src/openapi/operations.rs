@@ -3,7 +3,14 @@
 //! A test holds the list against the routes, and the tests of the whole program hold every answer
 //! that they receive against the document.
 
-use crate::Code::{self, *};
+use crate::Code::{
+    self, AccountRequired, ActiveKeyLimit, Already, AlreadyReplaced, DiskFull, EventNotFound,
+    Forbidden, IdempotencyMismatch, Internal, InvalidRequest, KeyExists, KeyMissing, KeyNotAllowed,
+    KeyNotFound, KeyRejected, KeysCannotManageKeys, KeysDiffer, LogBroken, NotAcceptable, NotFound,
+    NotReady, NotWhileDisabled, NotWhileExpired, NotWhileRevoked, Overloaded, PayloadTooLarge,
+    RateLimited, RevisionMismatch, Timeout, TooLong, TooManyHeaders, Unauthenticated,
+    UnsupportedEncoding, UsageExceeded,
+};
 
 /// What the document says of an operation beyond its annotation.
 pub(super) struct Operation {
@@ -27,9 +34,10 @@ const ANY: &[Code] = &[TooManyHeaders, Internal, Timeout];
 /// What can be wrong with a query.
 const QUERY: &[Code] = &[InvalidRequest];
 /// Of what needs a token, and is read or worked out in turn with others.
-const CALLER: &[Code] = &[Unauthenticated, Forbidden, KeysCannotManageKeys, Overloaded];
+const CALLER: &[Code] =
+    &[Unauthenticated, Forbidden, KeysCannotManageKeys, RateLimited, Overloaded];
 /// Of what has a body.
-const BODY: &[Code] = &[PayloadTooLarge];
+const BODY: &[Code] = &[PayloadTooLarge, UnsupportedEncoding];
 /// Of what is recorded.
 const WRITE: &[Code] = &[TooLong, IdempotencyMismatch, LogBroken, DiskFull];
 /// Of a change of one key.
@@ -86,7 +94,8 @@ operations!(
     "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, ROTATED], MADE;
     "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];
     "authorize": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;
-    "listEvents": READ, &[];
+    "authorizeBelow": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;
+    "listEvents": &[ANY, QUERY, CALLER, &[NotAcceptable]], &[];
     "getEvent": READ_EVENT, &[];
     "streamEvents": READ, &[];
     "recordExpirations": &[ANY, QUERY, CALLER, BODY, WRITE], &["Idempotency-Replayed"];
@@ -108,6 +117,7 @@ operations!(
     "accessLogTile": EVIDENCE, &[];
     "accessLogEntries": READ_LOG, &[];
     "auditBundle": READ, &["Content-Disposition"];
+    "home": &[ANY], &[];
     "healthz": &[ANY], &[];
     "readyz": &[ANY, &[NotReady]], &[];
     "metrics": &[ANY], &[];

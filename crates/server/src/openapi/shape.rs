@@ -16,15 +16,11 @@ pub(super) fn reference(name: &str) -> Value {
 pub(super) fn unwrap_lines(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            for (name, value) in fields {
-                match value {
-                    Value::String(text) if name == "description" => {
-                        let paragraphs = text.split("\n\n").map(|lines| lines.replace('\n', " "));
-                        *text = paragraphs.collect::<Vec<_>>().join("\n\n");
-                    }
-                    other => unwrap_lines(other),
-                }
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                let paragraphs = text.split("\n\n").map(|lines| lines.replace('\n', " "));
+                *text = paragraphs.collect::<Vec<_>>().join("\n\n");
             }
+            fields.values_mut().for_each(unwrap_lines);
         }
         Value::Array(items) => items.iter_mut().for_each(unwrap_lines),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -62,7 +62,7 @@ pub(crate) struct Create {
     #[schema(value_type = Option<words::Metadata>)]
     metadata: Option<Pairs>,
     /// The subject it belongs to; the token's by default.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 255)]
     owner: Option<String>,
     /// The tenant; only for tokens of all accounts, which have to name one.
     #[schema(min_length = 1, max_length = 100)]
