@@ -7,7 +7,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use ledger::{Access, Caller, Entry, Range, Reading, Seq, Via};
+use ledger::{Access, Entry, Range, Reading, Seq, Via};
 use serde::{Deserialize, Serialize};
 use tlog::TilePath;
 use utoipa::{IntoParams, ToSchema};
@@ -22,25 +22,28 @@ use crate::{ApiError, App, cursor};
 /// Where the tiles of the journal are.
 const LOG: &str = "/log/access/";
 
-impl App {
-    /// Records that `caller` reads a part of the trail, before it is shown.
+impl Reader {
+    /// Records that this caller reads a part of the trail, before it is shown.
     ///
-    /// Where it cannot be recorded because a disk failed or is full, it is shown all the same: the
-    /// journal tells the operator, and a fault must not blind those who look into it.
+    /// Where it cannot be recorded because a disk failed or is full, it is shown all the same, and
+    /// the answer says so: the journal tells the operator, and a fault must not blind those who look
+    /// into it.
     pub(crate) async fn record(
         &self,
-        caller: &Caller,
+        app: &App,
         reading: Reading,
         range: Range,
     ) -> Result<(), ApiError> {
-        match self.journal().record(caller, reading, range).await {
-            Err(error @ ledger::Error::Overloaded) => Err(error.into()),
-            Err(ledger::Error::Broken | ledger::Error::Full) | Ok(()) => Ok(()),
+        match app.journal().record(&self.caller, reading, range).await {
+            Ok(()) => return Ok(()),
+            Err(error @ ledger::Error::Overloaded) => return Err(error.into()),
+            Err(ledger::Error::Broken | ledger::Error::Full) => {}
             Err(error) => {
                 tracing::error!(%error, reading = reading.as_str(), "a reading was not recorded");
-                Ok(())
             }
         }
+        self.connection.say_unrecorded();
+        Ok(())
     }
 }
 

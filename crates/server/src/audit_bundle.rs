@@ -68,7 +68,7 @@ pub(crate) async fn bundle(
     });
     let bundle = read.await?;
     let range = Range { until: Some(bundle.size()), account, ..Range::default() };
-    app.record(&who.caller, Reading::Bundle, range).await?;
+    who.record(&app, Reading::Bundle, range).await?;
     let mut pieces = bundle.pieces();
     let pieces = move |ledger: &Ledger| match pieces.next(ledger) {
         Ok(piece) => Ok(piece.map(Bytes::from)),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -28,12 +28,25 @@ pub(crate) struct Connection {
     pub(crate) token: LastToken,
     /// A [`Watch`] as a number.
     watch: AtomicU8,
+    /// Whether the present answer shows what could not be recorded as read.
+    unrecorded: AtomicBool,
 }
 
 impl Connection {
     pub(crate) fn new(site: Site, peer: Option<IpAddr>, place: Place) -> Connection {
         let (token, watch) = (LastToken::default(), AtomicU8::new(Watch::Nothing as u8));
-        Connection { site, peer, place, token, watch }
+        Connection { site, peer, place, token, watch, unrecorded: AtomicBool::new(false) }
+    }
+
+    /// Has the present answer say that the reading was not recorded.
+    pub(crate) fn say_unrecorded(&self) {
+        self.unrecorded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the answer has to say that, once.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        // Looked at first: this is asked for every answer, and hardly ever so.
+        self.unrecorded.load(Ordering::Relaxed) && self.unrecorded.swap(false, Ordering::Relaxed)
     }
 
     /// Has the connection, and with it the present answer, end as soon as the client closes its

@@ -146,7 +146,7 @@ pub(crate) async fn list(
         let long = Long::begin(&app, &who)?;
         let from = tour.after.map_or(Seq(0), Seq::next);
         let range = Range { from, ..range_for(&tour.filter) };
-        app.record(&tour.caller, Reading::Events, range).await?;
+        who.record(&app, Reading::Events, range).await?;
         let most = asked.limit.map(|_| most);
         return export::stream(long, tour, walk, most, format).await;
     }
@@ -155,7 +155,7 @@ pub(crate) async fn list(
     let read = app.read(caller.clone(), move |ledger, _| tour.read(ledger, walk, most));
     let Page { items, next } = read.await?;
     let Range { from, until, .. } = range_of(items.iter());
-    app.record(&caller, Reading::Events, Range { from, until, ..asked_for }).await?;
+    who.record(&app, Reading::Events, Range { from, until, ..asked_for }).await?;
     let shown_for = parse("key", asked.key.as_deref())?;
     let items = items.iter().map(|entry| Event::for_key(entry, shown_for)).collect();
     let page = wire::Page { items, next_cursor: next.map(cursor::of_events) };
@@ -179,7 +179,7 @@ pub(crate) async fn one(
 ) -> Result<Response, ApiError> {
     let read = app.read(who.caller.clone(), move |ledger, caller| ledger.event(caller, seq));
     let entry = found(read.await)?;
-    app.record(&who.caller, Reading::Event, range_of(std::iter::once(&entry))).await?;
+    who.record(&app, Reading::Event, range_of(std::iter::once(&entry))).await?;
     Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
 }
 

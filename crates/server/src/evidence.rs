@@ -154,7 +154,7 @@ pub(crate) async fn entries(
         let from = Seq(index.number() << 8);
         let until = Some(Seq(from.0 + u64::from(index.width())));
         let range = Range { from, until, ..Range::default() };
-        app.record(&who.caller, Reading::Entries, range).await?;
+        who.record(&app, Reading::Entries, range).await?;
     }
     bundle_answer(bundle, index)
 }

@@ -165,7 +165,7 @@ pub(crate) async fn proof(
     if let (Some(first), Some(last)) = (first, last) {
         let range =
             Range { from: first.seq, until: Some(last.seq.next()), account: None, key: Some(id) };
-        app.record(&who.caller, Reading::Proof, range).await?;
+        who.record(&app, Reading::Proof, range).await?;
     }
     Ok(wire::json(StatusCode::OK, &Proof::new(id, proof)))
 }

@@ -268,7 +268,7 @@ pub(crate) async fn history(
     let read = move |ledger: &Ledger, caller: &Caller| ledger.history(caller, id, from, limit);
     let page = app.read(who.caller.clone(), read).await?;
     let range = Range { key: Some(id), ..range_of(page.items.iter()) };
-    app.record(&who.caller, Reading::History, range).await?;
+    who.record(&app, Reading::History, range).await?;
     let items = page.items.iter().map(|entry| Event::for_key(entry, Some(id))).collect();
     let next_cursor = page.next.map(cursor::of_history);
     Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))

@@ -124,7 +124,7 @@ pub(crate) async fn access(
     })
     .await?;
     let range = Range { account: of, until: Some(moment.length()), ..Range::default() };
-    app.record(&who.caller, Reading::Report, range).await?;
+    who.record(&app, Reading::Report, range).await?;
     let access = Access { from: Time(from), to: Time(to), items: Vec::new() };
     let answer = if as_of.is_some() { Placed::then(access, &moment) } else { Placed::now(access) };
     // Without items first, to know what comes before and after them.

@@ -29,6 +29,8 @@ use crate::{ApiError, App, Code, authorize, dialects, wire};
 /// The most header fields a request may have.
 const MAX_HEADERS: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// On an answer that shows a part of the trail which could not be recorded as read.
+const READING_RECORDED: HeaderName = HeaderName::from_static("x-reading-recorded");
 
 /// A served set of routes. A clone is the same one.
 #[derive(Clone)]
@@ -106,6 +108,9 @@ impl Site {
             write_problem(&mut response, &error, &visit.request_id);
         }
         response.headers_mut().insert(REQUEST_ID, visit.request_id);
+        if connection.is_unrecorded() {
+            response.headers_mut().insert(READING_RECORDED, HeaderValue::from_static("false"));
+        }
         if authorize::is_route(route.template()) {
             authorize::complete(response.headers_mut());
         }

@@ -160,7 +160,7 @@ pub(crate) async fn stream(
     let permit = enter(&app, &who)?;
     let range =
         Range { from, account: filter.account.clone(), key: filter.key, ..Range::default() };
-    app.record(&who.caller, Reading::Stream, range).await?;
+    who.record(&app, Reading::Stream, range).await?;
     let scope = &who.caller.identity.scope;
     filter.never = filter.account.as_ref().is_some_and(|account| !scope.covers(account));
     filter.account = filter.account.or_else(|| scope.account().cloned());

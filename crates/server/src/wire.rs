@@ -9,13 +9,14 @@ mod request;
 mod whole;
 pub(crate) mod words;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keys::{Timestamp, Verdict};
 use ledger::Receipt;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData};
 pub(crate) use self::json::{put_json, to_json};
@@ -138,8 +139,12 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
 
 /// The same without a line break: how the APIs answer that dialects speak.
 pub(crate) fn bare_json<T: Serialize>(status: StatusCode, value: &T) -> Response {
-    let text = json_text(value);
-    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+    typed(status, HeaderValue::from_static("application/json"), wiped(json_text(value)))
+}
+
+/// A body that is erased from memory when it is sent: it may hold a key's secret.
+fn wiped(text: Vec<u8>) -> Body {
+    Body::from(Bytes::from_owner(Zeroizing::new(text)))
 }
 
 fn json_text<T: Serialize>(value: &T) -> Vec<u8> {
@@ -156,7 +161,11 @@ pub(crate) fn receipted<T: Serialize>(
     value: &T,
     receipt: Option<&Receipt>,
 ) -> Response {
-    let Some(receipt) = receipt else { return json(status, value) };
+    let Some(receipt) = receipt else {
+        let mut text = json_text(value);
+        text.push(b'\n');
+        return typed(status, HeaderValue::from_static("application/json"), wiped(text));
+    };
     let mut text = Vec::with_capacity(3072);
     put_json(&mut text, value);
     // The brace that ends the object.
@@ -165,7 +174,7 @@ pub(crate) fn receipted<T: Serialize>(
     receipt.push_beginning(&mut text, r"\n");
     text.extend_from_slice(receipt.ending().quoted(quoted).as_bytes());
     text.extend_from_slice(b"\"}\n");
-    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
+    typed(status, HeaderValue::from_static("application/json"), wiped(text))
 }
 
 /// What a JSON string of `text` has between its quotes.

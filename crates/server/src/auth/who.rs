@@ -9,7 +9,7 @@ use keys::Timestamp;
 use ledger::{Caller, Duty, Identity, Scope};
 
 use super::{Bearer, Token};
-use crate::connection::Visit;
+use crate::connection::{Connection, Visit};
 use crate::{ApiError, App, Code};
 
 /// Who changes keys.
@@ -113,6 +113,8 @@ pub(crate) struct Reader {
     pub(crate) caller: Caller,
     /// Until when a long answer goes on.
     pub(crate) bearer: Bearer,
+    /// What the request came over.
+    pub(crate) connection: Arc<Connection>,
 }
 
 impl Reader {
@@ -139,6 +141,7 @@ impl FromRequestParts<App> for Reader {
         who.require(READ)?;
         let caller = caller(parts, app, &who.token.identity)?;
         app.ledger().count_read(&caller)?;
-        Ok(Reader { caller, bearer: Bearer::new(who.token) })
+        let connection = Arc::clone(&Visit::of(&parts.extensions)?.connection);
+        Ok(Reader { caller, bearer: Bearer::new(who.token), connection })
     }
 }

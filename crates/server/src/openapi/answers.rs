@@ -21,6 +21,11 @@ const HEADERS: &[(&str, &str, &str)] = &[
     ("Retry-After", "integer", "After how many seconds to try again."),
     ("WWW-Authenticate", "string", "How to prove who calls (RFC 6750)."),
     ("Accept-Encoding", "string", "How a body may be packed."),
+    (
+        "X-Reading-Recorded",
+        "boolean",
+        "`false` if a fault of the disk kept this reading from being recorded.",
+    ),
     ("Content-Disposition", "string", "The name to save it under."),
     ("X-Key-Code", "string", "What verify would say of the client's key."),
     ("X-Key-Id", "string", "The key's id."),

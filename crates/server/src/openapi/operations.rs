@@ -62,6 +62,7 @@ const READ_LOG: &[&[Code]] = &[ANY, QUERY, CALLER, &[NotFound]];
 const EVIDENCE: &[&[Code]] = &[ANY, QUERY, PUBLIC];
 
 const MADE: &[&str] = &["ETag", "Location", "Idempotency-Replayed"];
+const TRAIL: &[&str] = &["X-Reading-Recorded"];
 const CHANGED: &[&str] = &["ETag", "Idempotency-Replayed"];
 const FORWARDED: &[&str] = &[
     "X-Key-Code",
@@ -85,7 +86,7 @@ operations!(
     "createKey": &[ANY, QUERY, CALLER, BODY, WRITE, NEW, &[AccountRequired]], MADE;
     "listKeys": READ, &[];
     "getKey": READ_KEY, &["ETag"];
-    "keyHistory": READ_KEY, &[];
+    "keyHistory": READ_KEY, TRAIL;
     "enableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
     "disableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
     "expireKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NOT_REVOKED], CHANGED;
@@ -95,28 +96,28 @@ operations!(
     "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];
     "authorize": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;
     "authorizeBelow": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;
-    "listEvents": &[ANY, QUERY, CALLER, &[NotAcceptable]], &[];
-    "getEvent": READ_EVENT, &[];
-    "streamEvents": READ, &[];
+    "listEvents": &[ANY, QUERY, CALLER, &[NotAcceptable]], TRAIL;
+    "getEvent": READ_EVENT, TRAIL;
+    "streamEvents": READ, TRAIL;
     "recordExpirations": &[ANY, QUERY, CALLER, BODY, WRITE], &["Idempotency-Replayed"];
     "listExpiring": READ, &[];
-    "accessReport": READ, &[];
+    "accessReport": READ, TRAIL;
     "tableDigest": READ, &[];
     "logCheckpoint": EVIDENCE, &[];
     "logKeys": EVIDENCE, &[];
     "logTile": EVIDENCE, &[];
-    "logEntries": READ_LOG, &[];
+    "logEntries": READ_LOG, TRAIL;
     "logTable": READ, &[];
     "proveInclusion": READ_LOG, &[];
     "proveConsistency": READ_LOG, &[];
     "eventReceipt": READ_EVENT, &[];
-    "proveKey": READ_KEY, &[];
+    "proveKey": READ_KEY, TRAIL;
     "listAccess": READ, &[];
     "accessLogCheckpoint": EVIDENCE, &[];
     "accessLogKeys": EVIDENCE, &[];
     "accessLogTile": EVIDENCE, &[];
     "accessLogEntries": READ_LOG, &[];
-    "auditBundle": READ, &["Content-Disposition"];
+    "auditBundle": READ, &["Content-Disposition", "X-Reading-Recorded"];
     "home": &[ANY], &[];
     "healthz": &[ANY], &[];
     "readyz": &[ANY, &[NotReady]], &[];
