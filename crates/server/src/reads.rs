@@ -3,7 +3,7 @@
 //!
 //! A handler says whose turn it takes and what is to be read:
 //!
-//! ```ignore
+//! ```text
 //! let read = move |ledger: &Ledger, caller: &Caller| ledger.keys(caller, &filter, after, limit);
 //! let page = app.read(who.caller, read).await?;
 //! ```

@@ -4,16 +4,26 @@
 //! are, but Python's `splitlines`, old JavaScript and others end a line there: in a line of NDJSON or
 //! of a stream of events one text could make a line of its own.
 
-use std::io::{self, Write};
-
 use memchr::memchr2;
 use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
 
 /// Appends a value as JSON, on one line.
 pub(crate) fn put_json<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    let start = text.len();
     // Strings, numbers and lists into memory: this cannot fail.
-    let _ = value.serialize(&mut Serializer::with_formatter(text, OneLine));
+    let _ = serde_json::to_writer(&mut *text, value);
+    // Looked through once as a whole: a formatter would look at each of some thirty short strings.
+    // Outside of strings JSON has no such characters.
+    if first_break(text.get(start..).unwrap_or_default()).is_some() {
+        let written = text.split_off(start);
+        let mut rest = written.as_slice();
+        while let Some((before, escape, after)) = first_break(rest) {
+            text.extend_from_slice(before);
+            text.extend_from_slice(escape);
+            rest = after;
+        }
+        text.extend_from_slice(rest);
+    }
 }
 
 /// A value as JSON, on one line.
@@ -21,26 +31,6 @@ pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     let mut text = Vec::new();
     put_json(&mut text, value);
     String::from_utf8(text).unwrap_or_default()
-}
-
-struct OneLine;
-
-impl Formatter for OneLine {
-    /// Only text that has a byte of those in it is looked at more closely.
-    #[inline]
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment.as_bytes();
-        while let Some((before, escape, after)) = first_break(rest) {
-            writer.write_all(before)?;
-            writer.write_all(escape)?;
-            rest = after;
-        }
-        writer.write_all(rest)
-    }
 }
 
 /// What stands before the first line break, what it is written as, and what follows.
