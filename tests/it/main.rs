@@ -38,6 +38,7 @@ mod idempotency;
 mod kill;
 mod lifecycle;
 mod lists;
+mod memory;
 mod noise;
 mod outside;
 mod overload;
