@@ -26,21 +26,21 @@ pub(crate) enum Watch {
 }
 
 /// A socket that gives up on who does not read, and ends when nobody is there.
-pub(crate) struct Peer<W> {
+pub(crate) struct Peer<W, P> {
     stream: TcpStream,
     /// What to watch for at present.
     watch: W,
-    /// How long a write may make no progress.
-    patience: Duration,
+    /// How long a write may make no progress, as of now.
+    patience: P,
     /// Made by the first write that has to wait.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whether a write waits, and the timer counts.
-    waits: bool,
+    /// Since when a write waits.
+    waits_since: Option<Instant>,
 }
 
-impl<W: Fn() -> Watch> Peer<W> {
-    pub(crate) fn new(stream: TcpStream, watch: W, patience: Duration) -> Peer<W> {
-        Peer { stream, watch, patience, timer: None, waits: false }
+impl<W: Fn() -> Watch, P: Fn() -> Duration> Peer<W, P> {
+    pub(crate) fn new(stream: TcpStream, watch: W, patience: P) -> Peer<W, P> {
+        Peer { stream, watch, patience, timer: None, waits_since: None }
     }
 
     /// What became of a write: one that waits runs out of time, unless the socket takes something.
@@ -50,14 +50,14 @@ impl<W: Fn() -> Watch> Peer<W> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.waits = false;
+            self.waits_since = None;
             return written;
         }
-        let deadline = || Instant::now() + self.patience;
-        let timer =
-            self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline())));
-        if !std::mem::replace(&mut self.waits, true) {
-            timer.as_mut().reset(deadline());
+        let since = *self.waits_since.get_or_insert_with(Instant::now);
+        let deadline = since + (self.patience)();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
         }
         if timer.as_mut().poll(context).is_ready() {
             let slow = io::Error::new(io::ErrorKind::TimedOut, "the client does not read");
@@ -84,7 +84,7 @@ impl<W: Fn() -> Watch> Peer<W> {
     }
 }
 
-impl<W: Fn() -> Watch + Unpin> AsyncWrite for Peer<W> {
+impl<W: Fn() -> Watch + Unpin, P: Fn() -> Duration + Unpin> AsyncWrite for Peer<W, P> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -121,7 +121,7 @@ impl<W: Fn() -> Watch + Unpin> AsyncWrite for Peer<W> {
     }
 }
 
-impl<W: Unpin> AsyncRead for Peer<W> {
+impl<W: Unpin, P: Unpin> AsyncRead for Peer<W, P> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

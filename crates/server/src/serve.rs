@@ -27,6 +27,8 @@ use crate::unreadable::Socket;
 const SEND_BUFFER: usize = 64 * 1024;
 /// How long a connection beyond the caps has for the head of its only request.
 const RESERVED_HEAD: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of what is written to it once the service is told to stop.
+const STOPPING: Duration = Duration::from_secs(5);
 /// How often the same complaint may be made.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -118,7 +120,10 @@ fn start(
     let _ = stream.set_nodelay(true);
     let connection = Arc::new(Connection::new(site.clone(), peer, admitted.place));
     let watched = Arc::clone(&connection);
-    let stream = Peer::new(stream, move || watched.watch(), limits.write_timeout);
+    let (stopping, write_timeout) = (site.app().stopping(), limits.write_timeout);
+    let patience =
+        move || if *stopping.borrow() { write_timeout.min(STOPPING) } else { write_timeout };
+    let stream = Peer::new(stream, move || watched.watch(), patience);
     let of_socket = site.clone();
     let stream = Socket::new(stream, move |status| of_socket.unreadable(status));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
