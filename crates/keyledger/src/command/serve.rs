@@ -73,15 +73,29 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
         log_lines_lost: log_lines.0.lost(),
     };
     let app = App::new(ledger, journal, auth, config);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the threads of the service cannot be started")?;
+    let runtime = runtime()?;
     let ran = runtime.block_on(running::run(asked, app, listeners));
     // Whoever waits for a disk that does not answer, or for a client, would be waited for.
     runtime.shutdown_background();
     ran?;
     Ok(Exit::Fine)
+}
+
+/// The threads that answer requests.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    // Where the system gives no more threads, tokio panics instead of saying so. Nothing is lost by
+    // an end here: nobody has been served yet.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {
+        eprintln!(
+            "keyledger: the threads of the service cannot be started; let this user have more of \
+             them (ulimit -u, TasksMax)"
+        );
+        std::process::exit(1);
+    }));
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    std::panic::set_hook(hook);
+    built.context("the threads of the service cannot be started")
 }
 
 /// The targets of our own lines: the crates.
