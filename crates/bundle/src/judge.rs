@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Auditor, Entry, Exhibit};
+use ledger::{AuditRecord, Auditor, Entry};
 use tlog::{Hash, Rebuild};
 
 use crate::accounts::Accounts;
@@ -77,13 +77,13 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
     }
 
     /// Judges the next records, and gives them as entries.
-    pub(crate) fn batch(&mut self, batch: Vec<Exhibit>) -> Result<Vec<Entry>, Refused> {
+    pub(crate) fn batch(&mut self, batch: Vec<AuditRecord>) -> Result<Vec<Entry>, Refused> {
         batch.into_iter().map(|exhibit| self.one(exhibit)).collect()
     }
 
-    fn one(&mut self, exhibit: Exhibit) -> Result<Entry, Refused> {
+    fn one(&mut self, exhibit: AuditRecord) -> Result<Entry, Refused> {
         let account = self.auditor.push(&exhibit)?;
-        let Exhibit { seq, leaf, record } = exhibit;
+        let AuditRecord { seq, leaf, record } = exhibit;
         self.records += 1;
         if let Some(tree) = &mut self.tree {
             // A part of the log tells how often keys are made, and is soon read.

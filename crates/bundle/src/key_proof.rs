@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keys::{Account, KeyId, Standing};
+use keys::{Account, KeyId, KeyState};
 use ledger::{Auditor, Decoder, Entry, KeyChain, Row, Seq};
 use serde::Deserialize;
 use tlog::note::VerifierKey;
@@ -52,7 +52,7 @@ pub struct KeyProved {
     /// The size at which the table's note was compared.
     pub table_size: u64,
     /// How the key stands after its records; `None` if it was proved that there is none.
-    pub standing: Option<Standing>,
+    pub standing: Option<KeyState>,
     /// Its records, oldest first, with their bytes.
     pub records: Vec<(Entry, Vec<u8>)>,
 }
@@ -114,7 +114,7 @@ pub fn check_key_proof(
     Ok(KeyProved { checkpoint, table_size: table.size, standing, records })
 }
 
-type Read = (Vec<(Entry, Vec<u8>)>, Option<Row>, Option<Standing>);
+type Read = (Vec<(Entry, Vec<u8>)>, Option<Row>, Option<KeyState>);
 
 /// The key's records, its row at the size of the table's note, and how it stands now.
 fn records(

@@ -1,6 +1,6 @@
 //! Reading the records of a bundle, in batches that several threads can read at once.
 
-use ledger::{Decoder, Exhibit, Seq};
+use ledger::{AuditRecord, Decoder, Seq};
 use tlog::{Hash, TileIndex, bundles_of, entries, verify_inclusion};
 
 use crate::archive::Stored;
@@ -57,7 +57,7 @@ pub(crate) struct Reader<'c, 's, S: ?Sized> {
 
 impl<S: Stored + ?Sized> Reader<'_, '_, S> {
     /// The records of a batch. Those of a part are proved to be in the log.
-    pub(crate) fn read(&mut self, number: usize) -> Result<Vec<Exhibit>, Refused> {
+    pub(crate) fn read(&mut self, number: usize) -> Result<Vec<AuditRecord>, Refused> {
         let mut batch = Vec::with_capacity(FILES * PACK);
         let chunks = self.chunks.0.iter().skip(number * FILES).take(FILES);
         for chunk in chunks {
@@ -69,7 +69,7 @@ impl<S: Stored + ?Sized> Reader<'_, '_, S> {
         Ok(batch)
     }
 
-    fn bundle(&mut self, index: TileIndex, batch: &mut Vec<Exhibit>) -> Result<(), Refused> {
+    fn bundle(&mut self, index: TileIndex, batch: &mut Vec<AuditRecord>) -> Result<(), Refused> {
         let bytes = self.opened.bytes(&TreeFile::Entries(index).name())?;
         let records = decode(&bytes, usize::from(index.width()))?;
         for (seq, bytes) in (index.number() << 8..).zip(records) {
@@ -78,7 +78,12 @@ impl<S: Stored + ?Sized> Reader<'_, '_, S> {
         Ok(())
     }
 
-    fn pack(&mut self, number: u64, width: usize, batch: &mut Vec<Exhibit>) -> Result<(), Refused> {
+    fn pack(
+        &mut self,
+        number: u64,
+        width: usize,
+        batch: &mut Vec<AuditRecord>,
+    ) -> Result<(), Refused> {
         let bytes = self.opened.bytes(&layout::records_name(number))?;
         let records = decode(&bytes, width)?;
         let proofs = self.opened.bytes(&layout::proofs_name(number))?;

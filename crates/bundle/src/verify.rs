@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use keys::Timestamp;
-use ledger::{Auditor, Entry, Exhibit};
+use ledger::{AuditRecord, Auditor, Entry};
 use tlog::note::VerifierKey;
 
 use crate::Exports;
@@ -127,7 +127,7 @@ fn verified<S: Stored + ?Sized>(
 /// How many batches may wait between two threads.
 const AHEAD: usize = 2;
 
-type Read = Result<Vec<Exhibit>, Refused>;
+type Read = Result<Vec<AuditRecord>, Refused>;
 
 /// Leads every record past the judge and into every export.
 ///

@@ -1,7 +1,7 @@
 //! Walks over the records of a bundle, in steps that hold nothing between them.
 
 use ledger::{Decoder, Entry, Seq};
-use tlog::{Edge, Tile, TileIndex, bundles_of, entries};
+use tlog::{RightEdge, Tile, TileIndex, bundles_of, entries};
 
 use crate::layout::{self, TreeFile};
 use crate::make::{MakeError, Source, Terms, fault};
@@ -10,7 +10,7 @@ use crate::make::{MakeError, Source, Terms, fault};
 pub(crate) struct Tree {
     pub(crate) files: Box<dyn Iterator<Item = TreeFile> + Send>,
     pub(crate) reader: Reader,
-    pub(crate) edge: Edge,
+    pub(crate) edge: RightEdge,
     /// Tiles that were completed and not yet written.
     pub(crate) completed: Vec<Tile>,
 }
@@ -20,7 +20,7 @@ impl Tree {
         Tree {
             files: Box::new(layout::tree_files(size)),
             reader: Reader::default(),
-            edge: Edge::new(),
+            edge: RightEdge::new(),
             completed: Vec::new(),
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Account, AllowedIps, Description, Digest, KeyId, KeyName, Metadata, Permission, Prefix,
-    Project, Role, Subject, Timestamp,
+    Account, AllowedIps, Description, Digest, KeyId, KeyName, KeyRole, Metadata, Permission,
+    Prefix, Project, Subject, Timestamp,
 };
 
 macro_rules! words {
@@ -138,7 +138,7 @@ pub struct NewKey {
     /// Live or sandbox.
     pub environment: Environment,
     /// A role that the services behind the gateway understand.
-    pub role: Option<Role>,
+    pub role: Option<KeyRole>,
     /// What it may do; none means nothing.
     pub permissions: Arc<[Permission]>,
     /// The only project it works on; `None` is all.

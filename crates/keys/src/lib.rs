@@ -28,9 +28,9 @@ pub use leak::{contains_key, without_keys};
 pub use metadata::Metadata;
 pub use permission::{Permission, covers};
 pub use secret::{Digest, Prefix, Secret, looks_like_key};
-pub use standing::{Standing, Status};
+pub use standing::{KeyState, Status};
 pub use text::{
-    Account, Description, KeyName, Project, Reason, Role, Subject, composed, hidden, visible,
+    Account, Description, KeyName, KeyRole, Project, Reason, Subject, composed, hidden, visible,
 };
 pub use time::Timestamp;
 pub use verdict::{Question, Verdict, judge};

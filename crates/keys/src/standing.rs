@@ -27,8 +27,8 @@ impl Status {
 
 /// A key's state after some of its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The status as recorded. See [`Standing::status_at`] for the status as it is.
+pub struct KeyState {
+    /// The status as recorded. See [`KeyState::status_at`] for the status as it is.
     pub status: Status,
     /// How many records touched the key: 1 after its creation.
     pub revision: u32,
@@ -40,11 +40,11 @@ pub struct Standing {
     pub replaced_by: Option<KeyId>,
 }
 
-impl Standing {
+impl KeyState {
     /// The state after `Created` at `at`.
     #[must_use]
-    pub fn created(key: &NewKey, at: Timestamp) -> Standing {
-        Standing {
+    pub fn created(key: &NewKey, at: Timestamp) -> KeyState {
+        KeyState {
             status: Status::Enabled,
             revision: 1,
             expires_at: key.expires_at,
@@ -56,7 +56,7 @@ impl Standing {
     /// The state after another event of this key. `Created` of a key that exists changes nothing:
     /// the decider never makes it.
     #[must_use]
-    pub fn after(self, event: &Event, at: Timestamp) -> Standing {
+    pub fn after(self, event: &Event, at: Timestamp) -> KeyState {
         let status = match event {
             Event::Created(_) => return self,
             Event::Enabled => Status::Enabled,
@@ -64,14 +64,14 @@ impl Standing {
             Event::Expired { .. } => Status::Expired,
             Event::Revoked(_) => Status::Revoked,
         };
-        Standing { status, revision: self.revision + 1, updated_at: at, ..self }
+        KeyState { status, revision: self.revision + 1, updated_at: at, ..self }
     }
 
     /// The state after the key `by` took this one's place, which stays valid until `until`.
     #[must_use]
-    pub fn replaced(self, by: KeyId, until: Timestamp, at: Timestamp) -> Standing {
+    pub fn replaced(self, by: KeyId, until: Timestamp, at: Timestamp) -> KeyState {
         let expires_at = self.expires_at.map_or(until, |own| own.min(until));
-        Standing {
+        KeyState {
             revision: self.revision + 1,
             expires_at: Some(expires_at),
             updated_at: at,

@@ -193,7 +193,7 @@ text!(
 );
 text!(
     /// A role, as a slug of 1 to 64 characters.
-    Role, Shared, lines, check_slug, 1, 64
+    KeyRole, Shared, lines, check_slug, 1, 64
 );
 
 /// `*` is how a caller says "all accounts"; no account may be called so.
@@ -216,7 +216,7 @@ mod tests {
         assert!(Description::new("a\nb").is_ok());
         assert!(Description::new("").is_ok());
         assert!(Description::new("a\u{0}b").is_err());
-        assert!(Role::new("deploy bot").is_err());
+        assert!(KeyRole::new("deploy bot").is_err());
         assert!(Account::new("*").is_err());
         assert!(Subject::new("x".repeat(255)).is_ok());
         assert!(Subject::new("x".repeat(256)).is_err());

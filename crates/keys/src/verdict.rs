@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::key::words;
-use crate::{Environment, NewKey, Permission, Project, Standing, Status, Timestamp, covers};
+use crate::{Environment, KeyState, NewKey, Permission, Project, Status, Timestamp, covers};
 
 words!(
     /// What verify answers; the first that holds, in this order.
@@ -48,7 +48,7 @@ pub struct Question {
 
 /// Judges a key that was found, all but its daily limit, which needs a count.
 #[must_use]
-pub fn judge(key: &NewKey, standing: &Standing, asked: &Question, now: Timestamp) -> Verdict {
+pub fn judge(key: &NewKey, standing: &KeyState, asked: &Question, now: Timestamp) -> Verdict {
     match standing.status_at(now) {
         Status::Revoked => return Verdict::Revoked,
         Status::Expired => return Verdict::Expired,

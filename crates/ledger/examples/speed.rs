@@ -15,7 +15,10 @@ use std::time::{Duration, Instant};
 use eventlog::sled::{Options as LogOptions, SledLog};
 use keys::Dialect;
 use keys::{Account, AllowedIps, Environment, KeyName, Kind, Metadata, Question, Subject};
-use ledger::{AsOf, Ask, Caller, Change, Draft, Duty, Identity, Ledger, Options, Origin, Rules};
+use ledger::{
+    AsOf, Caller, Change, Identity, Ledger, NewKeyRequest, Options, Origin, RequestOptions, Role,
+    Rules,
+};
 use ledger::{Scope, Seq, Signing, Via};
 
 fn caller() -> Result<Caller, keys::Invalid> {
@@ -27,7 +30,7 @@ fn caller_of(account: &str) -> Result<Caller, keys::Invalid> {
         identity: Arc::new(Identity {
             subject: Subject::new("ann")?,
             scope: Scope::Account(Account::new(account)?),
-            duties: [Duty::Owner].into_iter().collect(),
+            roles: [Role::Owner].into_iter().collect(),
             via: Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) },
         }),
         dialect: Dialect::Native,
@@ -38,8 +41,8 @@ fn caller_of(account: &str) -> Result<Caller, keys::Invalid> {
     })
 }
 
-fn draft() -> Result<Draft, keys::Invalid> {
-    Ok(Draft {
+fn draft() -> Result<NewKeyRequest, keys::Invalid> {
+    Ok(NewKeyRequest {
         account: None,
         owner: None,
         name: Some(KeyName::new("load test key")?),
@@ -85,7 +88,7 @@ async fn create(ledger: &Ledger, clients: u64, events: u64) -> Result<Vec<String
             let draft = draft().map_err(|error| error.to_string())?;
             let mut secrets = Vec::new();
             for _ in 0..events / clients {
-                let made = ledger.create(&caller, draft.clone(), Ask::default()).await;
+                let made = ledger.create(&caller, draft.clone(), RequestOptions::default()).await;
                 let made = made.map_err(|error| error.to_string())?;
                 secrets.extend(made.secret.map(|secret| secret.reveal().to_owned()));
             }
@@ -202,12 +205,14 @@ async fn look_back(folder: &Path, changes: u64) -> Result<(), Box<dyn Error>> {
     let log = SledLog::open(&LogOptions::new(folder))?;
     let ledger = Ledger::open(Arc::new(log), Options::default(), &mut |_| {})?;
     let caller = caller()?;
-    let key = ledger.create(&caller, draft()?, Ask::default()).await?.key.key.id;
+    let key = ledger.create(&caller, draft()?, RequestOptions::default()).await?.key.key.id;
     for _ in 0..changes.div_ceil(1_000) {
         let mut tasks = tokio::task::JoinSet::new();
         for change in [Change::Disable, Change::Enable].into_iter().cycle().take(1_000) {
             let (ledger, caller) = (ledger.clone(), caller.clone());
-            tasks.spawn(async move { ledger.change(&caller, key, change, Ask::default()).await });
+            tasks.spawn(async move {
+                ledger.change(&caller, key, change, RequestOptions::default()).await
+            });
         }
         tasks.join_all().await;
     }
@@ -246,7 +251,7 @@ async fn flood(folder: &Path, waiting: u64) -> Result<(), Box<dyn Error>> {
         let (stop, made, refused) = (Arc::clone(&stop), Arc::clone(&made), Arc::clone(&refused));
         tasks.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                let done = ledger.create(&caller, draft.clone(), Ask::default()).await;
+                let done = ledger.create(&caller, draft.clone(), RequestOptions::default()).await;
                 let count = if done.is_ok() { &made } else { &refused };
                 count.fetch_add(1, Ordering::Relaxed);
                 if done.is_err() {
@@ -274,7 +279,7 @@ async fn one_by_one(ledger: &Ledger) -> Result<(Duration, Duration, usize), Box<
     let (mut took, mut refused) = (Vec::new(), 0);
     for _ in 0..500 {
         let start = Instant::now();
-        let made = ledger.create(&caller, draft.clone(), Ask::default()).await;
+        let made = ledger.create(&caller, draft.clone(), RequestOptions::default()).await;
         took.push(start.elapsed());
         refused += usize::from(made.is_err());
     }

@@ -7,16 +7,16 @@
 use tokio::sync::oneshot;
 
 use crate::api::Error;
-use crate::writer::Answer;
+use crate::writer::Reply;
 
 /// What the writer says to one who waits.
-pub(crate) struct Answered {
-    answer: Result<Answer, Error>,
+pub(crate) struct SharedReply {
+    answer: Result<Reply, Error>,
     others: Others,
 }
 
 /// Who waits, and for what.
-pub(crate) type Waiting = (oneshot::Sender<Answered>, Result<Answer, Error>);
+pub(crate) type Waiting = (oneshot::Sender<SharedReply>, Result<Reply, Error>);
 
 /// Answers that are not handed out yet. They are when this is dropped, so nobody waits in vain if
 /// the one who was woken has gone away.
@@ -26,23 +26,23 @@ impl Drop for Others {
     fn drop(&mut self) {
         for (caller, answer) in self.0.drain(..) {
             // A client that went away does not take back what is recorded.
-            let _ = caller.send(Answered { answer, others: Others(Vec::new()) });
+            let _ = caller.send(SharedReply { answer, others: Others(Vec::new()) });
         }
     }
 }
 
-impl Answered {
+impl SharedReply {
     /// The answer. The others get theirs.
-    pub(crate) fn take(self) -> Result<Answer, Error> {
+    pub(crate) fn take(self) -> Result<Reply, Error> {
         drop(self.others);
         self.answer
     }
 }
 
 /// Answers all of them.
-pub(crate) fn hand_out(mut waiting: Vec<Waiting>) {
+pub(crate) fn wake_chain(mut waiting: Vec<Waiting>) {
     if let Some((caller, answer)) = waiting.pop() {
-        let _ = caller.send(Answered { answer, others: Others(waiting) });
+        let _ = caller.send(SharedReply { answer, others: Others(waiting) });
     }
 }
 
@@ -60,11 +60,11 @@ mod tests {
                     *wait = None;
                 }
             }
-            hand_out(callers.into_iter().map(|caller| (caller, Ok(Answer::CaughtUp))).collect());
+            wake_chain(callers.into_iter().map(|caller| (caller, Ok(Reply::CaughtUp))).collect());
             // The one that was woken, as far as it is still there, comes last here.
             for mut wait in waits.into_iter().rev().flatten() {
                 let answered = wait.try_recv().expect("it waits in vain");
-                assert!(matches!(answered.take(), Ok(Answer::CaughtUp)));
+                assert!(matches!(answered.take(), Ok(Reply::CaughtUp)));
             }
         }
     }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn one_who_goes_away_with_the_answers_hands_them_out() {
         let (callers, mut waits): (Vec<_>, Vec<_>) = (0..3).map(|_| oneshot::channel()).unzip();
-        hand_out(callers.into_iter().map(|caller| (caller, Ok(Answer::CaughtUp))).collect());
+        wake_chain(callers.into_iter().map(|caller| (caller, Ok(Reply::CaughtUp))).collect());
         drop(waits.pop());
         for mut wait in waits {
             assert!(wait.try_recv().is_ok());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use eventlog::Seq;
 use keys::{
-    Account, AllowedIps, Description, Dialect, Environment, EventKind, KeyId, KeyName, Kind,
-    Metadata, NewKey, Permission, Project, Reason, Refusal, Revocation, Role, Secret, Standing,
+    Account, AllowedIps, Description, Dialect, Environment, EventKind, KeyId, KeyName, KeyRole,
+    KeyState, Kind, Metadata, NewKey, Permission, Project, Reason, Refusal, Revocation, Secret,
     Status, Subject, Timestamp, Verdict,
 };
 
@@ -86,7 +86,7 @@ impl Error {
 
 /// A key that is wanted. What is missing is made by the ledger.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct NewKeyRequest {
     /// The tenant; the caller's own if missing.
     pub account: Option<Account>,
     /// The subject it belongs to; the caller if missing.
@@ -100,7 +100,7 @@ pub struct Draft {
     /// Live or sandbox.
     pub environment: Environment,
     /// A role that the services behind the gateway understand.
-    pub role: Option<Role>,
+    pub role: Option<KeyRole>,
     /// What it may do.
     pub permissions: Box<[Permission]>,
     /// The only project it works on.
@@ -117,14 +117,14 @@ pub struct Draft {
     pub rules: Rules,
 }
 
-impl Draft {
+impl NewKeyRequest {
     /// Its rules, with what its expiry adds to them.
     pub(crate) fn rules(&self) -> Rules {
-        let lives_s = match self.expires {
+        let ttl_s = match self.expires {
             Some(Expiry::After(seconds)) => Some(seconds),
-            Some(Expiry::At(_)) | None => self.rules.lives_s,
+            Some(Expiry::At(_)) | None => self.rules.ttl_s,
         };
-        Rules { lives_s, ..self.rules }
+        Rules { ttl_s, ..self.rules }
     }
 }
 
@@ -145,19 +145,19 @@ pub struct Rules {
     /// Whether no other key of the ledger may have the same prefix; another secret is made then.
     pub unique_prefix: bool,
     /// How many seconds the key lives, from the moment it is recorded as made.
-    pub lives_s: Option<u64>,
+    pub ttl_s: Option<u64>,
     /// Find before making: a public key of this account, dialect, project and name that lives
     /// at least so many milliseconds more is answered instead ([`Refusal::Found`]).
-    pub find_with_life_ms: Option<u64>,
+    pub reuse_if_ttl_ms: Option<u64>,
 }
 
 /// What a rotation changes; the rest is copied from the old key.
 #[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "each means what it means in `Draft`; `None` copies")]
+#[expect(missing_docs, reason = "each means what it means in `NewKeyRequest`; `None` copies")]
 pub struct Changes {
     pub name: Option<KeyName>,
     pub description: Option<Description>,
-    pub role: Option<Role>,
+    pub role: Option<KeyRole>,
     pub permissions: Option<Box<[Permission]>>,
     pub project: Option<Project>,
     pub allowed_ips: Option<AllowedIps>,
@@ -183,7 +183,7 @@ pub enum Change {
 
 /// How a change is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Ask {
+pub struct RequestOptions {
     /// Why.
     pub reason: Option<Reason>,
     /// The revision the key must be at.
@@ -202,7 +202,7 @@ pub struct KeyView {
     /// What never changes.
     pub key: Arc<NewKey>,
     /// What does, as recorded.
-    pub standing: Standing,
+    pub standing: KeyState,
     /// The status as it is at the moment of the answer.
     pub status: Status,
     /// When it was made.
@@ -273,7 +273,7 @@ pub struct KeyFilter {
     pub kind: Option<Kind>,
     pub owner: Option<Subject>,
     pub project: Option<Project>,
-    pub role: Option<Role>,
+    pub role: Option<KeyRole>,
     pub dialect: Option<Dialect>,
     /// The shown prefix begins with this.
     pub prefix: Option<Box<str>>,

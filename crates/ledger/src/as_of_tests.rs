@@ -13,7 +13,8 @@ use keys::{
 
 use crate::testing::{Dice, ManualClock, caller, draft, open, prefix};
 use crate::{
-    AsOf, Ask, Caller, Change, Changes, Duty, Error, Held, KeyFilter, KeyView, Ledger, Moment, Seq,
+    AsOf, Caller, Change, Changes, Error, Held, KeyFilter, KeyView, Ledger, Moment, RequestOptions,
+    Role, Seq,
 };
 
 /// A log, and all keys that were made in it.
@@ -27,7 +28,7 @@ pub(crate) struct Story {
 const ACCOUNTS: [&str; 2] = ["acme", "umbrella"];
 
 fn auditors() -> [Caller; 3] {
-    [None, Some("acme"), Some("umbrella")].map(|account| caller(account, Duty::Auditor))
+    [None, Some("acme"), Some("umbrella")].map(|account| caller(account, Role::Auditor))
 }
 
 impl Story {
@@ -50,7 +51,7 @@ impl Story {
         let mut story = Story::new();
         for _ in 0..steps {
             story.clock.advance(i64::try_from(dice.roll(8)).unwrap().saturating_sub(4).max(0));
-            let owner = caller(Some(ACCOUNTS[usize::try_from(dice.roll(2)).unwrap()]), Duty::Owner);
+            let owner = caller(Some(ACCOUNTS[usize::try_from(dice.roll(2)).unwrap()]), Role::Owner);
             let pick = usize::try_from(dice.roll(story.keys.len().max(1) as u64)).unwrap();
             let full = story.keys.len() >= most_keys;
             let step = match dice.roll(8) {
@@ -62,13 +63,14 @@ impl Story {
                 (0 | 1, _) | (_, None) => {
                     let longest = if most_keys == usize::MAX { 30 } else { 300 };
                     let ttl = (dice.roll(2) == 0).then(|| dice.roll(longest) + 1);
-                    let made = story.ledger.create(&owner, draft(ttl), Ask::default()).await;
+                    let made =
+                        story.ledger.create(&owner, draft(ttl), RequestOptions::default()).await;
                     let made = made.unwrap();
                     story.keys.push((owner, made.key.key.id, made.secret.unwrap()));
                 }
                 (2, Some((owner, id, _))) => {
                     let rotation = Rotation::new(dice.roll(20)).unwrap();
-                    let (changes, ask) = (Changes::default(), Ask::default());
+                    let (changes, ask) = (Changes::default(), RequestOptions::default());
                     let made = story.ledger.rotate(&owner, id, changes, rotation, ask).await;
                     if let Ok(made) = made {
                         story.keys.push((owner, made.key.key.id, made.secret.unwrap()));
@@ -87,7 +89,8 @@ impl Story {
                     // A use is not in the log: no answer as of then may know of it.
                     let question = Question::default();
                     story.ledger.verify(&owner, secret.reveal(), &question).unwrap();
-                    let _ = story.ledger.change(&owner, id, change, Ask::default()).await;
+                    let _ =
+                        story.ledger.change(&owner, id, change, RequestOptions::default()).await;
                 }
             }
         }
@@ -100,7 +103,7 @@ impl Story {
     }
 
     pub(crate) fn at(&self, as_of: AsOf) -> Moment {
-        self.ledger.moment(&caller(None, Duty::Auditor), Some(as_of)).unwrap()
+        self.ledger.moment(&caller(None, Role::Auditor), Some(as_of)).unwrap()
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -148,7 +151,7 @@ fn same_keys(story: &Story, then: &Ledger, moment: &Moment, told: &str) {
     }
     // Last, because it counts uses there.
     for account in [None, Some("acme"), Some("umbrella")] {
-        let [auditor, verifier] = [Duty::Auditor, Duty::Verifier].map(|duty| caller(account, duty));
+        let [auditor, verifier] = [Role::Auditor, Role::Verifier].map(|role| caller(account, role));
         for (_, _, secret) in &story.keys {
             let (secret, question) = (secret.reveal(), Question::default());
             let is = story.ledger.verify_as_of(&auditor, secret, &question, moment);
@@ -215,7 +218,7 @@ async fn a_key_with_many_records_is_as_of_every_place_what_they_make_it() {
             same_keys(&story, &then, &moment, &told);
             same_report(&story, &then, &moment, &mut dice, &told);
         }
-        let auditor = caller(None, Duty::Auditor);
+        let auditor = caller(None, Role::Auditor);
         for (_, id, _) in &story.keys {
             let standing = story.ledger.key(&auditor, *id).unwrap().standing;
             longest = longest.max(standing.revision);
@@ -235,7 +238,7 @@ async fn as_of_every_time_is_what_was_recorded_by_then_judged_then() {
         let mut dice = Dice(seed);
         for second in 0..70 {
             let time = times[0].plus_secs(second);
-            let auditor = caller(None, Duty::Auditor);
+            let auditor = caller(None, Role::Auditor);
             let moment = story.ledger.moment(&auditor, Some(AsOf::Time(time)));
             if time > story.ledger.now() {
                 assert!(matches!(moment, Err(Error::InTheFuture)), "{moment:?}");
@@ -261,7 +264,7 @@ async fn a_key_is_held_just_when_it_would_have_passed() {
             200..220 => Story::random(seed, 30).await,
             _ => Story::among(seed, 120, 2).await,
         };
-        let auditor = caller(None, Duty::Auditor);
+        let auditor = caller(None, Role::Auditor);
         let now = story.ledger.now();
         let moment = story.ledger.moment(&auditor, None).unwrap();
         let held = held(&story.ledger, &auditor, (Timestamp::MIN, now), &moment);
@@ -284,7 +287,7 @@ async fn a_key_is_held_just_when_it_would_have_passed() {
 #[tokio::test]
 async fn before_the_first_record_there_was_nothing() {
     let story = Story::random(1, 10).await;
-    let auditor = caller(None, Duty::Auditor);
+    let auditor = caller(None, Role::Auditor);
     let moment = story.at(AsOf::Time(Timestamp::from_secs(1_600_000_000)));
     assert_eq!(moment.seq(), None);
     let (_, id, secret) = &story.keys[0];
@@ -300,7 +303,7 @@ async fn before_the_first_record_there_was_nothing() {
 #[tokio::test]
 async fn a_moment_that_is_not_there_is_refused() {
     let story = Story::random(2, 10).await;
-    let auditor = caller(None, Duty::Auditor);
+    let auditor = caller(None, Role::Auditor);
     let find = |as_of| story.ledger.moment(&auditor, Some(as_of));
     let end = story.length();
     for beyond in [end, end + 1, u64::MAX] {
@@ -332,17 +335,17 @@ async fn only_auditors_and_admins_ask_what_a_key_was_good_for() {
     let moment = story.at(AsOf::Seq(Seq(story.length() - 1)));
     let question = Question { permission: Permission::new("a.b").ok(), ..Question::default() };
     let table = [
-        (Duty::Owner, false),
-        (Duty::Verifier, false),
-        (Duty::Worker, false),
-        (Duty::Auditor, true),
-        (Duty::Admin, true),
+        (Role::Owner, false),
+        (Role::Verifier, false),
+        (Role::Worker, false),
+        (Role::Auditor, true),
+        (Role::Admin, true),
     ];
-    for (duty, may) in table {
-        let asker = caller(account, duty);
+    for (role, may) in table {
+        let asker = caller(account, role);
         let answer = story.ledger.verify_as_of(&asker, secret.reveal(), &question, &moment);
-        assert_eq!(answer.is_ok(), may, "{duty:?} {answer:?}");
+        assert_eq!(answer.is_ok(), may, "{role:?} {answer:?}");
         let reads = story.ledger.moment(&asker, None).is_ok();
-        assert_eq!(reads, matches!(duty, Duty::Owner | Duty::Auditor | Duty::Admin), "{duty:?}");
+        assert_eq!(reads, matches!(role, Role::Owner | Role::Auditor | Role::Admin), "{role:?}");
     }
 }

@@ -18,19 +18,19 @@ use std::sync::Arc;
 use eventlog::Seq;
 use hashbrown::{HashMap, HashSet};
 use keys::{
-    Account, Command, Dialect, Digest, Event, Facts, KeyId, Kind, Limits, NewKey, Prefix, Standing,
+    Account, Command, Dialect, Digest, Event, Facts, KeyId, KeyState, Kind, Limits, NewKey, Prefix,
     Timestamp, decide,
 };
 
 use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotated};
-pub use self::finding::{Finding, Flaw};
+pub use self::finding::{Finding, Violation};
 use self::known::{Extent, Holder, Known, Made};
 use crate::codec::{self, Interner};
 use crate::record::{Leaf, Link, Record};
 
 /// A record as read for an audit.
 #[derive(Clone, Debug)]
-pub struct Exhibit {
+pub struct AuditRecord {
     /// Its place.
     pub seq: Seq,
     /// Its leaf in the log's tree.
@@ -49,11 +49,11 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// [`Flaw::Unreadable`], for bytes that no ledger wrote.
-    pub fn read(&mut self, seq: Seq, bytes: &[u8]) -> Result<Exhibit, Finding> {
+    /// [`Violation::Unreadable`], for bytes that no ledger wrote.
+    pub fn read(&mut self, seq: Seq, bytes: &[u8]) -> Result<AuditRecord, Finding> {
         let record = codec::decode(bytes, &mut self.0)
             .map_err(|error| Finding { seq, flaw: error.into() })?;
-        Ok(Exhibit { seq, leaf: Leaf::of(bytes), record })
+        Ok(AuditRecord { seq, leaf: Leaf::of(bytes), record })
     }
 }
 
@@ -146,8 +146,8 @@ impl Auditor {
     ///
     /// The first thing that is wrong with it. The auditor is as it was before; nothing after this
     /// record can be judged.
-    pub fn push(&mut self, exhibit: &Exhibit) -> Result<Account, Finding> {
-        let Exhibit { seq, record, .. } = exhibit;
+    pub fn push(&mut self, exhibit: &AuditRecord) -> Result<Account, Finding> {
+        let AuditRecord { seq, record, .. } = exhibit;
         let found = self.check(exhibit).map_err(|flaw| Finding { seq: *seq, flaw })?;
         self.first.get_or_insert(*seq);
         self.next = seq.next();
@@ -155,17 +155,17 @@ impl Auditor {
         Ok(found)
     }
 
-    fn check(&mut self, exhibit: &Exhibit) -> Result<Account, Flaw> {
-        let Exhibit { seq, record, .. } = exhibit;
+    fn check(&mut self, exhibit: &AuditRecord) -> Result<Account, Violation> {
+        let AuditRecord { seq, record, .. } = exhibit;
         let in_order = match self.extent {
             Extent::Whole => *seq == self.next,
             Extent::Part(_) | Extent::Key => *seq >= self.next,
         };
         if !in_order {
-            return Err(Flaw::Order(self.next));
+            return Err(Violation::Order(self.next));
         }
         if record.at < self.last_at {
-            return Err(Flaw::TimeGoesBack { before: self.last_at, found: record.at });
+            return Err(Violation::TimeGoesBack { before: self.last_at, found: record.at });
         }
         match &record.event {
             Event::Created(made) => self.created(exhibit, made),
@@ -178,11 +178,11 @@ impl Auditor {
     }
 
     /// A change of a key's status.
-    fn changed(&mut self, exhibit: &Exhibit, command: Command) -> Result<Account, Flaw> {
-        let Exhibit { seq, leaf, record } = exhibit;
+    fn changed(&mut self, exhibit: &AuditRecord, command: Command) -> Result<Account, Violation> {
+        let AuditRecord { seq, leaf, record } = exhibit;
         let link = &record.link;
         if record.replaced.is_some() {
-            return Err(Flaw::OtherEvent);
+            return Err(Violation::OtherEvent);
         }
         let known = self.known(exhibit, link)?;
         let standing = known.standing;
@@ -194,7 +194,7 @@ impl Auditor {
         }
         let event = decide(&facts(&standing, record.at), command)?;
         if event != record.event {
-            return Err(Flaw::OtherEvent);
+            return Err(Violation::OtherEvent);
         }
         let after = standing.after(&event, record.at);
         check_link(&known, link, &after)?;
@@ -207,8 +207,8 @@ impl Auditor {
     }
 
     /// A new key, and the one it takes the place of.
-    fn created(&mut self, exhibit: &Exhibit, made: &Arc<NewKey>) -> Result<Account, Flaw> {
-        let Exhibit { seq, leaf, record } = exhibit;
+    fn created(&mut self, exhibit: &AuditRecord, made: &Arc<NewKey>) -> Result<Account, Violation> {
+        let AuditRecord { seq, leaf, record } = exhibit;
         self.fits(record, made)?;
         let limits = Limits {
             active: made.dialect.most_active(),
@@ -236,7 +236,9 @@ impl Auditor {
                 check_link(&old, link, &after)?;
                 Some((link.key, Known { standing: after, head: (*seq, *leaf), ..old }))
             }
-            (_, _) => return Err(Flaw::Key("and the key that it replaces are not both named")),
+            (_, _) => {
+                return Err(Violation::Key("and the key that it replaces are not both named"));
+            }
         };
         self.keys.extend(replaced);
         self.keep(exhibit, made);
@@ -244,24 +246,24 @@ impl Auditor {
     }
 
     /// Whether the parts of a new key fit each other, the record, and the keys before it.
-    fn fits(&self, record: &Record, made: &NewKey) -> Result<(), Flaw> {
+    fn fits(&self, record: &Record, made: &NewKey) -> Result<(), Violation> {
         let first = Link::first(made.id);
         if record.link != first {
-            return Err(Flaw::Link { key: made.id, field: "beginning" });
+            return Err(Violation::Link { key: made.id, field: "beginning" });
         }
         in_scope(record, &made.account)?;
         if made.replaces.is_none() && made.dialect != record.dialect {
-            return Err(Flaw::Key("is of another dialect than the request"));
+            return Err(Violation::Key("is of another dialect than the request"));
         }
         let public = made.public_value.as_deref().map(Digest::of);
         if public.is_some() != (made.kind == Kind::Public) {
-            return Err(Flaw::Key("is public without its text, or secret with it"));
+            return Err(Violation::Key("is public without its text, or secret with it"));
         }
         if public.is_some_and(|digest| digest != made.digest) {
-            return Err(Flaw::Key("has a digest that is not that of its text"));
+            return Err(Violation::Key("has a digest that is not that of its text"));
         }
         if self.digests.contains(&half(&made.digest)) {
-            return Err(Flaw::Key("has the digest of an earlier one"));
+            return Err(Violation::Key("has the digest of an earlier one"));
         }
         let expected = match (&self.extent, self.numbers.get(&made.account)) {
             (Extent::Whole, None) => 1,
@@ -269,14 +271,14 @@ impl Auditor {
             (Extent::Whole | Extent::Part(_), Some(next)) => *next,
         };
         if made.number != expected {
-            return Err(Flaw::Number { expected, found: made.number });
+            return Err(Violation::Number { expected, found: made.number });
         }
         Ok(())
     }
 
     /// Remembers a new key.
-    fn keep(&mut self, exhibit: &Exhibit, made: &NewKey) {
-        let Exhibit { seq, leaf, record } = exhibit;
+    fn keep(&mut self, exhibit: &AuditRecord, made: &NewKey) {
+        let AuditRecord { seq, leaf, record } = exhibit;
         let next = made.number.saturating_add(1);
         match self.numbers.get_mut(&made.account) {
             Some(known) => *known = next,
@@ -298,14 +300,14 @@ impl Auditor {
                 dialect: made.dialect,
                 salt: record.salt,
             }),
-            standing: Standing::created(made, record.at),
+            standing: KeyState::created(made, record.at),
             head: (*seq, *leaf),
         };
         self.keys.insert(made.id, known);
     }
 
     /// A key that a record touches, before it does.
-    fn known(&self, exhibit: &Exhibit, link: &Link) -> Result<Known, Flaw> {
+    fn known(&self, exhibit: &AuditRecord, link: &Link) -> Result<Known, Violation> {
         let mut known = match self.keys.get(&link.key) {
             Some(known) => known.clone(),
             None => self.believed(exhibit, link)?,
@@ -319,8 +321,8 @@ impl Auditor {
     }
 
     /// A key from before the part that is handed in, as the first link to it tells.
-    fn believed(&self, exhibit: &Exhibit, link: &Link) -> Result<Known, Flaw> {
-        let unknown = || Flaw::UnknownKey(link.key);
+    fn believed(&self, exhibit: &AuditRecord, link: &Link) -> Result<Known, Violation> {
+        let unknown = || Violation::UnknownKey(link.key);
         let account = match (&self.extent, &exhibit.record.event) {
             (Extent::Part(accounts), _) => accounts.get(&link.key),
             (Extent::Key, Event::Created(made)) => Some(&made.account),
@@ -331,9 +333,9 @@ impl Auditor {
             return Err(unknown());
         };
         if head.0 >= self.first.unwrap_or(exhibit.seq) {
-            return Err(Flaw::LeftOut { key: link.key, missing: head.0 });
+            return Err(Violation::LeftOut { key: link.key, missing: head.0 });
         }
-        let standing = Standing {
+        let standing = KeyState {
             status,
             revision: link.revision.saturating_sub(1),
             expires_at: None,
@@ -368,12 +370,12 @@ impl Auditor {
 
     /// How a key stands after the records so far.
     #[must_use]
-    pub fn standing(&self, key: KeyId) -> Option<Standing> {
+    pub fn standing(&self, key: KeyId) -> Option<KeyState> {
         self.keys.get(&key).map(|known| known.standing)
     }
 
     /// All keys and how they stand, in no order.
-    pub fn standings(&self) -> impl Iterator<Item = (KeyId, Standing)> + '_ {
+    pub fn standings(&self) -> impl Iterator<Item = (KeyId, KeyState)> + '_ {
         self.keys.iter().map(|(id, known)| (*id, known.standing))
     }
 }

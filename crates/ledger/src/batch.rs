@@ -8,8 +8,8 @@ use std::sync::Arc;
 use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
-    Account, Command, Event, Facts, KeyId, Kind, Limits, NewKey, Refusal, Replaces, Rotation,
-    Standing, Timestamp, decide,
+    Account, Command, Event, Facts, KeyId, KeyState, Kind, Limits, NewKey, Refusal, Replaces,
+    Rotation, Timestamp, decide,
 };
 
 use crate::api::{Change, Error, Rules};
@@ -18,10 +18,10 @@ use crate::codec;
 use crate::outcomes::Outcome;
 use crate::record::{Actor, Idempotency, Leaf, Link, Record};
 use crate::state::State;
-use crate::table::{Key, State as KeyState};
+use crate::table::{Key, State as ChainedState};
 
 /// What every record of a request says about it.
-pub(crate) struct Circumstances {
+pub(crate) struct RequestContext {
     pub(crate) caller: Caller,
     pub(crate) reason: Option<keys::Reason>,
     pub(crate) idempotency: Option<Idempotency>,
@@ -39,7 +39,7 @@ pub(crate) struct Decided {
     /// Its place in the batch; `None` for a dry run.
     pub(crate) index: Option<usize>,
     pub(crate) record: Record,
-    pub(crate) standing: Standing,
+    pub(crate) standing: KeyState,
 }
 
 pub(crate) struct Batch<'s> {
@@ -49,7 +49,7 @@ pub(crate) struct Batch<'s> {
     pub(crate) now: Timestamp,
     pub(crate) bytes: Vec<Vec<u8>>,
     pub(crate) drafted: Vec<Drafted>,
-    touched: HashMap<KeyId, KeyState>,
+    touched: HashMap<KeyId, ChainedState>,
     created: Vec<Arc<NewKey>>,
     numbers: HashMap<Account, u64>,
     outcomes: HashMap<[u8; 32], Outcome>,
@@ -96,18 +96,18 @@ impl<'s> Batch<'s> {
     }
 
     /// The earlier outcome of the same request, if there is one.
-    pub(crate) fn replay_of(&self, said: &Circumstances) -> Result<Option<Outcome>, Error> {
-        let Some(Idempotency { key, request }) = said.idempotency else { return Ok(None) };
+    pub(crate) fn replay_of(&self, context: &RequestContext) -> Result<Option<Outcome>, Error> {
+        let Some(Idempotency { key, request }) = context.idempotency else { return Ok(None) };
         let mut remembered = self.state.outcomes.lock();
         match self.outcomes.get(&key).copied().or_else(|| remembered.find(&key, self.now)) {
             Some(outcome) if outcome.request == request => Ok(Some(outcome)),
             Some(_) => Err(Error::IdempotencyMismatch),
-            None if remembered.has_room(&said.caller.holder(), self.outcomes.len()) => Ok(None),
+            None if remembered.has_room(&context.caller.holder(), self.outcomes.len()) => Ok(None),
             None => Err(Error::OutcomesFull),
         }
     }
 
-    fn key_state(&self, key: &Key) -> KeyState {
+    fn chained_state(&self, key: &Key) -> ChainedState {
         self.touched.get(&key.made.id).copied().unwrap_or_else(|| key.state())
     }
 
@@ -126,7 +126,8 @@ impl<'s> Batch<'s> {
         };
         let active = if rules.most_active.is_some() {
             let alive = table.alive(key.account.as_str(), &key.owner, key.dialect);
-            let recorded = alive.iter().filter(|k| self.key_state(k).standing.is_active(self.now));
+            let recorded =
+                alive.iter().filter(|k| self.chained_state(k).standing.is_active(self.now));
             let pending = self.created.iter().filter(|other| same_holder(other));
             recorded.count() + pending.count()
         } else {
@@ -145,7 +146,7 @@ impl<'s> Batch<'s> {
             active: u32::try_from(active).unwrap_or(u32::MAX),
             keys: number - 1,
             prefix_taken,
-            found: rules.find_with_life_ms.and_then(|life_ms| self.find_public(key, life_ms)),
+            found: rules.reuse_if_ttl_ms.and_then(|life_ms| self.find_public(key, life_ms)),
         }
     }
 
@@ -156,7 +157,7 @@ impl<'s> Batch<'s> {
 
     /// The key with its due time, where that depends on the moment it is made.
     fn dated(&self, key: &NewKey, rules: &Rules) -> NewKey {
-        let due = rules.lives_s.map(|seconds| self.now.plus_secs(seconds));
+        let due = rules.ttl_s.map(|seconds| self.now.plus_secs(seconds));
         NewKey { expires_at: due.or(key.expires_at), ..key.clone() }
     }
 
@@ -164,7 +165,7 @@ impl<'s> Batch<'s> {
     fn find_public(&self, wanted: &NewKey, life_ms: u64) -> Option<KeyId> {
         let micros = i64::try_from(life_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let until = Timestamp::from_micros(self.now.micros().saturating_add(micros));
-        let does = |key: &NewKey, standing: &Standing| {
+        let does = |key: &NewKey, standing: &KeyState| {
             key.kind == Kind::Public
                 && (key.dialect, &key.account, &key.project, &key.name)
                     == (wanted.dialect, &wanted.account, &wanted.project, &wanted.name)
@@ -173,15 +174,15 @@ impl<'s> Batch<'s> {
         };
         let account = self.state.table.account(wanted.account.as_str());
         let alive = account.map(|keys| keys.public(wanted)).unwrap_or_default();
-        let recorded = alive.iter().find(|k| does(&k.made, &self.key_state(k).standing));
-        let pending = || self.created.iter().find(|k| does(k, &Standing::created(k, self.now)));
+        let recorded = alive.iter().find(|k| does(&k.made, &self.chained_state(k).standing));
+        let pending = || self.created.iter().find(|k| does(k, &KeyState::created(k, self.now)));
         recorded.map(|key| key.made.id).or_else(|| pending().map(|key| key.id))
     }
 
     /// Decides a create and writes it down.
     pub(crate) fn create(
         &mut self,
-        said: &Circumstances,
+        context: &RequestContext,
         key: &NewKey,
         rules: &Rules,
         dry_run: bool,
@@ -192,23 +193,23 @@ impl<'s> Batch<'s> {
         let event = decide(&facts, Command::Create(key, self.limits(rules)))?;
         let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
         let made = Arc::clone(made);
-        let standing = Standing::created(&made, self.now);
+        let standing = KeyState::created(&made, self.now);
         let link = Link::first(made.id);
-        let record = self.record(said, event, link, None)?;
+        let record = self.record(context, event, link, None)?;
         self.finish(record, standing, None, dry_run)
     }
 
     /// Decides a rotation of `old` to `key` and writes it down.
     pub(crate) fn rotate(
         &mut self,
-        said: &Circumstances,
+        context: &RequestContext,
         old: &Key,
         key: &NewKey,
         (rotation, rules, wanted_revision): (Rotation, &Rules, Option<u32>),
         dry_run: bool,
     ) -> Result<Decided, Error> {
         self.expire_if_due(old, dry_run)?;
-        let before = self.key_state(old);
+        let before = self.chained_state(old);
         let number = self.next_number(&key.account);
         let facts = Facts {
             status: Some(before.standing.status_at(self.now)),
@@ -227,14 +228,14 @@ impl<'s> Batch<'s> {
         let after = before.standing.replaced(made.id, until, self.now);
         let link = Link::first(made.id);
         let old_link = before.link(old.made.id, &after, self.now);
-        let record = self.record(said, event, link, Some(old_link))?;
-        self.finish(record, Standing::created(&made, self.now), Some(after), dry_run)
+        let record = self.record(context, event, link, Some(old_link))?;
+        self.finish(record, KeyState::created(&made, self.now), Some(after), dry_run)
     }
 
     /// Decides a change of a key's status and writes it down.
     pub(crate) fn change(
         &mut self,
-        said: &Circumstances,
+        context: &RequestContext,
         key: &Key,
         change: Change,
         (wanted_revision, dry_run): (Option<u32>, bool),
@@ -244,33 +245,38 @@ impl<'s> Batch<'s> {
             Change::Enable => Command::Enable,
             Change::Disable => Command::Disable,
             Change::Expire => Command::Expire,
-            Change::Revoke(said) => Command::Revoke(said),
+            Change::Revoke(revocation) => Command::Revoke(revocation),
         };
-        self.transition(said, key, command, (wanted_revision, dry_run))
+        self.transition(context, key, command, (wanted_revision, dry_run))
     }
 
     /// Records that `key` is due.
-    pub(crate) fn expire_due(&mut self, said: &Circumstances, key: &Key) -> Result<Decided, Error> {
-        self.transition(said, key, Command::ExpireDue, (None, false))
+    pub(crate) fn expire_due(
+        &mut self,
+        context: &RequestContext,
+        key: &Key,
+    ) -> Result<Decided, Error> {
+        self.transition(context, key, Command::ExpireDue, (None, false))
     }
 
     /// Whoever meets a due key records its `Expired` first, in the worker's name.
     fn expire_if_due(&mut self, key: &Key, dry_run: bool) -> Result<(), Error> {
-        if dry_run || !self.key_state(key).standing.is_due(self.now) {
+        if dry_run || !self.chained_state(key).standing.is_due(self.now) {
             return Ok(());
         }
-        let said = Circumstances { caller: crate::work::worker(), reason: None, idempotency: None };
-        self.expire_due(&said, key).map(|_| ())
+        let context =
+            RequestContext { caller: crate::work::worker(), reason: None, idempotency: None };
+        self.expire_due(&context, key).map(|_| ())
     }
 
     fn transition(
         &mut self,
-        said: &Circumstances,
+        context: &RequestContext,
         key: &Key,
         command: Command,
         (wanted_revision, dry_run): (Option<u32>, bool),
     ) -> Result<Decided, Error> {
-        let before = self.key_state(key);
+        let before = self.chained_state(key);
         let standing = before.standing;
         // A due key's `Expired` goes before any other change; `ExpireDue` is that `Expired`.
         let status = match &command {
@@ -297,18 +303,18 @@ impl<'s> Batch<'s> {
         let event = decide(&facts, command)?;
         let after = standing.after(&event, self.now);
         let link = Link { before: Some(status), ..before.link(key.made.id, &after, self.now) };
-        let record = self.record(said, event, link, None)?;
+        let record = self.record(context, event, link, None)?;
         self.finish(record, after, None, dry_run)
     }
 
     fn record(
         &mut self,
-        said: &Circumstances,
+        context: &RequestContext,
         event: Event,
         link: Link,
         replaced: Option<Link>,
     ) -> Result<Record, Error> {
-        let Circumstances { caller, reason, idempotency } = said;
+        let RequestContext { caller, reason, idempotency } = context;
         Ok(Record {
             at: self.now,
             actor: Actor {
@@ -331,8 +337,8 @@ impl<'s> Batch<'s> {
     fn finish(
         &mut self,
         record: Record,
-        standing: Standing,
-        old: Option<Standing>,
+        standing: KeyState,
+        old: Option<KeyState>,
         dry_run: bool,
     ) -> Result<Decided, Error> {
         let bytes = codec::encode(&record);
@@ -345,9 +351,9 @@ impl<'s> Batch<'s> {
         let leaf = Leaf::of(&bytes);
         let index = self.bytes.len();
         let seq = Seq(self.start.0 + index as u64);
-        self.touched.insert(record.link.key, KeyState { standing, head: (seq, leaf) });
+        self.touched.insert(record.link.key, ChainedState { standing, head: (seq, leaf) });
         if let (Some(link), Some(standing)) = (record.replaced, old) {
-            self.touched.insert(link.key, KeyState { standing, head: (seq, leaf) });
+            self.touched.insert(link.key, ChainedState { standing, head: (seq, leaf) });
         }
         if let Event::Created(made) = &record.event {
             self.numbers.insert(made.account.clone(), made.number + 1);

@@ -47,7 +47,7 @@ impl Scope {
 
 /// What a caller may do within its scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
+pub enum Role {
     /// Everything a client does with its own account's keys and events.
     Owner,
     /// Verify keys, nothing else.
@@ -60,35 +60,35 @@ pub enum Duty {
     Admin,
 }
 
-impl Duty {
+impl Role {
     /// The role of a token that gives it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Duty::Owner => "owner",
-            Duty::Verifier => "verifier",
-            Duty::Auditor => "auditor",
-            Duty::Worker => "worker",
-            Duty::Admin => "admin",
+            Role::Owner => "owner",
+            Role::Verifier => "verifier",
+            Role::Auditor => "auditor",
+            Role::Worker => "worker",
+            Role::Admin => "admin",
         }
     }
 }
 
-/// A set of duties.
+/// A set of roles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Duties(u8);
+pub struct Roles(u8);
 
-impl Duties {
-    /// The set with `duty` in it too.
+impl Roles {
+    /// The set with `role` in it too.
     #[must_use]
-    pub fn with(self, duty: Duty) -> Duties {
-        Duties(self.0 | 1 << duty as u8)
+    pub fn with(self, role: Role) -> Roles {
+        Roles(self.0 | 1 << role as u8)
     }
 
-    /// Whether any of `duties` is in the set.
+    /// Whether any of `roles` is in the set.
     #[must_use]
-    pub fn any(self, duties: &[Duty]) -> bool {
-        duties.iter().any(|duty| self.0 & (1 << *duty as u8) != 0)
+    pub fn any(self, roles: &[Role]) -> bool {
+        roles.iter().any(|role| self.0 & (1 << *role as u8) != 0)
     }
 
     /// Whether the set is empty.
@@ -98,9 +98,9 @@ impl Duties {
     }
 }
 
-impl FromIterator<Duty> for Duties {
-    fn from_iter<I: IntoIterator<Item = Duty>>(duties: I) -> Duties {
-        duties.into_iter().fold(Duties::default(), Duties::with)
+impl FromIterator<Role> for Roles {
+    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> Roles {
+        roles.into_iter().fold(Roles::default(), Roles::with)
     }
 }
 
@@ -128,7 +128,7 @@ pub struct Identity {
     /// Whose keys it may see.
     pub scope: Scope,
     /// What it may do with them.
-    pub duties: Duties,
+    pub roles: Roles,
     /// How it proved that.
     pub via: Via,
 }
@@ -154,14 +154,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), Error> {
-        if self.identity.duties.any(duties) { Ok(()) } else { Err(Error::Forbidden) }
+    pub(crate) fn require(&self, roles: &[Role]) -> Result<(), Error> {
+        if self.identity.roles.any(roles) { Ok(()) } else { Err(Error::Forbidden) }
     }
 
     /// As [`Caller::require`], and for all accounts.
-    pub(crate) fn require_all(&self, duties: &[Duty]) -> Result<(), Error> {
+    pub(crate) fn require_all(&self, roles: &[Role]) -> Result<(), Error> {
         match self.identity.scope {
-            Scope::All => self.require(duties),
+            Scope::All => self.require(roles),
             Scope::Account(_) => Err(Error::Forbidden),
         }
     }
@@ -177,12 +177,12 @@ impl Caller {
 }
 
 /// Who may change keys.
-pub(crate) const MANAGE: &[Duty] = &[Duty::Owner, Duty::Admin];
+pub(crate) const MANAGE: &[Role] = &[Role::Owner, Role::Admin];
 /// Who may read keys and events.
-pub(crate) const READ: &[Duty] = &[Duty::Owner, Duty::Auditor, Duty::Admin];
+pub(crate) const READ: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin];
 /// Who may read what is of all accounts.
-pub(crate) const AUDIT: &[Duty] = &[Duty::Auditor, Duty::Admin];
+pub(crate) const AUDIT: &[Role] = &[Role::Auditor, Role::Admin];
 /// Who may verify.
-pub(crate) const VERIFY: &[Duty] = &[Duty::Owner, Duty::Verifier, Duty::Admin];
+pub(crate) const VERIFY: &[Role] = &[Role::Owner, Role::Verifier, Role::Admin];
 /// Who may record that keys are due.
-pub(crate) const EXPIRE: &[Duty] = &[Duty::Worker, Duty::Admin];
+pub(crate) const EXPIRE: &[Role] = &[Role::Worker, Role::Admin];

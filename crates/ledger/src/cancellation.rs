@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{ManualClock, caller, draft, open_with, owner};
-    use crate::{Ask, Duty, EventFilter, KeyFilter, Options, Signing, Walk};
+    use crate::{EventFilter, KeyFilter, Options, RequestOptions, Role, Signing, Walk};
 
     type Read<'r> = &'r dyn Fn(&Ledger) -> Result<(), Error>;
 
@@ -77,8 +77,14 @@ mod tests {
         let signing = Some(Arc::new(Signing::new("ledger.example.com/apikeys", [7; 32]).unwrap()));
         let options = Options { signing, ..Options::default() };
         let ledger = open_with(log, &ManualClock::new(), options).unwrap();
-        let id = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap().key.key.id;
-        let (auditor, owner) = (caller(None, Duty::Auditor), owner());
+        let id = ledger
+            .create(&owner(), draft(None), RequestOptions::default())
+            .await
+            .unwrap()
+            .key
+            .key
+            .id;
+        let (auditor, owner) = (caller(None, Role::Auditor), owner());
         let moment = ledger.moment(&auditor, None).unwrap();
         let (ever, all) = ((Timestamp::MIN, Timestamp::MAX), KeyFilter::default());
         let reads: [(&str, Read<'_>); 8] = [

@@ -4,7 +4,7 @@
 //! was recorded. Of a key with many records a walk begins where it has to, not at the last one.
 
 use eventlog::{Log, Seq};
-use keys::{Event, KeyId, Standing, Timestamp};
+use keys::{Event, KeyId, KeyState, Timestamp};
 
 use crate::api::Error;
 use crate::as_of::Moment;
@@ -88,7 +88,7 @@ impl Iterator for Chain<'_> {
 /// that made it. What a link does not say, a rotation alone changes, and only once.
 pub(crate) struct States<'l> {
     pub(crate) chain: Chain<'l>,
-    present: Option<Standing>,
+    present: Option<KeyState>,
     /// Only what was made before this place is answered.
     before: Seq,
     due: Option<Timestamp>,
@@ -99,12 +99,12 @@ pub(crate) struct States<'l> {
 }
 
 impl States<'_> {
-    fn older(&mut self) -> Result<Option<Standing>, Error> {
+    fn older(&mut self) -> Result<Option<KeyState>, Error> {
         while !self.done
             && let Some(linked) = self.chain.next().transpose()?
         {
             let Linked { seq, record, link, .. } = linked;
-            let standing = Standing {
+            let standing = KeyState {
                 status: link.after,
                 revision: link.revision,
                 expires_at: self.due,
@@ -123,9 +123,9 @@ impl States<'_> {
 }
 
 impl Iterator for States<'_> {
-    type Item = Result<Standing, Error>;
+    type Item = Result<KeyState, Error>;
 
-    fn next(&mut self) -> Option<Result<Standing, Error>> {
+    fn next(&mut self) -> Option<Result<KeyState, Error>> {
         let standing = match self.present.take() {
             Some(present) => Ok(Some(present)),
             None => self.older(),
@@ -202,7 +202,7 @@ impl Ledger {
         &self,
         key: &Key,
         moment: &Moment,
-    ) -> Result<(Option<Standing>, usize), Error> {
+    ) -> Result<(Option<KeyState>, usize), Error> {
         let mut states = self.states(key, moment.length);
         if states.present.is_none() && moment.precedes(key) {
             return Ok((None, 0));

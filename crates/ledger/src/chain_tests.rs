@@ -1,24 +1,28 @@
 //! Looking back along the records of one key costs the same however many there are.
 
-use keys::{Event, Rotation, Standing, Timestamp};
+use keys::{Event, KeyState, Rotation, Timestamp};
 
 use crate::as_of_tests::{Story, held};
 use crate::testing::{caller, draft};
-use crate::{AsOf, Ask, Change, Changes, Duty, Moment, Seq};
+use crate::{AsOf, Change, Changes, Moment, RequestOptions, Role, Seq};
 
 /// However often the key has changed since: a record, and the one that names it.
 #[tokio::test]
 async fn a_look_back_reads_two_records() {
     let mut story = Story::new();
-    let owner = caller(Some("acme"), Duty::Owner);
-    let made = story.ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+    let owner = caller(Some("acme"), Role::Owner);
+    let made = story.ledger.create(&owner, draft(None), RequestOptions::default()).await.unwrap();
     story.keys.push((owner.clone(), made.key.key.id, made.secret.unwrap()));
     for _ in 0..10 {
         for _ in 0..20 {
-            story.ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+            story.ledger.create(&owner, draft(None), RequestOptions::default()).await.unwrap();
         }
         for change in [Change::Disable, Change::Enable] {
-            story.ledger.change(&owner, story.keys[0].1, change, Ask::default()).await.unwrap();
+            story
+                .ledger
+                .change(&owner, story.keys[0].1, change, RequestOptions::default())
+                .await
+                .unwrap();
         }
     }
     let key = story.ledger.state().table.get(story.keys[0].1).unwrap();
@@ -37,20 +41,23 @@ async fn a_look_back_reads_two_records() {
 #[tokio::test]
 async fn a_key_with_forty_thousand_records_is_looked_back_to_in_a_few_reads() {
     let story = Story::new();
-    let (owner, auditor) = (caller(Some("acme"), Duty::Owner), caller(None, Duty::Auditor));
-    let made = story.ledger.create(&owner, draft(Some(1000)), Ask::default()).await.unwrap();
+    let (owner, auditor) = (caller(Some("acme"), Role::Owner), caller(None, Role::Auditor));
+    let made =
+        story.ledger.create(&owner, draft(Some(1000)), RequestOptions::default()).await.unwrap();
     let id = made.key.key.id;
     for round in 0..40_i64 {
         if round == 25 {
             let rotation = Rotation::new(600).unwrap();
-            let (changes, ask) = (Changes::default(), Ask::default());
+            let (changes, ask) = (Changes::default(), RequestOptions::default());
             story.ledger.rotate(&owner, id, changes, rotation, ask).await.unwrap();
         }
         story.clock.advance(round % 3);
         let mut tasks = tokio::task::JoinSet::new();
         for change in [Change::Disable, Change::Enable].into_iter().cycle().take(1000) {
             let (ledger, owner) = (story.ledger.clone(), owner.clone());
-            tasks.spawn(async move { ledger.change(&owner, id, change, Ask::default()).await });
+            tasks.spawn(async move {
+                ledger.change(&owner, id, change, RequestOptions::default()).await
+            });
         }
         tasks.join_all().await;
     }
@@ -59,7 +66,7 @@ async fn a_key_with_forty_thousand_records_is_looked_back_to_in_a_few_reads() {
     for stored in story.log.read(Seq(0), usize::MAX).unwrap() {
         let record = crate::decode(&stored.bytes).unwrap();
         standing = match (&record.event, standing) {
-            (Event::Created(made), None) => Some(Standing::created(made, record.at)),
+            (Event::Created(made), None) => Some(KeyState::created(made, record.at)),
             (Event::Created(made), Some(old)) => {
                 replaced = true;
                 let until = made.replaces.as_ref().unwrap().valid_until;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use eventlog::Seq;
 use keys::{
-    Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, Kind,
-    Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation, Role,
+    Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, KeyRole,
+    Kind, Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation,
     Status, Subject, Timestamp,
 };
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn full_key() -> NewKey {
         description: Some(Description::new("deploys").unwrap()),
         kind: Kind::Public,
         environment: Environment::Sandbox,
-        role: Some(Role::new("deployer").unwrap()),
+        role: Some(KeyRole::new("deployer").unwrap()),
         permissions: ["orders.read", "*"].map(|text| Permission::new(text).unwrap()).into(),
         project: Some(Project::new("shop").unwrap()),
         allowed_ips: AllowedIps::parse(&["203.0.113.7", "2001:db8::/32"]).unwrap(),

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use eventlog::Seq;
 use keys::{
-    Account, Dialect, Digest, Event, Format, KeyId, KeyName, Kind, NewKey, Refusal, Rotation,
-    Secret, Standing, Timestamp,
+    Account, Dialect, Digest, Event, Format, KeyId, KeyName, KeyState, Kind, NewKey, Refusal,
+    Rotation, Secret, Timestamp,
 };
 
 use crate::api::{
-    Ask, Change, Changed, Changes, Created, Draft, Entry, Error, Expirations, Expiry, KeyView,
-    Rules,
+    Change, Changed, Changes, Created, Entry, Error, Expirations, Expiry, KeyView, NewKeyRequest,
+    RequestOptions, Rules,
 };
-use crate::batch::{Circumstances, Decided};
+use crate::batch::{Decided, RequestContext};
 use crate::caller::{Caller, EXPIRE, MANAGE, Scope};
 use crate::ledger::Ledger;
 use crate::outcomes::Outcome;
 use crate::random::Random;
 use crate::record::Idempotency;
 use crate::table::Key;
-use crate::writer::{Answer, Work};
+use crate::writer::{Reply, Work};
 
 impl Ledger {
     /// Makes a key.
@@ -27,7 +27,12 @@ impl Ledger {
     /// # Errors
     ///
     /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
-    pub async fn create(&self, caller: &Caller, draft: Draft, ask: Ask) -> Result<Created, Error> {
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        draft: NewKeyRequest,
+        ask: RequestOptions,
+    ) -> Result<Created, Error> {
         caller.require(MANAGE)?;
         let account = match (&caller.identity.scope, &draft.account) {
             (Scope::Account(own), None) => own.clone(),
@@ -51,12 +56,12 @@ impl Ledger {
         id: KeyId,
         changes: Changes,
         rotation: Rotation,
-        ask: Ask,
+        ask: RequestOptions,
     ) -> Result<Created, Error> {
         caller.require(MANAGE)?;
         let old = self.find(caller, id, &ask)?;
         let model = &old.made;
-        let draft = Draft {
+        let draft = NewKeyRequest {
             account: Some(model.account.clone()),
             owner: Some(model.owner.clone()),
             name: changes.name.or_else(|| Some(model.name.clone())),
@@ -85,7 +90,7 @@ impl Ledger {
     pub(crate) async fn put(
         &self,
         caller: &Caller,
-        ask: &Ask,
+        ask: &RequestOptions,
         make: impl Fn() -> Result<(NewKey, Secret), Error>,
         work: impl Fn(Box<NewKey>) -> Work,
     ) -> Result<Created, Error> {
@@ -95,8 +100,8 @@ impl Ledger {
             let id = key.id;
             self.keep_secret(caller, ask, id, &secret)?;
             let work = work(Box::new(key));
-            let answer = self.submit(circumstances(caller, ask), work, ask).await;
-            if !matches!(&answer, Ok(Answer::Done(_, decided)) if decided.index.is_some()) {
+            let answer = self.submit(request_context(caller, ask), work, ask).await;
+            if !matches!(&answer, Ok(Reply::Done(_, decided)) if decided.index.is_some()) {
                 self.state().secrets.lock().remove(id);
             }
             match answer {
@@ -117,13 +122,13 @@ impl Ledger {
         caller: &Caller,
         id: KeyId,
         change: Change,
-        ask: Ask,
+        ask: RequestOptions,
     ) -> Result<Changed, Error> {
         caller.require(MANAGE)?;
         let key = self.find(caller, id, &ask)?;
         let work = Work::Change(Arc::clone(&key), change);
-        match self.submit(circumstances(caller, &ask), work, &ask).await? {
-            Answer::Done(start, decided) => {
+        match self.submit(request_context(caller, &ask), work, &ask).await? {
+            Reply::Done(start, decided) => {
                 let Decided { index, record, standing } = *decided;
                 let seq = Seq(start.0 + index.unwrap_or(0) as u64);
                 let at = record.at;
@@ -134,13 +139,13 @@ impl Ledger {
                     replayed: false,
                 })
             }
-            Answer::Replay(outcome) => {
+            Reply::Replay(outcome) => {
                 let entry = self.entry_at(outcome.first).await?;
                 let standing = self.standing_after(&key, outcome.first).await?;
                 let at = entry.record.at;
                 Ok(Changed { key: view(&key, standing, at), entry, recorded: true, replayed: true })
             }
-            Answer::Expired(_) | Answer::CaughtUp => Err(Error::Broken),
+            Reply::Expired(_) | Reply::CaughtUp => Err(Error::Broken),
         }
     }
 
@@ -156,15 +161,16 @@ impl Ledger {
         idempotency: Option<Idempotency>,
     ) -> Result<Expirations, Error> {
         caller.require(EXPIRE)?;
-        let ask = Ask { idempotency, ..Ask::default() };
-        let answer = self.submit(circumstances(caller, &ask), Work::ExpireDue(limit), &ask).await?;
+        let ask = RequestOptions { idempotency, ..RequestOptions::default() };
+        let answer =
+            self.submit(request_context(caller, &ask), Work::ExpireDue(limit), &ask).await?;
         let (expired, replayed) = match answer {
-            Answer::Expired(expired) => (expired, false),
-            Answer::Replay(Outcome { first, count, .. }) => {
+            Reply::Expired(expired) => (expired, false),
+            Reply::Replay(Outcome { first, count, .. }) => {
                 let records = self.read_chunk(first, count as usize).await?;
                 (records.into_iter().map(|read| read.record.link.key).collect(), true)
             }
-            Answer::Done(..) | Answer::CaughtUp => return Err(Error::Broken),
+            Reply::Done(..) | Reply::CaughtUp => return Err(Error::Broken),
         };
         let next_due = self.state().table.next_due();
         let more = next_due.is_some_and(|due| due <= self.now());
@@ -172,7 +178,12 @@ impl Ledger {
     }
 
     /// The key, if the caller may know of it.
-    pub(crate) fn find(&self, caller: &Caller, id: KeyId, ask: &Ask) -> Result<Arc<Key>, Error> {
+    pub(crate) fn find(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        ask: &RequestOptions,
+    ) -> Result<Arc<Key>, Error> {
         self.state()
             .table
             .get(id)
@@ -186,7 +197,7 @@ impl Ledger {
     fn keep_secret(
         &self,
         caller: &Caller,
-        ask: &Ask,
+        ask: &RequestOptions,
         id: KeyId,
         secret: &Secret,
     ) -> Result<(), Error> {
@@ -204,7 +215,7 @@ impl Ledger {
         caller: &Caller,
         dialect: Dialect,
         account: &Account,
-        draft: &Draft,
+        draft: &NewKeyRequest,
     ) -> Result<(NewKey, Secret), Error> {
         let now = self.now();
         let mut random = Random::default();
@@ -252,9 +263,9 @@ impl Ledger {
         Ok((key, secret))
     }
 
-    async fn created(&self, answer: Answer, secret: Secret) -> Result<Created, Error> {
+    async fn created(&self, answer: Reply, secret: Secret) -> Result<Created, Error> {
         let (entry, secret, recorded, replayed) = match answer {
-            Answer::Done(start, decided) => {
+            Reply::Done(start, decided) => {
                 let Decided { index, record, .. } = *decided;
                 let seq = Seq(start.0 + index.unwrap_or(0) as u64);
                 let Event::Created(made) = &record.event else { return Err(Error::Broken) };
@@ -262,18 +273,18 @@ impl Ledger {
                 let secret = index.is_some().then_some(secret);
                 (Entry { seq, record, account }, secret, index.is_some(), false)
             }
-            Answer::Replay(outcome) => {
+            Reply::Replay(outcome) => {
                 let entry = self.entry_at(outcome.first).await?;
                 let secret = self.state().secrets.lock().find(entry.record.link.key, self.now());
                 (entry, secret, true, true)
             }
-            Answer::Expired(_) | Answer::CaughtUp => return Err(Error::Broken),
+            Reply::Expired(_) | Reply::CaughtUp => return Err(Error::Broken),
         };
         let Event::Created(made) = &entry.record.event else {
             // The idempotency key's scope holds the route: a create finds only creates.
             return Err(Error::IdempotencyMismatch);
         };
-        let standing = Standing::created(made, entry.record.at);
+        let standing = KeyState::created(made, entry.record.at);
         let key = KeyView {
             key: Arc::clone(made),
             standing,
@@ -286,15 +297,15 @@ impl Ledger {
     }
 }
 
-pub(crate) fn circumstances(caller: &Caller, ask: &Ask) -> Circumstances {
-    Circumstances {
+pub(crate) fn request_context(caller: &Caller, ask: &RequestOptions) -> RequestContext {
+    RequestContext {
         caller: caller.clone(),
         reason: ask.reason.clone(),
         idempotency: ask.idempotency,
     }
 }
 
-pub(crate) fn view(key: &Key, standing: Standing, now: Timestamp) -> KeyView {
+pub(crate) fn view(key: &Key, standing: KeyState, now: Timestamp) -> KeyView {
     KeyView {
         key: Arc::clone(&key.made),
         standing,

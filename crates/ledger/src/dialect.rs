@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keys::{Account, Dialect, Digest, KeyId, Refusal, Status};
 
-use crate::api::{Ask, Error, KeyView, Page};
+use crate::api::{Error, KeyView, Page, RequestOptions};
 use crate::caller::{Caller, READ};
 use crate::command::view;
 use crate::ledger::Ledger;
@@ -89,9 +89,13 @@ impl Ledger {
         dialect: Dialect,
         id: KeyId,
     ) -> Result<KeyView, Error> {
-        let key = self.find(caller, id, &Ask { only: Some(dialect), ..Ask::default() })?;
+        let key = self.find(
+            caller,
+            id,
+            &RequestOptions { only: Some(dialect), ..RequestOptions::default() },
+        )?;
         let key = Arc::clone(&key);
-        if caller.identity.duties.is_empty() {
+        if caller.identity.roles.is_empty() {
             return Err(Error::Refused(Refusal::UnknownKey));
         }
         Ok(view(&key, key.state().standing, self.judged_at()))
@@ -105,7 +109,7 @@ mod tests {
     use keys::{Revocation, Subject};
 
     use crate::testing::{ManualClock, caller, draft, open, owner};
-    use crate::{Change, Duty, KeyFilter};
+    use crate::{Change, KeyFilter, Role};
 
     use super::*;
 
@@ -119,15 +123,16 @@ mod tests {
         for n in 0..120_usize {
             let by = Caller { dialect: dialects[n % 3], ..owner() };
             let owner = Some(Subject::new(["ann", "bob"][n % 2]).unwrap());
-            let wanted = crate::Draft { owner, ..draft(None) };
-            let made = ledger.create(&by, wanted, Ask::default()).await.unwrap().key.key.id;
+            let wanted = crate::NewKeyRequest { owner, ..draft(None) };
+            let made =
+                ledger.create(&by, wanted, RequestOptions::default()).await.unwrap().key.key.id;
             let change = match n % 5 {
                 0 => Change::Revoke(Revocation::default()),
                 1 => Change::Expire,
                 2 => Change::Disable,
                 _ => continue,
             };
-            ledger.change(&by, made, change, Ask::default()).await.unwrap();
+            ledger.change(&by, made, change, RequestOptions::default()).await.unwrap();
         }
         let all = ledger.keys(&owner(), &KeyFilter::default(), 0, 500).unwrap().items;
         let account = Account::new("acme").unwrap();
@@ -151,7 +156,7 @@ mod tests {
                     next = page.next;
                 }
                 assert_eq!(listed, expected, "{dialect}");
-                let stranger = caller(Some("umbrella"), Duty::Owner);
+                let stranger = caller(Some("umbrella"), Role::Owner);
                 let none = ledger.keys_of_dialect(&stranger, (dialect, &account), 0, 9);
                 assert!(none.unwrap().items.is_empty());
             }

@@ -1,15 +1,15 @@
 //! What the log commits to: signed with every group commit, proved on demand.
 //!
 //! One for each log that is kept here. The writer grows the tree and publishes; readers take the
-//! [`Head`] as it is and never wait for the writer.
+//! [`PublishedTree`] as it is and never wait for the writer.
 
 use std::sync::{Arc, OnceLock};
 
 use eventlog::{Guarded, Log, Seq};
 use parking_lot::RwLock;
-use tlog::{Edge, Hash, ProveError, Prover, Tile, TileIndex};
+use tlog::{Hash, ProveError, Prover, RightEdge, Tile, TileIndex};
 
-use crate::receipt::{Ending, Receipt};
+use crate::receipt::{Receipt, ReceiptTail};
 use crate::record::Leaf;
 use crate::signing::Signing;
 use crate::state::ReplayError;
@@ -27,24 +27,24 @@ pub struct Signed {
 }
 
 /// The tree at one published length.
-pub(crate) struct Head {
-    pub(crate) edge: Arc<Edge>,
+pub(crate) struct PublishedTree {
+    pub(crate) edge: Arc<RightEdge>,
     /// `None` for a log that is only read, and so not signed.
     pub(crate) checkpoint: Option<Signed>,
     /// How the receipts of the records in the last tiles end, the last tile first: they are what
     /// is asked for most, each by its own caller, all at once.
-    endings: [OnceLock<Arc<Ending>>; Edge::RECENT + 1],
+    endings: [OnceLock<Arc<ReceiptTail>>; RightEdge::RECENT + 1],
 }
 
 /// The tree over one log, and its key. Without a key no tree is kept, and none is checked.
 pub(crate) struct Evidence {
     signing: Option<Arc<Signing>>,
-    head: RwLock<Arc<Head>>,
+    head: RwLock<Arc<PublishedTree>>,
 }
 
 /// A tree grown by a batch that is about to be appended.
 pub(crate) struct Grown {
-    edge: Arc<Edge>,
+    edge: Arc<RightEdge>,
     /// The full tiles it completes: to be appended with the records.
     pub(crate) extras: Vec<eventlog::Extra>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct NotSigned(#[from] tlog::checkpoint::CheckpointError);
 impl Evidence {
     /// The evidence of an empty log.
     pub(crate) fn new(signing: Option<Arc<Signing>>) -> Evidence {
-        let head = Arc::new(Head::new(Arc::default(), None));
+        let head = Arc::new(PublishedTree::new(Arc::default(), None));
         Evidence { signing, head: RwLock::new(head) }
     }
 
@@ -65,7 +65,7 @@ impl Evidence {
         self.signing.as_deref()
     }
 
-    pub(crate) fn head(&self) -> Arc<Head> {
+    pub(crate) fn head(&self) -> Arc<PublishedTree> {
         Arc::clone(&self.head.read())
     }
 
@@ -84,13 +84,13 @@ impl Evidence {
         self.show(log, grown.edge)
     }
 
-    fn show(&self, log: &dyn Log, edge: Arc<Edge>) -> Result<(), NotSigned> {
+    fn show(&self, log: &dyn Log, edge: Arc<RightEdge>) -> Result<(), NotSigned> {
         let Some(signing) = &self.signing else { return Ok(()) };
         let (size, root) = (edge.size(), edge.root());
         let note: Arc<str> = signing.checkpoint(size, root)?.into();
         log.seal(bytes::Bytes::from_owner(Text(Arc::clone(&note))));
         let checkpoint = Some(Signed { note, size, root });
-        *self.head.write() = Arc::new(Head::new(edge, checkpoint));
+        *self.head.write() = Arc::new(PublishedTree::new(edge, checkpoint));
         Ok(())
     }
 
@@ -148,9 +148,9 @@ impl AsRef<[u8]> for Text {
 /// Why something was not proved.
 pub(crate) type NotProved = ProveError<eventlog::ReadError>;
 
-impl Head {
-    fn new(edge: Arc<Edge>, checkpoint: Option<Signed>) -> Head {
-        Head { edge, checkpoint, endings: Default::default() }
+impl PublishedTree {
+    fn new(edge: Arc<RightEdge>, checkpoint: Option<Signed>) -> PublishedTree {
+        PublishedTree { edge, checkpoint, endings: Default::default() }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -182,18 +182,18 @@ impl Head {
             return Ok(Receipt { seq, path, ending });
         }
         let path = self.prove(log, self.size(), |prover| prover.inclusion(seq.0))?;
-        Ok(Receipt { seq, path, ending: Arc::new(Ending::new(&[], checkpoint)) })
+        Ok(Receipt { seq, path, ending: Arc::new(ReceiptTail::new(&[], checkpoint)) })
     }
 
     /// How the receipts of the records of a tile end, if it is one of the last ones.
-    fn ending(&self, tile: u64, checkpoint: &Signed) -> Option<Arc<Ending>> {
+    fn ending(&self, tile: u64, checkpoint: &Signed) -> Option<Arc<ReceiptTail>> {
         let last = self.size().checked_sub(1)? >> 8;
         let ending = self.endings.get(usize::try_from(last.checked_sub(tile)?).ok()?)?;
         if let Some(known) = ending.get() {
             return Some(Arc::clone(known));
         }
         let above = self.edge.inclusion_of_tile(tile)?;
-        Some(Arc::clone(ending.get_or_init(|| Arc::new(Ending::new(&above, checkpoint)))))
+        Some(Arc::clone(ending.get_or_init(|| Arc::new(ReceiptTail::new(&above, checkpoint)))))
     }
 
     /// A prover of this tree, or of a smaller one.

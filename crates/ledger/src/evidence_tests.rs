@@ -9,7 +9,9 @@ use tlog::{ProofFile, Rebuild, Tile, TileIndex, TileReader};
 
 use crate::testing::{ManualClock, caller, draft, open_with, owner};
 use crate::tree::{Stored, extras_of};
-use crate::{Ask, Change, Duty, Ledger, OpenError, Options, ReplayError, Seq, Signing, TreeError};
+use crate::{
+    Change, Ledger, OpenError, Options, ReplayError, RequestOptions, Role, Seq, Signing, TreeError,
+};
 
 fn signing() -> Arc<Signing> {
     Arc::new(Signing::new("ledger.example.com/apikeys", [7; 32]).unwrap())
@@ -29,7 +31,9 @@ async fn create(ledger: &Ledger, count: usize) {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..count {
         let ledger = ledger.clone();
-        tasks.spawn(async move { ledger.create(&owner(), draft(None), Ask::default()).await });
+        tasks.spawn(async move {
+            ledger.create(&owner(), draft(None), RequestOptions::default()).await
+        });
     }
     for made in tasks.join_all().await {
         made.unwrap();
@@ -92,9 +96,9 @@ async fn a_receipt_proves_its_event_and_no_other() {
     let ledger = signed(&log);
     // So many that the first tile is read, and those after it are still held.
     create(&ledger, 1300).await;
-    let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    let made = ledger.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
     let revoke = Change::Revoke(Revocation::default());
-    ledger.change(&owner(), made.key.key.id, revoke, Ask::default()).await.unwrap();
+    ledger.change(&owner(), made.key.key.id, revoke, RequestOptions::default()).await.unwrap();
     let entries = entries(&log);
     let key = signing().chain().newest().clone();
     for seq in [0, 1, 254, 255, 256, 257, 1023, 1024, 1279, 1280, 1300, 1301] {
@@ -112,7 +116,7 @@ async fn the_log_is_proved_at_every_size_it_had() {
     let log = MemoryLog::new();
     let ledger = signed(&log);
     create(&ledger, 520).await;
-    let auditor = caller(None, Duty::Auditor);
+    let auditor = caller(None, Role::Auditor);
     let leaves = entries(&log).iter().map(|entry| tlog::leaf_hash(entry)).collect::<Vec<_>>();
     let root = |size: usize| leaves[..size].iter().copied().collect::<tlog::Frontier>().root();
     for (old, new) in [(0, 520), (1, 256), (255, 257), (256, 512), (300, 520), (520, 520)] {

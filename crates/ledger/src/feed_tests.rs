@@ -7,7 +7,7 @@ use eventlog::memory::MemoryLog;
 
 use super::*;
 use crate::testing::{Dice, ManualClock, draft, open, owner};
-use crate::{Ask, Change};
+use crate::{Change, RequestOptions};
 
 fn ledger() -> (Ledger, Arc<dyn Log>, Arc<ManualClock>) {
     let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
@@ -38,7 +38,7 @@ fn take_all(following: &mut Following) -> (Vec<u64>, Vec<u64>) {
 #[tokio::test]
 async fn nothing_is_kept_for_nobody() {
     let (ledger, ..) = ledger();
-    let create = async || ledger.create(&owner(), draft(None), Ask::default()).await;
+    let create = async || ledger.create(&owner(), draft(None), RequestOptions::default()).await;
     create().await.unwrap();
     assert_eq!(held(&ledger), (0, 0));
     let mut following = ledger.follow();
@@ -58,7 +58,7 @@ async fn nothing_is_kept_for_nobody() {
 async fn a_batch_is_shared_and_not_copied() {
     let (ledger, ..) = ledger();
     let (mut one, mut two) = (ledger.follow(), ledger.follow());
-    let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    let made = ledger.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
     one.changed().await;
     let (Some(Followed::Entries(of_one)), Some(Followed::Entries(of_two))) =
         (one.take(), two.take())
@@ -79,10 +79,16 @@ async fn every_place_is_given_out_or_said_to_be_missed() {
         let mut dice = Dice(seed);
         let (ledger, ..) = ledger();
         let mut following: Vec<(Following, u64)> = Vec::new();
-        let id = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap().key.key.id;
+        let id = ledger
+            .create(&owner(), draft(None), RequestOptions::default())
+            .await
+            .unwrap()
+            .key
+            .key
+            .id;
         for round in 0..60 {
             let change = if round % 2 == 0 { Change::Disable } else { Change::Enable };
-            ledger.change(&owner(), id, change, Ask::default()).await.unwrap();
+            ledger.change(&owner(), id, change, RequestOptions::default()).await.unwrap();
             if dice.roll(4) == 0 {
                 // As if the ring were that small.
                 let mut ring = ledger.state().feed.ring.lock();
@@ -120,7 +126,7 @@ async fn every_place_is_given_out_or_said_to_be_missed() {
 async fn one_who_falls_behind_the_ring_is_told_where_it_begins() {
     let (ledger, ..) = ledger();
     let mut following = ledger.follow();
-    let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    let made = ledger.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
     let entry = made.entry.unwrap();
     let batch = |from: u64| -> Arc<[Entry]> {
         (from..from + 1_000).map(|seq| Entry { seq: Seq(seq), ..entry.clone() }).collect()
@@ -143,7 +149,7 @@ async fn what_another_writer_appended_is_followed_too() {
     let two = open(&log, &clock);
     let mut following = two.follow();
     for _ in 0..3 {
-        one.create(&owner(), draft(None), Ask::default()).await.unwrap();
+        one.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
     }
     two.catch_up().await;
     assert_eq!(take_all(&mut following), (vec![0, 1, 2], vec![]));

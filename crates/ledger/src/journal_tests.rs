@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Dice, ManualClock, caller, owner};
-use crate::{Duty, Origin};
+use crate::{Origin, Role};
 
 fn open(log: &MemoryLog) -> Journal {
     open_at(log, &ManualClock::new())
@@ -22,7 +22,7 @@ fn range(from: u64, until: u64) -> Range {
 }
 
 fn entries(journal: &Journal) -> Vec<(u64, u64, Reading)> {
-    let page = journal.page(&caller(None, Duty::Auditor), Seq(0), 500).unwrap();
+    let page = journal.page(&caller(None, Role::Auditor), Seq(0), 500).unwrap();
     page.items.iter().map(|(seq, access)| (seq.0, access.from.0, access.reading)).collect()
 }
 
@@ -42,14 +42,14 @@ async fn who_read_what_is_found_again_after_a_restart() {
     journal.record(&owner(), Reading::Event, range(3, 4)).await.unwrap();
     let expected = [(0, 0, Reading::Events), (1, 7, Reading::Entries), (2, 3, Reading::Event)];
     assert_eq!(entries(&journal), expected);
-    let page = journal.page(&caller(None, Duty::Auditor), Seq(0), 2).unwrap();
+    let page = journal.page(&caller(None, Role::Auditor), Seq(0), 2).unwrap();
     assert_eq!(page.next, Some(Seq(2)));
     assert_eq!(page.items[0].1.actor.subject, owner().identity.subject);
     assert!(matches!(journal.page(&owner(), Seq(0), 2), Err(Error::Forbidden)));
 }
 
 fn page(journal: &Journal) -> Vec<Access> {
-    let page = journal.page(&caller(None, Duty::Auditor), Seq(0), 500).unwrap();
+    let page = journal.page(&caller(None, Role::Auditor), Seq(0), 500).unwrap();
     assert!(page.next.is_none());
     page.items.into_iter().map(|(_, access)| access).collect()
 }
@@ -71,7 +71,7 @@ async fn equal_readings_of_a_minute_are_one_entry_and_their_count() {
     let far = Caller { origin: elsewhere, ..owner() };
     let of_account = Range { account: Account::new("acme").ok(), ..range(0, 50) };
     let of_key = Range { key: Some(KeyId::from_bytes([1; 16])), ..range(0, 50) };
-    let auditor = caller(Some("acme"), Duty::Auditor);
+    let auditor = caller(Some("acme"), Role::Auditor);
     clock.advance(30);
     for (caller, reading, range) in [
         (&far, Reading::Events, range(0, 50)),
@@ -177,7 +177,7 @@ async fn more_callers_than_are_kept_in_memory_are_recorded_one_by_one() {
     assert_eq!(journal.checkpoint().unwrap().size, 512 + 2 * 88);
     // Another account has room of its own.
     for _ in 0..2 {
-        journal.record(&caller(Some("b"), Duty::Owner), Reading::Event, range(0, 1)).await.unwrap();
+        journal.record(&caller(Some("b"), Role::Owner), Reading::Event, range(0, 1)).await.unwrap();
     }
     assert_eq!(journal.checkpoint().unwrap().size, 512 + 2 * 88 + 1);
     journal.close().await.unwrap();

@@ -9,13 +9,13 @@ use keys::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use crate::answered::hand_out;
-use crate::api::{Ask, Error};
-use crate::batch::Circumstances;
+use crate::answered::wake_chain;
+use crate::api::{Error, RequestOptions};
+use crate::batch::RequestContext;
 use crate::caller::Caller;
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
-use crate::command::circumstances;
+use crate::command::request_context;
 use crate::evidence::Evidence;
 use crate::outcomes::{OutcomeBounds, Outcomes};
 use crate::queue::{Queue, Refused};
@@ -26,7 +26,7 @@ use crate::stalled::{close, stalled};
 use crate::state::{ReplayError, State};
 use crate::tree::Wrong;
 use crate::usage::{self, UsageError};
-use crate::writer::{self, Answer, Job, Work};
+use crate::writer::{self, Job, Reply, Work};
 
 /// How a ledger is to run.
 pub struct Options {
@@ -329,24 +329,24 @@ impl Ledger {
 
     pub(crate) async fn submit(
         &self,
-        said: Circumstances,
+        context: RequestContext,
         work: Work,
-        ask: &Ask,
-    ) -> Result<Answer, Error> {
+        ask: &RequestOptions,
+    ) -> Result<Reply, Error> {
         // Of a log that was given up nobody takes a job any more.
         if self.state().log.health().is_err() {
             return Err(Error::Broken);
         }
-        self.0.rates.change(&said.caller)?;
+        self.0.rates.change(&context.caller)?;
         let (answer, wait) = oneshot::channel();
         let job =
-            Job { said, wanted_revision: ask.if_revision, dry_run: ask.dry_run, work, answer };
+            Job { context, wanted_revision: ask.if_revision, dry_run: ask.dry_run, work, answer };
         let pushed_out = self.0.queue.push(job).map_err(|refused| match refused {
             Refused::Full => Error::Overloaded,
             Refused::Closed => Error::Broken,
         })?;
         if let Some(job) = pushed_out {
-            hand_out(vec![(job.answer, Err(Error::Overloaded))]);
+            wake_chain(vec![(job.answer, Err(Error::Overloaded))]);
         }
         tokio::select! {
             biased;
@@ -356,7 +356,7 @@ impl Ledger {
     }
 
     pub(crate) async fn catch_up(&self) {
-        let said = circumstances(&crate::work::worker(), &Ask::default());
-        let _ = self.submit(said, Work::CatchUp, &Ask::default()).await;
+        let context = request_context(&crate::work::worker(), &RequestOptions::default());
+        let _ = self.submit(context, Work::CatchUp, &RequestOptions::default()).await;
     }
 }

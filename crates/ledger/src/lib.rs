@@ -60,13 +60,13 @@ mod work;
 mod writer;
 
 pub use api::{
-    Ask, Change, Changed, Changes, Created, Draft, Due, Entry, Error, EventFilter, Expirations,
-    Expiry, Held, KeyFilter, KeyView, Page, Rules, Verified, Walk,
+    Change, Changed, Changes, Created, Due, Entry, Error, EventFilter, Expirations, Expiry, Held,
+    KeyFilter, KeyView, NewKeyRequest, Page, RequestOptions, Rules, Verified, Walk,
 };
 pub use as_of::{AsOf, Moment};
-pub use audit::{Auditor, Decoder, Exhibit, Finding, Flaw};
+pub use audit::{AuditRecord, Auditor, Decoder, Finding, Violation};
 pub use bundling::manifest_text;
-pub use caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
+pub use caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};
 pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use codec::DecodeError;
@@ -79,7 +79,7 @@ pub use noted::{InTable, KeyProof, Proved, RowProof};
 pub use outcomes::OutcomeBounds;
 pub use proofs::Inclusion;
 pub use quota::Quotas;
-pub use receipt::{Ending, Receipt};
+pub use receipt::{Receipt, ReceiptTail};
 pub use record::{Actor, Idempotency, Leaf, Link, Record};
 pub use report::Holdings;
 pub use row::Row;

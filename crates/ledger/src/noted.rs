@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{Record, Seq};
-use keys::{KeyId, Refusal, Standing};
+use keys::{KeyId, KeyState, Refusal};
 use parking_lot::Mutex;
 use tlog::{Hash, MemoryTree, Prover, leaf_hash};
 
-use crate::api::{Ask, Error};
+use crate::api::{Error, RequestOptions};
 use crate::as_of::Moment;
 use crate::caller::{AUDIT, Caller, READ, Scope};
 use crate::chain::Linked;
@@ -125,7 +125,7 @@ impl Ledger {
         moment: &Moment,
     ) -> Result<KeyProof, Error> {
         caller.require(READ)?;
-        let key = match self.find(caller, id, &Ask::default()) {
+        let key = match self.find(caller, id, &RequestOptions::default()) {
             Ok(key) => Some(key),
             Err(Error::Refused(Refusal::UnknownKey)) if caller.identity.scope == Scope::All => None,
             Err(error) => return Err(error),
@@ -154,7 +154,7 @@ impl Ledger {
     fn records_of(&self, key: &Key, end: Seq) -> Result<Vec<Record>, Error> {
         // Counted before they are read.
         let last = self.states(key, end).next().transpose()?;
-        if let Some(Standing { revision, .. }) = last
+        if let Some(KeyState { revision, .. }) = last
             && revision > MOST_RECORDS
         {
             return Err(Error::TooManyRecords { records: revision, most: MOST_RECORDS });

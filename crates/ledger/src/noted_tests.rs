@@ -2,13 +2,13 @@
 
 use eventlog::Log;
 use eventlog::memory::MemoryLog;
-use keys::{Revocation, Rotation, Standing};
+use keys::{KeyState, Revocation, Rotation};
 use tlog::verify_inclusion;
 
 use super::*;
 use crate::record::Leaf;
 use crate::testing::{ManualClock, caller, draft, open_with, owner};
-use crate::{Change, Changes, Duty, Options, Signing};
+use crate::{Change, Changes, Options, Role, Signing};
 
 struct Scene {
     ledger: Ledger,
@@ -24,7 +24,8 @@ async fn scene(keys: usize) -> Scene {
     let ledger = open_with(log, &clock, options).unwrap();
     let mut made = Vec::new();
     for _ in 0..keys {
-        let created = ledger.create(&owner(), draft(Some(1000)), Ask::default()).await.unwrap();
+        let created =
+            ledger.create(&owner(), draft(Some(1000)), RequestOptions::default()).await.unwrap();
         made.push(created.key.key.id);
     }
     Scene { ledger, clock, keys: made }
@@ -33,11 +34,11 @@ async fn scene(keys: usize) -> Scene {
 impl Scene {
     async fn revoke(&self, key: KeyId) {
         let revoke = Change::Revoke(Revocation::default());
-        self.ledger.change(&owner(), key, revoke, Ask::default()).await.unwrap();
+        self.ledger.change(&owner(), key, revoke, RequestOptions::default()).await.unwrap();
     }
 
     fn prove(&self, key: KeyId) -> KeyProof {
-        let auditor = caller(None, Duty::Auditor);
+        let auditor = caller(None, Role::Auditor);
         let moment = self.ledger.moment(&auditor, None).unwrap();
         self.ledger.prove_key(&auditor, key, &moment).unwrap()
     }
@@ -48,10 +49,10 @@ fn row_of(key: KeyId, proof: &KeyProof) -> Row {
     let noted = proof.records.iter().filter(|record| record.seq.0 < proof.table.size);
     let records: Vec<_> =
         noted.map(|proved| (&proved.entry, crate::decode(&proved.entry).unwrap())).collect();
-    let mut standing: Option<Standing> = None;
+    let mut standing: Option<KeyState> = None;
     for (_, record) in &records {
         standing = match (&record.event, standing) {
-            (keys::Event::Created(made), None) => Some(Standing::created(made, record.at)),
+            (keys::Event::Created(made), None) => Some(KeyState::created(made, record.at)),
             (keys::Event::Created(made), Some(old)) => {
                 let until = made.replaces.as_ref().unwrap().valid_until;
                 Some(old.replaced(made.id, until, record.at))
@@ -83,7 +84,10 @@ async fn every_key_is_proved_as_its_records_make_it() {
         let rotation = Rotation::new(60).unwrap();
         let (ledger, changes) = (&scene.ledger, Changes::default());
         let old = scene.keys[place];
-        let new = ledger.rotate(&owner(), old, changes, rotation, Ask::default()).await.unwrap();
+        let new = ledger
+            .rotate(&owner(), old, changes, rotation, RequestOptions::default())
+            .await
+            .unwrap();
         scene.keys.push(new.key.key.id);
     }
     for key in &scene.keys {
@@ -133,7 +137,7 @@ async fn a_key_is_taken_back_to_what_it_was() {
     for key in [2, 0, 2] {
         let change = if seen.len() == 3 { Change::Enable } else { Change::Disable };
         let key = scene.keys[key];
-        scene.ledger.change(&owner(), key, change, Ask::default()).await.unwrap();
+        scene.ledger.change(&owner(), key, change, RequestOptions::default()).await.unwrap();
         seen.push(rows(4 + seen.len() as u64));
     }
     for (more, expected) in seen.iter().enumerate() {
@@ -167,7 +171,7 @@ async fn that_there_is_no_such_key_is_proved_by_its_neighbours() {
 #[tokio::test]
 async fn a_caller_of_one_account_is_proved_nothing_of_another() {
     let scene = scene(2).await;
-    let stranger = caller(Some("other"), Duty::Owner);
+    let stranger = caller(Some("other"), Role::Owner);
     let moment = scene.ledger.moment(&stranger, None).unwrap();
     for key in [scene.keys[0], KeyId::from_bytes([1; 16])] {
         let refused = scene.ledger.prove_key(&stranger, key, &moment);
@@ -181,9 +185,9 @@ async fn a_caller_of_one_account_is_proved_nothing_of_another() {
 #[tokio::test]
 async fn a_key_with_too_many_records_is_proved_up_to_an_earlier_moment() {
     let scene = scene(2).await;
-    let (key, auditor) = (scene.keys[0], caller(None, Duty::Auditor));
+    let (key, auditor) = (scene.keys[0], caller(None, Role::Auditor));
     for change in [Change::Disable, Change::Enable].into_iter().cycle().take(60) {
-        scene.ledger.change(&owner(), key, change, Ask::default()).await.unwrap();
+        scene.ledger.change(&owner(), key, change, RequestOptions::default()).await.unwrap();
     }
     let prove = |as_of| {
         let moment = scene.ledger.moment(&auditor, as_of).unwrap();
@@ -205,7 +209,7 @@ async fn a_key_with_too_many_records_is_proved_up_to_an_earlier_moment() {
 #[tokio::test]
 async fn while_a_note_is_made_others_get_the_last_one_and_wait_for_nobody() {
     let scene = scene(2).await;
-    let auditor = caller(None, Duty::Auditor);
+    let auditor = caller(None, Role::Auditor);
     let note = || scene.ledger.table_note(&auditor);
     let notes = &scene.ledger.state().notes;
     let making = notes.making.lock();

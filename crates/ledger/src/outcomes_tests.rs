@@ -6,7 +6,7 @@ use keys::{KeyId, Subject};
 
 use super::*;
 use crate::testing::{ManualClock, draft, idempotent, owner};
-use crate::{Ask, Caller, Clock, Error, Identity, Ledger, Options};
+use crate::{Caller, Clock, Error, Identity, Ledger, Options, RequestOptions};
 
 fn named(name: &str) -> Caller {
     let owner = owner();
@@ -44,7 +44,7 @@ async fn each_caller_has_its_bound_and_all_have_one_and_a_restart_forgets_neithe
         // Past its bound, what was answered is answered again, and bob is not concerned.
         assert_eq!(create(&ledger, &ann, 1).await, "again");
         assert_eq!(create(&ledger, &ann, 5).await, "full");
-        ledger.create(&ann, draft(None), Ask::default()).await.unwrap();
+        ledger.create(&ann, draft(None), RequestOptions::default()).await.unwrap();
         ledger = open(&log, &clock, 5, 3);
     }
     let said = [create(&ledger, &bob, 11).await, create(&ledger, &bob, 12).await];

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashSet};
-use keys::{Account, Invalid, NewKey, Permission, Project, Role, Subject};
+use keys::{Account, Invalid, KeyRole, NewKey, Permission, Project, Subject};
 
 /// The most values of one kind that are kept; more are not shared.
 const MOST: usize = 100_000;
@@ -16,7 +16,7 @@ const MOST: usize = 100_000;
 pub(crate) struct Pool {
     accounts: HashSet<Account>,
     subjects: HashSet<Subject>,
-    roles: HashSet<Role>,
+    roles: HashSet<KeyRole>,
     projects: HashSet<Project>,
     permissions: HashSet<Arc<[Permission]>>,
 }
@@ -44,8 +44,8 @@ impl Pool {
     }
 
     /// The shared role of that name.
-    pub(crate) fn role(&mut self, text: &str) -> Result<Role, Invalid> {
-        read(&mut self.roles, text, Role::stored)
+    pub(crate) fn role(&mut self, text: &str) -> Result<KeyRole, Invalid> {
+        read(&mut self.roles, text, KeyRole::stored)
     }
 
     /// The shared project of that name.

@@ -7,7 +7,7 @@ use tlog::{Hash, ProveError, TileIndex, entries};
 
 use crate::api::{Entry, Error};
 use crate::caller::{AUDIT, Caller, READ};
-use crate::evidence::{Evidence, Head, NotProved, Signed};
+use crate::evidence::{Evidence, NotProved, PublishedTree, Signed};
 use crate::ledger::Ledger;
 use crate::receipt::Receipt;
 use crate::signing::{KeyChain, Signing};
@@ -121,7 +121,7 @@ impl Ledger {
         self.state().log.as_ref()
     }
 
-    fn leaf(&self, head: &Arc<Head>, seq: Seq) -> Result<Hash, Error> {
+    fn leaf(&self, head: &Arc<PublishedTree>, seq: Seq) -> Result<Hash, Error> {
         let place = u16::try_from(seq.0 & 0xFF).unwrap_or(0);
         let index = TileIndex::new(0, seq.0 >> 8, place + 1);
         let tile = index.map(|index| head.tile(self.log(), index)).transpose();

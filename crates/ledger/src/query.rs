@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use keys::{Account, Digest, KeyId, NewKey, Question, Refusal, Standing, Status, Verdict, judge};
+use keys::{Account, Digest, KeyId, KeyState, NewKey, Question, Refusal, Status, Verdict, judge};
 
-use crate::api::{Ask, Error, KeyFilter, KeyView, Page, Verified};
+use crate::api::{Error, KeyFilter, KeyView, Page, RequestOptions, Verified};
 use crate::as_of::Moment;
 use crate::caller::{AUDIT, Caller, READ, Scope, VERIFY};
 use crate::command::view;
@@ -25,7 +25,7 @@ impl Ledger {
     /// [`Refusal::UnknownKey`] also for a key of an account that the caller does not see.
     pub fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyView, Error> {
         caller.require(READ)?;
-        let key = self.find(caller, id, &Ask::default())?;
+        let key = self.find(caller, id, &RequestOptions::default())?;
         Ok(view(&key, key.state().standing, self.judged_at()))
     }
 
@@ -37,7 +37,7 @@ impl Ledger {
     /// does not see; a fault of the storage.
     pub fn key_as_of(&self, caller: &Caller, id: KeyId, moment: &Moment) -> Result<KeyView, Error> {
         caller.require(READ)?;
-        let key = self.find(caller, id, &Ask::default())?;
+        let key = self.find(caller, id, &RequestOptions::default())?;
         let (standing, _) = self.standing_at(&key, moment)?;
         let standing = standing.ok_or(Error::Refused(Refusal::UnknownKey))?;
         Ok(view_at(&key, standing, moment))
@@ -220,7 +220,7 @@ impl Kept<'_> {
     }
 }
 
-fn view_at(key: &Key, standing: Standing, moment: &Moment) -> KeyView {
+fn view_at(key: &Key, standing: KeyState, moment: &Moment) -> KeyView {
     let view = view(key, standing, moment.at);
     // The log does not know of uses.
     let last_used_at = view.last_used_at.filter(|_| moment.is_present());
@@ -247,7 +247,7 @@ fn is_of(filter: &KeyFilter, key: &NewKey) -> bool {
 }
 
 /// Whether a key stands as the filter wants it.
-fn stands_so(filter: &KeyFilter, standing: &Standing, moment: &Moment) -> bool {
+fn stands_so(filter: &KeyFilter, standing: &KeyState, moment: &Moment) -> bool {
     let KeyFilter { status, expires_before, .. } = filter;
     status.is_none_or(|wanted: Status| wanted == standing.status_at(moment.at))
         && expires_before.is_none_or(|end| standing.expires_at.is_some_and(|due| due < end))

@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{ManualClock, caller, draft, open_with, owner};
-    use crate::{Ask, Auditor, Change, Changes, Decoder, Duty, Options};
+    use crate::{Auditor, Change, Changes, Decoder, Options, RequestOptions, Role};
 
     fn rates(per_s: u32) -> Rates {
         let per_s = NonZeroU32::new(per_s);
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn one_account_that_does_too_much_is_told_and_no_other_one() {
         let rates = rates(3);
-        let (greedy, other) = (caller(Some("acme"), Duty::Owner), caller(Some("b"), Duty::Owner));
-        let all = caller(None, Duty::Admin);
+        let (greedy, other) = (caller(Some("acme"), Role::Owner), caller(Some("b"), Role::Owner));
+        let all = caller(None, Role::Admin);
         let refused = (0..10).filter(|_| rates.change(&greedy).is_err()).count();
         assert!(refused >= 6, "{refused}");
         let told = rates.change(&greedy);
@@ -131,7 +131,9 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..20 {
             let (ledger, owner) = (ledger.clone(), owner.clone());
-            tasks.spawn(async move { ledger.create(&owner, draft(None), Ask::default()).await });
+            tasks.spawn(async move {
+                ledger.create(&owner, draft(None), RequestOptions::default()).await
+            });
         }
         let made: Vec<_> = tasks.join_all().await.into_iter().filter_map(Result::ok).collect();
         assert_eq!(made.len(), 5);
@@ -139,22 +141,22 @@ mod tests {
         let full = |answer: Result<crate::Created, Error>| {
             assert!(matches!(answer, Err(Error::Refused(Refusal::KeyLimit(5)))), "{answer:?}");
         };
-        let rehearsal = Ask { dry_run: true, ..Ask::default() };
+        let rehearsal = RequestOptions { dry_run: true, ..RequestOptions::default() };
         full(ledger.create(&owner, draft(None), rehearsal).await);
         let (changes, rotation) = (Changes::default(), Rotation::new(0).unwrap());
-        full(ledger.rotate(&owner, id, changes, rotation, Ask::default()).await);
+        full(ledger.rotate(&owner, id, changes, rotation, RequestOptions::default()).await);
         // A revoked key is there for ever; another account has its own count.
         let revoke = Change::Revoke(keys::Revocation::default());
-        ledger.change(&owner, id, revoke, Ask::default()).await.unwrap();
-        full(ledger.create(&owner, draft(None), Ask::default()).await);
-        let other = caller(Some("b"), Duty::Owner);
-        ledger.create(&other, draft(None), Ask::default()).await.unwrap();
+        ledger.change(&owner, id, revoke, RequestOptions::default()).await.unwrap();
+        full(ledger.create(&owner, draft(None), RequestOptions::default()).await);
+        let other = caller(Some("b"), Role::Owner);
+        ledger.create(&other, draft(None), RequestOptions::default()).await.unwrap();
 
         // An operator who lowers the limit takes nothing back.
         let quotas = Quotas { keys: Some(2), ..Quotas::default() };
         let ledger =
             open_with(Arc::clone(&log), &clock, Options { quotas, ..Options::default() }).unwrap();
-        let refused = ledger.create(&owner, draft(None), Ask::default()).await;
+        let refused = ledger.create(&owner, draft(None), RequestOptions::default()).await;
         assert!(matches!(refused, Err(Error::Refused(Refusal::KeyLimit(2)))), "{refused:?}");
         let mut auditor = Auditor::whole();
         for stored in log.read(Seq(0), usize::MAX).unwrap() {
@@ -167,7 +169,7 @@ mod tests {
     #[test]
     fn without_quotas_everything_goes() {
         let rates = Rates::new(&Quotas::default());
-        let owner = caller(Some("acme"), Duty::Owner);
+        let owner = caller(Some("acme"), Role::Owner);
         assert!((0..1000).all(|_| rates.change(&owner).is_ok() && rates.read(&owner).is_ok()));
     }
 }

@@ -10,7 +10,7 @@ use keys::{Question, Verdict};
 
 use super::*;
 use crate::testing::{ManualClock, draft, owner};
-use crate::{Ask, Ledger, Options};
+use crate::{Ledger, Options, RequestOptions};
 
 /// A clock whose time of day can be set without time passing.
 struct SetClock {
@@ -40,7 +40,7 @@ async fn verdicts(moments: &[(i64, i64)]) -> Vec<Verdict> {
     let log = Arc::new(eventlog::memory::MemoryLog::new());
     let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..Options::default() };
     let ledger = Ledger::open(log, options, &mut |_| {}).unwrap();
-    let made = ledger.create(&owner(), draft(Some(3600)), Ask::default()).await.unwrap();
+    let made = ledger.create(&owner(), draft(Some(3600)), RequestOptions::default()).await.unwrap();
     let secret = made.secret.unwrap();
     let judged = moments.iter().map(|&(passed, set_by)| {
         passing.advance(passed);

@@ -14,12 +14,12 @@ pub struct Receipt {
     pub(crate) seq: Seq,
     /// The audit path, as far as it is the event's own.
     pub(crate) path: Vec<Hash>,
-    pub(crate) ending: Arc<Ending>,
+    pub(crate) ending: Arc<ReceiptTail>,
 }
 
 /// How the receipts of neighbours end: the rest of the audit path, and the checkpoint.
 #[derive(Debug)]
-pub struct Ending {
+pub struct ReceiptTail {
     text: String,
     quoted: OnceLock<String>,
 }
@@ -33,7 +33,7 @@ impl Receipt {
 
     /// The part that it shares.
     #[must_use]
-    pub fn ending(&self) -> &Ending {
+    pub fn ending(&self) -> &ReceiptTail {
         &self.ending
     }
 }
@@ -46,10 +46,10 @@ impl fmt::Display for Receipt {
     }
 }
 
-impl Ending {
-    pub(crate) fn new(path: &[Hash], checkpoint: &Signed) -> Ending {
+impl ReceiptTail {
+    pub(crate) fn new(path: &[Hash], checkpoint: &Signed) -> ReceiptTail {
         let text = proof_file::ending(path, &checkpoint.note);
-        Ending { text, quoted: OnceLock::new() }
+        ReceiptTail { text, quoted: OnceLock::new() }
     }
 
     /// The text as `quote` makes it, which is asked once for all receipts that share it.

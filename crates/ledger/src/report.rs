@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, Standing, Status, Timestamp};
+use keys::{Account, KeyState, Status, Timestamp};
 
 use crate::api::{Due, Error, Held, KeyView, Page, Walk};
 use crate::as_of::{Moment, first, time_of};
@@ -76,7 +76,7 @@ impl Ledger {
             }
             place += slice.len();
             for key in slice {
-                let Standing { status, expires_at, .. } = key.state().standing;
+                let KeyState { status, expires_at, .. } = key.state().standing;
                 let at = expires_at.filter(|at| status.is_alive() && *at <= until);
                 let due = at.map(|at| Due { at, key: key.made.id });
                 soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));

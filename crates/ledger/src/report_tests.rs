@@ -4,7 +4,7 @@ use keys::KeyId;
 
 use crate::as_of_tests::Story;
 use crate::testing::caller;
-use crate::{Due, Duty, Error, KeyFilter};
+use crate::{Due, Error, KeyFilter, Role};
 
 #[tokio::test]
 async fn what_falls_due_is_listed_soonest_first_page_by_page() {
@@ -12,7 +12,7 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
         let story = Story::random(seed, 60).await;
         let ledger = &story.ledger;
         for (account, within_s) in [(None, 10), (Some("acme"), 10), (Some("acme"), 0), (None, 99)] {
-            let reader = caller(account, Duty::Auditor);
+            let reader = caller(account, Role::Auditor);
             let until = ledger.now().plus_secs(within_s);
             let all = ledger.keys(&reader, &KeyFilter::default(), 0, 500).unwrap().items;
             let due = all.iter().filter_map(|view| {
@@ -46,7 +46,7 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
 #[tokio::test]
 async fn one_second_table_is_built_at_a_time() {
     let story = Story::random(1, 10).await;
-    let auditor = caller(None, Duty::Auditor);
+    let auditor = caller(None, Role::Auditor);
     let digest = || story.ledger.table_digest(&auditor, None);
     let first = digest().unwrap();
     let busy = story.ledger.state().rebuilding.lock();

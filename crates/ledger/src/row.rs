@@ -4,7 +4,7 @@
 //! hash, and their second half is salted, so that the neighbours shown in a proof of absence tell
 //! nothing about other tenants.
 
-use keys::{KeyId, Standing, Status, Timestamp};
+use keys::{KeyId, KeyState, Status, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::record::Leaf;
@@ -24,7 +24,7 @@ impl Row {
 
     /// The row of `key`. `salt` is that of its first record, `last` the leaf of its last one.
     #[must_use]
-    pub fn of(key: KeyId, salt: &[u8; 16], standing: &Standing, last: Leaf) -> Row {
+    pub fn of(key: KeyId, salt: &[u8; 16], standing: &KeyState, last: Leaf) -> Row {
         let due = standing.expires_at.map_or(i64::MAX, Timestamp::micros);
         let state = Sha256::new()
             .chain_update(salt)
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_row_never_changes_its_bytes() {
         let key = KeyId::from_bytes([1; 16]);
-        let standing = Standing {
+        let standing = KeyState {
             status: Status::Revoked,
             revision: 3,
             expires_at: Some(Timestamp::from_micros(1_700_000_000_000_000)),
@@ -83,7 +83,7 @@ mod tests {
             "9ad06048bd6edbe2f77dc745e844fc23956867351cfcfc760d8befd537cce57e",
         );
         assert_eq!(hex::encode(row.to_bytes()), expected);
-        let endless = Standing { expires_at: None, ..standing };
+        let endless = KeyState { expires_at: None, ..standing };
         assert_ne!(Row::of(key, &[2; 16], &endless, Leaf([4; 32])).state, row.state);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use eventlog::Seq;
-use keys::{Dialect, Digest, Event, KeyId, NewKey, Standing, Status, Subject, Timestamp};
+use keys::{Dialect, Digest, Event, KeyId, KeyState, NewKey, Status, Subject, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 
@@ -33,7 +33,7 @@ pub(crate) struct Key {
 /// What events change about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    pub(crate) standing: Standing,
+    pub(crate) standing: KeyState,
     /// Place and leaf of the last record that touched it: the head of its chain.
     pub(crate) head: (Seq, Leaf),
 }
@@ -41,11 +41,11 @@ pub(crate) struct State {
 impl State {
     /// The state right after `Created`.
     pub(crate) fn created(key: &NewKey, at: Timestamp, seq: Seq, leaf: Leaf) -> State {
-        State { standing: Standing::created(key, at), head: (seq, leaf) }
+        State { standing: KeyState::created(key, at), head: (seq, leaf) }
     }
 
     /// The link of a record that takes the key from this state to `after`.
-    pub(crate) fn link(&self, key: KeyId, after: &Standing, now: Timestamp) -> Link {
+    pub(crate) fn link(&self, key: KeyId, after: &KeyState, now: Timestamp) -> Link {
         Link {
             key,
             revision: after.revision,
@@ -177,7 +177,7 @@ impl KeyTable {
         id: KeyId,
         seq: Seq,
         leaf: Leaf,
-        change: impl Fn(Standing) -> Standing,
+        change: impl Fn(KeyState) -> KeyState,
     ) -> Option<Arc<Key>> {
         let key = self.get(id)?;
         let (before, after) = {
@@ -186,7 +186,7 @@ impl KeyTable {
             *state = State { standing: change(before), head: (seq, leaf) };
             (before, state.standing)
         };
-        let due = |standing: &Standing| {
+        let due = |standing: &KeyState| {
             standing.expires_at.filter(|_| standing.status.is_alive()).map(|due| (due, id))
         };
         if due(&before) != due(&after) {

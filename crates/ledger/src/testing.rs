@@ -13,8 +13,8 @@ use keys::{
 };
 
 use crate::{
-    Ask, Caller, Clock, Draft, Duty, Expiry, Identity, Ledger, OpenError, Options, Origin, Rules,
-    Scope, Via,
+    Caller, Clock, Expiry, Identity, Ledger, NewKeyRequest, OpenError, Options, Origin,
+    RequestOptions, Role, Rules, Scope, Via,
 };
 
 /// Stands still until it is moved.
@@ -48,12 +48,12 @@ impl Clock for ManualClock {
     }
 }
 
-pub(crate) fn caller(account: Option<&str>, duty: Duty) -> Caller {
+pub(crate) fn caller(account: Option<&str>, role: Role) -> Caller {
     Caller {
         identity: Arc::new(Identity {
             subject: Subject::new("ann").unwrap(),
             scope: account.map_or(Scope::All, |name| Scope::Account(Account::new(name).unwrap())),
-            duties: [duty].into_iter().collect(),
+            roles: [role].into_iter().collect(),
             via: Via::Token { issuer: "test".into(), jti: None },
         }),
         dialect: Dialect::Native,
@@ -62,11 +62,11 @@ pub(crate) fn caller(account: Option<&str>, duty: Duty) -> Caller {
 }
 
 pub(crate) fn owner() -> Caller {
-    caller(Some("acme"), Duty::Owner)
+    caller(Some("acme"), Role::Owner)
 }
 
-pub(crate) fn draft(ttl_s: Option<u64>) -> Draft {
-    Draft {
+pub(crate) fn draft(ttl_s: Option<u64>) -> NewKeyRequest {
+    NewKeyRequest {
         account: None,
         owner: None,
         name: Some(KeyName::new("ci").unwrap()),
@@ -84,9 +84,9 @@ pub(crate) fn draft(ttl_s: Option<u64>) -> Draft {
     }
 }
 
-pub(crate) fn idempotent(key: u8, request: u8) -> Ask {
+pub(crate) fn idempotent(key: u8, request: u8) -> RequestOptions {
     let idempotency = Some(crate::Idempotency { key: [key; 32], request: [request; 32] });
-    Ask { idempotency, ..Ask::default() }
+    RequestOptions { idempotency, ..RequestOptions::default() }
 }
 
 pub(crate) fn open(log: &Arc<dyn Log>, clock: &Arc<ManualClock>) -> Ledger {

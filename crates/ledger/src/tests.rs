@@ -10,7 +10,8 @@ use keys::{Dialect, Question, Refusal, Revocation, Rotation, Status, Verdict};
 use crate::testing::{Dice, ManualClock, caller, draft, idempotent, open, owner};
 use crate::writer::Work;
 use crate::{
-    Ask, Caller, Change, Changes, Duty, Error, EventFilter, KeyFilter, Ledger, Rules, Seq, Walk,
+    Caller, Change, Changes, Error, EventFilter, KeyFilter, Ledger, RequestOptions, Role, Rules,
+    Seq, Walk,
 };
 
 fn memory() -> Arc<dyn Log> {
@@ -18,7 +19,7 @@ fn memory() -> Arc<dyn Log> {
 }
 
 fn digest(ledger: &Ledger) -> (Seq, [u8; 32]) {
-    ledger.table_digest(&caller(None, Duty::Auditor), None).unwrap()
+    ledger.table_digest(&caller(None, Role::Auditor), None).unwrap()
 }
 
 fn live_digest(ledger: &Ledger) -> [u8; 32] {
@@ -38,13 +39,16 @@ async fn whatever_happened_the_table_replayed_is_the_table_built_live() {
             let outcome = match (dice.roll(8), ids.get(pick).copied()) {
                 (0 | 1, _) | (_, None) => {
                     let ttl = (dice.roll(2) == 0).then(|| dice.roll(50) + 1);
-                    let created = ledger.create(&caller, draft(ttl), Ask::default()).await;
+                    let created =
+                        ledger.create(&caller, draft(ttl), RequestOptions::default()).await;
                     created.map(|created| ids.push(created.key.key.id))
                 }
                 (2, Some(id)) => {
                     let rotation = Rotation::new(dice.roll(30)).unwrap();
                     let changes = Changes::default();
-                    let made = ledger.rotate(&caller, id, changes, rotation, Ask::default()).await;
+                    let made = ledger
+                        .rotate(&caller, id, changes, rotation, RequestOptions::default())
+                        .await;
                     made.map(|created| ids.push(created.key.key.id))
                 }
                 (3, Some(_)) => {
@@ -59,7 +63,7 @@ async fn whatever_happened_the_table_replayed_is_the_table_built_live() {
                         6 => Change::Expire,
                         _ => Change::Revoke(Revocation::default()),
                     };
-                    ledger.change(&caller, id, change, Ask::default()).await.map(|_| ())
+                    ledger.change(&caller, id, change, RequestOptions::default()).await.map(|_| ())
                 }
             };
             assert!(matches!(outcome, Ok(()) | Err(Error::Refused(_))), "seed {seed}: {outcome:?}");
@@ -74,14 +78,15 @@ async fn whatever_happened_the_table_replayed_is_the_table_built_live() {
 async fn two_ledgers_on_one_log_agree() {
     let (log, clock) = (memory(), ManualClock::new());
     let (one, two) = (open(&log, &clock), open(&log, &clock));
-    let made = one.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    let made = one.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
     // The second one has not heard of it: it conflicts, catches up, and decides again.
-    let number = two.create(&owner(), draft(None), Ask::default()).await.unwrap().key.key.number;
+    let number =
+        two.create(&owner(), draft(None), RequestOptions::default()).await.unwrap().key.key.number;
     assert_eq!(number, 2);
     let id = made.key.key.id;
     let revoke = Change::Revoke(Revocation::default());
-    two.change(&owner(), id, revoke, Ask::default()).await.unwrap();
-    let again = one.change(&owner(), id, revoke, Ask::default()).await;
+    two.change(&owner(), id, revoke, RequestOptions::default()).await.unwrap();
+    let again = one.change(&owner(), id, revoke, RequestOptions::default()).await;
     assert!(matches!(again, Err(Error::Refused(Refusal::Already(Status::Revoked)))), "{again:?}");
     one.catch_up().await;
     two.catch_up().await;
@@ -94,7 +99,7 @@ async fn a_ledger_keeps_up_with_another_writer() {
     let (one, two) = (open(&log, &clock), open(&log, &clock));
     let follower = two.clone();
     let keeping_up = tokio::spawn(async move { follower.keep_up().await });
-    let made = one.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    let made = one.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
     two.length().wait_for(|size| *size >= Seq(1)).await.unwrap();
     assert_eq!(two.key(&owner(), made.key.key.id).unwrap().key.number, 1);
     two.close().await.unwrap();
@@ -107,10 +112,10 @@ async fn an_unknown_outcome_stops_writes_and_not_reads() {
         let memory = MemoryLog::new();
         let (log, clock) = (Arc::new(memory.clone()) as Arc<dyn Log>, ManualClock::new());
         let ledger = open(&log, &clock);
-        let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+        let made = ledger.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
         memory.fail_next(fault);
         for _ in 0..2 {
-            let refused = ledger.create(&owner(), draft(None), Ask::default()).await;
+            let refused = ledger.create(&owner(), draft(None), RequestOptions::default()).await;
             assert!(matches!(refused, Err(Error::Broken)), "{refused:?}");
         }
         assert!(ledger.ready().is_err());
@@ -129,16 +134,16 @@ async fn storage_that_does_not_answer_keeps_no_change_and_no_stop_waiting() {
     let memory = MemoryLog::watched(Duration::from_millis(40)).unwrap();
     let (log, clock) = (Arc::new(memory.clone()) as Arc<dyn Log>, ManualClock::new());
     let ledger = open(&log, &clock);
-    let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
+    let made = ledger.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
     memory.fail_next(Fault::Hang);
     let (owner, draft) = (owner(), || draft(None));
-    let create = || ledger.create(&owner, draft(), Ask::default());
+    let create = || ledger.create(&owner, draft(), RequestOptions::default());
     let (one, other) = tokio::join!(create(), create());
     for refused in [one, other] {
         assert!(matches!(refused, Err(Error::Broken)), "{refused:?}");
     }
     assert!(ledger.ready().is_err());
-    let refused = ledger.create(&owner, draft(), Ask::default()).await;
+    let refused = ledger.create(&owner, draft(), RequestOptions::default()).await;
     assert!(matches!(refused, Err(Error::Broken)), "{refused:?}");
     let secret = made.secret.unwrap();
     let verified = ledger.verify(&owner, secret.reveal(), &Question::default()).unwrap();
@@ -186,13 +191,13 @@ async fn a_secret_is_given_again_for_ten_minutes_only() {
 async fn a_due_key_is_expired_before_it_is_changed() {
     let (log, clock) = (memory(), ManualClock::new());
     let ledger = open(&log, &clock);
-    let made = ledger.create(&owner(), draft(Some(10)), Ask::default()).await.unwrap();
+    let made = ledger.create(&owner(), draft(Some(10)), RequestOptions::default()).await.unwrap();
     let (id, secret) = (made.key.key.id, made.secret.unwrap());
     clock.advance(10);
     let verified = ledger.verify(&owner(), secret.reveal(), &Question::default()).unwrap();
     assert_eq!(verified.verdict, Verdict::Expired);
     let revoke = Change::Revoke(Revocation::default());
-    let revoked = ledger.change(&owner(), id, revoke, Ask::default()).await.unwrap();
+    let revoked = ledger.change(&owner(), id, revoke, RequestOptions::default()).await.unwrap();
     assert_eq!(revoked.entry.record.link.before, Some(Status::Expired));
     let history = ledger.history(&owner(), id, Seq(0), 50).unwrap().items;
     let story: Vec<_> = history.iter().map(|entry| entry.record.event.kind().as_str()).collect();
@@ -205,11 +210,11 @@ async fn fifty_at_once_leave_exactly_ten() {
     let ledger = open(&log, &clock);
     let caller = Caller { dialect: Dialect::Callcov, ..owner() };
     let rules = Rules { most_active: Some(10), ..Rules::default() };
-    let draft = crate::Draft { rules, ..draft(None) };
+    let draft = crate::NewKeyRequest { rules, ..draft(None) };
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let (ledger, caller, draft) = (ledger.clone(), caller.clone(), draft.clone());
-        tasks.spawn(async move { ledger.create(&caller, draft, Ask::default()).await });
+        tasks.spawn(async move { ledger.create(&caller, draft, RequestOptions::default()).await });
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
@@ -224,8 +229,8 @@ async fn a_key_whose_prefix_is_taken_is_made_anew_also_by_a_rotation() {
     let caller = Caller { dialect: Dialect::Cloudsigma, ..owner() };
     let account = keys::Account::new("acme").unwrap();
     let rules = Rules { unique_prefix: true, ..Rules::default() };
-    let draft = crate::Draft { rules, ..draft(None) };
-    let old = ledger.create(&caller, draft.clone(), Ask::default()).await.unwrap().key;
+    let draft = crate::NewKeyRequest { rules, ..draft(None) };
+    let old = ledger.create(&caller, draft.clone(), RequestOptions::default()).await.unwrap().key;
     let made = |taken: usize| {
         let (ledger, caller, account) = (ledger.clone(), caller.clone(), account.clone());
         let (draft, prefix) = (draft.clone(), old.key.prefix);
@@ -238,15 +243,15 @@ async fn a_key_whose_prefix_is_taken_is_made_anew_also_by_a_rotation() {
         }
     };
     let create = |key| Work::Create(key, rules);
-    let second = ledger.put(&caller, &Ask::default(), made(1), create).await.unwrap();
+    let second = ledger.put(&caller, &RequestOptions::default(), made(1), create).await.unwrap();
     assert_ne!(second.key.key.prefix, old.key.prefix);
     let key = ledger.state().table.get(old.key.id).unwrap();
     let rotate = |new| Work::Rotate(Arc::clone(&key), new, Rotation::new(0).unwrap(), rules);
-    let third = ledger.put(&caller, &Ask::default(), made(7), rotate).await.unwrap();
+    let third = ledger.put(&caller, &RequestOptions::default(), made(7), rotate).await.unwrap();
     assert_ne!(third.key.key.prefix, old.key.prefix);
     assert_eq!(ledger.key(&caller, old.key.id).unwrap().status, Status::Expired);
     // What never ends is no bad luck.
-    let never = ledger.put(&caller, &Ask::default(), made(usize::MAX), create).await;
+    let never = ledger.put(&caller, &RequestOptions::default(), made(usize::MAX), create).await;
     assert!(matches!(never, Err(Error::Refused(Refusal::PrefixTaken))), "{never:?}");
     assert_eq!(ledger.stats().keys, 3);
 }
@@ -255,15 +260,15 @@ async fn a_key_whose_prefix_is_taken_is_made_anew_also_by_a_rotation() {
 async fn another_accounts_key_is_unknown() {
     let (log, clock) = (memory(), ManualClock::new());
     let ledger = open(&log, &clock);
-    let made = ledger.create(&owner(), draft(None), Ask::default()).await.unwrap();
-    let stranger = caller(Some("umbrella"), Duty::Owner);
+    let made = ledger.create(&owner(), draft(None), RequestOptions::default()).await.unwrap();
+    let stranger = caller(Some("umbrella"), Role::Owner);
     let id = made.key.key.id;
     let unknown = |answer: Option<Error>| {
         assert!(matches!(answer, Some(Error::Refused(Refusal::UnknownKey))), "{answer:?}");
     };
     unknown(ledger.key(&stranger, id).err());
     unknown(ledger.history(&stranger, id, Seq(0), 50).err());
-    unknown(ledger.change(&stranger, id, Change::Disable, Ask::default()).await.err());
+    unknown(ledger.change(&stranger, id, Change::Disable, RequestOptions::default()).await.err());
     let secret = made.secret.unwrap();
     let verified = ledger.verify(&stranger, secret.reveal(), &Question::default()).unwrap();
     assert_eq!(verified.verdict, Verdict::NotFound);
@@ -276,7 +281,7 @@ async fn another_accounts_key_is_unknown() {
 async fn a_rehearsal_records_nothing() {
     let (log, clock) = (memory(), ManualClock::new());
     let ledger = open(&log, &clock);
-    let ask = Ask { dry_run: true, ..Ask::default() };
+    let ask = RequestOptions { dry_run: true, ..RequestOptions::default() };
     let rehearsed = ledger.create(&owner(), draft(None), ask).await.unwrap();
     assert!(rehearsed.secret.is_none() && rehearsed.entry.is_none());
     assert_eq!(*log.length().borrow(), Seq(0));
@@ -287,17 +292,20 @@ async fn events_are_found_by_their_filters_both_ways() {
     let (log, clock) = (memory(), ManualClock::new());
     let ledger = open(&log, &clock);
     for account in ["acme", "umbrella"] {
-        let owner = caller(Some(account), Duty::Owner);
+        let owner = caller(Some(account), Role::Owner);
         for n in 0..30 {
-            let made = ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+            let made = ledger.create(&owner, draft(None), RequestOptions::default()).await.unwrap();
             if n % 3 == 0 {
                 let id = made.key.key.id;
-                ledger.change(&owner, id, Change::Disable, Ask::default()).await.unwrap();
+                ledger
+                    .change(&owner, id, Change::Disable, RequestOptions::default())
+                    .await
+                    .unwrap();
             }
             clock.advance(1);
         }
     }
-    let auditor = caller(None, Duty::Auditor);
+    let auditor = caller(None, Role::Auditor);
     let filter = EventFilter {
         account: Some(keys::Account::new("umbrella").unwrap()),
         kind: Some(keys::EventKind::Disabled),

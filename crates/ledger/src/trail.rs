@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{KeyId, Refusal, Standing};
+use keys::{KeyId, KeyState, Refusal};
 
-use crate::api::{Ask, Entry, Error, EventFilter, Page, Walk};
+use crate::api::{Entry, Error, EventFilter, Page, RequestOptions, Walk};
 use crate::as_of::first;
 use crate::caller::{Caller, READ};
 use crate::chain::{Chain, Linked};
@@ -36,7 +36,7 @@ impl Ledger {
         limit: usize,
     ) -> Result<Page<Entry, Walk>, Error> {
         caller.require(READ)?;
-        self.find(caller, id, &Ask::default())?;
+        self.find(caller, id, &RequestOptions::default())?;
         let filter = EventFilter { key: Some(id), ..EventFilter::default() };
         self.events(caller, &filter, Walk::Up(from), limit)
     }
@@ -201,7 +201,7 @@ impl Ledger {
     }
 
     /// The key's state right after the record at `seq`.
-    pub(crate) async fn standing_after(&self, key: &Arc<Key>, seq: Seq) -> Result<Standing, Error> {
+    pub(crate) async fn standing_after(&self, key: &Arc<Key>, seq: Seq) -> Result<KeyState, Error> {
         let (ledger, key) = (self.clone(), Arc::clone(key));
         let job = move || ledger.states(&key, seq.next()).next().transpose();
         let standing = tokio::task::spawn_blocking(job).await.map_err(Error::fault)??;

@@ -4,7 +4,7 @@ use keys::{Account, EventKind, KeyId, Subject, Timestamp};
 
 use crate::as_of_tests::Story;
 use crate::testing::{Dice, caller, draft};
-use crate::{Ask, Caller, Change, Duty, Entry, EventFilter, Ledger, Seq, Walk};
+use crate::{Caller, Change, Entry, EventFilter, Ledger, RequestOptions, Role, Seq, Walk};
 
 fn page_by_page(
     ledger: &Ledger,
@@ -30,7 +30,7 @@ fn page_by_page(
 
 /// Every record, with the account of its key.
 fn everything(story: &Story) -> Vec<Entry> {
-    let auditor = caller(None, Duty::Auditor);
+    let auditor = caller(None, Role::Auditor);
     (0..story.length()).map(|seq| story.ledger.event(&auditor, Seq(seq)).unwrap()).collect()
 }
 
@@ -47,7 +47,7 @@ fn is_wanted(filter: &EventFilter, entry: &Entry) -> bool {
 
 fn holds(story: &Story, entries: &[Entry], filter: &EventFilter, from: u64, limit: usize) {
     for scope in [None, Some("acme")] {
-        let reader = caller(scope, Duty::Auditor);
+        let reader = caller(scope, Role::Auditor);
         let seen = entries.iter().filter(|entry| {
             scope.is_none_or(|scope| entry.account.as_str() == scope) && is_wanted(filter, entry)
         });
@@ -101,18 +101,20 @@ async fn every_filter_finds_what_a_plain_look_finds() {
 #[tokio::test]
 async fn a_key_with_very_many_events_has_its_history_page_by_page() {
     let mut story = Story::random(1, 20).await;
-    let owner = caller(Some("acme"), Duty::Owner);
-    let made = story.ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+    let owner = caller(Some("acme"), Role::Owner);
+    let made = story.ledger.create(&owner, draft(None), RequestOptions::default()).await.unwrap();
     let id = made.key.key.id;
     story.keys.push((owner.clone(), id, made.secret.unwrap()));
     for _ in 0..11 {
         let mut tasks = tokio::task::JoinSet::new();
         for change in [Change::Disable, Change::Enable].into_iter().cycle().take(1000) {
             let (ledger, owner) = (story.ledger.clone(), owner.clone());
-            tasks.spawn(async move { ledger.change(&owner, id, change, Ask::default()).await });
+            tasks.spawn(async move {
+                ledger.change(&owner, id, change, RequestOptions::default()).await
+            });
         }
         tasks.join_all().await;
-        story.ledger.create(&owner, draft(None), Ask::default()).await.unwrap();
+        story.ledger.create(&owner, draft(None), RequestOptions::default()).await.unwrap();
     }
     let revision = story.ledger.key(&owner, id).unwrap().standing.revision;
     assert!(revision > 10_000, "{revision}");

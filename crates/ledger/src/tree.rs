@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use eventlog::{Extra, Log, Seq};
-use tlog::{Edge, Hash, Tile, TileIndex, TileReader};
+use tlog::{Hash, RightEdge, Tile, TileIndex, TileReader};
 
 use crate::record::Leaf;
 
@@ -91,7 +91,10 @@ pub(crate) fn extras_of(tile: &Tile) -> [Extra; 2] {
 }
 
 /// The edge after these leaves, and the tiles that they complete, to be stored with the records.
-pub(crate) fn grow(edge: &Edge, leaves: impl Iterator<Item = Leaf>) -> (Arc<Edge>, Vec<Extra>) {
+pub(crate) fn grow(
+    edge: &RightEdge,
+    leaves: impl Iterator<Item = Leaf>,
+) -> (Arc<RightEdge>, Vec<Extra>) {
     let mut edge = edge.clone();
     let mut extras = Vec::new();
     for leaf in leaves {
@@ -129,7 +132,7 @@ pub(crate) enum Wrong {
 
 /// A tree being made again from the records of a log.
 pub(crate) struct Regrowth<'l> {
-    edge: Edge,
+    edge: RightEdge,
     log: &'l dyn Log,
     wrong: Wrong,
     /// Size and root that must come by.
@@ -141,7 +144,7 @@ pub(crate) struct Regrowth<'l> {
 impl<'l> Regrowth<'l> {
     /// Goes on from `edge`. `expected` is the size and root of a checkpoint that was signed.
     pub(crate) fn new(
-        edge: Edge,
+        edge: RightEdge,
         log: &'l dyn Log,
         wrong: Wrong,
         expected: Option<(u64, Hash)>,
@@ -192,7 +195,7 @@ impl<'l> Regrowth<'l> {
     }
 
     /// The edge, and the tiles that have to be written again.
-    pub(crate) fn finish(self) -> Result<(Arc<Edge>, Vec<Extra>), TreeError> {
+    pub(crate) fn finish(self) -> Result<(Arc<RightEdge>, Vec<Extra>), TreeError> {
         match self.expected {
             Some((sealed, _)) if sealed > self.edge.size() => {
                 Err(TreeError::Shorter { length: Seq(self.edge.size()), sealed })

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use keys::{Dialect, Subject, Timestamp};
 
 use crate::api::Error;
-use crate::caller::{Caller, Duties, Duty, Identity, Origin, Scope, Via};
+use crate::caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};
 use crate::clock::StepGuard;
 use crate::ledger::Ledger;
 
@@ -20,7 +20,7 @@ pub(crate) fn worker() -> Caller {
             Arc::new(Identity {
                 subject,
                 scope: Scope::All,
-                duties: Duties::default().with(Duty::Worker),
+                roles: Roles::default().with(Role::Worker),
                 via: Via::Worker,
             })
         })

@@ -8,9 +8,9 @@ use eventlog::{AppendError, Seq};
 use keys::{Account, NewKey, Rotation};
 use tokio::sync::oneshot;
 
-use crate::answered::{Answered, hand_out};
+use crate::answered::{SharedReply, wake_chain};
 use crate::api::{Change, Error, Rules};
-use crate::batch::{Batch, Circumstances, Decided};
+use crate::batch::{Batch, Decided, RequestContext};
 use crate::outcomes::Outcome;
 use crate::pace::Pace;
 use crate::queue::{Queue, Queued};
@@ -19,11 +19,11 @@ use crate::table::Key;
 
 /// A command that waits for the writer.
 pub(crate) struct Job {
-    pub(crate) said: Circumstances,
+    pub(crate) context: RequestContext,
     pub(crate) wanted_revision: Option<u32>,
     pub(crate) dry_run: bool,
     pub(crate) work: Work,
-    pub(crate) answer: oneshot::Sender<Answered>,
+    pub(crate) answer: oneshot::Sender<SharedReply>,
 }
 
 impl Queued for Job {
@@ -47,7 +47,7 @@ pub(crate) enum Work {
     CatchUp,
 }
 
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     /// Decided, and on stable storage unless it was a dry run: the batch began at this place.
     Done(Seq, Box<Decided>),
     /// Keys recorded as expired.
@@ -67,11 +67,11 @@ pub(crate) fn run(state: &State, queue: &Queue<Job>) {
         pace.seen(jobs.iter().map(Queued::account), start);
         let answers = commit(state, jobs.make_contiguous());
         pace.took(answers.len(), state.clock.monotonic().saturating_sub(start));
-        hand_out(jobs.drain(..).map(|job| job.answer).zip(answers).collect());
+        wake_chain(jobs.drain(..).map(|job| job.answer).zip(answers).collect());
     }
 }
 
-type Answers = Vec<Result<Answer, Error>>;
+type Answers = Vec<Result<Reply, Error>>;
 
 fn commit(state: &State, jobs: &[Job]) -> Answers {
     loop {
@@ -131,38 +131,38 @@ fn catch_up(state: &State) -> Result<bool, crate::state::ReplayError> {
     Ok(true)
 }
 
-fn decide(state: &State, batch: &mut Batch<'_>, job: &Job) -> Result<Answer, Error> {
-    if let Some(outcome) = batch.replay_of(&job.said)? {
-        return Ok(Answer::Replay(outcome));
+fn decide(state: &State, batch: &mut Batch<'_>, job: &Job) -> Result<Reply, Error> {
+    if let Some(outcome) = batch.replay_of(&job.context)? {
+        return Ok(Reply::Replay(outcome));
     }
-    let Job { said, dry_run, wanted_revision, .. } = job;
+    let Job { context, dry_run, wanted_revision, .. } = job;
     let decided = match &job.work {
-        Work::CatchUp => return Ok(Answer::CaughtUp),
+        Work::CatchUp => return Ok(Reply::CaughtUp),
         Work::ExpireDue(limit) => {
-            return Ok(Answer::Expired(expire_due(state, batch, said, *limit)?));
+            return Ok(Reply::Expired(expire_due(state, batch, context, *limit)?));
         }
-        Work::Create(key, rules) => batch.create(said, key, rules, *dry_run)?,
+        Work::Create(key, rules) => batch.create(context, key, rules, *dry_run)?,
         Work::Change(key, change) => {
-            batch.change(said, key, *change, (*wanted_revision, *dry_run))?
+            batch.change(context, key, *change, (*wanted_revision, *dry_run))?
         }
         Work::Rotate(old, key, rotation, rules) => {
-            batch.rotate(said, old, key, (*rotation, rules, *wanted_revision), *dry_run)?
+            batch.rotate(context, old, key, (*rotation, rules, *wanted_revision), *dry_run)?
         }
     };
-    Ok(Answer::Done(batch.start(), Box::new(decided)))
+    Ok(Reply::Done(batch.start(), Box::new(decided)))
 }
 
 fn expire_due(
     state: &State,
     batch: &mut Batch<'_>,
-    said: &Circumstances,
+    context: &RequestContext,
     limit: usize,
 ) -> Result<Vec<keys::KeyId>, Error> {
     let mut expired = Vec::new();
     // One that the batch has ended already is still in the queue: pass it over.
     for id in state.table.due(batch.now, limit) {
         let Some(key) = state.table.get(id) else { continue };
-        match batch.expire_due(said, &key) {
+        match batch.expire_due(context, &key) {
             Ok(_) => expired.push(id),
             Err(Error::Refused(_)) => {}
             Err(error) => return Err(error),

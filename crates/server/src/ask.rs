@@ -4,14 +4,14 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use keys::{KeyId, Timestamp};
-use ledger::{Ask, Caller, Duty, Entry, Idempotency, Identity, Receipt, Scope};
+use ledger::{Caller, Entry, Idempotency, Identity, Receipt, RequestOptions, Role, Scope};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::{Authenticated, EXPIRE, MANAGE, Plan};
 use crate::body::read_json;
-use crate::connection::Visit;
+use crate::connection::HttpContext;
 use crate::dialects::Holder;
 use crate::entity_tag::Revisions;
 use crate::extract::{Path, field, idempotency_key, json, query};
@@ -21,7 +21,7 @@ use crate::{ApiError, App};
 /// A body that asks for a change.
 pub(crate) trait Wanted: DeserializeOwned {
     /// Who may ask; the ledger judges it again.
-    const DUTIES: &[Duty] = MANAGE;
+    const DUTIES: &[Role] = MANAGE;
 
     /// What no body at all means, if it means something.
     fn without_body() -> Option<Self> {
@@ -59,7 +59,7 @@ impl Wanted for Reasoned {
 }
 
 impl Wanted for Expirations {
-    const DUTIES: &[Duty] = EXPIRE;
+    const DUTIES: &[Role] = EXPIRE;
 
     fn without_body() -> Option<Expirations> {
         Some(Expirations::default())
@@ -104,7 +104,7 @@ pub(crate) struct Asked<B, P = ()> {
     /// The moment the caller was checked.
     pub(crate) now: Timestamp,
     pub(crate) target: P,
-    pub(crate) ask: Ask,
+    pub(crate) ask: RequestOptions,
     /// Whether the answer is to hold the event's receipt.
     pub(crate) receipt: bool,
     pub(crate) body: B,
@@ -123,7 +123,7 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let visit = Visit::of(request.extensions())?.clone();
+        let visit = HttpContext::of(request.extensions())?.clone();
         Asked::read(app, request, &visit).await
     }
 }
@@ -131,13 +131,17 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
 impl<B, P> Asked<B, P> {
     /// What the rules of a dialect ask of the caller.
     pub(crate) fn holder(&self) -> Holder {
-        Holder { duties: self.caller.identity.duties, plan: self.plan }
+        Holder { roles: self.caller.identity.roles, plan: self.plan }
     }
 }
 
 impl<B: Wanted, P: Target + Send> Asked<B, P> {
     /// Reads a request.
-    pub(crate) async fn read(app: &App, request: Request, visit: &Visit) -> Result<Self, ApiError> {
+    pub(crate) async fn read(
+        app: &App,
+        request: Request,
+        visit: &HttpContext,
+    ) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let who = Authenticated::visiting(&parts.headers, visit, app)?;
         who.require(B::DUTIES)?;
@@ -159,7 +163,7 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
         };
         let reason = body.reason().map(|text| field("reason", text.parse())).transpose()?;
         let if_revision = revisions.wanted(|| target.revision(app, &caller));
-        let ask = Ask { reason, if_revision, idempotency, dry_run, only: None };
+        let ask = RequestOptions { reason, if_revision, idempotency, dry_run, only: None };
         Ok(Asked { caller, plan: who.token.plan, now: who.now, target, ask, receipt, body })
     }
 }

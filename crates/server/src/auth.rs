@@ -17,7 +17,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use keys::Timestamp;
-use ledger::{Duty, Identity};
+use ledger::{Identity, Role};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
@@ -104,12 +104,12 @@ pub enum MaxRole {
 }
 
 impl MaxRole {
-    fn allows(self, duty: Duty) -> bool {
+    fn allows(self, role: Role) -> bool {
         match self {
-            MaxRole::Verifier => duty == Duty::Verifier,
-            MaxRole::Auditor => duty == Duty::Auditor,
-            MaxRole::Worker => duty == Duty::Worker,
-            MaxRole::Owner => matches!(duty, Duty::Owner | Duty::Verifier | Duty::Auditor),
+            MaxRole::Verifier => role == Role::Verifier,
+            MaxRole::Auditor => role == Role::Auditor,
+            MaxRole::Worker => role == Role::Worker,
+            MaxRole::Owner => matches!(role, Role::Owner | Role::Verifier | Role::Auditor),
             MaxRole::Admin => true,
         }
     }

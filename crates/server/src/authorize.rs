@@ -22,7 +22,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use keys::{Account, NewKey, Question, Subject, Timestamp, Verdict};
-use ledger::{Duties, Duty, Identity, Scope, Via};
+use ledger::{Identity, Role, Roles, Scope, Via};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -30,7 +30,7 @@ use utoipa::IntoParams;
 pub use self::presented::KeyHeader;
 use self::presented::{Presented, presented};
 use crate::auth::{self, VERIFY};
-use crate::connection::Visit;
+use crate::connection::HttpContext;
 use crate::extract::{header_text, parse, query};
 use crate::verify::unrecorded;
 use crate::{ApiError, App, Code, wire};
@@ -138,7 +138,7 @@ impl Fixed {
         let identity = Identity {
             subject: Subject::new("authorize").ok()?,
             scope: Scope::Account(account),
-            duties: Duties::default().with(Duty::Verifier),
+            roles: Roles::default().with(Role::Verifier),
             via: Via::Token { issuer: auth::token::ISSUER.into(), jti: None },
         };
         Some(Fixed(Arc::new(identity)))
@@ -251,7 +251,7 @@ fn decide(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Response
     let limit_status = needs.limit_status()?;
     let question = Question {
         permission: wire::permission(needs.permission.as_deref())?,
-        ip: Visit::of(&parts.extensions)?.client(&parts.headers, app),
+        ip: HttpContext::of(&parts.extensions)?.client(&parts.headers, app),
         project: parse("project", needs.project.as_deref())?,
         environment: parse("environment", needs.environment.as_deref())?,
     };
@@ -303,7 +303,7 @@ fn allowed(key: &NewKey, expires_at: Option<Timestamp>) -> Response {
     set(ID, &key.id.to_string());
     set(ACCOUNT, &encoded(key.account.as_str()));
     set(OWNER, &encoded(key.owner.as_str()));
-    set(ROLE, &encoded(key.role.as_ref().map_or("", keys::Role::as_str)));
+    set(ROLE, &encoded(key.role.as_ref().map_or("", keys::KeyRole::as_str)));
     set(PERMISSIONS, &permissions.join(","));
     if let Some(expires_at) = expires_at {
         set(EXPIRES_AT, &expires_at.to_string());

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use bundle::{Asked, Refused, Verified, verify};
 use eventlog::memory::MemoryLog;
 use keys::{Dialect, Subject, Timestamp};
-use ledger::{Ask, Change, Draft, Duty, Identity, Options, Origin, Scope as Of, Signing, Via};
+use ledger::{
+    Change, Identity, NewKeyRequest, Options, Origin, RequestOptions, Role, Scope as Of, Signing,
+    Via,
+};
 
 use super::*;
 
-fn caller(scope: Of, duty: Duty) -> Caller {
+fn caller(scope: Of, role: Role) -> Caller {
     let identity = Identity {
         subject: Subject::new("ann").unwrap(),
         scope,
-        duties: [duty].into_iter().collect(),
+        roles: [role].into_iter().collect(),
         via: Via::Token { issuer: "test".into(), jti: Some("=1".into()) },
     };
     let origin = Origin { ip: Some([127, 0, 0, 1].into()), request_id: Some("r1".into()) };
@@ -21,11 +24,11 @@ fn caller(scope: Of, duty: Duty) -> Caller {
 }
 
 fn auditor() -> Caller {
-    caller(Of::All, Duty::Auditor)
+    caller(Of::All, Role::Auditor)
 }
 
-fn draft(account: &str) -> Draft {
-    Draft {
+fn draft(account: &str) -> NewKeyRequest {
+    NewKeyRequest {
         account: Some(account.parse().unwrap()),
         owner: None,
         name: Some("ci".parse().unwrap()),
@@ -51,10 +54,13 @@ fn signing() -> Arc<Signing> {
 async fn small() -> Ledger {
     let options = Options { signing: Some(signing()), ..Options::default() };
     let ledger = Ledger::open(Arc::new(MemoryLog::new()), options, &mut |_| {}).unwrap();
-    let admin = caller(Of::All, Duty::Admin);
-    let made = ledger.create(&admin, draft("acme"), Ask::default()).await.unwrap();
-    ledger.change(&admin, made.key.key.id, Change::Disable, Ask::default()).await.unwrap();
-    ledger.create(&admin, draft("umbrella"), Ask::default()).await.unwrap();
+    let admin = caller(Of::All, Role::Admin);
+    let made = ledger.create(&admin, draft("acme"), RequestOptions::default()).await.unwrap();
+    ledger
+        .change(&admin, made.key.key.id, Change::Disable, RequestOptions::default())
+        .await
+        .unwrap();
+    ledger.create(&admin, draft("umbrella"), RequestOptions::default()).await.unwrap();
     ledger
 }
 
@@ -145,7 +151,10 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     bundle(forked.clone()).unwrap().make(&mut bytes, &mut |_| {}).unwrap();
     assert_eq!(checked(&bytes).unwrap_err().exit_code(), 11);
     // Kept from a log that was longer: the bundle shows that it is not any more.
-    other.create(&caller(Of::All, Duty::Admin), draft("acme"), Ask::default()).await.unwrap();
+    other
+        .create(&caller(Of::All, Role::Admin), draft("acme"), RequestOptions::default())
+        .await
+        .unwrap();
     let longer = other.checkpoint().unwrap().note.to_string();
     let mut bytes = Vec::new();
     bundle(longer).unwrap().make(&mut bytes, &mut |_| {}).unwrap();

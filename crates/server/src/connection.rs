@@ -13,13 +13,13 @@ use ledger::{Caller, Identity, Origin};
 use crate::admission::Place;
 use crate::auth::LastToken;
 use crate::peer::Watch;
-use crate::site::Site;
+use crate::site::HttpService;
 use crate::{ApiError, App, Code, Config, forwarded};
 
 /// Who is at its other end, and what the requests before have shown.
 pub(crate) struct Connection {
     /// What answers its requests. Here, so that a request counts no references that others share.
-    pub(crate) site: Site,
+    pub(crate) site: HttpService,
     /// The address at the other end; unknown where there is no connection.
     pub(crate) peer: Option<IpAddr>,
     /// What it may ask for.
@@ -33,7 +33,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(site: Site, peer: Option<IpAddr>, place: Place) -> Connection {
+    pub(crate) fn new(site: HttpService, peer: Option<IpAddr>, place: Place) -> Connection {
         let (token, watch) = (LastToken::default(), AtomicU8::new(Watch::Nothing as u8));
         Connection { site, peer, place, token, watch, unrecorded: AtomicBool::new(false) }
     }
@@ -89,7 +89,7 @@ impl Connection {
 
 /// What the request layer knows of a request, for its handler.
 #[derive(Clone)]
-pub(crate) struct Visit {
+pub(crate) struct HttpContext {
     /// The answer's `X-Request-Id`: 1 to 64 characters.
     pub(crate) request_id: HeaderValue,
     /// The route's template.
@@ -98,9 +98,9 @@ pub(crate) struct Visit {
     pub(crate) connection: Arc<Connection>,
 }
 
-impl Visit {
+impl HttpContext {
     /// The visit of a request that came through the router.
-    pub(crate) fn of(extensions: &Extensions) -> Result<&Visit, ApiError> {
+    pub(crate) fn of(extensions: &Extensions) -> Result<&HttpContext, ApiError> {
         // The request layer has put it there.
         extensions.get().ok_or_else(|| ApiError::new(Code::Internal, "the request has no visit"))
     }
@@ -128,10 +128,10 @@ impl Visit {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Visit {
+impl<S: Sync> FromRequestParts<S> for HttpContext {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visit, ApiError> {
-        Visit::of(&parts.extensions).cloned()
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<HttpContext, ApiError> {
+        HttpContext::of(&parts.extensions).cloned()
     }
 }

@@ -23,7 +23,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use keys::{Dialect, Environment, Kind, Permission, Status, Timestamp};
-use ledger::{Draft, KeyView, Rules};
+use ledger::{KeyView, NewKeyRequest, Rules};
 use serde::Serialize;
 
 pub(crate) use self::native::{Holder, bind_rotation, may_enable};
@@ -196,8 +196,8 @@ impl Wrong {
 }
 
 /// A live secret key with nothing said about it.
-fn plain() -> Draft {
-    Draft {
+fn plain() -> NewKeyRequest {
+    NewKeyRequest {
         account: None,
         owner: None,
         name: None,

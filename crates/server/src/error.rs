@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use keys::{Refusal, Status};
-use ledger::Duty;
+use ledger::Role;
 use serde::Serialize;
 
 macro_rules! codes {
@@ -174,8 +174,8 @@ impl ApiError {
     }
 
     /// A caller without any of the roles that would do.
-    pub(crate) fn needs_role(roles: &[Duty]) -> ApiError {
-        let roles: Vec<&str> = roles.iter().copied().map(Duty::as_str).collect();
+    pub(crate) fn needs_role(roles: &[Role]) -> ApiError {
+        let roles: Vec<&str> = roles.iter().copied().map(Role::as_str).collect();
         let roles = roles.join(" or ");
         let detail = format!("the token's role does not allow this; it takes the role {roles}");
         ApiError::new(Code::Forbidden, detail)

@@ -14,7 +14,7 @@ use crate::access::range_of;
 use crate::as_of::{LookBack, Placed, look_back};
 use crate::ask::{Asked, receipt};
 use crate::auth::Reader;
-use crate::connection::Visit;
+use crate::connection::HttpContext;
 use crate::extract::{Path, Query, field, limit, parse};
 use crate::wire::{self, Create, Event, Key, Rotate};
 use crate::{ApiError, App, cursor, dialects};
@@ -78,7 +78,7 @@ pub(crate) async fn rotate(
 pub(crate) async fn answer_create(
     app: &App,
     request: Request,
-    visit: &Visit,
+    visit: &HttpContext,
 ) -> Result<Response, ApiError> {
     create(State(app.clone()), Asked::read(app, request, visit).await?).await
 }

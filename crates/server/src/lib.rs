@@ -4,7 +4,7 @@
 //! allowed with a key is decided elsewhere, and there is no path to the log but the ledger's
 //! methods, each of which takes a caller.
 //!
-//! One file per group of endpoints; [`Site`] is the request layer around all of them. A dialect is
+//! One file per group of endpoints; [`HttpService`] is the request layer around all of them. A dialect is
 //! one more file, in `dialects`.
 
 mod access;
@@ -69,7 +69,7 @@ pub use crate::forwarded::ForwardedHeader;
 pub use crate::openapi::document as openapi;
 use crate::routes::Routes;
 pub use crate::serve::{Limits, serve};
-pub use crate::site::Site;
+pub use crate::site::HttpService;
 
 /// How the API is served, whatever the ledger holds.
 #[derive(Clone, Debug)]
@@ -217,7 +217,7 @@ impl App {
 
 /// The whole API.
 #[must_use]
-pub fn router(app: App) -> Site {
+pub fn router(app: App) -> HttpService {
     let mut routes = Routes::default()
         .add("/v1/keys", get(keys_routes::list).post(keys_routes::create))
         .add("/v1/keys/verify", post(verify::verify))
@@ -266,7 +266,7 @@ pub fn router(app: App) -> Site {
 
 /// Forward auth alone, without a token: whoever reaches the address may ask about `account`.
 #[must_use]
-pub fn authorize_router(app: App, account: Account) -> Site {
+pub fn authorize_router(app: App, account: Account) -> HttpService {
     let fixed = any(authorize::fixed).layer(axum::Extension(authorize::Fixed::new(account)));
     Routes::default()
         .add("/v1/authorize", fixed.clone())
@@ -278,7 +278,7 @@ pub fn authorize_router(app: App, account: Account) -> Site {
 
 /// The metrics alone, for an address of their own.
 #[must_use]
-pub fn metrics_router(app: App) -> Site {
+pub fn metrics_router(app: App) -> HttpService {
     Routes::default()
         .add("/metrics", get(metrics::page))
         .add("/healthz", get(health::alive))

@@ -7,14 +7,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use keys::Dialect;
 
-use crate::connection::Visit;
-use crate::site::Site;
+use crate::connection::HttpContext;
+use crate::site::HttpService;
 use crate::{ApiError, App, Code, dialects, keys_routes, verify};
 
 /// What is asked most: a `POST` that the request layer hands to its handler itself, because the way
 /// through the router takes longer than the answer. The router has the same handlers.
 #[derive(Clone, Copy)]
-pub(crate) enum Direct {
+pub(crate) enum FastPath {
     /// `POST /v1/keys/verify`
     Verify,
     /// `POST /v1/keys`
@@ -23,24 +23,31 @@ pub(crate) enum Direct {
     Spoken(Dialect),
 }
 
-impl Direct {
+impl FastPath {
     /// What a `POST` to `template` is.
-    pub(crate) fn at(template: &str, dialect: Dialect) -> Option<Direct> {
+    pub(crate) fn at(template: &str, dialect: Dialect) -> Option<FastPath> {
         match template {
-            "/v1/keys/verify" => Some(Direct::Verify),
-            "/v1/keys" => Some(Direct::Create),
-            _ => dialects::makes_keys(dialect, template).then_some(Direct::Spoken(dialect)),
+            "/v1/keys/verify" => Some(FastPath::Verify),
+            "/v1/keys" => Some(FastPath::Create),
+            _ => dialects::makes_keys(dialect, template).then_some(FastPath::Spoken(dialect)),
         }
     }
 
-    pub(crate) async fn answer(self, app: &App, mut request: Request, visit: &Visit) -> Response {
+    pub(crate) async fn answer(
+        self,
+        app: &App,
+        mut request: Request,
+        visit: &HttpContext,
+    ) -> Response {
         match self {
-            Direct::Spoken(dialect) => {
+            FastPath::Spoken(dialect) => {
                 request.extensions_mut().insert(visit.clone());
                 dialects::create(dialect, app, request).await.into_response()
             }
-            Direct::Verify => verify::answer(app, request, visit).await.into_response(),
-            Direct::Create => keys_routes::answer_create(app, request, visit).await.into_response(),
+            FastPath::Verify => verify::answer(app, request, visit).await.into_response(),
+            FastPath::Create => {
+                keys_routes::answer_create(app, request, visit).await.into_response()
+            }
         }
     }
 }
@@ -71,13 +78,13 @@ impl Routes {
     }
 
     /// The served site; what is not listed is answered with a problem.
-    pub(crate) fn site(self, app: App) -> Site {
+    pub(crate) fn site(self, app: App) -> HttpService {
         let router = self
             .router
             .method_not_allowed_fallback(wrong_method)
             .fallback_service(wrong_route.with_state(()))
             .with_state(app.clone());
-        Site::new(app, router, &self.templates)
+        HttpService::new(app, router, &self.templates)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::admission::{Admission, Admitted, Place};
 use crate::connection::Connection;
 use crate::head_timer::HeadTimer;
 use crate::peer::Peer;
-use crate::site::Site;
+use crate::site::HttpService;
 use crate::unreadable::Socket;
 
 /// What the kernel holds for a client that does not read; it doubles this. Left alone it would grow to
@@ -73,7 +73,7 @@ impl Default for Limits {
 /// None today: a failing accept is tried again, because the reason (too many open files) passes.
 pub async fn serve(
     listener: TcpListener,
-    site: Site,
+    site: HttpService,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
@@ -112,7 +112,7 @@ pub async fn serve(
 /// Serves a connection on a task of its own.
 fn start(
     (stream, peer): (TcpStream, Option<IpAddr>),
-    site: &Site,
+    site: &HttpService,
     admitted: Admitted,
     limits: &Limits,
     graceful: &GracefulShutdown,

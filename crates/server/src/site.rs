@@ -20,10 +20,10 @@ use keys::Dialect;
 use tower::Service;
 
 use crate::admission::Place;
-use crate::connection::{Connection, Visit};
+use crate::connection::{Connection, HttpContext};
 use crate::error::Problem;
 use crate::metrics::RouteMetrics;
-use crate::routes::Direct;
+use crate::routes::FastPath;
 use crate::{ApiError, App, Code, authorize, dialects, wire};
 
 /// The most header fields a request may have.
@@ -34,7 +34,7 @@ const READING_RECORDED: HeaderName = HeaderName::from_static("x-reading-recorded
 
 /// A served set of routes. A clone is the same one.
 #[derive(Clone)]
-pub struct Site(Arc<Inner>);
+pub struct HttpService(Arc<Inner>);
 
 struct Inner {
     app: App,
@@ -52,22 +52,26 @@ struct Named {
     /// The dialect its errors are told in.
     dialect: Dialect,
     /// What is answered past the router.
-    direct: Option<Direct>,
+    direct: Option<FastPath>,
 }
 
-impl Site {
-    pub(crate) fn new(app: App, router: Router, templates: &[(&'static str, Dialect)]) -> Site {
+impl HttpService {
+    pub(crate) fn new(
+        app: App,
+        router: Router,
+        templates: &[(&'static str, Dialect)],
+    ) -> HttpService {
         let mut names = matchit::Router::new();
         let mut listed = Vec::with_capacity(templates.len());
         for &(template, dialect) in templates {
             // The router has taken the same template already.
             if names.insert(template, listed.len()).is_ok() {
                 let metrics = app.metrics().route(template);
-                listed.push(Named { metrics, dialect, direct: Direct::at(template, dialect) });
+                listed.push(Named { metrics, dialect, direct: FastPath::at(template, dialect) });
             }
         }
         let unknown = app.metrics().route("unknown");
-        Site(Arc::new(Inner {
+        HttpService(Arc::new(Inner {
             app,
             router,
             names,
@@ -88,7 +92,7 @@ impl Site {
         let (route, dialect, direct) = inner.route(request.uri().path());
         let method = request.method().clone();
         let has_body = !request.body().is_end_stream();
-        let visit = Visit {
+        let visit = HttpContext {
             request_id: inner.ids.of(request.headers()),
             route: route.template(),
             connection: Arc::clone(connection),
@@ -153,7 +157,7 @@ impl Site {
 
 impl Inner {
     /// The route's metrics, the dialect its errors are told in, and what is answered directly.
-    fn route(&self, path: &str) -> (&RouteMetrics, Dialect, Option<Direct>) {
+    fn route(&self, path: &str) -> (&RouteMetrics, Dialect, Option<FastPath>) {
         match self.names.at(path).ok().and_then(|found| self.routes.get(*found.value)) {
             Some(Named { metrics, dialect, direct }) => (metrics, *dialect, *direct),
             None => (&self.unknown, dialects::spoken_at(path).unwrap_or(Dialect::Native), None),
@@ -164,8 +168,8 @@ impl Inner {
     async fn handle(
         &self,
         mut request: Request,
-        direct: Option<Direct>,
-        visit: &Visit,
+        direct: Option<FastPath>,
+        visit: &HttpContext,
     ) -> Response {
         match direct {
             Some(direct) if request.method() == Method::POST => {
@@ -235,7 +239,7 @@ fn write_problem(response: &mut Response, error: &ApiError, request_id: &HeaderV
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-impl Service<Request> for Site {
+impl Service<Request> for HttpService {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;

@@ -28,7 +28,7 @@ use self::hub::Hub;
 use self::seat::{Following, Full, Permit, Shared};
 use self::topics::Filter;
 use crate::auth::Reader;
-use crate::connection::Visit;
+use crate::connection::HttpContext;
 use crate::extract::{Query, header_text, number, parse};
 use crate::wire;
 use crate::{ApiError, App, Code, Config};
@@ -135,7 +135,7 @@ pub(crate) struct Follow {
 pub(crate) async fn stream(
     State(app): State<App>,
     who: Reader,
-    visit: Visit,
+    visit: HttpContext,
     headers: HeaderMap,
     Query(asked): Query<Follow>,
 ) -> Result<Response, ApiError> {

@@ -11,7 +11,7 @@ use ledger::{Caller, Identity, Origin};
 use crate::as_of::{LookBack, Placed, look_back};
 use crate::auth::{AUDIT, Authenticated, VERIFY};
 use crate::body::read_json;
-use crate::connection::Visit;
+use crate::connection::HttpContext;
 use crate::extract::{json, parse, query};
 use crate::wire::{self, Verify};
 use crate::{ApiError, App};
@@ -35,7 +35,7 @@ use crate::{ApiError, App};
 )]
 pub(crate) async fn verify(
     State(app): State<App>,
-    visit: Visit,
+    visit: HttpContext,
     request: Request,
 ) -> Result<Response, ApiError> {
     answer(&app, request, &visit).await
@@ -45,7 +45,7 @@ pub(crate) async fn verify(
 pub(crate) async fn answer(
     app: &App,
     request: Request,
-    visit: &Visit,
+    visit: &HttpContext,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let who = Authenticated::visiting(&parts.headers, visit, app)?;

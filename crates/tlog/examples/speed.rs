@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use tlog::note::Signer;
-use tlog::{Checkpoint, Edge, Frontier, Prover, Tile, TileIndex, inclusion_proof, leaf_hash};
+use tlog::{Checkpoint, Frontier, Prover, RightEdge, Tile, TileIndex, inclusion_proof, leaf_hash};
 
 const ENTRIES: u64 = 2_000_000;
 const SIGNATURES: u64 = 20_000;
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("leaf hashes of 300 bytes + frontier", ENTRIES, start);
 
     let start = Instant::now();
-    let mut edge = Edge::new();
+    let mut edge = RightEdge::new();
     let mut stored: HashMap<TileIndex, Tile> = HashMap::new();
     for i in 0..ENTRIES {
         let completed = edge.push(leaf_hash(entry(&mut buffer, i)));
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let read = |index| Ok::<_, Infallible>(stored.get(&index).cloned());
     let start = Instant::now();
-    black_box(Edge::recover(ENTRIES / 256, &read)?);
+    black_box(RightEdge::recover(ENTRIES / 256, &read)?);
     report("recoveries of the edge from tiles", 1, start);
 
     let log = edge.over(read);

@@ -17,7 +17,7 @@ use crate::{
 /// the two grows. Tiles come out as they are completed; keeping them is the caller's part, best
 /// in the same atomic write as the entries that completed them.
 #[derive(Clone, Debug, Default)]
-pub struct Edge {
+pub struct RightEdge {
     size: u64,
     /// Each level's partial tile, level 0 first. Empty where there is none.
     levels: Vec<Arc<Nodes>>,
@@ -30,21 +30,21 @@ pub struct Edge {
 /// A tile that is asked for is not of the edge, or no longer.
 struct NotHeld;
 
-impl Edge {
+impl RightEdge {
     /// How many full tiles of level 0 an edge holds: proofs are wanted most of what is newest.
     pub const RECENT: usize = 4;
 
     /// The edge of the empty tree.
     #[must_use]
-    pub fn new() -> Edge {
-        Edge::default()
+    pub fn new() -> RightEdge {
+        RightEdge::default()
     }
 
     /// The edge of the first `full_tiles` × 256 leaves, from the stored full tiles alone.
     ///
     /// What comes after them (fewer than 256 leaves, if no tile was lost) the caller then
     /// pushes. Reads fewer than 256 tiles a level. The tiles are taken on trust: compare
-    /// [`Edge::root`] with a root you know.
+    /// [`RightEdge::root`] with a root you know.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Edge {
     pub fn recover<R: TileReader>(
         full_tiles: u64,
         stored: &R,
-    ) -> Result<Edge, ProveError<R::Error>> {
+    ) -> Result<RightEdge, ProveError<R::Error>> {
         let size = full_tiles.checked_mul(u64::from(TILE_WIDTH));
         let size = size.filter(|size| *size <= Frontier::MAX_SIZE);
         let out_of_range =
@@ -73,7 +73,7 @@ impl Edge {
             }
             levels.push(Arc::new(nodes));
         }
-        Ok(Edge { size, levels, ..Edge::new() })
+        Ok(RightEdge { size, levels, ..RightEdge::new() })
     }
 
     /// The number of leaves.
@@ -131,7 +131,7 @@ impl Edge {
             let index = TileIndex::full(level, ((self.size >> (8 * level)) >> 8) - 1);
             completed.extend(index.and_then(|index| tile_of(&full, index)));
             if level == 0 {
-                self.recent.truncate(Edge::RECENT - 1);
+                self.recent.truncate(RightEdge::RECENT - 1);
                 self.recent.push_front(full);
             }
             hash = root;
@@ -151,7 +151,7 @@ impl Edge {
 
     /// The part of the audit path of leaf `index` that lies within its tile, from the leaf's
     /// sibling up (RFC 6962 §2.1.1). `None` if the edge does not hold that tile: it has the
-    /// partial one, and up to [`Edge::RECENT`] full ones.
+    /// partial one, and up to [`RightEdge::RECENT`] full ones.
     #[must_use]
     pub fn inclusion_in_tile(&self, index: u64) -> Option<Vec<Hash>> {
         let leaves = self.leaves_of(index >> 8)?;
@@ -209,9 +209,9 @@ fn tile_of(nodes: &Nodes, index: TileIndex) -> Option<Tile> {
     Tile::new(index, bytes).ok()
 }
 
-/// An [`Edge`] over the store of its completed tiles. Made by [`Edge::over`].
+/// A [`RightEdge`] over the store of its completed tiles. Made by [`RightEdge::over`].
 pub struct OverEdge<'e, R> {
-    edge: &'e Edge,
+    edge: &'e RightEdge,
     stored: R,
 }
 

@@ -31,7 +31,7 @@ pub mod note;
 pub mod proof_file;
 
 pub use checkpoint::Checkpoint;
-pub use edge::{Edge, OverEdge};
+pub use edge::{OverEdge, RightEdge};
 pub use frontier::Frontier;
 pub use hash::{Hash, ParseHashError, empty_root, leaf_hash, node_hash};
 pub use memory::MemoryTree;

@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 
-use crate::{Edge, Hash, Tile, TileIndex, TileReader};
+use crate::{Hash, RightEdge, Tile, TileIndex, TileReader};
 
 /// A tree with all its tiles, about 32 bytes a leaf. Read it through a [`Prover`](crate::Prover).
 #[derive(Clone, Debug, Default)]
 pub struct MemoryTree {
-    edge: Edge,
+    edge: RightEdge,
     /// The completed tiles of each level, in order.
     completed: Vec<Vec<Tile>>,
 }

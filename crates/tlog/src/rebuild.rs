@@ -8,7 +8,7 @@
 use std::error::Error;
 
 use crate::prover::read;
-use crate::{Edge, Hash, ProveError, TileIndex, TileReader, leaf_hash};
+use crate::{Hash, ProveError, RightEdge, TileIndex, TileReader, leaf_hash};
 
 /// Why a log is not what its root says.
 #[derive(Debug, thiserror::Error)]
@@ -37,19 +37,19 @@ pub enum RebuildError<E: Error + 'static> {
 
 /// Makes a log's tree again, entry by entry, and compares it with the log's own tiles.
 pub struct Rebuild<'r, R> {
-    edge: Edge,
+    edge: RightEdge,
     tiles: &'r R,
 }
 
 impl<'r, R: TileReader> Rebuild<'r, R> {
     /// Starts at the first entry.
     pub fn new(tiles: &'r R) -> Rebuild<'r, R> {
-        Rebuild { edge: Edge::new(), tiles }
+        Rebuild { edge: RightEdge::new(), tiles }
     }
 
     /// The edge of the tree that the entries so far make.
     #[must_use]
-    pub fn edge(&self) -> &Edge {
+    pub fn edge(&self) -> &RightEdge {
         &self.edge
     }
 
@@ -82,7 +82,7 @@ impl<'r, R: TileReader> Rebuild<'r, R> {
     /// # Errors
     ///
     /// A [`RebuildError`]: the log is not the one that has this size and root.
-    pub fn finish(self, size: u64, root: &Hash) -> Result<Edge, RebuildError<R::Error>> {
+    pub fn finish(self, size: u64, root: &Hash) -> Result<RightEdge, RebuildError<R::Error>> {
         let found = self.edge.size();
         if found != size {
             return Err(RebuildError::Size { expected: size, found });

@@ -10,7 +10,7 @@ use clap::Args;
 use eventlog::sled::SledLog;
 use eventlog::{AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq};
 use keys::{Dialect, Subject, Timestamp};
-use ledger::{Caller, Clock, Duties, Duty, Identity, Origin, Scope, Signing, Via};
+use ledger::{Caller, Clock, Identity, Origin, Role, Roles, Scope, Signing, Via};
 use tokio::sync::watch;
 
 use crate::arguments::Data;
@@ -129,8 +129,8 @@ impl Clock for Then {
 /// The one who looks: it reads everything and changes nothing.
 pub(crate) fn auditor() -> Result<Caller> {
     let via = Via::Token { issuer: "keyledger replay".into(), jti: None };
-    let duties = Duties::default().with(Duty::Auditor);
+    let roles = Roles::default().with(Role::Auditor);
     let subject = Subject::new("operator").context("the operator has no name")?;
-    let identity = Identity { subject, scope: Scope::All, duties, via };
+    let identity = Identity { subject, scope: Scope::All, roles, via };
     Ok(Caller { identity: Arc::new(identity), dialect: Dialect::Native, origin: Origin::default() })
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use keys::{Account, Command, Facts, KeyId, Limits, NewKey, Rotation, Standing, Timestamp, decide};
+use keys::{Account, Command, Facts, KeyId, KeyState, Limits, NewKey, Rotation, Timestamp, decide};
 
-use super::{Flaw, Holder, Known, Made};
+use super::{Holder, Known, Made, Violation};
 use crate::record::{Link, Record};
 
 pub(super) fn holder(made: &NewKey) -> Holder {
@@ -26,7 +26,7 @@ pub(super) fn no_facts(now: Timestamp) -> Facts {
     }
 }
 
-pub(super) fn facts(standing: &Standing, now: Timestamp) -> Facts {
+pub(super) fn facts(standing: &KeyState, now: Timestamp) -> Facts {
     Facts {
         status: Some(standing.status),
         due: standing.expires_at,
@@ -43,7 +43,7 @@ pub(super) fn rotated(
     old: &Known,
     (of_new, limits): (&Facts, Limits),
     until: Timestamp,
-) -> Result<Standing, Flaw> {
+) -> Result<KeyState, Violation> {
     let (now, standing) = (record.at, &old.standing);
     let key = made.replaces.as_ref().map_or(made.id, |replaces| replaces.key);
     not_due(key, standing, now)?;
@@ -52,11 +52,11 @@ pub(super) fn rotated(
             == (&made.owner, made.kind, made.environment, made.dialect)
     };
     if old.account != made.account || !old.made.as_ref().is_none_or(copied) {
-        return Err(Flaw::Key("and the key that it replaces do not belong together"));
+        return Err(Violation::Key("and the key that it replaces do not belong together"));
     }
     // The overlap is on record only by what it came to: the least that comes to it is as good.
     let overlap_s = until.micros_since(now).div_ceil(1_000_000);
-    let rotation = Rotation::new(overlap_s).map_err(|_| Flaw::Overlap)?;
+    let rotation = Rotation::new(overlap_s).map_err(|_| Violation::Overlap)?;
     // The due time of a key whose creation is not known can be no later than what was recorded.
     let due = standing.expires_at.or(old.made.is_none().then_some(until));
     let facts = Facts {
@@ -67,28 +67,28 @@ pub(super) fn rotated(
     };
     let event = decide(&facts, Command::Rotate(Arc::clone(made), rotation, limits))?;
     if event != record.event {
-        return Err(Flaw::OtherEvent);
+        return Err(Violation::OtherEvent);
     }
     Ok(standing.replaced(made.id, until, now))
 }
 
-pub(super) fn not_due(key: KeyId, standing: &Standing, now: Timestamp) -> Result<(), Flaw> {
+pub(super) fn not_due(key: KeyId, standing: &KeyState, now: Timestamp) -> Result<(), Violation> {
     match standing.expires_at {
-        Some(due) if standing.is_due(now) => Err(Flaw::Due { key, due }),
+        Some(due) if standing.is_due(now) => Err(Violation::Due { key, due }),
         Some(_) | None => Ok(()),
     }
 }
 
 /// Whether the actor could see the key at all.
-pub(super) fn in_scope(record: &Record, account: &Account) -> Result<(), Flaw> {
+pub(super) fn in_scope(record: &Record, account: &Account) -> Result<(), Violation> {
     match &record.actor.account {
-        Some(own) if own != account => Err(Flaw::Scope(account.clone())),
+        Some(own) if own != account => Err(Violation::Scope(account.clone())),
         Some(_) | None => Ok(()),
     }
 }
 
 /// Whether a link is the one that leads from `known` to `after`.
-pub(super) fn check_link(known: &Known, link: &Link, after: &Standing) -> Result<(), Flaw> {
+pub(super) fn check_link(known: &Known, link: &Link, after: &KeyState) -> Result<(), Violation> {
     let checks: [(&'static str, bool); 4] = [
         ("revision", link.revision == after.revision),
         ("status before", link.before == Some(known.standing.status)),
@@ -96,7 +96,7 @@ pub(super) fn check_link(known: &Known, link: &Link, after: &Standing) -> Result
         ("previous record", link.previous == Some(known.head)),
     ];
     match checks.into_iter().find(|(_, good)| !good) {
-        Some((field, _)) => Err(Flaw::Link { key: link.key, field }),
+        Some((field, _)) => Err(Violation::Link { key: link.key, field }),
         None => Ok(()),
     }
 }

@@ -12,12 +12,12 @@ pub struct Finding {
     /// Its place.
     pub seq: Seq,
     /// What is wrong with it.
-    pub flaw: Flaw,
+    pub flaw: Violation,
 }
 
 /// What is wrong with a record.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Flaw {
+pub enum Violation {
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] DecodeError),

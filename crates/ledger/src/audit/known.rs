@@ -2,7 +2,7 @@
 
 use eventlog::Seq;
 use hashbrown::HashMap;
-use keys::{Account, Dialect, Environment, KeyId, Kind, Standing, Subject};
+use keys::{Account, Dialect, Environment, KeyId, KeyState, Kind, Subject};
 
 use crate::record::Leaf;
 use crate::row::Row;
@@ -13,7 +13,7 @@ pub(super) struct Known {
     pub(super) account: Account,
     /// What a rotation copies; `None` if the key's creation was not handed in.
     pub(super) made: Option<Made>,
-    pub(super) standing: Standing,
+    pub(super) standing: KeyState,
     pub(super) head: (Seq, Leaf),
 }
 

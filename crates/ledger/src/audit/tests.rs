@@ -12,7 +12,7 @@ use keys::Refusal;
 
 use super::*;
 use crate::testing::{ManualClock, draft, open, owner};
-use crate::{Ask, Caller, Draft, Rules};
+use crate::{Caller, NewKeyRequest, RequestOptions, Rules};
 
 /// Reads a whole log back.
 fn records(log: &dyn Log) -> Vec<Record> {
@@ -50,9 +50,9 @@ fn spoken(dialect: Dialect) -> Caller {
     Caller { dialect, ..owner() }
 }
 
-fn capped() -> Draft {
+fn capped() -> NewKeyRequest {
     let rules = Rules { most_active: Dialect::Callcov.most_active(), ..Rules::default() };
-    Draft { rules, ..draft(None) }
+    NewKeyRequest { rules, ..draft(None) }
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_leaf_that_is_not_chained_is_found() {
     assert!(found.ends_with("has the wrong previous record"), "{found}");
     stored[1].push(0);
     let found = judge(&stored).err().unwrap();
-    assert!(matches!(found.flaw, Flaw::Unreadable(_)), "{found}");
+    assert!(matches!(found.flaw, Violation::Unreadable(_)), "{found}");
 }
 
 #[tokio::test]
@@ -74,13 +74,13 @@ async fn a_cap_that_was_passed_over_is_found() {
     let ledger = open(&log, &clock);
     let caller = spoken(Dialect::Callcov);
     for _ in 0..10 {
-        ledger.create(&caller, capped(), Ask::default()).await.unwrap();
+        ledger.create(&caller, capped(), RequestOptions::default()).await.unwrap();
     }
     assert!(judge(&chained(&records(log.as_ref()))).is_ok());
     // The writer is told of no cap; the dialect has one all the same.
-    ledger.create(&caller, draft(None), Ask::default()).await.unwrap();
+    ledger.create(&caller, draft(None), RequestOptions::default()).await.unwrap();
     let found = judge(&chained(&records(log.as_ref()))).err().unwrap();
-    assert!(matches!(found.flaw, Flaw::Refused(Refusal::ActiveKeyLimit(10))), "{found}");
+    assert!(matches!(found.flaw, Violation::Refused(Refusal::ActiveKeyLimit(10))), "{found}");
 }
 
 #[tokio::test]
@@ -89,12 +89,12 @@ async fn a_handle_given_twice_is_found() {
     let ledger = open(&log, &clock);
     for _ in 0..2 {
         let caller = spoken(Dialect::Cloudsigma);
-        ledger.create(&caller, draft(None), Ask::default()).await.unwrap();
+        ledger.create(&caller, draft(None), RequestOptions::default()).await.unwrap();
     }
     let mut told = records(log.as_ref());
     assert!(judge(&chained(&told)).is_ok());
     let Event::Created(first) = told[0].event.clone() else { panic!() };
     forgeries::made(&mut told[1], |key| key.prefix = first.prefix);
     let found = judge(&chained(&told)).err().unwrap();
-    assert!(matches!(found.flaw, Flaw::Refused(Refusal::PrefixTaken)), "{found}");
+    assert!(matches!(found.flaw, Violation::Refused(Refusal::PrefixTaken)), "{found}");
 }

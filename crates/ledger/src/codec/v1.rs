@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use eventlog::Seq;
 use keys::{
-    Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, Kind,
-    Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation, Role,
+    Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, KeyRole,
+    Kind, Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation,
     Status, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -272,7 +272,7 @@ impl<'a> NewKeyV1<'a> {
             description: key.description.as_ref().map(Description::as_str),
             kind: key.kind.into(),
             environment: key.environment.into(),
-            role: key.role.as_ref().map(Role::as_str),
+            role: key.role.as_ref().map(KeyRole::as_str),
             permissions: key.permissions.iter().map(Permission::as_str).collect(),
             project: key.project.as_ref().map(Project::as_str),
             allowed_ips: texts.allowed_ips.iter().map(|text| text.as_str().into()).collect(),

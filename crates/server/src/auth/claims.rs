@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keys::{Account, Subject, Timestamp};
-use ledger::{Duties, Duty, Identity, Scope, Via};
+use ledger::{Identity, Role, Roles, Scope, Via};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -63,12 +63,12 @@ impl Claims {
         let (subject, scope) = (self.subject()?, self.scope(all)?);
         let roles = texts(self.role.as_ref());
         let roles = roles.ok_or("the token's role must be a text or a list of texts")?;
-        let duties: Duties =
-            roles.into_iter().filter_map(duty).filter(|duty| most.allows(*duty)).collect();
+        let roles: Roles =
+            roles.into_iter().filter_map(role).filter(|role| most.allows(*role)).collect();
         let plan = text(self.plan.as_ref(), "the token's plan must be a text")?;
         let plan = plan.map_or(Plan::Free, Plan::of);
         let via = Via::Token { issuer: self.issuer()?.into(), jti: self.id()?.map(Into::into) };
-        let identity = Arc::new(Identity { subject, scope, duties, via });
+        let identity = Arc::new(Identity { subject, scope, roles, via });
         Ok(Token { identity, plan, expires_at, key: None, epoch: 0 })
     }
 
@@ -129,14 +129,14 @@ fn seconds(claim: Option<&Value>, why: &'static str) -> Result<Option<i64>, &'st
     claim.as_i64().or_else(whole).map(Some).ok_or(why)
 }
 
-/// The duty of a role; an issuer may have other roles, which mean nothing here.
-fn duty(role: &str) -> Option<Duty> {
+/// A role by its name in a claim; an issuer may have others, which mean nothing here.
+fn role(role: &str) -> Option<Role> {
     Some(match role {
-        "owner" => Duty::Owner,
-        "verifier" => Duty::Verifier,
-        "auditor" => Duty::Auditor,
-        "worker" => Duty::Worker,
-        "admin" => Duty::Admin,
+        "owner" => Role::Owner,
+        "verifier" => Role::Verifier,
+        "auditor" => Role::Auditor,
+        "worker" => Role::Worker,
+        "admin" => Role::Admin,
         _ => return None,
     })
 }

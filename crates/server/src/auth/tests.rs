@@ -105,8 +105,8 @@ fn an_own_token_says_who_it_is() {
     let token = auth.check(&mint(&own_key(), &claims()), at(NOW)).unwrap();
     assert_eq!(token.identity.subject, Subject::new("ann").unwrap());
     assert_eq!(token.identity.scope.account().unwrap().as_str(), "acme");
-    assert!(token.identity.duties.any(&[Duty::Owner]));
-    assert!(!token.identity.duties.any(&[Duty::Admin, Duty::Auditor]));
+    assert!(token.identity.roles.any(&[Role::Owner]));
+    assert!(!token.identity.roles.any(&[Role::Admin, Role::Auditor]));
     assert_eq!(token.plan, Plan::Team);
     assert_eq!(token.expires_at, at(NOW + 3630));
     let via = Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) };
@@ -253,8 +253,8 @@ fn claims_are_checked_after_the_signature() {
 
 #[test]
 fn an_outside_issuer_gives_at_most_its_cap() {
-    use Duty::{Admin, Auditor, Owner, Verifier, Worker};
-    let table: &[(MaxRole, &[Duty])] = &[
+    use Role::{Admin, Auditor, Owner, Verifier, Worker};
+    let table: &[(MaxRole, &[Role])] = &[
         (MaxRole::Verifier, &[Verifier]),
         (MaxRole::Auditor, &[Auditor]),
         (MaxRole::Worker, &[Worker]),
@@ -266,8 +266,8 @@ fn an_outside_issuer_gives_at_most_its_cap() {
     for (most, given) in table {
         let auth = Auth::new(own_key().verifier(), Some(outside(None, *most))).unwrap();
         let token = auth.check(&token, at(NOW)).unwrap();
-        for duty in [Owner, Verifier, Auditor, Worker, Admin] {
-            assert_eq!(token.identity.duties.any(&[duty]), given.contains(&duty), "{most:?}");
+        for role in [Owner, Verifier, Auditor, Worker, Admin] {
+            assert_eq!(token.identity.roles.any(&[role]), given.contains(&role), "{most:?}");
         }
     }
 }

@@ -6,22 +6,22 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use keys::Timestamp;
-use ledger::{Caller, Duty, Identity, Scope};
+use ledger::{Caller, Identity, Role, Scope};
 
 use super::{Bearer, Token};
-use crate::connection::{Connection, Visit};
+use crate::connection::{Connection, HttpContext};
 use crate::{ApiError, App, Code};
 
 /// Who changes keys.
-pub(crate) const MANAGE: &[Duty] = &[Duty::Owner, Duty::Admin];
+pub(crate) const MANAGE: &[Role] = &[Role::Owner, Role::Admin];
 /// Who reads keys and events.
-const READ: &[Duty] = &[Duty::Owner, Duty::Auditor, Duty::Admin];
+const READ: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin];
 /// Who verifies.
-pub(crate) const VERIFY: &[Duty] = &[Duty::Owner, Duty::Verifier, Duty::Admin];
+pub(crate) const VERIFY: &[Role] = &[Role::Owner, Role::Verifier, Role::Admin];
 /// Who compares the whole table.
-pub(crate) const AUDIT: &[Duty] = &[Duty::Auditor, Duty::Admin];
+pub(crate) const AUDIT: &[Role] = &[Role::Auditor, Role::Admin];
 /// Who expires what is due.
-pub(crate) const EXPIRE: &[Duty] = &[Duty::Worker, Duty::Admin];
+pub(crate) const EXPIRE: &[Role] = &[Role::Worker, Role::Admin];
 
 /// The text after `Bearer`, refused if it is shaped like an API key.
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
@@ -65,13 +65,13 @@ pub(crate) struct Authenticated {
 impl Authenticated {
     /// Checks the bearer token of a request that came through the router.
     pub(crate) fn of(parts: &Parts, app: &App) -> Result<Authenticated, ApiError> {
-        Authenticated::visiting(&parts.headers, Visit::of(&parts.extensions)?, app)
+        Authenticated::visiting(&parts.headers, HttpContext::of(&parts.extensions)?, app)
     }
 
     /// Checks the bearer token in `headers`.
     pub(crate) fn visiting(
         headers: &HeaderMap,
-        visit: &Visit,
+        visit: &HttpContext,
         app: &App,
     ) -> Result<Authenticated, ApiError> {
         let now = app.ledger().now();
@@ -87,15 +87,15 @@ impl Authenticated {
         Ok(Authenticated { token, now })
     }
 
-    /// Refuses those without any of `duties` before their request is looked at.
-    pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
-        require(&self.token.identity, duties)
+    /// Refuses those without any of `roles` before their request is looked at.
+    pub(crate) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
+        require(&self.token.identity, roles)
     }
 }
 
-/// Refuses a caller without any of `duties`, and says which would do.
-pub(crate) fn require(identity: &Identity, duties: &[Duty]) -> Result<(), ApiError> {
-    if identity.duties.any(duties) { Ok(()) } else { Err(ApiError::needs_role(duties)) }
+/// Refuses a caller without any of `roles`, and says which would do.
+pub(crate) fn require(identity: &Identity, roles: &[Role]) -> Result<(), ApiError> {
+    if identity.roles.any(roles) { Ok(()) } else { Err(ApiError::needs_role(roles)) }
 }
 
 /// The caller of a request that came through the router.
@@ -104,7 +104,7 @@ pub(crate) fn caller(
     app: &App,
     identity: &Arc<Identity>,
 ) -> Result<Caller, ApiError> {
-    Ok(Visit::of(&parts.extensions)?.caller(&parts.headers, app, identity))
+    Ok(HttpContext::of(&parts.extensions)?.caller(&parts.headers, app, identity))
 }
 
 /// One who may read keys and events.
@@ -119,13 +119,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Refuses those who may read, but not this.
-    pub(crate) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
-        require(&self.caller.identity, duties)
+    pub(crate) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
+        require(&self.caller.identity, roles)
     }
 
     /// The same, and those who may for one account only.
-    pub(crate) fn require_all(&self, duties: &[Duty]) -> Result<(), ApiError> {
-        self.require(duties)?;
+    pub(crate) fn require_all(&self, roles: &[Role]) -> Result<(), ApiError> {
+        self.require(roles)?;
         match self.caller.identity.scope {
             Scope::All => Ok(()),
             Scope::Account(_) => Err(ApiError::needs_all_accounts()),
@@ -141,7 +141,7 @@ impl FromRequestParts<App> for Reader {
         who.require(READ)?;
         let caller = caller(parts, app, &who.token.identity)?;
         app.ledger().count_read(&caller)?;
-        let connection = Arc::clone(&Visit::of(&parts.extensions)?.connection);
+        let connection = Arc::clone(&HttpContext::of(&parts.extensions)?.connection);
         Ok(Reader { caller, bearer: Bearer::new(who.token), connection })
     }
 }

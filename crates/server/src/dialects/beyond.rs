@@ -5,7 +5,7 @@
 //! for all. What the ledger can do is done, the rest is refused in the dialect's own form.
 
 use keys::AllowedIps;
-use ledger::{Draft, Expiry};
+use ledger::{Expiry, NewKeyRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -71,7 +71,7 @@ impl Beyond {
     }
 
     /// The key that is wanted, with the bounds that are asked for.
-    pub(super) fn bind(&self, mut draft: Draft) -> Result<Draft, ApiError> {
+    pub(super) fn bind(&self, mut draft: NewKeyRequest) -> Result<NewKeyRequest, ApiError> {
         for (name, value) in self.0.iter().filter(|(_, value)| asks(value)) {
             let shown: String = name.chars().take(64).collect();
             let word: String = name
@@ -150,7 +150,7 @@ mod tests {
 
     fn bound(body: &str) -> String {
         let beyond: Beyond = serde_json::from_str(body).unwrap();
-        let draft = Draft { daily_limit: Some(250), ..crate::dialects::plain() };
+        let draft = NewKeyRequest { daily_limit: Some(250), ..crate::dialects::plain() };
         match beyond.bind(draft) {
             Err(error) => error.detail.into_owned(),
             Ok(draft) => {

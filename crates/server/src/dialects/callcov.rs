@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Description, Dialect, KeyName, Secret, Status, Timestamp};
-use ledger::{Ask, Change, Draft, KeyView, Rules};
+use ledger::{Change, KeyView, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -135,14 +135,14 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     let Create { description, beyond } =
         if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let description = description.as_deref().map(describe).transpose()?;
-    let draft = Draft {
+    let draft = NewKeyRequest {
         name: description.as_ref().and_then(name),
         description,
         rules: Rules { most_active: DIALECT.most_active(), ..Rules::default() },
         ..plain()
     };
     let draft = beyond.bind(draft)?;
-    let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
+    let made = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
     let key = &made.key.key;
     Ok(with_secret(
         StatusCode::CREATED,
@@ -270,7 +270,7 @@ async fn expire(State(app): State<App>, request: Request) -> Result<Response, Ap
     if view.key.owner != who.caller.identity.subject {
         return Err(unknown());
     }
-    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     app.ledger().change(&who.caller, id, Change::Expire, ask).await?;
     let answer = Ended { message: "API key expired successfully", success: true };
     Ok(wire::bare_json(StatusCode::OK, &answer))

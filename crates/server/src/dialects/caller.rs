@@ -6,11 +6,11 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use keys::{Account, Dialect, Timestamp};
-use ledger::{Caller, Duties, Duty, Identity, KeyView, Scope, Via};
+use ledger::{Caller, Identity, KeyView, Role, Roles, Scope, Via};
 
 use super::list::Listing;
 use crate::auth::{self, Authenticated, Plan};
-use crate::connection::Visit;
+use crate::connection::HttpContext;
 use crate::extract::header_text;
 use crate::{ApiError, App, Code};
 
@@ -36,7 +36,7 @@ impl Who {
         Ok(Who { caller, plan: token.plan, key: None, now })
     }
 
-    /// By `credential`: a key of `dialect`, with all duties of an owner, or a token.
+    /// By `credential`: a key of `dialect`, with all roles of an owner, or a token.
     pub(super) fn by_key_or_token(
         parts: &Parts,
         app: &App,
@@ -54,16 +54,16 @@ impl Who {
         let identity = Arc::new(Identity {
             subject: key.key.owner.clone(),
             scope: Scope::Account(key.key.account.clone()),
-            duties: Duties::default().with(Duty::Owner),
+            roles: Roles::default().with(Role::Owner),
             via: Via::Key(key.key.id),
         });
         let caller = Caller { dialect, ..auth::caller(parts, app, &identity)? };
         Ok(Who { caller, plan: Plan::Free, key: Some(key), now })
     }
 
-    /// Refuses those without any of `duties` before their request is looked at.
-    pub(super) fn require(&self, duties: &[Duty]) -> Result<(), ApiError> {
-        auth::require(&self.caller.identity, duties)
+    /// Refuses those without any of `roles` before their request is looked at.
+    pub(super) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
+        auth::require(&self.caller.identity, roles)
     }
 
     /// A list of the keys that `dialect` made for it. Counts as a read.
@@ -81,7 +81,7 @@ impl Who {
 }
 
 fn client(parts: &Parts, app: &App) -> Option<IpAddr> {
-    Visit::of(&parts.extensions).ok()?.client(&parts.headers, app)
+    HttpContext::of(&parts.extensions).ok()?.client(&parts.headers, app)
 }
 
 /// The text in `Authorization`, without `Bearer` if that stands before it.

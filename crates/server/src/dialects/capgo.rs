@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use keys::{Account, Dialect, KeyId, KeyName, Refusal, Revocation, Role, Secret};
-use ledger::{Ask, Change, Draft, KeyView};
+use keys::{Account, Dialect, KeyId, KeyName, KeyRole, Refusal, Revocation, Secret};
+use ledger::{Change, KeyView, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -105,7 +105,7 @@ struct Create {
 
 impl Create {
     /// A key is one organisation's: to be limited to that is what it is anyway.
-    fn bind(mut self, draft: Draft) -> Result<Draft, ApiError> {
+    fn bind(mut self, draft: NewKeyRequest) -> Result<NewKeyRequest, ApiError> {
         const LIMITED: &str = "limited_to_orgs";
         let own = draft.account.as_ref().map(Account::as_str);
         if let Some(orgs) = self.beyond.take(LIMITED) {
@@ -185,11 +185,12 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         .or_else(|| asked.name.clone())
         .unwrap_or_else(|| "New API Key".to_owned());
     let name: KeyName = field("name", name.parse())?;
-    let role = MODES.get(mode).map(|mode| field("mode", Role::new(*mode))).transpose()?;
+    let role = MODES.get(mode).map(|mode| field("mode", KeyRole::new(*mode))).transpose()?;
     let permissions = cumulative(&MODES, mode)?;
-    let draft = Draft { account: Some(account), name: Some(name), role, permissions, ..plain() };
+    let draft =
+        NewKeyRequest { account: Some(account), name: Some(name), role, permissions, ..plain() };
     let draft = asked.bind(said.bind(draft)?)?;
-    let created = app.ledger().create(&who.caller, draft, Ask::default()).await?;
+    let created = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
     let key = created.secret.as_ref().map(|secret| Secret::reveal(secret).to_owned());
     let apikey = ApiKey::new(&created.key, key, None);
     Ok(with_secret(StatusCode::OK, &Created { apikey }))
@@ -257,7 +258,7 @@ async fn revoke(State(app): State<App>, request: Request) -> Result<Response, Ap
         None => app.ledger().id_by_text(&who.caller, DIALECT, &named),
     };
     let id = id.ok_or(Refusal::UnknownKey)?;
-    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     let change = Change::Revoke(Revocation::default());
     app.ledger().change(&who.caller, id, change, ask).await?;
     Ok(wire::bare_json(StatusCode::OK, &Revoked { success: true }))

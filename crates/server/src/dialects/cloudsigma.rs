@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Dialect, Revocation, Secret, Status, Timestamp};
-use ledger::{Ask, Change, Draft, KeyView, Rules};
+use ledger::{Change, KeyView, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -128,14 +128,14 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     who.require(MANAGE)?;
     let bytes = read_json(&parts.headers, body).await?;
     let Create { name, beyond } = json(&bytes)?;
-    let draft = Draft {
+    let draft = NewKeyRequest {
         name: Some(field("name", name.parse())?),
         daily_limit: Some(app.config().cloudsigma_daily_limit),
         rules: Rules { unique_prefix: DIALECT.unique_prefix(), ..Rules::default() },
         ..plain()
     };
     let draft = beyond.bind(draft)?;
-    let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
+    let made = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
     let key = &made.key.key;
     let answer = NewKey {
         key: made.secret.as_ref().map(Secret::reveal),
@@ -209,7 +209,7 @@ async fn revoke(State(app): State<App>, request: Request) -> Result<Response, Ap
     if view.key.owner != who.caller.identity.subject || view.status == Status::Revoked {
         return Err(unknown());
     }
-    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     let change = Change::Revoke(Revocation::default());
     app.ledger().change(&who.caller, id, change, ask).await?;
     Ok(wire::bare_json(StatusCode::OK, &Success::new(Revoked { message: "API key revoked" })))

@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
-use keys::{Dialect, KeyId, KeyName, Kind, Project, Refusal, Revocation, Role, Secret, Status};
-use ledger::{Ask, Change, Draft, Error, Expiry, KeyView, Rules};
+use keys::{Dialect, KeyId, KeyName, KeyRole, Kind, Project, Refusal, Revocation, Secret, Status};
+use ledger::{Change, Error, Expiry, KeyView, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -100,11 +100,11 @@ fn who(parts: &Parts, app: &App, needed: usize) -> Result<Who, ApiError> {
 
 /// An admin counts as one, an owner as developer. An auditor may list, and that is all.
 fn of_token(who: &Who, needed: usize) -> Option<usize> {
-    use ledger::Duty::{Admin, Auditor, Owner};
-    let duties = who.caller.identity.duties;
-    if duties.any(&[Admin]) {
+    use ledger::Role::{Admin, Auditor, Owner};
+    let roles = who.caller.identity.roles;
+    if roles.any(&[Admin]) {
         Some(ADMIN)
-    } else if duties.any(&[Owner]) || (needed == DEVELOPER && duties.any(&[Auditor])) {
+    } else if roles.any(&[Owner]) || (needed == DEVELOPER && roles.any(&[Auditor])) {
         Some(DEVELOPER)
     } else {
         None
@@ -148,7 +148,7 @@ struct Create {
 }
 
 impl Create {
-    fn draft(self) -> Result<Draft, ApiError> {
+    fn draft(self) -> Result<NewKeyRequest, ApiError> {
         let role = place(&self.role).ok_or_else(|| {
             ApiError::field("role", format!("must be one of: {}", ROLES.join(" ")))
         })?;
@@ -173,10 +173,10 @@ fn draft(
     place: usize,
     project: Option<Project>,
     expires: Option<Expiry>,
-) -> Result<Draft, ApiError> {
-    let role = ROLES.get(place).map(|role| field("role", Role::new(*role))).transpose()?;
+) -> Result<NewKeyRequest, ApiError> {
+    let role = ROLES.get(place).map(|role| field("role", KeyRole::new(*role))).transpose()?;
     let permissions = cumulative(&ROLES, place)?;
-    Ok(Draft { name: Some(name), kind, role, permissions, project, expires, ..plain() })
+    Ok(NewKeyRequest { name: Some(name), kind, role, permissions, project, expires, ..plain() })
 }
 
 /// Makes a key.
@@ -187,7 +187,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     let who = who(&parts, &app, ADMIN)?;
     let bytes = read_json(&parts.headers, body).await?;
     let draft = json::<Create>(&bytes)?.draft()?;
-    let made = app.ledger().create(&who.caller, draft, Ask::default()).await?;
+    let made = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
     let value = made.secret.as_ref().map(|secret| Secret::reveal(secret).to_owned());
     Ok(with_secret(StatusCode::CREATED, &ApiKey::new(&made.key, value)))
 }
@@ -241,7 +241,7 @@ struct Public<'a> {
 async fn public(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let (who, draft) = ask_public(&parts, &app)?;
-    let view = match app.ledger().create(&who.caller, draft, Ask::default()).await {
+    let view = match app.ledger().create(&who.caller, draft, RequestOptions::default()).await {
         Ok(made) => made.key,
         Err(Error::Refused(Refusal::Found(id))) => {
             app.ledger().key_of_dialect(&who.caller, DIALECT, id)?
@@ -260,7 +260,7 @@ async fn public_head(State(app): State<App>, request: Request) -> Result<Respons
     Ok(with_secret(StatusCode::OK, &Public { expire_at: None, value: None }))
 }
 
-fn ask_public(parts: &Parts, app: &App) -> Result<(Who, Draft), ApiError> {
+fn ask_public(parts: &Parts, app: &App) -> Result<(Who, NewKeyRequest), ApiError> {
     let who = who(parts, app, APPLICATION)?;
     who.require(MANAGE)?;
     let asked: AskPublic = query(parts.uri.query())?;
@@ -270,9 +270,9 @@ fn ask_public(parts: &Parts, app: &App) -> Result<(Who, Draft), ApiError> {
     let name = field("name", name.parse())?;
     let project = parse("projectId", said(&asked.project_id).as_deref())?;
     let expires = Some(Expiry::After(ttl));
-    let rules = Rules { find_with_life_ms: Some((ttl * 500).min(300_000)), ..Rules::default() };
+    let rules = Rules { reuse_if_ttl_ms: Some((ttl * 500).min(300_000)), ..Rules::default() };
     let draft = asked.beyond.bind(draft(name, Kind::Public, EXECUTOR, project, expires)?)?;
-    Ok((who, Draft { rules, ..draft }))
+    Ok((who, NewKeyRequest { rules, ..draft }))
 }
 
 /// The key that the path names, if this dialect shows it.
@@ -317,7 +317,7 @@ async fn change(State(app): State<App>, request: Request) -> Result<Response, Ap
     } else {
         (Change::Disable, Status::Disabled)
     };
-    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     let view = match app.ledger().change(&who.caller, id, change, ask).await {
         Ok(changed) => changed.key,
         Err(Error::Refused(Refusal::Already(status))) if status == wanted => {
@@ -351,7 +351,7 @@ async fn revoke(State(app): State<App>, request: Request) -> Result<Response, Ap
     let (mut parts, _) = request.into_parts();
     let who = who(&parts, &app, ADMIN)?;
     let (id, _) = named(&mut parts, &app, &who).await?;
-    let ask = Ask { only: Some(DIALECT), ..Ask::default() };
+    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     let change = Change::Revoke(Revocation::default());
     app.ledger().change(&who.caller, id, change, ask).await?;
     Ok(wire::bare_json(StatusCode::OK, &Revoked { acknowledged: true, deleted_count: 1 }))

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
 use keys::{AllowedIps, Dialect, Environment, KeyName, Secret};
-use ledger::{Ask, Draft, Idempotency};
+use ledger::{Idempotency, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -129,7 +129,7 @@ struct Created<'a> {
 }
 
 impl Create {
-    fn draft(self) -> Result<Draft, ApiError> {
+    fn draft(self) -> Result<NewKeyRequest, ApiError> {
         let wrong = |message| ApiError::new(Code::InvalidRequest, message);
         let name = self.name.as_str().and_then(|name| name.parse::<KeyName>().ok());
         let name = name.ok_or_else(|| wrong(WRONG_NAME))?;
@@ -142,7 +142,7 @@ impl Create {
             serde_json::from_value(self.allowed_ips).map_err(|_| wrong(WRONG_IPS))?;
         let allowed_ips =
             AllowedIps::parse(&ips.unwrap_or_default()).map_err(|_| wrong(WRONG_IPS))?;
-        self.beyond.bind(Draft { name: Some(name), environment, allowed_ips, ..plain() })
+        self.beyond.bind(NewKeyRequest { name: Some(name), environment, allowed_ips, ..plain() })
     }
 }
 
@@ -160,7 +160,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         return Err(ApiError::new(Code::Forbidden, NOT_ENTERPRISE));
     }
     let idempotency = idempotency_key(&parts.headers)?.map(|key| once(&who, key, &bytes));
-    let ask = Ask { idempotency: idempotency.transpose()?, ..Ask::default() };
+    let ask = RequestOptions { idempotency: idempotency.transpose()?, ..RequestOptions::default() };
     let made = app.ledger().create(&who.caller, draft, ask).await?;
     let key = &made.key.key;
     let answer = Created {

@@ -5,7 +5,7 @@
 //! power away is always allowed.
 
 use keys::{Dialect, Environment, Kind, NewKey};
-use ledger::{Changes, Duties, Duty};
+use ledger::{Changes, Role, Roles};
 
 use super::{capgo, composable, cumulative};
 use crate::auth::Plan;
@@ -14,7 +14,7 @@ use crate::{ApiError, App, Code};
 /// What the dialects' rules ask of a caller.
 #[derive(Clone, Copy)]
 pub(crate) struct Holder {
-    pub(crate) duties: Duties,
+    pub(crate) roles: Roles,
     pub(crate) plan: Plan,
 }
 
@@ -25,7 +25,7 @@ impl Holder {
 
     /// In composable, an owner counts as developer, who makes no keys.
     fn needs_admin(self, dialect: Dialect) -> Result<(), ApiError> {
-        if self.duties.any(&[Duty::Admin]) {
+        if self.roles.any(&[Role::Admin]) {
             Ok(())
         } else {
             Err(refused(dialect, "the role admin"))

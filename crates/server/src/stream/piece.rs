@@ -38,16 +38,16 @@ impl Drop for Metered {
 }
 
 /// A part of a stream that is being written.
-pub(super) struct Draft {
+pub(super) struct NewKeyRequest {
     from: Seq,
     text: Vec<u8>,
     starts: Vec<(Seq, usize)>,
 }
 
-impl Draft {
+impl NewKeyRequest {
     /// A part that begins at place `from`.
-    pub(super) fn new(from: Seq) -> Draft {
-        Draft { from, text: Vec::new(), starts: Vec::new() }
+    pub(super) fn new(from: Seq) -> NewKeyRequest {
+        NewKeyRequest { from, text: Vec::new(), starts: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn piece(meter: &Meter) -> Piece {
-        let mut draft = Draft::new(Seq(5));
+        let mut draft = NewKeyRequest::new(Seq(5));
         for (seq, text) in [(7, "seven"), (8, "eight"), (12, "twelve")] {
             draft.push(Seq(seq), text.as_bytes());
         }

@@ -1,7 +1,7 @@
 //! Each stream is what a replay with its filter is, however slowly it is read.
 
 use keys::{EventKind, KeyId, Rotation, Subject, Timestamp};
-use ledger::{Ask, Caller, Change, Changes, Duty, EventFilter, Walk};
+use ledger::{Caller, Change, Changes, EventFilter, RequestOptions, Role, Walk};
 use parking_lot::Mutex;
 
 use super::tests::{TIGHT, app, auditor, begin, caller, create, draft, next, permit};
@@ -37,8 +37,8 @@ struct Reading {
 impl Reading {
     fn begin(app: &App, dice: &mut Dice, ids: &[KeyId]) -> Reading {
         let who = match dice.roll(3) {
-            0 => caller("ann", Some("acme"), Duty::Owner),
-            1 => caller("ann", Some("umbrella"), Duty::Owner),
+            0 => caller("ann", Some("acme"), Role::Owner),
+            1 => caller("ann", Some("umbrella"), Role::Owner),
             _ => auditor(),
         };
         let scope = &who.identity.scope;
@@ -102,25 +102,28 @@ impl Reading {
 }
 
 async fn change(app: &App, dice: &mut Dice, ids: &mut Vec<KeyId>) {
-    let admin = caller(dice.pick(&["bob", "eve"]).unwrap(), None, Duty::Admin);
+    let admin = caller(dice.pick(&["bob", "eve"]).unwrap(), None, Role::Admin);
     let account = dice.pick(&["acme", "umbrella"]).unwrap();
     let pick = dice.pick(ids);
     let ledger = app.ledger();
     // Refused or not: what is not recorded is not streamed.
     match (dice.roll(5), pick) {
         (0, _) | (_, None) => {
-            let made = ledger.create(&admin, draft(account), Ask::default()).await;
+            let made = ledger.create(&admin, draft(account), RequestOptions::default()).await;
             ids.push(made.unwrap().key.key.id);
         }
         (1, Some(id)) => {
             let (changes, rotation) = (Changes::default(), Rotation::new(60).unwrap());
-            let made = ledger.rotate(&admin, id, changes, rotation, Ask::default()).await;
+            let made =
+                ledger.rotate(&admin, id, changes, rotation, RequestOptions::default()).await;
             ids.extend(made.map(|made| made.key.key.id));
         }
         (2 | 3, Some(id)) => {
-            drop(ledger.change(&admin, id, Change::Disable, Ask::default()).await);
+            drop(ledger.change(&admin, id, Change::Disable, RequestOptions::default()).await);
         }
-        (_, Some(id)) => drop(ledger.change(&admin, id, Change::Enable, Ask::default()).await),
+        (_, Some(id)) => {
+            drop(ledger.change(&admin, id, Change::Enable, RequestOptions::default()).await);
+        }
     }
 }
 
@@ -167,10 +170,13 @@ fn many(app: &App) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(async {
                 let id = create(app, "bob", "acme").await;
-                let admin = caller("bob", None, Duty::Admin);
+                let admin = caller("bob", None, Role::Admin);
                 for _ in 0..4_500 {
                     for change in [Change::Disable, Change::Enable] {
-                        app.ledger().change(&admin, id, change, Ask::default()).await.unwrap();
+                        app.ledger()
+                            .change(&admin, id, change, RequestOptions::default())
+                            .await
+                            .unwrap();
                     }
                 }
             });

@@ -9,8 +9,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use keys::{Account, Dialect, KeyId, Subject, Timestamp};
 use ledger::{
-    Ask, Caller, Change, Draft, Duty, Identity, Journal, Ledger, Options, Origin, Scope, Signing,
-    SystemClock, Via,
+    Caller, Change, Identity, Journal, Ledger, NewKeyRequest, Options, Origin, RequestOptions,
+    Role, Scope, Signing, SystemClock, Via,
 };
 use tokio::time::Instant;
 
@@ -18,12 +18,12 @@ use super::*;
 use crate::auth::Bearer;
 use crate::auth::{Auth, token::TokenKey};
 
-pub(super) fn caller(subject: &str, account: Option<&str>, duty: Duty) -> Caller {
+pub(super) fn caller(subject: &str, account: Option<&str>, role: Role) -> Caller {
     let scope = account.map_or(Scope::All, |name| Scope::Account(name.parse().unwrap()));
     let identity = Identity {
         subject: Subject::new(subject).unwrap(),
         scope,
-        duties: [duty].into_iter().collect(),
+        roles: [role].into_iter().collect(),
         via: Via::Token { issuer: "test".into(), jti: None },
     };
     let origin = Origin::default();
@@ -31,11 +31,11 @@ pub(super) fn caller(subject: &str, account: Option<&str>, duty: Duty) -> Caller
 }
 
 pub(super) fn auditor() -> Caller {
-    caller("ann", None, Duty::Auditor)
+    caller("ann", None, Role::Auditor)
 }
 
-pub(super) fn draft(account: &str) -> Draft {
-    Draft {
+pub(super) fn draft(account: &str) -> NewKeyRequest {
+    NewKeyRequest {
         account: Some(account.parse().unwrap()),
         owner: None,
         name: Some("ci".parse().unwrap()),
@@ -85,8 +85,8 @@ pub(super) async fn next(stream: &mut Following) -> Option<Bytes> {
 }
 
 pub(super) async fn create(app: &App, subject: &str, account: &str) -> KeyId {
-    let admin = caller(subject, None, Duty::Admin);
-    app.ledger().create(&admin, draft(account), Ask::default()).await.unwrap().key.key.id
+    let admin = caller(subject, None, Role::Admin);
+    app.ledger().create(&admin, draft(account), RequestOptions::default()).await.unwrap().key.key.id
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,10 +226,10 @@ async fn those_who_read_nothing_hold_little() {
         assert!(std::future::poll_fn(poll).await);
     }
     let id = create(&app, "bob", "acme").await;
-    let admin = caller("bob", None, Duty::Admin);
+    let admin = caller("bob", None, Role::Admin);
     for _ in 0..100 {
         for change in [Change::Disable, Change::Enable] {
-            app.ledger().change(&admin, id, change, Ask::default()).await.unwrap();
+            app.ledger().change(&admin, id, change, RequestOptions::default()).await.unwrap();
         }
     }
     let mut text = Vec::new();

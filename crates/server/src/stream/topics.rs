@@ -12,7 +12,7 @@ use keys::{Account, EventKind, KeyId, Subject};
 use ledger::{Entry, EventFilter, Seq};
 
 use super::Bounds;
-use super::piece::{Draft, Meter, Piece, write};
+use super::piece::{Meter, NewKeyRequest, Piece, write};
 
 /// A stream's number.
 pub(super) type Id = u64;
@@ -83,7 +83,7 @@ struct Topic {
     /// All events from here on are in `live`. `None`: nobody is near the end of the log.
     start: Option<Seq>,
     live: VecDeque<Held>,
-    draft: Option<Draft>,
+    draft: Option<NewKeyRequest>,
     /// Older pieces, read from the log.
     read: VecDeque<Held>,
 }
@@ -241,7 +241,7 @@ impl Topics {
                 if topic.draft.is_none() {
                     self.drafts.push(*id);
                 }
-                let draft = topic.draft.get_or_insert_with(|| Draft::new(entry.seq));
+                let draft = topic.draft.get_or_insert_with(|| NewKeyRequest::new(entry.seq));
                 draft.push(entry.seq, text);
                 self.is_long |= draft.len() >= self.bounds.piece;
             }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use keys::{AllowedIps, Environment, Kind, Metadata, Permission, Question, Revocation, Timestamp};
-use ledger::{Changes, Draft, Expiry, Rules};
+use ledger::{Changes, Expiry, NewKeyRequest, Rules};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
@@ -73,8 +73,8 @@ pub(crate) struct Create {
 }
 
 impl Create {
-    pub(crate) fn draft(self) -> Result<Draft, ApiError> {
-        Ok(Draft {
+    pub(crate) fn draft(self) -> Result<NewKeyRequest, ApiError> {
+        Ok(NewKeyRequest {
             account: parse("account", self.account.as_deref())?,
             owner: parse("owner", self.owner.as_deref())?,
             name: parse("name", Some(&self.name))?,

@@ -4,8 +4,8 @@ use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
 use sha2::Sha256;
 use tlog::{
-    Edge, Hash, ProofError, ProveError, Prover, consistency_proof, empty_root, inclusion_proof,
-    root_from_inclusion, verify_consistency, verify_inclusion,
+    Hash, ProofError, ProveError, Prover, RightEdge, consistency_proof, empty_root,
+    inclusion_proof, root_from_inclusion, verify_consistency, verify_inclusion,
 };
 
 use crate::samples::{entry, leaf, tree};
@@ -191,10 +191,10 @@ proptest! {
 fn an_edge_proves_its_newest_leaves_alone() {
     for size in [1, 2, 255, 256, 257, 511, 512, 513, 768, 1023, 1024, 1025, 1535, 1536, 65_537] {
         let ours = tree(size);
-        let mut edge = Edge::new();
+        let mut edge = RightEdge::new();
         (0..size).for_each(|index| drop(edge.push(leaf(index))));
         let mut prover = Prover::new(&ours, size);
-        let first_held = (size / 256).saturating_sub(Edge::RECENT as u64) * 256;
+        let first_held = (size / 256).saturating_sub(RightEdge::RECENT as u64) * 256;
         for index in first_held..size {
             let within = edge.inclusion_in_tile(index).unwrap();
             let above = edge.inclusion_of_tile(index / 256);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use tlog::{
-    Edge, Hash, Rebuild, RebuildError, Tile, TileIndex, inclusion_proof, leaf_hash, root_at,
+    Hash, Rebuild, RebuildError, RightEdge, Tile, TileIndex, inclusion_proof, leaf_hash, root_at,
     tiles_of, verify_inclusion,
 };
 
@@ -24,7 +24,7 @@ impl Export {
 
     /// A log of these entries with the tiles that they make.
     fn with(entries: Vec<Vec<u8>>) -> Export {
-        let mut edge = Edge::new();
+        let mut edge = RightEdge::new();
         let mut tiles = BTreeMap::new();
         for entry in &entries {
             let completed = edge.push(leaf_hash(entry));
@@ -40,7 +40,7 @@ impl Export {
         |index| Ok(self.tiles.get(&index).cloned())
     }
 
-    fn check(&self, size: u64, root: &Hash) -> Result<Edge, RebuildError<Infallible>> {
+    fn check(&self, size: u64, root: &Hash) -> Result<RightEdge, RebuildError<Infallible>> {
         let reader = self.reader();
         let mut rebuild = Rebuild::new(&reader);
         for entry in &self.entries {

@@ -1,6 +1,6 @@
 //! Roots that others have published, or that an independent program has computed.
 
-use tlog::{Edge, Frontier, Hash, empty_root, leaf_hash, node_hash, root_at};
+use tlog::{Frontier, Hash, RightEdge, empty_root, leaf_hash, node_hash, root_at};
 
 use crate::samples::{leaf, tree};
 
@@ -48,7 +48,7 @@ fn roots_are_those_of_rfc_6962() {
 
 #[test]
 fn roots_of_json_entries_are_the_known_ones_live_and_from_tiles() {
-    let mut edge = Edge::new();
+    let mut edge = RightEdge::new();
     let all = tree(70_000);
     for (size, root) in OURS {
         while edge.size() < size {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use tlog::entries::{self, BundleError};
 use tlog::{
-    Edge, Frontier, ProveError, Tile, TileIndex, TilePath, TileReader as _, bundles_of,
+    Frontier, ProveError, RightEdge, Tile, TileIndex, TilePath, TileReader as _, bundles_of,
     frontier_at, root_at, tiles_of,
 };
 
@@ -21,8 +21,8 @@ fn reader(store: &Store) -> impl Fn(TileIndex) -> Result<Option<Tile>, Infallibl
 }
 
 /// A log of this size: the edge in memory and the store of completed tiles.
-fn grown(size: u64) -> (Edge, Store) {
-    let (mut edge, mut store) = (Edge::new(), Store::new());
+fn grown(size: u64) -> (RightEdge, Store) {
+    let (mut edge, mut store) = (RightEdge::new(), Store::new());
     for i in 0..size {
         store.extend(edge.push(leaf(i)).into_iter().map(|tile| (tile.index(), tile)));
     }
@@ -201,7 +201,7 @@ fn a_prover_takes_a_wider_tile_and_no_narrower_or_other_one() {
 fn an_edge_recovered_from_full_tiles_is_the_edge_that_was() {
     for size in [0, 1, 255, 256, 257, 511, 1000, 65_535, 65_536, 65_537, 131_072 + 300] {
         let (edge, store) = grown(size);
-        let mut again = Edge::recover(size / 256, &reader(&store)).unwrap();
+        let mut again = RightEdge::recover(size / 256, &reader(&store)).unwrap();
         assert_eq!(again.size(), size / 256 * 256);
         for i in again.size()..size {
             assert_eq!(again.push(leaf(i)), []);
@@ -218,9 +218,9 @@ fn an_edge_is_not_recovered_without_its_tiles() {
     let (_, mut store) = grown(600);
     let missing = TileIndex::full(0, 1).unwrap();
     store.remove(&missing);
-    let error = Edge::recover(2, &reader(&store)).unwrap_err();
+    let error = RightEdge::recover(2, &reader(&store)).unwrap_err();
     assert!(matches!(error, ProveError::Missing(index) if index == missing), "{error}");
-    let error = Edge::recover(u64::MAX, &reader(&store)).unwrap_err();
+    let error = RightEdge::recover(u64::MAX, &reader(&store)).unwrap_err();
     assert!(matches!(error, ProveError::OutOfRange { .. }), "{error}");
 }
 

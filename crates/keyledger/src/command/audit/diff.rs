@@ -9,7 +9,7 @@ use keys::KeyId;
 use ledger::{Auditor, Decoder, Seq};
 use serde_json::{Value, json};
 use tlog::note::VerifierKey;
-use tlog::{Edge, Hash, bundles_of, entries};
+use tlog::{Hash, RightEdge, bundles_of, entries};
 
 use super::found;
 use super::served::{Checked, Served};
@@ -78,7 +78,7 @@ fn replay(served: &Served<'_>) -> Checked<(Auditor, Statement)> {
         Err(refused) => return Ok(Err(refused)),
     };
     let (mut decoder, mut auditor, mut edge) =
-        (Decoder::default(), Auditor::whole(), Edge::default());
+        (Decoder::default(), Auditor::whole(), RightEdge::default());
     let mut progress = Progress::new("records replayed:");
     for index in bundles_of(checkpoint.size) {
         let bundle = served.entries(index)?;

@@ -19,14 +19,15 @@ async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (
                 ..Rules::default()
             };
             let ttl = (number % 2 == 0).then(|| u64::from(number) + 1);
-            let draft = Draft { rules, ..draft(ttl) };
-            let created = ledger.create(&caller, draft, Ask::default()).await;
+            let draft = NewKeyRequest { rules, ..draft(ttl) };
+            let created = ledger.create(&caller, draft, RequestOptions::default()).await;
             created.map(|created| ids.push(created.key.key.id))
         }
         (2, Some(id)) => {
             let rotation = Rotation::new(u64::from(number % 30)).unwrap();
             let changes = Changes::default();
-            let made = ledger.rotate(&owner(), id, changes, rotation, Ask::default()).await;
+            let made =
+                ledger.rotate(&owner(), id, changes, rotation, RequestOptions::default()).await;
             made.map(|created| ids.push(created.key.key.id))
         }
         (3, Some(_)) => {
@@ -41,7 +42,7 @@ async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (
                 6 => Change::Expire,
                 _ => Change::Revoke(Revocation::default()),
             };
-            ledger.change(&owner(), id, change, Ask::default()).await.map(|_| ())
+            ledger.change(&owner(), id, change, RequestOptions::default()).await.map(|_| ())
         }
     };
     assert!(matches!(outcome, Ok(()) | Err(Error::Refused(_))), "{outcome:?}");

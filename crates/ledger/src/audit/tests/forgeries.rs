@@ -4,7 +4,7 @@ use keys::{Revocation, Rotation, Status};
 
 use super::*;
 use crate::testing::caller;
-use crate::{Change, Changes, Duty};
+use crate::{Change, Changes, Role};
 
 /// A short log with everything in it:
 /// 0 a made; 1 a disabled; 2 a enabled; 3 b made; 4 b rotated to c, with 60 s overlap;
@@ -14,7 +14,7 @@ pub(super) async fn story() -> Vec<Record> {
     let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
     let ledger = open(&log, &clock);
     let revoke = Change::Revoke(Revocation::default());
-    let ask = Ask::default;
+    let ask = RequestOptions::default;
     let make = async |caller: &Caller, ttl| {
         ledger.create(caller, draft(ttl), ask()).await.unwrap().key.key.id
     };
@@ -27,7 +27,7 @@ pub(super) async fn story() -> Vec<Record> {
         ledger.change(caller, id, change, ask()).await.unwrap();
         clock.advance(1);
     };
-    let other = caller(Some("other"), Duty::Owner);
+    let other = caller(Some("other"), Role::Owner);
     let a = make(&owner(), Some(30)).await;
     change(&owner(), a, Change::Disable).await;
     change(&owner(), a, Change::Enable).await;

@@ -92,7 +92,7 @@ pub(super) fn only_enabled(said: &Map<String, Value>, view: &KeyView) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use keys::{Format, Secret, Standing};
+    use keys::{Format, KeyState, Secret};
 
     use super::*;
 
@@ -134,7 +134,7 @@ mod tests {
             dialect: keys::Dialect::Composable,
             public_value: None,
         };
-        let standing = Standing::created(&key, start);
+        let standing = KeyState::created(&key, start);
         KeyView {
             standing,
             status: Status::Expired,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Hub, Spot};
 use crate::stream::Bounds;
-use crate::stream::piece::{Draft, Meter, Piece};
+use crate::stream::piece::{Meter, NewKeyRequest, Piece};
 use crate::stream::seat::WasRead;
 use crate::stream::topics::{Id, TopicId};
 
@@ -119,10 +119,10 @@ fn pieces(
     meter: &Meter,
 ) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let mut draft = Draft::new(from);
+    let mut draft = NewKeyRequest::new(from);
     for entry in entries {
         if draft.len() >= bounds.piece {
-            let full = std::mem::replace(&mut draft, Draft::new(entry.seq));
+            let full = std::mem::replace(&mut draft, NewKeyRequest::new(entry.seq));
             pieces.push(full.finish(entry.seq, meter));
             if pieces.len() >= bounds.read_pieces {
                 return pieces;
