@@ -25,7 +25,7 @@ use keys::{
 use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Violation};
 use self::known::{Extent, Holder, Known, Made};
-use crate::codec::{self, Interner};
+use crate::record::codec::{self, Interner};
 use crate::record::{Leaf, Link, Record};
 
 /// A record as read for an audit.

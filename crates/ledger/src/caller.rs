@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use keys::{Account, Dialect, KeyId, Subject};
 
-use crate::Error;
-use crate::outcomes::Holder;
+use crate::api::Error;
+use crate::projection::outcomes::Holder;
 
 /// Whose keys a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -115,7 +115,7 @@ mod tests {
         assert!(rates.read(&greedy).is_ok());
         // The expiry worker acts for everybody.
         for _ in 0..10 {
-            assert!(rates.change(&crate::work::worker()).is_ok());
+            assert!(rates.change(&crate::expiry::worker()).is_ok());
         }
     }
 

@@ -1,10 +1,13 @@
 //! What the log stores: an event and its circumstances.
 
+pub(crate) mod codec;
+pub(crate) mod pool;
+
 use eventlog::Seq;
 use keys::{Account, Dialect, Event, KeyId, Reason, Status, Subject, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Origin, Via};
+use crate::caller::{Origin, Via};
 
 /// A leaf of the Merkle tree over the log: SHA-256(0x00 ‖ record bytes), RFC 6962 §2.1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,8 +4,8 @@ use eventlog::Seq;
 use hashbrown::HashMap;
 use keys::{Account, Dialect, Environment, KeyId, KeyState, Kind, Subject};
 
+use crate::projection::row::Row;
 use crate::record::Leaf;
-use crate::row::Row;
 
 /// What an auditor remembers of a key.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use tlog::{Frontier, Hash, leaf_hash};
 
 use super::Auditor;
-use crate::row::Row;
+use crate::projection::row::Row;
 
 /// How many rows one processor takes at a time: a power of two.
 const PART: usize = 4096;

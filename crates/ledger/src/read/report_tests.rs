@@ -2,7 +2,7 @@
 
 use keys::KeyId;
 
-use crate::as_of_tests::Story;
+use crate::read::as_of_tests::Story;
 use crate::testing::caller;
 use crate::{Due, Error, KeyFilter, Role};
 

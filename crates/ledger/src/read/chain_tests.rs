@@ -2,7 +2,7 @@
 
 use keys::{Event, KeyState, Rotation, Timestamp};
 
-use crate::as_of_tests::{Story, held};
+use crate::read::as_of_tests::{Story, held};
 use crate::testing::{caller, draft};
 use crate::{AsOf, Change, Changes, Moment, RequestOptions, Role, Seq};
 

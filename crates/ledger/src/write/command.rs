@@ -12,13 +12,13 @@ use crate::api::{
     Change, Changed, Changes, Created, Entry, Error, Expirations, Expiry, KeyView, NewKeyRequest,
     RequestOptions, Rules,
 };
-use crate::batch::{Decided, RequestContext};
 use crate::caller::{Caller, EXPIRE, MANAGE, Scope};
 use crate::ledger::Ledger;
-use crate::outcomes::Outcome;
-use crate::random::Random;
+use crate::projection::outcomes::Outcome;
+use crate::projection::table::Key;
 use crate::record::Idempotency;
-use crate::table::Key;
+use crate::write::batch::{Decided, RequestContext};
+use crate::write::random::Random;
 use crate::writer::{Reply, Work};
 
 impl Ledger {

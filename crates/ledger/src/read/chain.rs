@@ -7,12 +7,12 @@ use eventlog::{Log, Seq};
 use keys::{Event, KeyId, KeyState, Timestamp};
 
 use crate::api::Error;
-use crate::as_of::Moment;
-use crate::codec::Interner;
 use crate::ledger::Ledger;
+use crate::projection::table::{Key, State};
+use crate::read::as_of::Moment;
+use crate::record::codec::Interner;
 use crate::record::{Leaf, Link, Record};
 use crate::state::decode;
-use crate::table::{Key, State};
 
 /// Records read at once where a key's records lie close together; a frame holds about as many.
 const WINDOW: u64 = 32;

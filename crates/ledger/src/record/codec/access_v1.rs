@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::v1::{IpV1, ViaV1, moment};
 use super::{DecodeError, Interner};
-use crate::Origin;
+use crate::caller::Origin;
 use crate::journal::{Access, Reading};
 use crate::record::Actor;
 

@@ -10,7 +10,7 @@ use keys::{Account, EventKind, KeyId, Subject};
 use parking_lot::RwLock;
 
 use crate::api::Walk;
-use crate::places::{Found, Places, common};
+use crate::projection::places::{Found, Places, common};
 use crate::record::Record;
 
 /// A list that can be asked for.

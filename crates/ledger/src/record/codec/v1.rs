@@ -13,8 +13,8 @@ use keys::{
 use serde::{Deserialize, Serialize};
 
 use super::{DecodeError, Interner};
+use crate::caller::{Origin, Via};
 use crate::record::{Actor, Idempotency, Leaf, Link, Record};
-use crate::{Origin, Via};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RecordV1<'a> {

@@ -37,8 +37,8 @@ use bincode::error::EncodeError;
 use hashbrown::HashSet;
 
 use crate::journal::Access;
-use crate::pool::Pool;
 use crate::record::Record;
+use crate::record::pool::Pool;
 
 /// The version that is written.
 const VERSION: u8 = 1;

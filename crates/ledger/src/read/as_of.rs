@@ -8,11 +8,11 @@ use keys::{Invalid, Timestamp};
 
 use crate::api::Error;
 use crate::caller::{Caller, READ};
-use crate::codec::Interner;
 use crate::ledger::Ledger;
+use crate::projection::table::Key;
 use crate::record::Record;
+use crate::record::codec::Interner;
 use crate::state::read;
-use crate::table::Key;
 
 /// A moment in the log's past, as one asks for it: `seq:7` or an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

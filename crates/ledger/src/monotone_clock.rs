@@ -62,5 +62,5 @@ impl Reached {
 }
 
 #[cfg(test)]
-#[path = "reached_tests.rs"]
+#[path = "monotone_clock_tests.rs"]
 mod tests;

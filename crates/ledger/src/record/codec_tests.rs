@@ -15,7 +15,7 @@ use crate::record::{Actor, Idempotency, Leaf, Link};
 use crate::{Origin, Via};
 
 /// One line for each record: its name and its bytes in hex. Written once, never again.
-const GOLDEN: &str = include_str!("../../../schemas/golden/records.txt");
+const GOLDEN: &str = include_str!("../../../../schemas/golden/records.txt");
 
 fn id(byte: u8) -> KeyId {
     KeyId::from_bytes([byte; 16])

@@ -15,10 +15,10 @@ use keys::{
 use crate::api::{Change, Error, Rules};
 use crate::caller::Caller;
 use crate::codec;
-use crate::outcomes::Outcome;
+use crate::projection::outcomes::Outcome;
+use crate::projection::table::{Key, State as ChainedState};
 use crate::record::{Actor, Idempotency, Leaf, Link, Record};
 use crate::state::State;
-use crate::table::{Key, State as ChainedState};
 
 /// What every record of a request says about it.
 pub(crate) struct RequestContext {
@@ -265,7 +265,7 @@ impl<'s> Batch<'s> {
             return Ok(());
         }
         let context =
-            RequestContext { caller: crate::work::worker(), reason: None, idempotency: None };
+            RequestContext { caller: crate::expiry::worker(), reason: None, idempotency: None };
         self.expire_due(&context, key).map(|_| ())
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use keys::KeyId;
 
-use crate::table::KeyTable;
+use crate::projection::table::KeyTable;
 
 /// What the file begins with.
 const MAGIC: &[u8; 16] = b"keyledger use 1\n";

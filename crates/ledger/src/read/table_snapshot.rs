@@ -12,14 +12,14 @@ use parking_lot::Mutex;
 use tlog::{Hash, MemoryTree, Prover, leaf_hash};
 
 use crate::api::{Error, RequestOptions};
-use crate::as_of::Moment;
 use crate::caller::{AUDIT, Caller, READ, Scope};
-use crate::chain::Linked;
 use crate::evidence::Signed;
 use crate::ledger::Ledger;
+use crate::projection::row::Row;
+use crate::projection::table::{Key, State};
 use crate::proofs::not_proved;
-use crate::row::Row;
-use crate::table::{Key, State};
+use crate::read::as_of::Moment;
+use crate::read::chain::Linked;
 
 /// The least time between two notes.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -256,5 +256,5 @@ impl Noted {
 struct NoRow;
 
 #[cfg(test)]
-#[path = "noted_tests.rs"]
+#[path = "table_snapshot_tests.rs"]
 mod tests;

@@ -7,8 +7,8 @@ use keys::{Account, Dialect, Digest, KeyId, Refusal, Status};
 
 use crate::api::{Error, KeyView, Page, RequestOptions};
 use crate::caller::{Caller, READ};
-use crate::command::view;
 use crate::ledger::Ledger;
+use crate::write::command::view;
 
 impl Ledger {
     /// The key that a caller presents to prove who it is: made by `dialect`, enabled, not due,
@@ -48,8 +48,9 @@ impl Ledger {
     /// sees.
     #[must_use]
     pub fn id_by_prefix(&self, caller: &Caller, dialect: Dialect, prefix: &str) -> Option<KeyId> {
-        let seen =
-            |key: &crate::table::Key| key.made.dialect == dialect && caller.sees(&key.made.account);
+        let seen = |key: &crate::projection::table::Key| {
+            key.made.dialect == dialect && caller.sees(&key.made.account)
+        };
         Some(self.state().table.by_prefix(prefix, seen)?.made.id)
     }
 

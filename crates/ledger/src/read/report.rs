@@ -7,15 +7,15 @@ use eventlog::Seq;
 use keys::{Account, KeyState, Status, Timestamp};
 
 use crate::api::{Due, Error, Held, KeyView, Page, Walk};
-use crate::as_of::{Moment, first, time_of};
 use crate::caller::{AUDIT, Caller, READ, Scope};
-use crate::chain::States;
-use crate::command::view;
-use crate::history::List;
 use crate::ledger::Ledger;
-use crate::query::Kept;
+use crate::projection::history::List;
+use crate::projection::table::Key;
+use crate::read::as_of::{Moment, first, time_of};
+use crate::read::chain::States;
+use crate::read::query::Kept;
 use crate::state::State;
-use crate::table::Key;
+use crate::write::command::view;
 
 /// Records that are replayed between two looks whether the digest is still wanted.
 const DIGEST_STEP: u64 = 1 << 16;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use keys::{Account, Digest, KeyId, KeyState, NewKey, Question, Refusal, Status, Verdict, judge};
 
 use crate::api::{Error, KeyFilter, KeyView, Page, RequestOptions, Verified};
-use crate::as_of::Moment;
 use crate::caller::{AUDIT, Caller, READ, Scope, VERIFY};
-use crate::command::view;
 use crate::ledger::Ledger;
-use crate::table::{AccountKeys, Key, KeyTable};
+use crate::projection::table::{AccountKeys, Key, KeyTable};
+use crate::read::as_of::Moment;
+use crate::write::command::view;
 
 /// Keys looked at, or records read, for one page: bounds the work of one call.
 const MOST_LOOKED_AT: usize = 10_000;

@@ -6,15 +6,15 @@ use eventlog::Seq;
 use keys::{KeyId, KeyState, Refusal};
 
 use crate::api::{Entry, Error, EventFilter, Page, RequestOptions, Walk};
-use crate::as_of::first;
 use crate::caller::{Caller, READ};
-use crate::chain::{Chain, Linked};
-use crate::codec::Interner;
-use crate::history::List;
 use crate::ledger::Ledger;
-use crate::places::Found;
+use crate::projection::history::List;
+use crate::projection::places::Found;
+use crate::projection::table::Key;
+use crate::read::as_of::first;
+use crate::read::chain::{Chain, Linked};
+use crate::record::codec::Interner;
 use crate::state::{Read, read};
-use crate::table::Key;
 
 /// Records read for one page: bounds the work of one call.
 const MOST_READ: usize = 10_000;

@@ -2,7 +2,7 @@
 
 use keys::{Account, EventKind, KeyId, Subject, Timestamp};
 
-use crate::as_of_tests::Story;
+use crate::read::as_of_tests::Story;
 use crate::testing::{Dice, caller, draft};
 use crate::{Caller, Change, Entry, EventFilter, Ledger, RequestOptions, Role, Seq, Walk};
 

@@ -1,0 +1,9 @@
+//! What is projected from the log: pure functions of the records that were applied.
+
+pub(crate) mod feed;
+pub(crate) mod history;
+pub(crate) mod outcomes;
+pub(crate) mod places;
+pub(crate) mod row;
+pub(crate) mod table;
+pub(crate) mod usage;

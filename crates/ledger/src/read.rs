@@ -1,0 +1,19 @@
+//! Queries: the present state from the projections, the past from the log. Nothing here writes, and
+//! nothing waits for the writer.
+
+pub(crate) mod as_of;
+#[cfg(test)]
+mod as_of_tests;
+pub(crate) mod bundling;
+pub(crate) mod chain;
+#[cfg(test)]
+mod chain_tests;
+pub(crate) mod dialect;
+pub(crate) mod query;
+pub(crate) mod report;
+#[cfg(test)]
+mod report_tests;
+pub(crate) mod table_snapshot;
+pub(crate) mod trail;
+#[cfg(test)]
+mod trail_tests;
