@@ -31,7 +31,11 @@ enum Command {
     /// Everything that must pass before a change lands: format, lints, tidy, tests
     Test,
     /// The rules no compiler checks: who imports whom, how long files and functions are
-    Tidy,
+    Tidy {
+        /// List every circle of files in this crate, and nothing else
+        #[arg(long, value_name = "CRATE")]
+        circles: Option<String>,
+    },
     /// Write `schemas/openapi.json` anew from the code
     Schemas,
     /// Have other people's programs read the API documents: openapi-spec-validator, redocly, spectral
@@ -62,7 +66,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test => test::run(),
-        Command::Tidy => tidy::run(),
+        Command::Tidy { circles: None } => tidy::run(),
+        Command::Tidy { circles: Some(name) } => tidy::circles(&name),
         Command::Schemas => forward::schemas(),
         Command::Documents => documents::run(),
         Command::Bench { options } => forward::bench(&options),

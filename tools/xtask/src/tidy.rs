@@ -1,6 +1,7 @@
-//! The rules no compiler checks: who imports whom, how long files and functions are, and the
-//! words that mean "later".
+//! The rules no compiler checks: who imports whom, that no files do in a circle, how long files and
+//! functions are, and the words that mean "later".
 
+mod circles;
 mod imports;
 mod source;
 
@@ -28,11 +29,17 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Prints every circle of files in one crate.
+pub(crate) fn circles(name: &str) -> Result<()> {
+    circles::list(&cargo::metadata()?, name)
+}
+
 /// Checks the whole tree and prints what it found.
 pub(crate) fn run() -> Result<()> {
     let metadata = cargo::metadata()?;
     let root = metadata.workspace_root.as_std_path();
     let mut findings = imports::check(&metadata)?;
+    findings.extend(circles::check(&metadata)?);
     let files = rust_files(root)?;
     for path in &files {
         let text = read(path)?;
