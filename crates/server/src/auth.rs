@@ -32,7 +32,7 @@ use self::token::TokenVerifier;
 pub(crate) use self::who::{
     AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, bearer_text, caller, not_a_key, require,
 };
-use crate::ApiError;
+use crate::error::ApiError;
 
 /// The longest token that is looked at.
 const MAX_TOKEN: usize = 8 * 1024;

@@ -27,8 +27,10 @@ use ledger::{KeyView, NewKeyRequest, Rules};
 use serde::Serialize;
 
 pub(crate) use self::native::{Holder, bind_rotation, may_enable};
-use crate::routes::Routes;
-use crate::{ApiError, App, Code, wire};
+use crate::app::App;
+use crate::error::{ApiError, Code};
+use crate::http::route::Routes;
+use crate::wire;
 
 /// A route's path under the dialect's mount and at the root, each without and with a slash at the
 /// end.

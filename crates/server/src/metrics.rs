@@ -12,8 +12,9 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::app::App;
+use crate::error::ApiError;
 use crate::reads::ReadStats;
-use crate::{ApiError, App};
 
 /// From 50 µs, a verify, to 10 s, a long report.
 const BUCKETS: &[f64] = &[

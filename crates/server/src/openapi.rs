@@ -19,12 +19,14 @@ use utoipa::openapi::{SecurityRequirement, Server, Type};
 use utoipa::{Modify, OpenApi};
 
 use crate::error::Problem;
-use crate::routes::Routes;
+use crate::http::route::Routes;
+use crate::routes::events::{expirations, expiring};
+use crate::routes::evidence::{access, bundle as audit_bundle};
+use crate::routes::keys::{change, proof as key_proof};
+use crate::routes::operations::{health, home};
+use crate::routes::{authorize, events, evidence, keys as keys_routes, report, verify};
 use crate::wire::words;
-use crate::{
-    access, audit_bundle, authorize, change, dialects, events, evidence, expirations, expiring,
-    health, home, key_proof, keys_routes, metrics, report, stream, verify, wire,
-};
+use crate::{dialects, metrics, stream, wire};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -200,7 +202,7 @@ mod tests {
 
     use super::operations::OPERATIONS;
     use super::*;
-    use crate::Code;
+    use crate::error::Code;
 
     fn operations(document: &Value) -> Vec<(String, &Value)> {
         let paths = document["paths"].as_object().unwrap();

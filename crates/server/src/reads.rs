@@ -32,7 +32,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use self::queue::{Bounds, FairQueue, Pushed, Ticket};
-use crate::App;
+use crate::app::App;
 
 /// The most threads, and the fewest: more of them would take the processors from the threads that
 /// verify and record, fewer would let two slow disk reads stop all others.

@@ -27,11 +27,12 @@ use utoipa::IntoParams;
 use self::hub::Hub;
 use self::seat::{Following, Full, Permit, Shared};
 use self::topics::Filter;
+use crate::app::{App, Config};
 use crate::auth::Reader;
-use crate::connection::HttpContext;
-use crate::extract::{Query, header_text, number, parse};
+use crate::error::{ApiError, Code};
+use crate::http::connection::HttpContext;
+use crate::request::extract::{Query, header_text, number, parse};
 use crate::wire;
-use crate::{ApiError, App, Code, Config};
 
 /// What streams may take.
 #[derive(Clone, Copy, Debug)]

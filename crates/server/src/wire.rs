@@ -5,6 +5,7 @@ mod event;
 mod json;
 mod key;
 mod ocsf;
+pub(crate) mod plain;
 mod request;
 mod whole;
 pub(crate) mod words;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Token;
-use crate::App;
+use crate::app::App;
 
 /// The one whom an answer is for.
 #[derive(Clone)]

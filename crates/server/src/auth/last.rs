@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use super::{Auth, Token};
-use crate::ApiError;
+use crate::error::ApiError;
 
 /// Empty at first. Its text is erased from memory when another takes its place.
 #[derive(Default)]

@@ -9,8 +9,9 @@ use keys::Timestamp;
 use ledger::{Caller, Identity, Role, Scope};
 
 use super::{Bearer, Token};
-use crate::connection::{Connection, HttpContext};
-use crate::{ApiError, App, Code};
+use crate::app::App;
+use crate::error::{ApiError, Code};
+use crate::http::connection::{Connection, HttpContext};
 
 /// Who changes keys.
 pub(crate) const MANAGE: &[Role] = &[Role::Owner, Role::Admin];

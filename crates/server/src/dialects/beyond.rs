@@ -9,8 +9,8 @@ use ledger::{Expiry, NewKeyRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::ApiError;
-use crate::extract::field;
+use crate::error::ApiError;
+use crate::request::extract::field;
 
 /// The fields that the document does not have.
 #[derive(Default, Deserialize)]
@@ -134,7 +134,7 @@ fn bounds(word: &str) -> bool {
 /// A whole number, in a body or as text in a query.
 fn number(value: &Value) -> Option<u64> {
     match value {
-        Value::String(text) => crate::extract::number(text),
+        Value::String(text) => crate::request::extract::number(text),
         // JSON does not tell 5.0 from 5.
         Value::Number(number) => number.as_u64().or_else(|| {
             let float = number.as_f64().filter(|float| float.fract() == 0.0)?;

@@ -12,10 +12,12 @@ use utoipa::{OpenApi, ToSchema};
 use super::beyond::Beyond;
 use super::caller::Who;
 use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
+use crate::app::App;
 use crate::auth::MANAGE;
-use crate::body::read_json;
-use crate::extract::{field, json, query};
-use crate::{ApiError, App, Code, wire};
+use crate::error::{ApiError, Code};
+use crate::request::body::read_json;
+use crate::request::extract::{field, json, query};
+use crate::wire;
 
 const DIALECT: Dialect = Dialect::Callcov;
 pub(super) const KEYS: Paths = paths!("callcov", "/api/v1/api-keys");

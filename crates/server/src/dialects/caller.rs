@@ -9,10 +9,12 @@ use keys::{Account, Dialect, Timestamp};
 use ledger::{Caller, Identity, KeyView, Role, Roles, Scope, Via};
 
 use super::list::Listing;
-use crate::auth::{self, Authenticated, Plan};
-use crate::connection::HttpContext;
-use crate::extract::header_text;
-use crate::{ApiError, App, Code};
+use crate::app::App;
+use crate::auth;
+use crate::auth::{Authenticated, Plan};
+use crate::error::{ApiError, Code};
+use crate::http::connection::HttpContext;
+use crate::request::extract::header_text;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 

@@ -14,11 +14,13 @@ use utoipa::{OpenApi, ToSchema};
 use super::beyond::Beyond;
 use super::caller::{Who, authorization};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, plain, with_secret};
+use crate::app::App;
 use crate::auth::MANAGE;
-use crate::body::read_json;
-use crate::extract::{field, json, number, query};
+use crate::error::{ApiError, Code};
+use crate::request::body::read_json;
+use crate::request::extract::{field, json, number, query};
+use crate::wire;
 use crate::wire::words::choices;
-use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Capgo;
 pub(super) const KEYS: Paths = paths!("capgo", "/apikey");

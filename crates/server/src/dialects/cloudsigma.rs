@@ -13,10 +13,12 @@ use utoipa::{OpenApi, ToSchema};
 use super::beyond::Beyond;
 use super::caller::{Who, api_key, authorization};
 use super::{Paths, Served, Wrong, list, path_text, paths, phrase, plain, with_secret};
+use crate::app::App;
 use crate::auth::{MANAGE, Plan, not_a_key};
-use crate::body::read_json;
-use crate::extract::{field, json};
-use crate::{ApiError, App, Code, wire};
+use crate::error::{ApiError, Code};
+use crate::request::body::read_json;
+use crate::request::extract::{field, json};
+use crate::wire;
 
 const DIALECT: Dialect = Dialect::Cloudsigma;
 pub(super) const KEYS: Paths = paths!("cloudsigma", "/v1/api-keys");

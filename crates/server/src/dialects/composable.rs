@@ -16,11 +16,13 @@ use self::object::{ApiKey, is_shown, only_enabled};
 use super::beyond::Beyond;
 use super::caller::{Who, bearer};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, phrase, plain, with_secret};
+use crate::app::App;
 use crate::auth::MANAGE;
-use crate::body::read_json;
-use crate::extract::{field, json, parse, query};
+use crate::error::{ApiError, Code};
+use crate::request::body::read_json;
+use crate::request::extract::{field, json, parse, query};
+use crate::wire;
 use crate::wire::words::choices;
-use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Composable;
 pub(super) const KEYS: Paths = paths!("composable", "/api/v1/apikeys");

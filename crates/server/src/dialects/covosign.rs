@@ -13,12 +13,14 @@ use utoipa::{OpenApi, ToSchema};
 use super::beyond::Beyond;
 use super::caller::{Who, api_key, bearer};
 use super::{Paths, Served, Wrong, paths, phrase, plain, with_secret};
-use crate::ask::digest;
+use crate::app::App;
 use crate::auth::{MANAGE, Plan};
-use crate::body::read_json;
-use crate::extract::{idempotency_key, json};
+use crate::error::{ApiError, Code};
+use crate::request::body::read_json;
+use crate::request::change::digest;
+use crate::request::extract::{idempotency_key, json};
+use crate::wire;
 use crate::wire::words::choices;
-use crate::{ApiError, App, Code, wire};
 
 const DIALECT: Dialect = Dialect::Covosign;
 pub(super) const KEYS: Paths = paths!("covosign", "/api/v1/api-keys");

@@ -7,8 +7,10 @@ use keys::{Account, Dialect, Timestamp};
 use ledger::{Caller, KeyView, Ledger, Page};
 use serde::Serialize;
 
-use crate::chunks::Long;
-use crate::{ApiError, App, wire};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::export::long::Long;
+use crate::wire;
 
 /// Keys read at a time.
 const PAGE: usize = 500;

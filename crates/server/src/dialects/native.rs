@@ -8,8 +8,9 @@ use keys::{Dialect, Environment, Kind, NewKey};
 use ledger::{Changes, Role, Roles};
 
 use super::{capgo, composable, cumulative};
+use crate::app::App;
 use crate::auth::Plan;
-use crate::{ApiError, App, Code};
+use crate::error::{ApiError, Code};
 
 /// What the dialects' rules ask of a caller.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::operations::{OPERATIONS, Operation, SHARED};
 use super::shape::reference;
-use crate::Code;
+use crate::error::Code;
 
 /// Headers by name, with what they mean.
 const HEADERS: &[(&str, &str, &str)] = &[

@@ -3,9 +3,10 @@
 //! A test holds the list against the routes, and the tests of the whole program hold every answer
 //! that they receive against the document.
 
-use crate::Code::{
-    self, AccountRequired, ActiveKeyLimit, Already, AlreadyReplaced, DiskFull, EventNotFound,
-    Forbidden, IdempotencyMismatch, Internal, InvalidRequest, KeyExists, KeyMissing, KeyNotAllowed,
+use crate::error::Code;
+use crate::error::Code::{
+    AccountRequired, ActiveKeyLimit, Already, AlreadyReplaced, DiskFull, EventNotFound, Forbidden,
+    IdempotencyMismatch, Internal, InvalidRequest, KeyExists, KeyMissing, KeyNotAllowed,
     KeyNotFound, KeyRejected, KeysCannotManageKeys, KeysDiffer, LogBroken, NotAcceptable, NotFound,
     NotReady, NotWhileDisabled, NotWhileExpired, NotWhileRevoked, Overloaded, PayloadTooLarge,
     RateLimited, RevisionMismatch, Timeout, TooLong, TooManyHeaders, Unauthenticated,

@@ -26,7 +26,7 @@ use super::pace::Pace;
 use super::seat::{Inbox, Joining, Seat, Shared};
 use super::topics::{Id, Next, TopicId, Topics};
 use super::turns::Turns;
-use crate::App;
+use crate::app::App;
 use crate::auth::{Bearer, KeyChanges};
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";

@@ -15,8 +15,9 @@ use ledger::{
 use tokio::time::Instant;
 
 use super::*;
+use crate::auth::Auth;
 use crate::auth::Bearer;
-use crate::auth::{Auth, token::TokenKey};
+use crate::auth::token::TokenKey;
 
 pub(super) fn caller(subject: &str, account: Option<&str>, role: Role) -> Caller {
     let scope = account.map_or(Scope::All, |name| Scope::Account(name.parse().unwrap()));

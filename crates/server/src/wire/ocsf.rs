@@ -8,7 +8,7 @@ use keys::EventKind;
 use serde::Serialize;
 
 use super::{Event, put_json};
-use crate::plain::{address, number, put};
+use crate::wire::plain::{address, number, put};
 
 /// The activity of an event: 99 is one that the class has no number for.
 fn activity(kind: EventKind) -> (u64, &'static str) {

@@ -12,8 +12,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
 
 use super::{whole, words};
-use crate::ApiError;
-use crate::extract::{field, parse};
+use crate::error::ApiError;
+use crate::request::extract::{field, parse};
 
 /// A century and a bit: nobody means more.
 const MAX_TTL_S: u64 = 4_000_000_000;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::ApiError;
 use crate::dialects::ended_at;
+use crate::error::ApiError;
 use crate::wire::words::choices;
 
 /// How long an expired key is still shown.

@@ -1,0 +1,163 @@
+//! Bundles for auditors: what events look like in them, and the log that they are made of.
+
+use std::io::Write;
+
+use bundle::{Exports, Fault, MakeError, Maker, Part, Scope, Source, Terms};
+use keys::{Account, KeyId};
+use ledger::{Caller, Entry, EventFilter, Ledger, Seq};
+use tlog::{Hash, TileIndex};
+
+use crate::export::events::{CSV_HEAD, csv_row};
+use crate::wire::{Event, ocsf, put_json};
+
+/// The exports of a bundle, in the order in which they are in it.
+pub const EXPORTS: Exports = Exports {
+    names: ["events.ndjson", "events.csv", "events.ocsf.ndjson"],
+    heads: ["", CSV_HEAD, ""],
+    write,
+};
+
+/// What stands before an event's data in its JSON, and nowhere else: in a text the quotes would be
+/// escaped.
+const DATA: &[u8] = b",\"data\":";
+
+fn write(entry: &Entry, [ndjson, csv, lines]: &mut [Vec<u8>; 3]) {
+    let event = Event::new(entry);
+    let start = ndjson.len();
+    put_json(ndjson, &event);
+    let line = ndjson.get(start..).unwrap_or_default();
+    let place = memchr::memmem::find(line, DATA).map(|place| place + DATA.len());
+    let data = place.and_then(|place| line.get(place..line.len() - 1));
+    csv_row(csv, &event, data.and_then(|data| str::from_utf8(data).ok()).unwrap_or_default());
+    ndjson.push(b'\n');
+    ocsf(lines, entry.record.event.kind(), &event);
+}
+
+/// A bundle that is asked for, with everything that the log says of itself.
+pub struct Bundle {
+    ledger: Ledger,
+    caller: Caller,
+    terms: Terms,
+}
+
+impl Bundle {
+    /// Asks for a bundle. `earlier` is a checkpoint that the auditor kept; without one, the log is
+    /// shown to extend the one that the table note speaks of.
+    ///
+    /// # Errors
+    ///
+    /// The caller is no auditor of what is asked for, or the log is not signed.
+    pub fn new(
+        ledger: &Ledger,
+        caller: &Caller,
+        scope: Scope,
+        earlier: Option<String>,
+    ) -> Result<Bundle, ledger::Error> {
+        let table = ledger.table_note(caller)?;
+        let checkpoint = ledger.checkpoint()?;
+        let (earlier, old) = match earlier {
+            Some(kept) => {
+                let beyond = ledger::Error::BeyondTheLog { length: Seq(checkpoint.size) };
+                let size = size_of(&kept).ok_or(beyond)?;
+                (kept, size)
+            }
+            None => (ledger.checkpoint_at(caller, table.size)?.note.to_string(), table.size),
+        };
+        // A log that became shorter has nothing to show for it, and the bundle says so.
+        let consistency = if old <= checkpoint.size {
+            ledger.consistency(caller, old, Some(checkpoint.size))?.0
+        } else {
+            Vec::new()
+        };
+        let keys = ledger.signing_keys()?;
+        let terms = Terms {
+            origin: keys.newest().name().to_owned(),
+            size: checkpoint.size,
+            checkpoint: checkpoint.note.to_string(),
+            earlier,
+            consistency,
+            table: table.note.to_string(),
+            keys: keys.to_string(),
+            scope,
+        };
+        Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), terms })
+    }
+
+    /// The length of the log that it speaks of.
+    #[must_use]
+    pub fn size(&self) -> Seq {
+        Seq(self.terms.size)
+    }
+
+    /// Makes it, and says how many records are in it. `progress` hears how many are read.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written, or the log cannot be read.
+    pub fn make<W: Write>(&self, out: W, progress: &mut dyn FnMut(u64)) -> Result<u64, MakeError> {
+        bundle::make(self, self.terms.clone(), &EXPORTS, out, progress)
+    }
+
+    /// Makes it in pieces, each when it is asked for.
+    pub(crate) fn pieces(self) -> Pieces {
+        let maker = Maker::new(self.terms.clone(), &EXPORTS);
+        Pieces { bundle: self, maker }
+    }
+}
+
+/// A bundle that is made in pieces.
+pub(crate) struct Pieces {
+    bundle: Bundle,
+    maker: Maker,
+}
+
+impl Pieces {
+    /// The next piece, read with this handle on the ledger; `None` at the end.
+    pub(crate) fn next(&mut self, ledger: &Ledger) -> Result<Option<Vec<u8>>, MakeError> {
+        self.bundle.ledger = ledger.clone();
+        self.maker.piece(&self.bundle)
+    }
+}
+
+/// The size that a checkpoint speaks of. Whether it is signed is for the bundle's reader to see.
+pub(crate) fn size_of(checkpoint: &str) -> Option<u64> {
+    let note = tlog::note::Note::parse(checkpoint.as_bytes()).ok()?;
+    Some(note.text().parse::<tlog::Checkpoint>().ok()?.size())
+}
+
+/// How many records of a part are read at once.
+const PART: usize = 500;
+
+impl Source for Bundle {
+    fn entries(&self, index: TileIndex) -> Result<Vec<u8>, Fault> {
+        let bundle = self.ledger.entries(&self.caller, index)?;
+        Ok(bundle.ok_or("the log has become shorter")?)
+    }
+
+    fn account(&self, key: KeyId) -> Result<Account, Fault> {
+        Ok(self.ledger.key(&self.caller, key)?.key.account.clone())
+    }
+
+    fn part(&self, scope: &Scope, from: Seq) -> Result<Part, Fault> {
+        let filter = EventFilter {
+            account: scope.account.clone(),
+            from: scope.from,
+            to: scope.to,
+            ..EventFilter::default()
+        };
+        let page = self.ledger.stored_events(&self.caller, &filter, from, PART)?;
+        Ok((page.items, page.next))
+    }
+
+    fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault> {
+        Ok(self.ledger.inclusion(&self.caller, seq, Some(size))?.path)
+    }
+
+    fn sign(&self, manifest: &[u8]) -> Result<String, Fault> {
+        Ok(self.ledger.sign_manifest(&self.caller, manifest)?)
+    }
+}
+
+#[cfg(test)]
+#[path = "bundle_tests.rs"]
+mod tests;

@@ -1,0 +1,235 @@
+//! All events of a filter at once, as NDJSON or CSV, read page by page as the client takes them.
+
+use std::io::Write as _;
+
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use keys::KeyId;
+use ledger::{Entry, Walk};
+
+use crate::error::ApiError;
+use crate::export::long::Long;
+use crate::request::negotiate::choose;
+use crate::routes::events::Tour;
+use crate::wire::plain::{address, number, put};
+use crate::wire::{Event, put_json, to_json};
+
+/// Events read at once. With one page on its way, this bounds what a slow client holds.
+const PAGE: usize = 500;
+
+/// The names of the columns.
+pub(crate) const CSV_HEAD: &str = "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,\
+    actor_via,ip,request_id,dialect,reason,reason_code,before,after,data\r\n";
+
+/// How events are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// RFC 4180, with a line of names first.
+    Csv,
+}
+
+/// What the client asks for, if it is not a page of JSON.
+///
+/// # Errors
+///
+/// It takes none of the three.
+pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
+    let offered = ["application/json", "application/x-ndjson", "text/csv"];
+    Ok(match choose(headers, &offered)? {
+        1 => Some(Format::Ndjson),
+        2 => Some(Format::Csv),
+        _ => None,
+    })
+}
+
+/// Streams everything from `walk` on to the log's end, at most `most` events.
+pub(crate) async fn stream(
+    long: Long,
+    tour: Tour,
+    walk: Walk,
+    most: Option<usize>,
+    format: Format,
+) -> Result<Response, ApiError> {
+    let (mut left, mut walk) = (most.unwrap_or(usize::MAX), Some(walk));
+    let mut head = format == Format::Csv;
+    let content_type = match format {
+        Format::Ndjson => "application/x-ndjson",
+        Format::Csv => "text/csv; charset=utf-8; header=present",
+    };
+    long.answer(content_type, move |ledger| {
+        let Some(from) = walk.filter(|_| left > 0) else { return Ok(None) };
+        let page = tour.read(ledger, from, PAGE.min(left))?;
+        (walk, left) = (page.next, left - page.items.len());
+        let text = write(&page.items, format, head, tour.filter.key);
+        head = false;
+        Ok(Some(Bytes::from(text)))
+    })
+    .await
+}
+
+fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> Vec<u8> {
+    let mut text = Vec::with_capacity(entries.len() * 512);
+    if head {
+        text.extend_from_slice(CSV_HEAD.as_bytes());
+    }
+    for entry in entries {
+        let event = Event::for_key(entry, key);
+        match format {
+            Format::Ndjson => {
+                put_json(&mut text, &event);
+                text.push(b'\n');
+            }
+            Format::Csv => {
+                let data = to_json(&event.data);
+                csv_row(&mut text, &event, &data);
+            }
+        }
+    }
+    text
+}
+
+/// Writes an event as a line of CSV, with its `data` as JSON. What is a number, a word of ours, a time or an id needs no
+/// quotes.
+pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
+    let Event { actor, origin, .. } = event;
+    number(text, event.seq);
+    text.push(b',');
+    text.extend_from_slice(&event.recorded_at.0.text());
+    // Into memory: this cannot fail.
+    let _ = write!(text, ",{},{},", event.r#type, event.key_id.0);
+    quote(text, event.account);
+    text.push(b',');
+    number(text, event.revision.into());
+    text.push(b',');
+    quote(text, actor.subject);
+    text.push(b',');
+    quote(text, actor.account);
+    text.push(b',');
+    quote(text, &actor.via.to_string());
+    text.push(b',');
+    if let Some(ip) = &origin.ip {
+        address(text, ip.0);
+    }
+    text.push(b',');
+    quote(text, origin.request_id.unwrap_or_default());
+    put(text, [",", origin.dialect, ","]);
+    quote(text, event.reason.unwrap_or_default());
+    let (code, before) = (event.reason_code.unwrap_or_default(), event.before.unwrap_or_default());
+    put(text, [",", code, ",", before, ",", event.after, ","]);
+    quote(text, data);
+    text.extend_from_slice(b"\r\n");
+}
+
+/// Writes a field: in quotes where it needs them, and with an apostrophe before what a spreadsheet
+/// would take for a formula, full-width signs among them. What other readers than those of RFC 4180
+/// take for the end of a line is written as in JSON.
+fn quote(text: &mut Vec<u8>, field: &str) {
+    let breaks = |byte: u8| matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E | 0xC2 | 0xE2);
+    if field.bytes().any(breaks) {
+        quote_one_line(text, &on_one_line(field));
+    } else {
+        quote_one_line(text, field);
+    }
+}
+
+/// The field with `\u2028` and the like where a line would end.
+#[cold]
+fn on_one_line(field: &str) -> String {
+    let mut line = String::with_capacity(field.len() + 16);
+    for one in field.chars() {
+        match one {
+            '\u{B}' | '\u{C}' | '\u{1C}'..='\u{1E}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                line += &format!("\\u{:04x}", u32::from(one));
+            }
+            one => line.push(one),
+        }
+    }
+    line
+}
+
+fn quote_one_line(text: &mut Vec<u8>, field: &str) {
+    let bytes = field.as_bytes();
+    let formula = match bytes {
+        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
+        _ => field.starts_with(['\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}']),
+    };
+    if !formula && !bytes.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n' | b'\'')) {
+        text.extend_from_slice(bytes);
+        return;
+    }
+    text.extend_from_slice(if formula { b"\"'" } else { b"\"" });
+    let mut rest = bytes;
+    while let Some((part, after)) =
+        memchr::memchr(b'"', rest).and_then(|place| rest.split_at_checked(place + 1))
+    {
+        text.extend_from_slice(part);
+        text.push(b'"');
+        rest = after;
+    }
+    text.extend_from_slice(rest);
+    text.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn quoted(field: &str) -> String {
+        let mut text = Vec::new();
+        quote(&mut text, field);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn no_field_is_a_formula() {
+        let table = [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=1+1", "\"'=1+1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("-2", "\"'-2\""),
+            ("+2", "\"'+2\""),
+            ("a\nb", "\"a\nb\""),
+            ("＝1+1", "\"'＝1+1\""),
+            ("＋1", "\"'＋1\""),
+            ("－1", "\"'－1\""),
+            ("＠SUM(A1)", "\"'＠SUM(A1)\""),
+            ("a＝b", "a＝b"),
+            ("a\u{2028}b\u{85},c", "\"a\\u2028b\\u0085,c\""),
+            ("a\u{B}b\u{1E}", "a\\u000bb\\u001e"),
+            ("§ – é", "§ – é"),
+            ("", ""),
+        ];
+        for (field, want) in table {
+            assert_eq!(quoted(field), want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_field_stays_one_field(field in "\\PC{0,40}|[=+@\",\\r\\n＝＋\u{2028}\u{85}\u{C}-]{0,6}") {
+            let text = quoted(&field);
+            let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let read = if let Some(inner) = inner {
+                let bare = inner.replace("\"\"", "");
+                prop_assert!(!bare.contains('"'));
+                inner.replace("\"\"", "\"")
+            } else {
+                let plain = !text.contains([',', '"', '\n', '\r']);
+                prop_assert!(plain);
+                text
+            };
+            prop_assert!(!read.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']));
+            let broken = read.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{B}', '\u{C}']);
+            prop_assert!(!broken);
+            let shown = on_one_line(&field);
+            prop_assert_eq!(read.strip_prefix('\'').unwrap_or(&read), shown.strip_prefix('\'').unwrap_or(&shown));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What a request says: its caller, path, query, headers and body, each read in one way.
+
+pub(crate) mod as_of;
+pub(crate) mod body;
+pub(crate) mod change;
+pub(crate) mod cursor;
+pub(crate) mod entity_tag;
+pub(crate) mod extract;
+pub(crate) mod forwarded;
+pub(crate) mod negotiate;

@@ -1,0 +1,221 @@
+//! A request for a change: who asks, how, and the body, in the order that answers 401 before 403
+//! before 400.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use keys::{KeyId, Timestamp};
+use ledger::{Caller, Entry, Idempotency, Identity, Receipt, RequestOptions, Role, Scope};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use crate::app::App;
+use crate::auth::{Authenticated, EXPIRE, MANAGE, Plan};
+use crate::dialects::Holder;
+use crate::error::ApiError;
+use crate::http::connection::HttpContext;
+use crate::request::body::read_json;
+use crate::request::entity_tag::Revisions;
+use crate::request::extract::{Path, field, idempotency_key, json, query};
+use crate::wire::{Create, Expirations, Reasoned, Rotate};
+
+/// A body that asks for a change.
+pub(crate) trait Wanted: DeserializeOwned {
+    /// Who may ask; the ledger judges it again.
+    const DUTIES: &[Role] = MANAGE;
+
+    /// What no body at all means, if it means something.
+    fn without_body() -> Option<Self> {
+        None
+    }
+
+    /// Why it is asked for.
+    fn reason(&mut self) -> Option<String>;
+}
+
+impl Wanted for Create {
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl Wanted for Rotate {
+    fn without_body() -> Option<Rotate> {
+        Some(Rotate::default())
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl Wanted for Reasoned {
+    fn without_body() -> Option<Reasoned> {
+        Some(Reasoned::default())
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl Wanted for Expirations {
+    const DUTIES: &[Role] = EXPIRE;
+
+    fn without_body() -> Option<Expirations> {
+        Some(Expirations::default())
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// What the path of a change names.
+pub(crate) trait Target: Sized {
+    fn of(parts: &mut Parts, app: &App) -> impl Future<Output = Result<Self, ApiError>> + Send;
+
+    /// The revision that it is at, as far as the caller sees it.
+    fn revision(&self, _: &App, _: &Caller) -> Option<u32> {
+        None
+    }
+}
+
+impl Target for () {
+    async fn of(_: &mut Parts, _: &App) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+impl Target for KeyId {
+    async fn of(parts: &mut Parts, app: &App) -> Result<KeyId, ApiError> {
+        Path::from_request_parts(parts, app).await.map(|Path(id)| id)
+    }
+
+    fn revision(&self, app: &App, caller: &Caller) -> Option<u32> {
+        app.ledger().key(caller, *self).ok().map(|view| view.standing.revision)
+    }
+}
+
+/// A change that is asked for.
+pub(crate) struct Asked<B, P = ()> {
+    pub(crate) caller: Caller,
+    /// What the caller's account pays for.
+    pub(crate) plan: Plan,
+    /// The moment the caller was checked.
+    pub(crate) now: Timestamp,
+    pub(crate) target: P,
+    pub(crate) ask: RequestOptions,
+    /// Whether the answer is to hold the event's receipt.
+    pub(crate) receipt: bool,
+    pub(crate) body: B,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    receipt: bool,
+}
+
+impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let visit = HttpContext::of(request.extensions())?.clone();
+        Asked::read(app, request, &visit).await
+    }
+}
+
+impl<B, P> Asked<B, P> {
+    /// What the rules of a dialect ask of the caller.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder { roles: self.caller.identity.roles, plan: self.plan }
+    }
+}
+
+impl<B: Wanted, P: Target + Send> Asked<B, P> {
+    /// Reads a request.
+    pub(crate) async fn read(
+        app: &App,
+        request: Request,
+        visit: &HttpContext,
+    ) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let who = Authenticated::visiting(&parts.headers, visit, app)?;
+        who.require(B::DUTIES)?;
+        let caller = visit.caller(&parts.headers, app, &who.token.identity);
+        let bytes = read_json(&parts.headers, body).await?;
+        let target = P::of(&mut parts, app).await?;
+        let Parameters { dry_run, receipt } = query(parts.uri.query())?;
+        let revisions = Revisions::of(&parts.headers)?;
+        // A dry run has no outcome that could be recorded, or given again.
+        let idempotency = match idempotency_key(&parts.headers)? {
+            Some(key) if !dry_run => {
+                Some(digests(&parts, visit.route, &caller.identity, key, &bytes))
+            }
+            Some(_) | None => None,
+        };
+        let mut body = match B::without_body() {
+            Some(empty) if bytes.is_empty() => empty,
+            Some(_) | None => json::<B>(&bytes)?,
+        };
+        let reason = body.reason().map(|text| field("reason", text.parse())).transpose()?;
+        let if_revision = revisions.wanted(|| target.revision(app, &caller));
+        let ask = RequestOptions { reason, if_revision, idempotency, dry_run, only: None };
+        Ok(Asked { caller, plan: who.token.plan, now: who.now, target, ask, receipt, body })
+    }
+}
+
+/// The receipt of an event that was just recorded, if it is wanted and there is one.
+///
+/// It is worked out in memory if the record is one of the newest. For a replay, and where four tiles
+/// were filled meanwhile, a few tiles are read.
+pub(crate) fn receipt(
+    app: &App,
+    caller: &Caller,
+    wanted: bool,
+    entry: Option<&Entry>,
+) -> Result<Option<Receipt>, ApiError> {
+    let entry = entry.filter(|_| wanted);
+    Ok(entry.map(|entry| app.ledger().receipt(caller, entry)).transpose()?)
+}
+
+/// The digest of what scopes the key, and that of the request. Lengths go first, so that no two
+/// lists of parts look alike.
+fn digests(parts: &Parts, route: &str, identity: &Identity, key: &str, body: &[u8]) -> Idempotency {
+    let account = match &identity.scope {
+        Scope::All => "*",
+        Scope::Account(account) => account.as_str(),
+    };
+    let method = parts.method.as_str();
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
+    Idempotency {
+        key: digest(&[account, identity.subject.as_str(), method, route, key].map(str::as_bytes)),
+        request: digest(&[method.as_bytes(), path.as_bytes(), query.as_bytes(), body]),
+    }
+}
+
+/// One digest of several parts.
+pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_keep_parts_apart() {
+        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
+        assert_ne!(digest(&[b"a"]), digest(&[b"a", b""]));
+    }
+}

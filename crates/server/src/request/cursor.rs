@@ -1,0 +1,182 @@
+//! Opaque places to go on from: base64url without padding, one spelling each.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keys::{KeyId, Timestamp};
+use ledger::{Due, Seq, Walk};
+
+use crate::error::ApiError;
+
+const KEYS: u8 = b'k';
+const HISTORY: u8 = b'h';
+const UP: u8 = b'u';
+const DOWN: u8 = b'd';
+const ACCESSES: u8 = b'a';
+const DUE: u8 = b'e';
+
+fn write(kind: u8, place: u64) -> String {
+    let mut bytes = [kind; 9];
+    if let Some(rest) = bytes.get_mut(1..) {
+        rest.copy_from_slice(&place.to_be_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn wrong() -> ApiError {
+    ApiError::field("cursor", "must be a next_cursor of this list")
+}
+
+/// The bytes of a cursor, which has just so many.
+fn bytes<const N: usize>(text: &str) -> Result<[u8; N], ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
+    bytes.try_into().map_err(|_| wrong())
+}
+
+fn read(text: &str) -> Result<(u8, u64), ApiError> {
+    let [kind, place @ ..] = bytes::<9>(text)?;
+    Ok((kind, u64::from_be_bytes(place)))
+}
+
+/// The cursor of a list of keys.
+pub(crate) fn of_keys(place: u64) -> String {
+    write(KEYS, place)
+}
+
+/// The place in a list of keys; its start without a cursor.
+pub(crate) fn keys(text: Option<&str>) -> Result<u64, ApiError> {
+    match text.map(read).transpose()? {
+        None => Ok(0),
+        Some((KEYS, place)) => Ok(place),
+        Some(_) => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
+/// The cursor of a list of events.
+pub(crate) fn of_events(walk: Walk) -> String {
+    match walk {
+        Walk::Up(seq) => write(UP, seq.0),
+        Walk::Down(seq) => write(DOWN, seq.0),
+    }
+}
+
+/// The cursor of a key's history.
+pub(crate) fn of_history(walk: Walk) -> String {
+    let (Walk::Up(seq) | Walk::Down(seq)) = walk;
+    write(HISTORY, seq.0)
+}
+
+/// The place in a key's history; its start without a cursor.
+pub(crate) fn history(text: Option<&str>) -> Result<Seq, ApiError> {
+    match text.map(read).transpose()? {
+        None => Ok(Seq(0)),
+        Some((HISTORY, place)) => Ok(Seq(place)),
+        Some(_) => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
+/// The cursor of a list of keys that fall due.
+pub(crate) fn of_due(due: Due) -> String {
+    let parts = [&[DUE][..], &due.at.micros().to_be_bytes(), &due.key.to_bytes()];
+    URL_SAFE_NO_PAD.encode(parts.concat())
+}
+
+/// The place in a list of keys that fall due.
+pub(crate) fn due(text: &str) -> Result<Due, ApiError> {
+    let [kind, rest @ ..] = bytes::<25>(text)?;
+    let (at, key) = rest.split_first_chunk().ok_or_else(wrong)?;
+    let due = Due {
+        at: Timestamp::from_micros(i64::from_be_bytes(*at)),
+        key: KeyId::from_bytes(key.try_into().map_err(|_| wrong())?),
+    };
+    // One spelling each: a moment out of range would be taken for the nearest one.
+    if kind == DUE && of_due(due) == text { Ok(due) } else { Err(wrong()) }
+}
+
+/// The place and direction in a list of events.
+pub(crate) fn events(text: &str) -> Result<Walk, ApiError> {
+    match read(text)? {
+        (UP, place) => Ok(Walk::Up(Seq(place))),
+        (DOWN, place) => Ok(Walk::Down(Seq(place))),
+        _ => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
+/// The cursor of a list of who read the trail.
+pub(crate) fn of_accesses(seq: Seq) -> String {
+    write(ACCESSES, seq.0)
+}
+
+/// The place in a list of who read the trail; its start without a cursor.
+pub(crate) fn accesses(text: Option<&str>) -> Result<Seq, ApiError> {
+    match text.map(read).transpose()? {
+        None => Ok(Seq(0)),
+        Some((ACCESSES, place)) => Ok(Seq(place)),
+        Some(_) => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A cursor has one spelling: what is read would be written so.
+        #[test]
+        fn any_text_is_a_cursor_or_refused(
+            place: u64,
+            at in 0_usize..20,
+            to in "[A-Za-z0-9_=+/-]|\\PC",
+            other in "[A-Za-z0-9_-]{0,16}|\\PC{0,20}",
+        ) {
+            let mut bent: Vec<char> = of_events(Walk::Up(Seq(place))).chars().collect();
+            let at = at % bent.len();
+            bent[at] = to.chars().next().unwrap_or('A');
+            for text in [bent.into_iter().collect(), other] {
+                if let Ok(walk) = events(&text) {
+                    prop_assert_eq!(of_events(walk), &*text);
+                }
+                if let Ok(place) = keys(Some(&text)) {
+                    prop_assert_eq!(of_keys(place), &*text);
+                }
+            }
+        }
+
+        #[test]
+        fn a_cursor_comes_back(place: u64) {
+            prop_assert_eq!(keys(Some(&of_keys(place))).ok(), Some(place));
+            for walk in [Walk::Up(Seq(place)), Walk::Down(Seq(place))] {
+                prop_assert_eq!(events(&of_events(walk)).ok(), Some(walk));
+            }
+            prop_assert_eq!(accesses(Some(&of_accesses(Seq(place)))).ok(), Some(Seq(place)));
+            prop_assert!(accesses(Some(&of_keys(place))).is_err());
+            prop_assert_eq!(history(Some(&of_history(Walk::Up(Seq(place))))).ok(), Some(Seq(place)));
+            prop_assert!(events(&of_keys(place)).is_err());
+            prop_assert!(keys(Some(&of_history(Walk::Up(Seq(place))))).is_err());
+        }
+
+        #[test]
+        fn a_cursor_among_the_due_comes_back(micros: i64, key: [u8; 16]) {
+            let at = Timestamp::from_micros(micros);
+            let place = Due { at, key: KeyId::from_bytes(key) };
+            prop_assert_eq!(due(&of_due(place)).ok(), Some(place));
+            prop_assert!(keys(Some(&of_due(place))).is_err());
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(
+            text in "[A-Za-z0-9_=-]{0,16}|[A-Za-z0-9_=-]{33,34}|\\PC{0,30}",
+        ) {
+            if let Ok(place) = due(&text) {
+                prop_assert_eq!(of_due(place), text.clone());
+            }
+            if let Ok(place) = keys(Some(&text)) {
+                prop_assert_eq!(of_keys(place), text.clone());
+            }
+            if let Ok(walk) = events(&text) {
+                prop_assert_eq!(of_events(walk), text);
+            }
+        }
+    }
+}

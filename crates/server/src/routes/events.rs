@@ -1,0 +1,207 @@
+//! `/v1/events`: the log as events, a page at a time or all of it.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+pub(crate) mod expirations;
+pub(crate) mod expiring;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use ledger::{Caller, Entry, EventFilter, Ledger, Page, Range, Reading, Seq, Walk};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::Reader;
+use crate::error::{ApiError, Code};
+use crate::export::events as export;
+use crate::export::long::Long;
+use crate::request::cursor;
+use crate::request::extract::{Path, Place, Query, limit, parse};
+use crate::routes::evidence::access::range_of;
+use crate::routes::keys::Nothing;
+use crate::wire;
+use crate::wire::Event;
+
+/// Which events to list; what is missing does not matter.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListEvents {
+    /// Only events after this place.
+    after: Option<u64>,
+    /// At most so many; 50 by default, all when they are streamed.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
+    cursor: Option<String>,
+    /// Oldest first by default.
+    #[param(value_type = Option<wire::words::Order>)]
+    order: Option<String>,
+    /// The account of the key.
+    #[param(min_length = 1, max_length = 100)]
+    account: Option<String>,
+    /// The key.
+    #[param(format = "uuid")]
+    key: Option<String>,
+    /// What happened.
+    #[param(value_type = Option<wire::words::EventType>)]
+    r#type: Option<String>,
+    /// The subject that acted.
+    #[param(min_length = 1, max_length = 255)]
+    actor: Option<String>,
+    /// Recorded at this moment or later.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Recorded before this moment.
+    #[param(format = DateTime)]
+    to: Option<String>,
+}
+
+impl ListEvents {
+    pub(crate) fn filter(&self) -> Result<EventFilter, ApiError> {
+        Ok(EventFilter {
+            account: parse("account", self.account.as_deref())?,
+            key: parse("key", self.key.as_deref())?,
+            kind: parse("type", self.r#type.as_deref())?,
+            actor: parse("actor", self.actor.as_deref())?,
+            from: parse("from", self.from.as_deref())?,
+            to: parse("to", self.to.as_deref())?,
+        })
+    }
+
+    /// Where the list begins and which way it goes.
+    fn walk(&self) -> Result<Walk, ApiError> {
+        let start = match self.order.as_deref() {
+            None | Some("asc") => Walk::Up(self.after.map_or(Seq(0), |after| Seq(after).next())),
+            Some("desc") => Walk::Down(Seq(u64::MAX)),
+            Some(_) => return Err(ApiError::field("order", "must be one of: asc desc")),
+        };
+        match (self.cursor.as_deref().map(cursor::events).transpose()?, start) {
+            (None, start) => Ok(start),
+            (Some(Walk::Up(at)), Walk::Up(from)) => Ok(Walk::Up(at.max(from))),
+            (Some(Walk::Down(at)), Walk::Down(_)) => Ok(Walk::Down(at)),
+            (Some(_), _) => Err(ApiError::field("cursor", "is of a list in the other order")),
+        }
+    }
+}
+
+/// A walk over the events of one filter.
+#[derive(Clone)]
+pub(crate) struct Tour {
+    pub(crate) caller: Caller,
+    pub(crate) filter: EventFilter,
+    /// Nothing up to this place is shown.
+    pub(crate) after: Option<Seq>,
+}
+
+impl Tour {
+    /// The next events, at most `limit` of them; perhaps fewer though more follow.
+    pub(crate) fn read(
+        &self,
+        ledger: &Ledger,
+        walk: Walk,
+        limit: usize,
+    ) -> Result<Page<Entry, Walk>, ledger::Error> {
+        let mut page = ledger.events(&self.caller, &self.filter, walk, limit)?;
+        if let (Some(after), Walk::Down(_)) = (self.after, walk) {
+            let whole = page.items.len();
+            page.items.retain(|entry| entry.seq > after);
+            let passed = matches!(page.next, Some(Walk::Down(next)) if next <= after.next());
+            if page.items.len() < whole || passed {
+                page.next = None;
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Lists events
+///
+/// With `Accept: application/x-ndjson` or `text/csv` all of them are streamed. The weights decide,
+/// `q=0` excludes; without `Accept` it is a page of JSON, and 406 if none of the three is taken.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    operation_id = "listEvents",
+    tag = "events",
+    params(ListEvents),
+    responses(
+        (
+            status = 200,
+            content(
+                (wire::described::EventList = "application/json"),
+                (String = "application/x-ndjson"),
+                (String = "text/csv"),
+            ),
+        ),
+    ),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    who: Reader,
+    headers: HeaderMap,
+    Query(asked): Query<ListEvents>,
+) -> Result<Response, ApiError> {
+    let most = limit(asked.limit)?;
+    let walk = asked.walk()?;
+    let tour =
+        Tour { caller: who.caller.clone(), filter: asked.filter()?, after: asked.after.map(Seq) };
+    if let Some(format) = export::wanted(&headers)? {
+        let long = Long::begin(&app, &who)?;
+        let from = tour.after.map_or(Seq(0), Seq::next);
+        let range = Range { from, ..range_for(&tour.filter) };
+        who.record(&app, Reading::Events, range).await?;
+        let most = asked.limit.map(|_| most);
+        return export::stream(long, tour, walk, most, format).await;
+    }
+    let asked_for = range_for(&tour.filter);
+    let caller = tour.caller.clone();
+    let read = app.read(caller.clone(), move |ledger, _| tour.read(ledger, walk, most));
+    let Page { items, next } = read.await?;
+    let Range { from, until, .. } = range_of(items.iter());
+    who.record(&app, Reading::Events, Range { from, until, ..asked_for }).await?;
+    let shown_for = parse("key", asked.key.as_deref())?;
+    let items = items.iter().map(|entry| Event::for_key(entry, shown_for)).collect();
+    let page = wire::Page { items, next_cursor: next.map(cursor::of_events) };
+    Ok(wire::json(StatusCode::OK, &page))
+}
+
+/// Shows an event
+#[utoipa::path(
+    get,
+    path = "/v1/events/{seq}",
+    operation_id = "getEvent",
+    tag = "events",
+    params(("seq" = u64, Path, description = "Its place in the log")),
+    responses((status = 200, body = Event)),
+)]
+pub(crate) async fn one(
+    State(app): State<App>,
+    who: Reader,
+    Path(Place(seq)): Path<Place>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    let read = app.read(who.caller.clone(), move |ledger, caller| ledger.event(caller, seq));
+    let entry = found(read.await)?;
+    who.record(&app, Reading::Event, range_of(std::iter::once(&entry))).await?;
+    Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
+}
+
+/// What an account's or a key's events are recorded as.
+pub(crate) fn range_for(filter: &EventFilter) -> Range {
+    Range { account: filter.account.clone(), key: filter.key, ..Range::default() }
+}
+
+/// What was asked of an event: one that is not there, or not for the caller, is not found.
+pub(crate) fn found<T>(read: Result<T, ledger::Error>) -> Result<T, ApiError> {
+    match read {
+        Ok(found) => Ok(found),
+        Err(
+            ledger::Error::BeyondTheLog { .. } | ledger::Error::Refused(keys::Refusal::UnknownKey),
+        ) => Err(ApiError::new(Code::EventNotFound, "no such event")),
+        Err(error) => Err(error.into()),
+    }
+}

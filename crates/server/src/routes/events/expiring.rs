@@ -1,0 +1,58 @@
+//! `GET /v1/expiring`: keys whose time runs out soon.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use ledger::{Caller, Ledger};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::Reader;
+use crate::error::ApiError;
+use crate::request::cursor;
+use crate::request::extract::{Query, limit};
+use crate::wire;
+use crate::wire::Key;
+
+/// How soon.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Soon {
+    /// Due within so many seconds; default 604800, a week.
+    within_s: Option<u64>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
+    cursor: Option<String>,
+}
+
+/// Lists keys whose time runs out soon, soonest first
+#[utoipa::path(
+    get,
+    path = "/v1/expiring",
+    operation_id = "listExpiring",
+    tag = "events",
+    params(Soon),
+    responses((status = 200, body = wire::described::KeyList)),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<Soon>,
+) -> Result<Response, ApiError> {
+    let limit = limit(asked.limit)?;
+    let within_s = asked.within_s.unwrap_or(7 * 86_400);
+    let after = asked.cursor.as_deref().map(cursor::due).transpose()?;
+    let read =
+        move |ledger: &Ledger, caller: &Caller| ledger.expiring(caller, within_s, after, limit);
+    let page = app.read(who.caller, read).await?;
+    let items = page.items.iter().map(Key::new).collect();
+    let next_cursor = page.next.map(cursor::of_due);
+    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))
+}

@@ -1,0 +1,283 @@
+//! `/log/…` and `/v1/proofs/…`: what the log proves, in the field's own formats (C2SP
+//! tlog-checkpoint, tlog-tiles, tlog-proof), so that other people's verifiers work on it.
+//!
+//! Checkpoint, tiles of hashes and keys are public: they tell sizes and hashes, and records are
+//! salted. Entries are read by auditors of all accounts.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+pub(crate) mod access;
+pub(crate) mod bundle;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use ledger::{Caller, Ledger, Range, Reading, Seq};
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use tlog::{Hash, TileIndex, TilePath};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::{AUDIT, Reader};
+use crate::error::{ApiError, Code};
+use crate::request::extract::{Path, Place, Query};
+use crate::routes::events::found;
+use crate::routes::keys::Nothing;
+use crate::wire;
+use crate::wire::Text;
+
+/// Where a tile's path begins in a URL's path.
+const LOG: &str = "/log/";
+
+/// A text that changes with every commit.
+pub(crate) fn fresh(text: String) -> Response {
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    let mut response = wire::typed(StatusCode::OK, kind, Body::from(text));
+    let no_cache = HeaderValue::from_static("no-cache");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
+    response
+}
+
+/// Gives the last signed checkpoint
+///
+/// Origin, size and root of the log as a signed note (c2sp.org/tlog-checkpoint).
+#[utoipa::path(
+    get,
+    path = "/log/checkpoint",
+    operation_id = "logCheckpoint",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn checkpoint(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.ledger().checkpoint()?.note.to_string()))
+}
+
+/// Gives the keys that sign the log
+///
+/// Verifier keys (c2sp.org/signed-note), one a line, the newest last; then, each after an empty
+/// line, the notes in which a key and the one before it say that the one follows the other.
+#[utoipa::path(
+    get,
+    path = "/log/keys",
+    operation_id = "logKeys",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn keys(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.ledger().signing_keys()?.to_string()))
+}
+
+/// The tile that a URL's path names after `log`.
+pub(crate) fn tile_of(log: &str, path: &str) -> Result<TilePath, ApiError> {
+    // Clients made from the document write a tile's slashes as `%2F`, as in any parameter of a path.
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    path.strip_prefix(log).unwrap_or_default().parse().map_err(|_| no_tile())
+}
+
+/// A path that is not that of a tile, and one of a tile that is not there yet, are alike.
+pub(crate) fn no_tile() -> ApiError {
+    ApiError::new(Code::NotFound, "the log has no such tile, or not yet")
+}
+
+/// A tile of hashes, which anybody may keep.
+pub(crate) fn tile_answer(bytes: Option<Vec<u8>>, index: TileIndex) -> Result<Response, ApiError> {
+    // A partial tile never changes either, but it is soon of no use to anybody.
+    let kept = if index.is_full() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    octets(bytes, kept)
+}
+
+/// A bundle of entries, which its reader may keep: whose token it was asked with matters.
+pub(crate) fn bundle_answer(
+    bytes: Option<Vec<u8>>,
+    index: TileIndex,
+) -> Result<Response, ApiError> {
+    let kept = if index.is_full() { "private, max-age=31536000, immutable" } else { "no-store" };
+    octets(bytes, kept)
+}
+
+fn octets(bytes: Option<Vec<u8>>, kept: &'static str) -> Result<Response, ApiError> {
+    let kind = HeaderValue::from_static("application/octet-stream");
+    let body = Body::from(bytes.ok_or_else(no_tile)?);
+    let mut response = wire::typed(StatusCode::OK, kind, body);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    Ok(response)
+}
+
+/// Gives a tile of hashes (c2sp.org/tlog-tiles)
+#[utoipa::path(
+    get,
+    path = "/log/tile/{level}/{tile}",
+    operation_id = "logTile",
+    tag = "evidence",
+    security(()),
+    params(
+        ("level" = u8, Path, description = "0 holds leaf hashes"),
+        ("tile" = String, Path, description = "`x001/x234/067`, or `x001/x234/067.p/8` for the first 8 hashes"),
+    ),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let TilePath::Hashes(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(no_tile());
+    };
+    tile_answer(app.read_public(move |ledger| ledger.tile(index)).await?, index)
+}
+
+/// Gives a bundle of entries (c2sp.org/tlog-tiles)
+///
+/// Roles `auditor` and `admin`, of all accounts.
+#[utoipa::path(
+    get,
+    path = "/log/tile/entries/{tile}",
+    operation_id = "logEntries",
+    tag = "evidence",
+    params(("tile" = String, Path, description = "As for tiles of hashes")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn entries(
+    State(app): State<App>,
+    who: Reader,
+    request: Request,
+) -> Result<Response, ApiError> {
+    who.require_all(AUDIT)?;
+    let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(no_tile());
+    };
+    let read = app.read(who.caller.clone(), move |ledger, caller| ledger.entries(caller, index));
+    let bundle = read.await?;
+    if bundle.is_some() {
+        let from = Seq(index.number() << 8);
+        let until = Some(Seq(from.0 + u64::from(index.width())));
+        let range = Range { from, until, ..Range::default() };
+        who.record(&app, Reading::Entries, range).await?;
+    }
+    bundle_answer(bundle, index)
+}
+
+/// Which record, in which tree.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AskInclusion {
+    /// The record.
+    seq: u64,
+    /// The size of the tree; by default that of the last checkpoint.
+    size: Option<u64>,
+}
+
+/// A proof that a record is in a tree.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InclusionProof {
+    /// The record.
+    seq: u64,
+    /// The size of the tree.
+    size: u64,
+    /// The record's leaf hash, in base64.
+    #[schema(value_type = String)]
+    leaf: Text<Hash>,
+    /// The audit path from the leaf's sibling up (RFC 6962 §2.1.1), in base64.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text<Hash>>,
+}
+
+/// Proves that a record is in the log
+#[utoipa::path(
+    get,
+    path = "/v1/proofs/inclusion",
+    operation_id = "proveInclusion",
+    tag = "evidence",
+    params(AskInclusion),
+    responses((status = 200, body = InclusionProof)),
+)]
+pub(crate) async fn inclusion(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<AskInclusion>,
+) -> Result<Response, ApiError> {
+    let (seq, size) = (Seq(asked.seq), asked.size);
+    let read = move |ledger: &Ledger, caller: &Caller| ledger.inclusion(caller, seq, size);
+    let proof = app.read(who.caller, read).await?;
+    let hashes = proof.path.into_iter().map(Text).collect();
+    let answer =
+        InclusionProof { seq: asked.seq, size: proof.size, leaf: Text(proof.leaf), hashes };
+    Ok(wire::json(StatusCode::OK, &answer))
+}
+
+/// Which trees.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AskConsistency {
+    /// The size of the older tree.
+    old: u64,
+    /// The size of the newer one; by default that of the last checkpoint.
+    new: Option<u64>,
+}
+
+/// A proof that one tree extends another.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ConsistencyProof {
+    /// The size of the older tree.
+    old: u64,
+    /// The size of the newer one.
+    size: u64,
+    /// The proof (RFC 6962 §2.1.2), in base64; empty for `old` 0 and for equal sizes.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text<Hash>>,
+}
+
+/// Proves that the log only grew
+#[utoipa::path(
+    get,
+    path = "/v1/proofs/consistency",
+    operation_id = "proveConsistency",
+    tag = "evidence",
+    params(AskConsistency),
+    responses((status = 200, body = ConsistencyProof)),
+)]
+pub(crate) async fn consistency(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<AskConsistency>,
+) -> Result<Response, ApiError> {
+    let (old, new) = (asked.old, asked.new);
+    let read = move |ledger: &Ledger, caller: &Caller| ledger.consistency(caller, old, new);
+    let (path, size) = app.read(who.caller, read).await?;
+    let hashes = path.into_iter().map(Text).collect();
+    Ok(wire::json(StatusCode::OK, &ConsistencyProof { old, size, hashes }))
+}
+
+/// Gives the receipt of an event
+///
+/// A proof file (c2sp.org/tlog-proof) with the last signed checkpoint: it proves offline that the
+/// event is in the log.
+#[utoipa::path(
+    get,
+    path = "/v1/events/{seq}/receipt",
+    operation_id = "eventReceipt",
+    tag = "evidence",
+    params(("seq" = u64, Path, description = "Its place in the log")),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn receipt(
+    State(app): State<App>,
+    who: Reader,
+    Path(Place(seq)): Path<Place>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    let read = app.read(who.caller, move |ledger, caller| {
+        let entry = ledger.event(caller, seq)?;
+        ledger.receipt(caller, &entry).map(|receipt| receipt.to_string())
+    });
+    Ok(fresh(found(read.await)?))
+}

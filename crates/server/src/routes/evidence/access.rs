@@ -1,0 +1,264 @@
+//! `/v1/access` and `/log/access/…`: who read the trail, and the proof of that.
+//!
+//! Every route that shows events records here who asks, before it answers.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use ledger::{Access, Entry, Range, Reading, Seq, Via};
+use serde::{Deserialize, Serialize};
+use tlog::TilePath;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::{AUDIT, Reader};
+use crate::error::ApiError;
+use crate::request::cursor;
+use crate::request::extract::{Query, limit};
+use crate::routes::evidence::{fresh, tile_answer, tile_of};
+use crate::routes::keys::Nothing;
+use crate::wire;
+use crate::wire::{Text, Time};
+
+/// Where the tiles of the journal are.
+const LOG: &str = "/log/access/";
+
+impl Reader {
+    /// Records that this caller reads a part of the trail, before it is shown.
+    ///
+    /// Where it cannot be recorded because a disk failed or is full, it is shown all the same, and
+    /// the answer says so: the journal tells the operator, and a fault must not blind those who look
+    /// into it.
+    pub(crate) async fn record(
+        &self,
+        app: &App,
+        reading: Reading,
+        range: Range,
+    ) -> Result<(), ApiError> {
+        match app.journal().record(&self.caller, reading, range).await {
+            Ok(()) => return Ok(()),
+            Err(error @ ledger::Error::Overloaded) => return Err(error.into()),
+            Err(ledger::Error::Broken | ledger::Error::Full) => {}
+            Err(error) => {
+                tracing::error!(%error, reading = reading.as_str(), "a reading was not recorded");
+            }
+        }
+        self.connection.say_unrecorded();
+        Ok(())
+    }
+}
+
+/// The places from the first to the last of what is shown; nothing shown is an empty range.
+pub(crate) fn range_of<'e>(shown: impl Iterator<Item = &'e Entry> + Clone) -> Range {
+    let first = shown.clone().map(|entry| entry.seq).min();
+    let last = shown.map(|entry| entry.seq.next()).max();
+    let from = first.unwrap_or_default();
+    Range { from, until: Some(last.unwrap_or(from)), ..Range::default() }
+}
+
+/// Somebody read a part of the trail.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessEntry {
+    /// Its place in the journal.
+    seq: u64,
+    /// When it was asked for, the first time.
+    #[schema(value_type = String, format = DateTime)]
+    first_at: Time,
+    /// When it was asked for the last time.
+    #[schema(value_type = String, format = DateTime)]
+    last_at: Time,
+    /// How often: equal readings within a minute are one entry.
+    count: u64,
+    /// The subject that asked.
+    subject: String,
+    /// The account it acted for; `*` is all.
+    account: String,
+    /// How it proved who it is: the issuer of its token and the token's id.
+    via: String,
+    /// From where.
+    #[schema(required)]
+    ip: Option<String>,
+    /// The request; null where readings were counted.
+    #[schema(required)]
+    request_id: Option<String>,
+    /// What was read.
+    #[schema(value_type = wire::words::Reading)]
+    reading: &'static str,
+    /// Nothing before this place of the log was read.
+    from: u64,
+    /// Nothing from this place on; null where what came was read too.
+    #[schema(required)]
+    until: Option<u64>,
+    /// The account that was asked for; null also for several.
+    #[schema(required)]
+    of_account: Option<String>,
+    /// The key that was asked for; null also for several.
+    #[schema(value_type = Option<String>, format = "uuid", required)]
+    of_key: Option<Text<keys::KeyId>>,
+}
+
+impl AccessEntry {
+    fn new((seq, access): (Seq, Access)) -> AccessEntry {
+        let Access {
+            at, last_at, count, actor, origin, reading, from, until, account, key, ..
+        } = access;
+        AccessEntry {
+            seq: seq.0,
+            first_at: Time(at),
+            last_at: Time(last_at),
+            count,
+            subject: actor.subject.as_str().to_owned(),
+            account: actor.account.map_or_else(|| "*".to_owned(), |own| own.as_str().to_owned()),
+            via: match actor.via {
+                Via::Token { issuer, jti: Some(jti) } => format!("{issuer} {jti}"),
+                Via::Token { issuer, jti: None } => issuer.to_string(),
+                Via::Key(id) => format!("key {id}"),
+                Via::Worker => "worker".to_owned(),
+            },
+            ip: origin.ip.map(|ip| ip.to_string()),
+            request_id: origin.request_id.map(Into::into),
+            reading: reading.as_str(),
+            from: from.0,
+            until: until.map(|until| until.0),
+            of_account: account.map(|account| account.as_str().to_owned()),
+            of_key: key.map(Text),
+        }
+    }
+}
+
+/// Who read which part of the trail, a page at a time.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes an answer that is put together as it is written")]
+pub(crate) struct AccessList {
+    /// What is on this page.
+    items: Vec<AccessEntry>,
+    /// The `cursor` of the next page; null at the end.
+    #[schema(value_type = Option<wire::words::Cursor>, required)]
+    next_cursor: Option<String>,
+}
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Journaled {
+    /// Only what was read after this place of the journal.
+    after: Option<u64>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
+    cursor: Option<String>,
+}
+
+/// Lists who read which part of the trail, in the order of being recorded
+///
+/// A reading is recorded before it is answered. Equal readings of one caller within a minute are
+/// counted, and recorded as one entry when the minute is over. Who reads more than 32 different
+/// parts in a minute gets wider entries: what was read lies within.
+///
+/// Roles `auditor` and `admin`, of all accounts. Reading this list is not recorded.
+#[utoipa::path(
+    get,
+    path = "/v1/access",
+    operation_id = "listAccess",
+    tag = "evidence",
+    params(Journaled),
+    responses((status = 200, body = AccessList)),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<Journaled>,
+) -> Result<Response, ApiError> {
+    who.require_all(AUDIT)?;
+    let most = limit(asked.limit)?;
+    let after = asked.after.map_or(Seq(0), |after| Seq(after).next());
+    let from = cursor::accesses(asked.cursor.as_deref())?.max(after);
+    let journal = app.journal().clone();
+    let page = app.read(who.caller, move |_, caller| journal.page(caller, from, most)).await?;
+    let items = page.items.into_iter().map(AccessEntry::new).collect();
+    let answer = wire::Page { items, next_cursor: page.next.map(cursor::of_accesses) };
+    Ok(wire::json(StatusCode::OK, &answer))
+}
+
+/// Gives the last signed checkpoint of the access journal
+#[utoipa::path(
+    get,
+    path = "/log/access/checkpoint",
+    operation_id = "accessLogCheckpoint",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn checkpoint(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.journal().checkpoint()?.note.to_string()))
+}
+
+/// Gives the keys that sign the access journal, as `/log/keys` does
+#[utoipa::path(
+    get,
+    path = "/log/access/keys",
+    operation_id = "accessLogKeys",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn keys(
+    State(app): State<App>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.journal().signing_keys()?.to_string()))
+}
+
+/// Gives a tile of hashes of the access journal
+#[utoipa::path(
+    get,
+    path = "/log/access/tile/{level}/{tile}",
+    operation_id = "accessLogTile",
+    tag = "evidence",
+    security(()),
+    params(
+        ("level" = u8, Path, description = "0 holds leaf hashes"),
+        ("tile" = String, Path, description = "As for `/log/tile`"),
+    ),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let TilePath::Hashes(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(crate::routes::evidence::no_tile());
+    };
+    let journal = app.journal().clone();
+    tile_answer(app.read_public(move |_| journal.tile(index)).await?, index)
+}
+
+/// Gives a bundle of entries of the access journal
+///
+/// Roles `auditor` and `admin`, of all accounts.
+#[utoipa::path(
+    get,
+    path = "/log/access/tile/entries/{tile}",
+    operation_id = "accessLogEntries",
+    tag = "evidence",
+    params(("tile" = String, Path, description = "As for tiles of hashes")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub(crate) async fn entries(
+    State(app): State<App>,
+    who: Reader,
+    request: Request,
+) -> Result<Response, ApiError> {
+    who.require_all(AUDIT)?;
+    let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
+        return Err(crate::routes::evidence::no_tile());
+    };
+    let journal = app.journal().clone();
+    let bundle = app.read(who.caller, move |_, caller| journal.entries(caller, index)).await?;
+    crate::routes::evidence::bundle_answer(bundle, index)
+}

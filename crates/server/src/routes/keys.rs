@@ -1,0 +1,282 @@
+//! `/v1/keys`: made, rotated, read.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+pub(crate) mod change;
+pub(crate) mod proof;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use keys::{KeyId, Rotation};
+use ledger::{Caller, KeyFilter, KeyView, Ledger, Range, Reading, Receipt};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::App;
+use crate::auth::Reader;
+use crate::dialects;
+use crate::error::ApiError;
+use crate::http::connection::HttpContext;
+use crate::request::as_of::{LookBack, Placed, look_back};
+use crate::request::change::{Asked, receipt};
+use crate::request::cursor;
+use crate::request::extract::{Path, Query, field, limit, parse};
+use crate::routes::evidence::access::range_of;
+use crate::wire;
+use crate::wire::{Create, Event, Key, Rotate};
+
+/// Makes a key
+///
+/// The answer is the only one that has its text.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    operation_id = "createKey",
+    tag = "keys",
+    request_body = Create,
+    responses(
+        (status = 201, description = "The new key", body = wire::Created),
+        (status = 200, description = "Of a dry run: what would be", body = wire::Created),
+    ),
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    asked: Asked<Create>,
+) -> Result<Response, ApiError> {
+    let draft = asked.body.draft()?;
+    let dry_run = asked.ask.dry_run;
+    let created = app.ledger().create(&asked.caller, draft, asked.ask).await?;
+    let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
+    Ok(made(&created, dry_run, receipt.as_ref()))
+}
+
+/// Puts a new key in the place of one
+///
+/// What is not named is copied. The old key stays valid for `overlap_s` more seconds.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/rotate",
+    operation_id = "rotateKey",
+    tag = "keys",
+    request_body = Option<Rotate>,
+    responses(
+        (status = 201, description = "The new key", body = wire::Created),
+        (status = 200, description = "Of a dry run: what would be", body = wire::Created),
+    ),
+)]
+pub(crate) async fn rotate(
+    State(app): State<App>,
+    asked: Asked<Rotate, KeyId>,
+) -> Result<Response, ApiError> {
+    let rotation = field("overlap_s", Rotation::new(asked.body.overlap_s.unwrap_or(0)))?;
+    let holder = asked.holder();
+    let mut changes = asked.body.changes()?;
+    let view = app.ledger().key(&asked.caller, asked.target)?;
+    dialects::bind_rotation(&app, holder, &view.key, &mut changes)?;
+    let dry_run = asked.ask.dry_run;
+    let created =
+        app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;
+    let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
+    Ok(made(&created, dry_run, receipt.as_ref()))
+}
+
+/// Makes a key, for a request that did not come through the router.
+pub(crate) async fn answer_create(
+    app: &App,
+    request: Request,
+    visit: &HttpContext,
+) -> Result<Response, ApiError> {
+    create(State(app.clone()), Asked::read(app, request, visit).await?).await
+}
+
+fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> Response {
+    let status = if dry_run { StatusCode::OK } else { StatusCode::CREATED };
+    let answer = wire::Created {
+        key: Key::new(&created.key),
+        secret: created.secret.as_ref().map(keys::Secret::reveal),
+        receipt: None,
+    };
+    let mut response = wire::receipted(status, &answer, receipt);
+    wire::tag(&mut response, created.key.standing.revision);
+    wire::replayed(&mut response, created.replayed);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let location = format!("/v1/keys/{}", created.key.key.id);
+    if !dry_run && let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// Which keys to list; what is missing does not matter.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListKeys {
+    /// Its status.
+    #[param(value_type = Option<wire::words::KeyStatus>)]
+    status: Option<String>,
+    /// What it works on.
+    #[param(value_type = Option<wire::words::Environment>)]
+    environment: Option<String>,
+    /// Whether it must be kept secret.
+    #[param(value_type = Option<wire::words::KeyKind>)]
+    kind: Option<String>,
+    /// The subject it belongs to.
+    #[param(min_length = 1, max_length = 255)]
+    owner: Option<String>,
+    /// Its project.
+    #[param(min_length = 1, max_length = 100)]
+    project: Option<String>,
+    /// Its role.
+    #[param(value_type = Option<wire::words::RoleName>)]
+    role: Option<String>,
+    /// The beginning of its shown prefix.
+    prefix: Option<String>,
+    /// Part of its name or description, whatever the case.
+    q: Option<String>,
+    /// Due before this moment.
+    #[param(format = DateTime)]
+    expires_before: Option<String>,
+    /// The tenant, for tokens of all accounts.
+    #[param(min_length = 1, max_length = 100)]
+    account: Option<String>,
+    /// As they were at this time, or right after this record (`seq:N`). A cursor goes on at every
+    /// moment; to be sure that all pages are of the same, name the `seq:N` of the first one.
+    #[param(value_type = Option<wire::words::Moment>)]
+    as_of: Option<String>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
+    cursor: Option<String>,
+}
+
+/// Lists keys
+#[utoipa::path(
+    get,
+    path = "/v1/keys",
+    operation_id = "listKeys",
+    tag = "keys",
+    params(ListKeys),
+    responses((status = 200, body = wire::described::KeyList)),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<ListKeys>,
+) -> Result<Response, ApiError> {
+    let limit = limit(asked.limit)?;
+    let after = cursor::keys(asked.cursor.as_deref())?;
+    let filter = KeyFilter {
+        account: parse("account", asked.account.as_deref())?,
+        status: parse("status", asked.status.as_deref())?,
+        environment: parse("environment", asked.environment.as_deref())?,
+        kind: parse("kind", asked.kind.as_deref())?,
+        owner: parse("owner", asked.owner.as_deref())?,
+        project: parse("project", asked.project.as_deref())?,
+        role: parse("role", asked.role.as_deref())?,
+        dialect: None,
+        prefix: asked.prefix.map(Into::into),
+        q: asked.q.map(|text| keys::composed(&text).into()),
+        expires_before: parse("expires_before", asked.expires_before.as_deref())?,
+    };
+    let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
+        // Memory only, but a search through ten thousand descriptions takes its time.
+        let read =
+            move |ledger: &Ledger, caller: &Caller| ledger.keys(caller, &filter, after, limit);
+        let page = app.read(who.caller, read).await?;
+        return Ok(wire::json(StatusCode::OK, &Placed::now(listed(&page))));
+    };
+    let (page, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
+        ledger.keys_as_of(caller, &filter, after, limit, moment)
+    })
+    .await?;
+    Ok(wire::json(StatusCode::OK, &Placed::then(listed(&page), &moment)))
+}
+
+fn listed(page: &ledger::Page<KeyView, u64>) -> wire::Page<Key<'_>> {
+    let items = page.items.iter().map(Key::new).collect();
+    wire::Page { items, next_cursor: page.next.map(cursor::of_keys) }
+}
+
+/// A query without parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Shows a key
+///
+/// One that was not there yet at `as_of` is 404. `last_used_at` is null as of the past: the log
+/// does not hold uses.
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}",
+    operation_id = "getKey",
+    tag = "keys",
+    params(LookBack),
+    responses((status = 200, body = wire::described::KeyAsOf)),
+)]
+pub(crate) async fn one(
+    State(app): State<App>,
+    who: Reader,
+    Path(id): Path<KeyId>,
+    Query(asked): Query<LookBack>,
+) -> Result<Response, ApiError> {
+    let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
+        let view = app.ledger().key(&who.caller, id)?;
+        return Ok(shown(&view, &Placed::now(Key::new(&view))));
+    };
+    let (view, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
+        ledger.key_as_of(caller, id, moment)
+    })
+    .await?;
+    Ok(shown(&view, &Placed::then(Key::new(&view), &moment)))
+}
+
+fn shown(view: &KeyView, answer: &Placed<Key<'_>>) -> Response {
+    let mut response = wire::json(StatusCode::OK, answer);
+    wire::tag(&mut response, view.standing.revision);
+    response
+}
+
+/// Which page of a key's events.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListHistory {
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
+    cursor: Option<String>,
+}
+
+/// Lists every event of a key, oldest first
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}/history",
+    operation_id = "keyHistory",
+    tag = "keys",
+    params(ListHistory),
+    responses((status = 200, body = wire::described::EventList)),
+)]
+pub(crate) async fn history(
+    State(app): State<App>,
+    who: Reader,
+    Path(id): Path<KeyId>,
+    Query(asked): Query<ListHistory>,
+) -> Result<Response, ApiError> {
+    let limit = limit(asked.limit)?;
+    let from = cursor::history(asked.cursor.as_deref())?;
+    let read = move |ledger: &Ledger, caller: &Caller| ledger.history(caller, id, from, limit);
+    let page = app.read(who.caller.clone(), read).await?;
+    let range = Range { key: Some(id), ..range_of(page.items.iter()) };
+    who.record(&app, Reading::History, range).await?;
+    let items = page.items.iter().map(|entry| Event::for_key(entry, Some(id))).collect();
+    let next_cursor = page.next.map(cursor::of_history);
+    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))
+}

@@ -1,0 +1,193 @@
+//! `/v1/keys/{id}/proof` and `/log/table`: what the log proves of one key, or of none.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keys::KeyId;
+use ledger::{InTable, KeyProof, Ledger, Proved, Range, Reading, RowProof};
+use serde::{Deserialize, Serialize};
+use tlog::Hash;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::{AUDIT, Reader};
+use crate::error::ApiError;
+use crate::request::as_of::look_back;
+use crate::request::extract::{Path, Query, parse};
+use crate::routes::evidence::fresh;
+use crate::routes::keys::Nothing;
+use crate::wire;
+use crate::wire::Text;
+
+/// Up to which moment.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UpTo {
+    /// The key's records up to this moment, `seq:N` or a time; by default all of them. The table
+    /// is proved as last noted.
+    #[param(value_type = Option<wire::words::Moment>)]
+    as_of: Option<String>,
+}
+
+/// A proof of a key's state and history, or that there is no such key.
+///
+/// Layouts and how to check it: `schemas/table.md`, `schemas/record.md`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyProof)]
+pub(crate) struct Proof {
+    /// The key.
+    #[schema(value_type = String, format = "uuid")]
+    key_id: Text<KeyId>,
+    /// The last signed checkpoint; the records are proved in its tree.
+    checkpoint: String,
+    /// The size of that tree.
+    size: u64,
+    /// The signed note of the key table, at an earlier size or at the same.
+    table: String,
+    /// The size of the log that the note speaks of.
+    table_size: u64,
+    /// The number of rows.
+    rows: u64,
+    /// The key's row in it; null if it has none.
+    #[schema(required)]
+    row: Option<Row>,
+    /// If it has none, the rows on either side of where it would be.
+    #[schema(required)]
+    neighbours: Option<Neighbours>,
+    /// The key's records, oldest first, chained by their links.
+    records: Vec<ProvedRecord>,
+}
+
+/// A row and the way from it to the table's root.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TableRow)]
+pub(crate) struct Row {
+    /// Its place, from 0.
+    index: u64,
+    /// Its 64 bytes, in base64.
+    bytes: String,
+    /// The audit path, from its sibling up, in base64.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text<Hash>>,
+}
+
+/// Two rows next to each other; one is null at an end of the table.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TableNeighbours)]
+pub(crate) struct Neighbours {
+    /// The last row before.
+    #[schema(required)]
+    before: Option<Row>,
+    /// The first row after.
+    #[schema(required)]
+    after: Option<Row>,
+}
+
+/// A record and the way from it to the checkpoint's root.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProvedRecord {
+    /// Its place.
+    seq: u64,
+    /// Its bytes as they are stored, in base64.
+    entry: String,
+    /// The audit path, from its sibling up, in base64.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text<Hash>>,
+}
+
+fn texts(path: Vec<Hash>) -> Vec<Text<Hash>> {
+    path.into_iter().map(Text).collect()
+}
+
+impl From<RowProof> for Row {
+    fn from(proof: RowProof) -> Row {
+        let bytes = STANDARD.encode(proof.row.to_bytes());
+        Row { index: proof.index, bytes, hashes: texts(proof.path) }
+    }
+}
+
+impl Proof {
+    fn new(id: KeyId, proof: KeyProof) -> Proof {
+        let (row, neighbours) = match proof.in_table {
+            InTable::Row(row) => (Some(row.into()), None),
+            InTable::Absent { before, after } => {
+                let rows =
+                    Neighbours { before: before.map(Row::from), after: after.map(Row::from) };
+                (None, Some(rows))
+            }
+        };
+        let records = proof.records.into_iter().map(|Proved { seq, entry, path }| ProvedRecord {
+            seq: seq.0,
+            entry: STANDARD.encode(entry),
+            hashes: texts(path),
+        });
+        Proof {
+            key_id: Text(id),
+            checkpoint: proof.checkpoint.note.to_string(),
+            size: proof.checkpoint.size,
+            table: proof.table.note.to_string(),
+            table_size: proof.table.size,
+            rows: proof.rows,
+            row,
+            neighbours,
+            records: records.collect(),
+        }
+    }
+}
+
+/// Proves a key's state and history, or that there is no such key
+///
+/// That there is none is proved to auditors of all accounts; others get 404.
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}/proof",
+    operation_id = "proveKey",
+    tag = "evidence",
+    params(UpTo),
+    responses((status = 200, body = Proof)),
+)]
+pub(crate) async fn proof(
+    State(app): State<App>,
+    who: Reader,
+    Path(id): Path<KeyId>,
+    Query(asked): Query<UpTo>,
+) -> Result<Response, ApiError> {
+    let as_of = parse("as_of", asked.as_of.as_deref())?;
+    let caller = who.caller.clone();
+    let (proof, _) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
+        ledger.prove_key(caller, id, moment)
+    })
+    .await?;
+    let (first, last) = (proof.records.first(), proof.records.last());
+    if let (Some(first), Some(last)) = (first, last) {
+        let range =
+            Range { from: first.seq, until: Some(last.seq.next()), account: None, key: Some(id) };
+        who.record(&app, Reading::Proof, range).await?;
+    }
+    Ok(wire::json(StatusCode::OK, &Proof::new(id, proof)))
+}
+
+/// Gives the signed note of the key table
+///
+/// Made at most once a minute. Roles `auditor` and `admin`, of all accounts.
+#[utoipa::path(
+    get,
+    path = "/log/table",
+    operation_id = "logTable",
+    tag = "evidence",
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn table(
+    State(app): State<App>,
+    who: Reader,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    who.require_all(AUDIT)?;
+    let signed = app.read(who.caller, Ledger::table_note).await?;
+    Ok(fresh(signed.note.to_string()))
+}

@@ -1,0 +1,53 @@
+//! `/healthz` and `/readyz`: that the process answers, and that it takes changes.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::{ApiError, Code};
+use crate::wire;
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok` of the process, `ready` of the service.
+    #[schema(value_type = wire::words::Alive)]
+    status: &'static str,
+}
+
+/// Says that the process answers
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "operations",
+    security(()),
+    responses((status = 200, body = Health)),
+)]
+pub(crate) async fn alive() -> Response {
+    wire::json(StatusCode::OK, &Health { status: "ok" })
+}
+
+/// Says whether the log is open, replayed and writable
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "operations",
+    security(()),
+    responses((status = 200, body = Health)),
+)]
+pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
+    app.ledger().ready().map_err(|why| ApiError::new(Code::NotReady, why.to_string()))?;
+    if app.journal().is_broken() {
+        let why = "the access journal is broken; restart the service to read it again";
+        return Err(ApiError::new(Code::NotReady, why));
+    }
+    if let Some(why) = app.auth().unusable() {
+        return Err(ApiError::new(Code::NotReady, why));
+    }
+    Ok(wire::json(StatusCode::OK, &Health { status: "ready" }))
+}

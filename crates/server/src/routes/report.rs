@@ -1,0 +1,205 @@
+//! `/v1/report/access` and `/v1/table-digest`: what an auditor asks.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use keys::Timestamp;
+use ledger::{Held, Range, Reading, Seq};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::{AUDIT, Reader};
+use crate::error::ApiError;
+use crate::export::long::Long;
+use crate::request::as_of::{Placed, look_back};
+use crate::request::extract::{Query, parse};
+use crate::wire;
+use crate::wire::{Made, Time};
+
+/// Spans written at once.
+const CHUNK: usize = 200;
+
+/// Between which moments, and whose.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Between {
+    /// From this moment on.
+    #[param(format = DateTime, required = true)]
+    from: Option<String>,
+    /// To this moment.
+    #[param(format = DateTime, required = true)]
+    to: Option<String>,
+    /// The tenant, for tokens of all accounts.
+    #[param(min_length = 1, max_length = 100)]
+    account: Option<String>,
+    /// As far as it was on record at this time, or right after this record (`seq:N`).
+    #[param(value_type = Option<wire::words::Moment>)]
+    as_of: Option<String>,
+}
+
+/// Who held which active key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Access<'a> {
+    /// As asked.
+    #[schema(value_type = String, format = DateTime)]
+    from: Time,
+    /// As asked.
+    #[schema(value_type = String, format = DateTime)]
+    to: Time,
+    /// One for each span of time that a key could be used in, by key id.
+    items: Vec<HeldKey<'a>>,
+}
+
+/// Who held which active key.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes an answer that is put together as it is written")]
+pub(crate) struct AccessReport<'a> {
+    #[serde(flatten)]
+    report: Access<'a>,
+    /// Only where `as_of` was asked for: `seq:N`, the last record that counts; null if nothing was
+    /// recorded by then.
+    as_of: Option<String>,
+}
+
+/// A span of time that a key could be used in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeldKey<'a> {
+    /// The key as it was made.
+    key: Made<'a>,
+    /// From when, at the earliest the report's `from`.
+    #[schema(value_type = String, format = DateTime)]
+    from: Time,
+    /// Until when, at the latest the report's `to`.
+    #[schema(value_type = String, format = DateTime)]
+    until: Time,
+    /// Its status at the report's end.
+    #[schema(value_type = wire::words::KeyStatus)]
+    status_at_end: &'static str,
+}
+
+impl<'a> HeldKey<'a> {
+    fn new(held: &'a Held) -> HeldKey<'a> {
+        HeldKey {
+            key: Made::new(&held.key),
+            from: Time(held.from),
+            until: Time(held.until),
+            status_at_end: held.status.as_str(),
+        }
+    }
+}
+
+/// Reports who held which active key between two moments
+///
+/// The same log and the same arguments give the same bytes.
+#[utoipa::path(
+    get,
+    path = "/v1/report/access",
+    operation_id = "accessReport",
+    tag = "events",
+    params(Between),
+    responses((status = 200, body = AccessReport)),
+)]
+pub(crate) async fn access(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<Between>,
+) -> Result<Response, ApiError> {
+    let moment = |name, text: Option<&str>| -> Result<Timestamp, ApiError> {
+        parse(name, text)?.ok_or_else(|| ApiError::field(name, "is missing"))
+    };
+    let from = moment("from", asked.from.as_deref())?;
+    let to = moment("to", asked.to.as_deref())?;
+    if from > to {
+        return Err(ApiError::field("to", "must not lie before from"));
+    }
+    let account = parse("account", asked.account.as_deref())?;
+    let as_of = parse("as_of", asked.as_of.as_deref())?;
+    let long = Long::begin(&app, &who)?;
+    let (caller, of) = (who.caller.clone(), account.clone());
+    let (mut report, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
+        ledger.held(caller, account.as_ref(), (from, to), moment)
+    })
+    .await?;
+    let range = Range { account: of, until: Some(moment.length()), ..Range::default() };
+    who.record(&app, Reading::Report, range).await?;
+    let access = Access { from: Time(from), to: Time(to), items: Vec::new() };
+    let answer = if as_of.is_some() { Placed::then(access, &moment) } else { Placed::now(access) };
+    // Without items first, to know what comes before and after them.
+    let answer = wire::to_json(&answer);
+    let (before, after) = answer.split_once("[]").unwrap_or_default();
+    let mut text = format!("{before}[").into_bytes();
+    let (mut tail, mut first) = (Some(format!("]{after}\n")), true);
+    long.answer("application/json", move |_| {
+        let Some(end) = &tail else { return Ok(None) };
+        for _ in 0..CHUNK {
+            let Some(held) = report.next() else {
+                text.extend_from_slice(end.as_bytes());
+                tail = None;
+                break;
+            };
+            if !first {
+                text.push(b',');
+            }
+            first = false;
+            wire::put_json(&mut text, &HeldKey::new(&held?));
+        }
+        Ok(Some(Bytes::from(std::mem::take(&mut text))))
+    })
+    .await
+}
+
+/// At which place.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct At {
+    /// After so many records; all of them by default.
+    seq: Option<u64>,
+}
+
+/// What the table of keys was.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TableDigest {
+    /// How many records it was built from.
+    seq: u64,
+    /// SHA-256 of the table in its one written form, in hex.
+    digest: String,
+}
+
+/// Gives the digest of the table of keys, to compare with a replay
+///
+/// Roles `auditor` and `admin`.
+#[utoipa::path(
+    get,
+    path = "/v1/table-digest",
+    operation_id = "tableDigest",
+    tag = "events",
+    params(At),
+    responses((status = 200, body = TableDigest)),
+)]
+pub(crate) async fn table_digest(
+    State(app): State<App>,
+    who: Reader,
+    Query(asked): Query<At>,
+) -> Result<Response, ApiError> {
+    who.require_all(AUDIT)?;
+    let length = asked.seq.map(Seq);
+    let digest = app.read(who.caller, move |ledger, caller| ledger.table_digest(caller, length));
+    let (seq, digest) = digest.await?;
+    let digest = hex(&digest);
+    Ok(wire::json(StatusCode::OK, &TableDigest { seq: seq.0, digest }))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Into memory: this cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

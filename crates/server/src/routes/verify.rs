@@ -1,0 +1,83 @@
+//! `POST /v1/keys/verify`: the hot path. Memory only, and as few allocations as the answer needs.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use keys::Dialect;
+use ledger::{Caller, Identity, Origin};
+
+use crate::app::App;
+use crate::auth::{AUDIT, Authenticated, VERIFY};
+use crate::error::ApiError;
+use crate::http::connection::HttpContext;
+use crate::request::as_of::{LookBack, Placed, look_back};
+use crate::request::body::read_json;
+use crate::request::extract::{json, parse, query};
+use crate::wire;
+use crate::wire::Verify;
+
+/// Says whether a presented key may be used
+///
+/// Always 200; `code` is the first that holds.
+///
+/// With `as_of`, in the query or in the body, it says whether the key would have been good then:
+/// for roles `auditor` and `admin`. That counts no use and is never `USAGE_EXCEEDED`, because the
+/// log does not hold uses; a key that was not there yet is `NOT_FOUND`, and `log_size` is how long
+/// the log was.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/verify",
+    operation_id = "verifyKey",
+    tag = "verify",
+    params(LookBack),
+    request_body = Verify,
+    responses((status = 200, body = wire::described::VerifyResult)),
+)]
+pub(crate) async fn verify(
+    State(app): State<App>,
+    visit: HttpContext,
+    request: Request,
+) -> Result<Response, ApiError> {
+    answer(&app, request, &visit).await
+}
+
+/// The same, wherever the request comes from.
+pub(crate) async fn answer(
+    app: &App,
+    request: Request,
+    visit: &HttpContext,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let who = Authenticated::visiting(&parts.headers, visit, app)?;
+    if who.require(VERIFY).is_err() {
+        who.require(AUDIT)?;
+    }
+    let bytes = read_json(&parts.headers, body).await?;
+    let LookBack { as_of } = query(parts.uri.query())?;
+    let asked: Verify<'_> = json(&bytes)?;
+    let caller = unrecorded(&who.token.identity);
+    let as_of = match (as_of.as_deref(), asked.as_of.as_deref()) {
+        (None, None) => {
+            who.require(VERIFY)?;
+            let verified = app.ledger().verify(&caller, &asked.key, &asked.question()?)?;
+            return Ok(wire::json(StatusCode::OK, &wire::Verified::new(&verified)));
+        }
+        (Some(_), Some(_)) => Err(ApiError::field("as_of", "must be sent once")),
+        (asked, None) | (None, asked) => parse("as_of", asked),
+    };
+    who.require(AUDIT)?;
+    let (as_of, question, presented) = (as_of?, asked.question()?, asked.key.into_owned());
+    let (verified, moment) = look_back(app, caller, as_of, move |ledger, caller, moment| {
+        ledger.verify_as_of(caller, &presented, &question, moment)
+    })
+    .await?;
+    let answer = wire::Verified::new(&verified);
+    Ok(wire::json(StatusCode::OK, &Placed::then(answer, &moment)))
+}
+
+/// A caller for what leaves no record, and so needs no origin.
+pub(crate) fn unrecorded(identity: &Arc<Identity>) -> Caller {
+    Caller { identity: Arc::clone(identity), dialect: Dialect::Native, origin: Origin::default() }
+}
