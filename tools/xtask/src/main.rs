@@ -35,6 +35,9 @@ enum Command {
         /// List every circle of files in this crate, and nothing else
         #[arg(long, value_name = "CRATE")]
         circles: Option<String>,
+        /// List every vague name below this folder, and nothing else
+        #[arg(long, value_name = "FOLDER", conflicts_with = "circles")]
+        words: Option<String>,
     },
     /// Write `schemas/openapi.json` anew from the code
     Schemas,
@@ -66,8 +69,9 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test => test::run(),
-        Command::Tidy { circles: None } => tidy::run(),
-        Command::Tidy { circles: Some(name) } => tidy::circles(&name),
+        Command::Tidy { circles: Some(name), .. } => tidy::circles(&name),
+        Command::Tidy { words: Some(folder), .. } => tidy::words(&folder),
+        Command::Tidy { .. } => tidy::run(),
         Command::Schemas => forward::schemas(),
         Command::Documents => documents::run(),
         Command::Bench { options } => forward::bench(&options),

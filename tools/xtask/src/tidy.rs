@@ -1,9 +1,10 @@
 //! The rules no compiler checks: who imports whom, that no files do in a circle, how long files and
-//! functions are, and the words that mean "later".
+//! functions are, macros that mean "later", vague words in names.
 
 mod circles;
 mod imports;
 mod source;
+mod words;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -34,18 +35,26 @@ pub(crate) fn circles(name: &str) -> Result<()> {
     circles::list(&cargo::metadata()?, name)
 }
 
+/// Prints every vague name below a folder.
+pub(crate) fn words(folder: &str) -> Result<()> {
+    let texts = texts(cargo::metadata()?.workspace_root.as_std_path())?;
+    for finding in words::list(folder, by_reference(&texts)) {
+        println!("{finding}");
+    }
+    Ok(())
+}
+
 /// Checks the whole tree and prints what it found.
 pub(crate) fn run() -> Result<()> {
     let metadata = cargo::metadata()?;
     let root = metadata.workspace_root.as_std_path();
     let mut findings = imports::check(&metadata)?;
     findings.extend(circles::check(&metadata)?);
-    let files = rust_files(root)?;
-    for path in &files {
-        let text = read(path)?;
-        let path = path.strip_prefix(root).unwrap_or(path);
-        findings.extend(source::check(path, &text));
+    let files = texts(root)?;
+    for (path, text) in by_reference(&files) {
+        findings.extend(source::check(path, text));
     }
+    findings.extend(words::check(by_reference(&files)));
     findings.sort();
     for finding in &findings {
         println!("{finding}");
@@ -55,6 +64,19 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("tidy: {} crates and {} files in order", metadata.packages.len(), files.len());
     Ok(())
+}
+
+/// Every file's path from the root, and text.
+fn texts(root: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let text = |path: PathBuf| {
+        let text = read(&path)?;
+        Ok((path.strip_prefix(root).unwrap_or(&path).to_path_buf(), text))
+    };
+    rust_files(root)?.into_iter().map(text).collect()
+}
+
+fn by_reference(texts: &[(PathBuf, String)]) -> impl Iterator<Item = (&Path, &str)> {
+    texts.iter().map(|(path, text)| (path.as_path(), text.as_str()))
 }
 
 /// A file's text.

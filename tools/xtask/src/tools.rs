@@ -10,7 +10,7 @@ use crate::cargo;
 struct Tool {
     name: &'static str,
     /// What makes it answer at once.
-    asked: &'static [&'static str],
+    probe: &'static [&'static str],
     package: &'static str,
     /// What cannot be tested without it; `None`: what needs it says so and is left out.
     needed_for: Option<&'static str>,
@@ -22,29 +22,29 @@ const DOCUMENTS: &str = "the check of the API documents";
 const TOOLS: &[Tool] = &[
     Tool {
         name: "python3",
-        asked: &["--version"],
+        probe: &["--version"],
         package: "python3",
         needed_for: Some("the second verifier of bundles"),
     },
     Tool {
         name: "openssl",
-        asked: &["version"],
+        probe: &["version"],
         package: "openssl",
         needed_for: Some("the second verifier of bundles"),
     },
     Tool {
         name: "python3",
-        asked: &["-c", "import ensurepip, venv"],
+        probe: &["-c", "import ensurepip, venv"],
         package: "python3-venv",
         needed_for: Some(DOCUMENTS),
     },
-    Tool { name: "node", asked: &["--version"], package: "nodejs", needed_for: Some(DOCUMENTS) },
-    Tool { name: "npm", asked: &["--version"], package: "npm", needed_for: Some(DOCUMENTS) },
-    Tool { name: "cc", asked: &["--version"], package: "gcc", needed_for: None },
-    Tool { name: "strace", asked: &["-V"], package: "strace", needed_for: None },
-    Tool { name: "nginx", asked: &["-v"], package: "nginx-light", needed_for: None },
-    Tool { name: "caddy", asked: &["version"], package: "caddy", needed_for: None },
-    Tool { name: "mkfs.ext4", asked: &["-V"], package: "e2fsprogs", needed_for: None },
+    Tool { name: "node", probe: &["--version"], package: "nodejs", needed_for: Some(DOCUMENTS) },
+    Tool { name: "npm", probe: &["--version"], package: "npm", needed_for: Some(DOCUMENTS) },
+    Tool { name: "cc", probe: &["--version"], package: "gcc", needed_for: None },
+    Tool { name: "strace", probe: &["-V"], package: "strace", needed_for: None },
+    Tool { name: "nginx", probe: &["-v"], package: "nginx-light", needed_for: None },
+    Tool { name: "caddy", probe: &["version"], package: "caddy", needed_for: None },
+    Tool { name: "mkfs.ext4", probe: &["-V"], package: "e2fsprogs", needed_for: None },
 ];
 
 /// Sees to it that they are there.
@@ -78,6 +78,6 @@ fn missing() -> Vec<&'static Tool> {
 
 fn answers(tool: &Tool) -> bool {
     let mut command = Command::new(tool.name);
-    command.args(tool.asked).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(tool.probe).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }

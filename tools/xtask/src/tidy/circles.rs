@@ -1,9 +1,9 @@
-//! Circles of files: within a crate, no file may import from one that imports from it, by
-//! whatever way.
+//! Circles of files: within a crate, no file may import from a file that imports from it, directly
+//! or through others.
 //!
-//! An import leads to the file that defines the name, so a module that only hands names on
-//! (`pub use`) neither hides a circle nor makes one. A module and those below it may import from
-//! each other; what is side by side may not, through the module above them neither.
+//! An import counts to the file that defines the name, so a module that only re-exports
+//! (`pub use`) neither hides a circle nor makes one. A module and its descendants may import from
+//! each other. Siblings may not, and not through their parent either.
 
 mod modules;
 mod resolve;
@@ -21,7 +21,7 @@ use super::Finding;
 const NOT_YET: &[&str] =
     &["bundle", "eventlog", "keyledger", "keys", "ledger", "load", "server", "tlog"];
 
-/// Where this list is, for who has to take a name out.
+/// The file of this list.
 const HERE: &str = "tools/xtask/src/tidy/circles.rs";
 
 /// The circles of every crate, one for each group of files that import from each other.
@@ -205,7 +205,7 @@ impl Graph {
             let line = self.imports.get(&edge).map_or(1, |import| import.line);
             let others = match group.files.len() - group.circle.len() {
                 0 => String::new(),
-                more => format!(" ({more} more files are on circles with them)"),
+                more => format!(" (and {more} more files)"),
             };
             let what = format!(
                 "a circle of files{others}: move what they share into a file below them, or the \
@@ -364,12 +364,12 @@ mod tests {
         let findings = Graph::read(Path::new("lib.rs"), &read).unwrap().findings();
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.path, Path::new("a.rs"));
-        let told: Vec<&str> = finding.what.lines().collect();
-        assert!(told[0].starts_with("a circle of files (1 more files"), "{told:?}");
+        let lines: Vec<&str> = finding.what.lines().collect();
+        assert!(lines[0].starts_with("a circle of files (and 1 more files"), "{lines:?}");
         let steps = [
             "    a.rs:1 imports crate::b::B from b.rs",
             "    b.rs:2 imports crate::a::A from a.rs",
         ];
-        assert_eq!(told[1..], steps);
+        assert_eq!(lines[1..], steps);
     }
 }

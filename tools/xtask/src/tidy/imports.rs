@@ -268,9 +268,9 @@ mod tests {
 
     #[test]
     fn a_new_crate_needs_a_row() {
-        let said = sentences("common", &[]);
-        assert_eq!(said.len(), 1);
-        assert!(said[0].contains("not in the import table"), "{said:?}");
+        let found = sentences("common", &[]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("not in the import table"), "{found:?}");
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl<'ast> Visit<'ast> for Purity<'_, '_> {
 mod tests {
     use super::*;
 
-    fn said(path: &str, text: &str) -> Vec<String> {
+    fn sentences(path: &str, text: &str) -> Vec<String> {
         check(Path::new(path), text).iter().map(Finding::to_string).collect()
     }
 
@@ -210,25 +210,25 @@ mod tests {
     fn a_file_in_order_is_left_alone() {
         let text =
             "//! A module.\n\n/// Says `todo!()`.\nfn f() -> &'static str {\n    \"dbg!(1)\"\n}\n";
-        assert_eq!(said("crates/keys/src/a.rs", text), Vec::<String>::new());
+        assert_eq!(sentences("crates/keys/src/a.rs", text), Vec::<String>::new());
     }
 
     #[test]
     fn a_module_says_what_it_is() {
         let nothing = Vec::<String>::new();
         let want = "crates/keys/src/a.rs:1: begin with `//!`: what this module is, and what it does not know";
-        assert_eq!(said("crates/keys/src/a.rs", "fn f() {}\n"), [want]);
-        assert_eq!(said("crates/keys/tests/a.rs", "fn f() {}\n"), nothing);
-        assert_eq!(said("tools/load/src/a.rs", "fn f() {}\n"), nothing);
+        assert_eq!(sentences("crates/keys/src/a.rs", "fn f() {}\n"), [want]);
+        assert_eq!(sentences("crates/keys/tests/a.rs", "fn f() {}\n"), nothing);
+        assert_eq!(sentences("tools/load/src/a.rs", "fn f() {}\n"), nothing);
     }
 
     #[test]
     fn a_file_has_400_lines_at_most() {
         let text = "//! A module.\n".to_owned() + &"// one\n".repeat(399);
-        assert!(said("a.rs", &text).is_empty());
+        assert!(sentences("a.rs", &text).is_empty());
         let text = text + "// one more\n";
         assert_eq!(
-            said("a.rs", &text),
+            sentences("a.rs", &text),
             ["a.rs:401: 401 lines; 400 is the limit: split it by role"]
         );
     }
@@ -237,13 +237,13 @@ mod tests {
     fn a_function_has_70_lines_at_most() {
         let of =
             |lines: usize, head: &str| format!("{head} {{\n{}}}\n", "    g();\n".repeat(lines - 2));
-        assert!(said("a.rs", &of(70, "/// Doc.\n#[inline]\nfn f()")).is_empty());
+        assert!(sentences("a.rs", &of(70, "/// Doc.\n#[inline]\nfn f()")).is_empty());
         let want = "a.rs:3: `fn f` has 71 lines; 70 is the limit: split it";
-        assert_eq!(said("a.rs", &of(71, "/// Doc.\n#[inline]\nfn f()")), [want]);
+        assert_eq!(sentences("a.rs", &of(71, "/// Doc.\n#[inline]\nfn f()")), [want]);
         for wrapped in ["impl A { BODY }", "trait A { BODY }", "mod a { BODY }", "fn g() { BODY }"]
         {
             let text = wrapped.replace("BODY", &of(71, "fn f()"));
-            let found = said("a.rs", &text);
+            let found = sentences("a.rs", &text);
             assert!(found.iter().any(|one| one.contains("`fn f` has 71 lines")), "{wrapped}");
         }
     }
@@ -258,22 +258,22 @@ mod tests {
             ("fn f() {\n    assert!(dbg!(true));\n}\n", "dbg"),
         ] {
             let want = format!("a.rs:2: `{name}!` is left behind: write the code or take it out");
-            assert_eq!(said("a.rs", text), [want], "{text}");
+            assert_eq!(sentences("a.rs", text), [want], "{text}");
         }
     }
 
     #[test]
     fn no_test_is_ignored() {
         let want = ["a.rs:1: an ignored test is no test: make it pass or take it out"];
-        assert_eq!(said("a.rs", "#[ignore]\nfn f() {}\n"), want);
-        assert_eq!(said("a.rs", "#[ignore = \"slow\"]\nfn f() {}\n"), want);
-        assert_eq!(said("a.rs", "#[cfg_attr(unix, ignore)]\nfn f() {}\n"), want);
-        assert_eq!(said("a.rs", "#[test]\nfn ignore() {}\n").len(), 0);
+        assert_eq!(sentences("a.rs", "#[ignore]\nfn f() {}\n"), want);
+        assert_eq!(sentences("a.rs", "#[ignore = \"slow\"]\nfn f() {}\n"), want);
+        assert_eq!(sentences("a.rs", "#[cfg_attr(unix, ignore)]\nfn f() {}\n"), want);
+        assert_eq!(sentences("a.rs", "#[test]\nfn ignore() {}\n").len(), 0);
     }
 
     #[test]
     fn a_pure_crate_stays_pure() {
-        let within = |text: &str| said("crates/keys/src/a.rs", &format!("//! A.\n{text}\n"));
+        let within = |text: &str| sentences("crates/keys/src/a.rs", &format!("//! A.\n{text}\n"));
         for text in [
             "use std::fs;",
             "use std::{fmt, fs::File};",
@@ -285,12 +285,12 @@ mod tests {
         }
         assert!(within("use std::net::IpAddr;\nuse std::time::Duration;").is_empty());
         assert!(within("#[cfg(test)]\nmod tests {\n    use std::fs;\n}").is_empty());
-        assert!(said("crates/ledger/src/a.rs", "//! A.\nuse std::fs;\n").is_empty());
+        assert!(sentences("crates/ledger/src/a.rs", "//! A.\nuse std::fs;\n").is_empty());
     }
 
     #[test]
     fn what_does_not_parse_is_said_and_where() {
-        let said = said("a.rs", "fn f() {}\nfn {\n}\n");
-        assert!(said[0].starts_with("a.rs:2: does not parse"), "{said:?}");
+        let found = sentences("a.rs", "fn f() {}\nfn {\n}\n");
+        assert!(found[0].starts_with("a.rs:2: does not parse"), "{found:?}");
     }
 }

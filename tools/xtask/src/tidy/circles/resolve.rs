@@ -1,5 +1,4 @@
-//! From a path to the file that defines what it names. Names that are handed on (`pub use`) are
-//! followed, so that a module which only hands on is on nobody's way.
+//! From a path to the file that defines what it names. Re-exports (`pub use`) are followed.
 
 use super::modules::{Crate, Meaning, Reference};
 
@@ -95,12 +94,11 @@ impl Crate {
         if !found.is_empty() {
             return found;
         }
-        // A macro made it, there, or it comes from another crate by way of this module.
-        let known = self.modules.get(module);
-        let foreign = known.is_some_and(|module| module.names.contains_key(name));
-        match known {
-            Some(module) if !foreign => vec![Target::Item(module.file)],
-            _ => Vec::new(),
+        // A name that the module imports from another crate has no file here. A name that the module
+        // does not have at all is made by a macro in its file.
+        match self.modules.get(module) {
+            Some(module) if !module.names.contains_key(name) => vec![Target::Item(module.file)],
+            Some(_) | None => Vec::new(),
         }
     }
 
