@@ -1,12 +1,11 @@
 //! Who asks. Every method of the ledger takes a [`Caller`]: there is no unaudited way in.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use keys::{Account, Dialect, KeyId, Subject};
 
-use crate::api::Error;
-use crate::projection::outcomes::Holder;
+use crate::error::Error;
 
 /// Whose keys a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -174,6 +173,20 @@ impl Caller {
     pub(crate) fn sees(&self, account: &Account) -> bool {
         self.identity.scope.covers(account)
     }
+}
+
+/// Whose requests are counted together: account (`None` is all) and subject.
+pub(crate) type Holder = (Option<Account>, Subject);
+
+/// The ledger's own worker, as a caller.
+pub(crate) fn worker() -> Caller {
+    static WORKER: LazyLock<Arc<Identity>> = LazyLock::new(|| {
+        #[expect(clippy::expect_used, reason = "the text is a constant")]
+        let subject = Subject::new("worker").expect("`worker` is a lawful subject");
+        let roles = Roles::default().with(Role::Worker);
+        Arc::new(Identity { subject, scope: Scope::All, roles, via: Via::Worker })
+    });
+    Caller { identity: Arc::clone(&WORKER), dialect: Dialect::Native, origin: Origin::default() }
 }
 
 /// Who may change keys.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::api::Error;
+use crate::error::Error;
 use crate::ledger::Ledger;
 
 /// Tells work under way that its result is not wanted any more. A clone is the same one.

@@ -1,39 +1,16 @@
 //! The expiry worker: sleeps until the next key is due, and records that it is.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use keys::{Dialect, Subject, Timestamp};
+use keys::Timestamp;
 
-use crate::api::Error;
-use crate::caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};
+use crate::caller::worker;
 use crate::clock::StepGuard;
+use crate::error::Error;
 use crate::ledger::Ledger;
 
 /// Keys recorded in one go: other commands get in between.
 const CHUNK: usize = 256;
-
-/// The ledger's own worker, as a caller.
-pub(crate) fn worker() -> Caller {
-    static WORKER: std::sync::LazyLock<Option<Arc<Identity>>> = std::sync::LazyLock::new(|| {
-        Subject::new("worker").ok().map(|subject| {
-            Arc::new(Identity {
-                subject,
-                scope: Scope::All,
-                roles: Roles::default().with(Role::Worker),
-                via: Via::Worker,
-            })
-        })
-    });
-    match WORKER.as_ref() {
-        Some(identity) => Caller {
-            identity: Arc::clone(identity),
-            dialect: Dialect::Native,
-            origin: Origin::default(),
-        },
-        None => unreachable!("`worker` is a lawful subject"),
-    }
-}
 
 impl Ledger {
     /// Records keys as expired when they are due, until the ledger is closed.

@@ -11,11 +11,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::answered::wake_chain;
 use crate::api::{Error, RequestOptions};
-use crate::batch::RequestContext;
-use crate::caller::Caller;
+use crate::caller::{Caller, worker};
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
-use crate::command::request_context;
 use crate::evidence::Evidence;
 use crate::outcomes::{OutcomeBounds, Outcomes};
 use crate::queue::{Queue, Refused};
@@ -26,6 +24,7 @@ use crate::stalled::{close, stalled};
 use crate::state::{ReplayError, State};
 use crate::tree::Wrong;
 use crate::usage::{self, UsageError};
+use crate::write::request::RequestContext;
 use crate::writer::{self, Job, Reply, Work};
 
 /// How a ledger is to run.
@@ -356,7 +355,7 @@ impl Ledger {
     }
 
     pub(crate) async fn catch_up(&self) {
-        let context = request_context(&crate::work::worker(), &RequestOptions::default());
+        let context = RequestContext::new(&worker(), &RequestOptions::default());
         let _ = self.submit(context, Work::CatchUp, &RequestOptions::default()).await;
     }
 }

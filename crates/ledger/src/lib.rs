@@ -2,11 +2,11 @@
 //!
 //! Knows no HTTP and no JSON. Every method takes a [`Caller`].
 
-mod api;
 mod audit;
 mod caller;
 mod cancellation;
 mod clock;
+mod error;
 mod evidence;
 #[cfg(test)]
 mod evidence_tests;
@@ -14,6 +14,7 @@ mod expiry;
 mod journal;
 mod ledger;
 mod monotone_clock;
+mod page;
 mod projection;
 mod proofs;
 mod quota;
@@ -32,41 +33,51 @@ mod write;
 mod writer;
 
 // The modules' former places, until the last user has the new path.
-use expiry as work;
+mod api {
+    pub(crate) use crate::error::Error;
+    pub(crate) use crate::page::Page;
+    pub(crate) use crate::record::Entry;
+    pub(crate) use crate::write::request::{Change, RequestOptions, Rules};
+}
 use monotone_clock as reached;
 use projection::{feed, history, outcomes, table, usage};
 use read::table_snapshot as noted;
 use record::{codec, pool};
-use write::{batch, batch_size as pace, command, queue, wake_chain as answered};
+use write::{batch, batch_size as pace, queue, wake_chain as answered};
 
-pub use api::{
-    Change, Changed, Changes, Created, Due, Entry, Error, EventFilter, Expirations, Expiry, Held,
-    KeyFilter, KeyView, NewKeyRequest, Page, RequestOptions, Rules, Verified, Walk,
-};
 pub use audit::{AuditRecord, Auditor, Decoder, Finding, Violation};
 pub use caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};
 pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
+pub use error::Error;
 pub use eventlog::{Seq, Space};
 pub use evidence::Signed;
 pub use journal::{Access, Journal, Range, Reading};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
+pub use page::{Page, Walk};
 pub use projection::feed::{Followed, Following};
+pub use projection::key_view::KeyView;
 pub use projection::outcomes::OutcomeBounds;
 pub use projection::row::Row;
+pub use projection::table::Due;
 pub use projection::usage::UsageError;
 pub use proofs::Inclusion;
 pub use quota::Quotas;
 pub use read::as_of::{AsOf, Moment};
 pub use read::bundling::manifest_text;
+pub use read::query::{KeyFilter, Verified};
+pub use read::report::Held;
 pub use read::report::Holdings;
 pub use read::table_snapshot::{InTable, KeyProof, Proved, RowProof};
+pub use read::trail::EventFilter;
 pub use receipt::{Receipt, ReceiptTail};
 pub use record::codec::DecodeError;
-pub use record::{Actor, Idempotency, Leaf, Link, Record};
+pub use record::{Actor, Entry, Idempotency, Leaf, Link, Record};
 pub use signing::{KeyChain, Signing, SigningError};
 pub use state::ReplayError;
 pub use tree::TreeError;
+pub use write::reply::{Changed, Created, Expirations};
+pub use write::request::{Change, Changes, Expiry, NewKeyRequest, RequestOptions, Rules};
 
 /// Reads a record from its stored bytes.
 ///

@@ -2,6 +2,7 @@
 
 pub(crate) mod feed;
 pub(crate) mod history;
+pub(crate) mod key_view;
 pub(crate) mod outcomes;
 pub(crate) mod places;
 pub(crate) mod row;

@@ -10,8 +10,8 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use crate::api::Error;
 use crate::caller::{Caller, Scope, Via};
+use crate::error::Error;
 
 /// What one account may have and do. `None` is without bound.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,7 +115,7 @@ mod tests {
         assert!(rates.read(&greedy).is_ok());
         // The expiry worker acts for everybody.
         for _ in 0..10 {
-            assert!(rates.change(&crate::expiry::worker()).is_ok());
+            assert!(rates.change(&crate::caller::worker()).is_ok());
         }
     }
 

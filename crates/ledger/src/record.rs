@@ -100,3 +100,14 @@ impl Record {
         std::iter::once(&self.link).chain(&self.replaced)
     }
 }
+
+/// An event as the log holds it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place.
+    pub seq: Seq,
+    /// The record.
+    pub record: Record,
+    /// The account of the key it touches.
+    pub account: Account,
+}

@@ -53,7 +53,7 @@ async fn whatever_happened_the_table_replayed_is_the_table_built_live() {
                 }
                 (3, Some(_)) => {
                     clock.advance(i64::try_from(dice.roll(20)).unwrap());
-                    let worker = crate::expiry::worker();
+                    let worker = crate::caller::worker();
                     ledger.expire_due(&worker, 100, None).await.map(|_| ())
                 }
                 (n, Some(id)) => {

@@ -6,4 +6,6 @@ pub(crate) mod batch_size;
 pub(crate) mod command;
 pub(crate) mod queue;
 pub(crate) mod random;
+pub(crate) mod reply;
+pub(crate) mod request;
 pub(crate) mod wake_chain;

@@ -10,12 +10,13 @@ use tokio::sync::oneshot;
 
 use crate::answered::{SharedReply, wake_chain};
 use crate::api::{Change, Error, Rules};
-use crate::batch::{Batch, Decided, RequestContext};
+use crate::batch::{Batch, Decided};
 use crate::outcomes::Outcome;
 use crate::pace::Pace;
 use crate::queue::{Queue, Queued};
 use crate::state::State;
 use crate::table::Key;
+use crate::write::request::RequestContext;
 
 /// A command that waits for the writer.
 pub(crate) struct Job {

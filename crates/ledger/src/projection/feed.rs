@@ -14,8 +14,8 @@ use eventlog::Seq;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::api::Entry;
 use crate::ledger::Ledger;
+use crate::record::Entry;
 
 /// The most entries in the ring.
 const MAX_ENTRIES: usize = 8_192;

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use keys::{Account, EventKind, KeyId, Subject};
 use parking_lot::RwLock;
 
-use crate::api::Walk;
+use crate::page::Walk;
 use crate::projection::places::{Found, Places, common};
 use crate::record::Record;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use eventlog::Seq;
 use hashbrown::HashMap;
-use keys::{Account, KeyId, Secret, Subject, Timestamp};
+use keys::{KeyId, Secret, Timestamp};
 
+use crate::caller::Holder;
 use crate::record::{Idempotency, Record};
 
 /// How long an outcome is remembered.
@@ -32,9 +33,6 @@ impl Default for OutcomeBounds {
         OutcomeBounds { all: 2_000_000, one: 200_000 }
     }
 }
-
-/// Whose requests are counted together: account (`None` is all) and subject.
-pub(crate) type Holder = (Option<Account>, Subject);
 
 /// How many of something each caller holds.
 #[derive(Default)]

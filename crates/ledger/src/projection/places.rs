@@ -2,7 +2,7 @@
 
 use eventlog::Seq;
 
-use crate::api::Walk;
+use crate::page::Walk;
 
 /// Places in rising order, as variable-length gaps, with an entry point every 256 places.
 #[derive(Default)]

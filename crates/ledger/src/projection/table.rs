@@ -16,8 +16,16 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
 use self::shards::{Both, Shards, hash_bytes, hash_text};
-use crate::api::Due;
 use crate::record::{Leaf, Link, Record};
+
+/// A key's place among those that fall due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// When.
+    pub at: Timestamp,
+    /// Which one; among those of one moment, their order.
+    pub key: KeyId,
+}
 
 /// A key in the table. What events change lies under its own lock, held for a copy at a time.
 pub(crate) struct Key {

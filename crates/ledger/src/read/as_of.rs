@@ -6,8 +6,8 @@ use std::str::FromStr;
 use eventlog::{Log, Seq};
 use keys::{Invalid, Timestamp};
 
-use crate::api::Error;
 use crate::caller::{Caller, READ};
+use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::Key;
 use crate::record::Record;

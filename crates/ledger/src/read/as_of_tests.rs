@@ -77,7 +77,7 @@ impl Story {
                     }
                 }
                 (3, Some(_)) => {
-                    story.ledger.expire_due(&crate::expiry::worker(), 100, None).await.unwrap();
+                    story.ledger.expire_due(&crate::caller::worker(), 100, None).await.unwrap();
                 }
                 (n, Some((owner, id, secret))) => {
                     let change = match n {

@@ -4,11 +4,14 @@ use eventlog::Seq;
 use sha2::{Digest as _, Sha256};
 use tlog::Hash;
 
-use crate::api::{Entry, Error, EventFilter, Page, Walk};
 use crate::caller::{AUDIT, Caller};
+use crate::error::Error;
 use crate::evidence::Signed;
 use crate::ledger::Ledger;
+use crate::page::{Page, Walk};
 use crate::proofs::not_proved;
+use crate::read::trail::EventFilter;
+use crate::record::Entry;
 
 /// The text that is signed for a bundle's manifest: a checkpoint's form, under a name that no log
 /// has.

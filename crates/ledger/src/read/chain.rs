@@ -6,7 +6,7 @@
 use eventlog::{Log, Seq};
 use keys::{Event, KeyId, KeyState, Timestamp};
 
-use crate::api::Error;
+use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::{Key, State};
 use crate::read::as_of::Moment;

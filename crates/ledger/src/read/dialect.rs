@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use keys::{Account, Dialect, Digest, KeyId, Refusal, Status};
 
-use crate::api::{Error, KeyView, Page, RequestOptions};
 use crate::caller::{Caller, READ};
+use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::write::command::view;
+use crate::page::Page;
+use crate::projection::key_view::KeyView;
+use crate::write::request::RequestOptions;
 
 impl Ledger {
     /// The key that a caller presents to prove who it is: made by `dialect`, enabled, not due,
@@ -27,7 +29,7 @@ impl Ledger {
         let good = key.made.dialect == dialect
             && standing.status_at(now) == Status::Enabled
             && key.made.allowed_ips.allows(ip);
-        good.then(|| view(&key, standing, now))
+        good.then(|| KeyView::new(&key, standing, now))
     }
 
     /// The id of the key with this text, made by `dialect`, in an account that the caller sees.
@@ -75,7 +77,7 @@ impl Ledger {
         let found = keys.map(|keys| keys.spoken(dialect, owner, after, limit)).unwrap_or_default();
         let next = found.last().filter(|_| found.len() == limit).map(|last| last.made.number);
         let now = self.judged_at();
-        let items = found.iter().map(|key| view(key, key.state().standing, now)).collect();
+        let items = found.iter().map(|key| KeyView::new(key, key.state().standing, now)).collect();
         Ok(Page { items, next })
     }
 
@@ -99,7 +101,7 @@ impl Ledger {
         if caller.identity.roles.is_empty() {
             return Err(Error::Refused(Refusal::UnknownKey));
         }
-        Ok(view(&key, key.state().standing, self.judged_at()))
+        Ok(KeyView::new(&key, key.state().standing, self.judged_at()))
     }
 }
 

@@ -3,19 +3,60 @@
 
 use std::sync::Arc;
 
-use keys::{Account, Digest, KeyId, KeyState, NewKey, Question, Refusal, Status, Verdict, judge};
+use eventlog::Seq;
+use keys::{
+    Account, Dialect, Digest, Environment, KeyId, KeyRole, KeyState, Kind, NewKey, Project,
+    Question, Refusal, Status, Subject, Timestamp, Verdict, judge,
+};
 
-use crate::api::{Error, KeyFilter, KeyView, Page, RequestOptions, Verified};
 use crate::caller::{AUDIT, Caller, READ, Scope, VERIFY};
+use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::page::Page;
+use crate::projection::key_view::KeyView;
 use crate::projection::table::{AccountKeys, Key, KeyTable};
 use crate::read::as_of::Moment;
-use crate::write::command::view;
+use crate::write::request::RequestOptions;
 
 /// Keys looked at, or records read, for one page: bounds the work of one call.
 const MOST_LOOKED_AT: usize = 10_000;
 /// Keys copied out under one hold of a lock.
 const SLICE: usize = 256;
+
+/// Which keys to list. What is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "each is the attribute of the same name, equal to what is asked")]
+pub struct KeyFilter {
+    pub account: Option<Account>,
+    pub status: Option<Status>,
+    pub environment: Option<Environment>,
+    pub kind: Option<Kind>,
+    pub owner: Option<Subject>,
+    pub project: Option<Project>,
+    pub role: Option<KeyRole>,
+    pub dialect: Option<Dialect>,
+    /// The shown prefix begins with this.
+    pub prefix: Option<Box<str>>,
+    /// Name or description contain this, whatever the case.
+    pub q: Option<Box<str>>,
+    /// The due time lies before this.
+    pub expires_before: Option<Timestamp>,
+}
+
+/// The answer to a verify.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The first verdict that holds.
+    pub verdict: Verdict,
+    /// The key; `None` if it is malformed or not found.
+    pub key: Option<Arc<NewKey>>,
+    /// Its due time now, which a rotation may have brought forward.
+    pub expires_at: Option<Timestamp>,
+    /// How often it may still be used today; `None` without a limit.
+    pub remaining_today: Option<u32>,
+    /// The length of the log that the answer has seen.
+    pub log_size: Seq,
+}
 
 impl Ledger {
     /// One key.
@@ -26,7 +67,7 @@ impl Ledger {
     pub fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyView, Error> {
         caller.require(READ)?;
         let key = self.find(caller, id, &RequestOptions::default())?;
-        Ok(view(&key, key.state().standing, self.judged_at()))
+        Ok(KeyView::new(&key, key.state().standing, self.judged_at()))
     }
 
     /// One key as it was at `moment`. Reads the log if the key has changed since.
@@ -198,7 +239,7 @@ impl Ledger {
 }
 
 impl Verified {
-    fn without_key(verdict: Verdict, log_size: eventlog::Seq) -> Verified {
+    fn without_key(verdict: Verdict, log_size: Seq) -> Verified {
         Verified { verdict, key: None, expires_at: None, remaining_today: None, log_size }
     }
 }
@@ -221,7 +262,7 @@ impl Kept<'_> {
 }
 
 fn view_at(key: &Key, standing: KeyState, moment: &Moment) -> KeyView {
-    let view = view(key, standing, moment.at);
+    let view = KeyView::new(key, standing, moment.at);
     // The log does not know of uses.
     let last_used_at = view.last_used_at.filter(|_| moment.is_present());
     KeyView { last_used_at, ..view }

@@ -4,18 +4,20 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, KeyState, Status, Timestamp};
+use keys::{Account, KeyState, NewKey, Status, Timestamp};
 
-use crate::api::{Due, Error, Held, KeyView, Page, Walk};
 use crate::caller::{AUDIT, Caller, READ, Scope};
+use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::page::{Page, Walk};
 use crate::projection::history::List;
+use crate::projection::key_view::KeyView;
+use crate::projection::table::Due;
 use crate::projection::table::Key;
 use crate::read::as_of::{Moment, first, time_of};
 use crate::read::chain::States;
 use crate::read::query::Kept;
 use crate::state::State;
-use crate::write::command::view;
 
 /// Records that are replayed between two looks whether the digest is still wanted.
 const DIGEST_STEP: u64 = 1 << 16;
@@ -25,6 +27,19 @@ const SLICE: usize = 256;
 const MOST_LOOKED_AT: usize = if cfg!(test) { 4 } else { 10_000 };
 /// Records of one key read in one step of a report.
 const MOST_RECORDS: usize = if cfg!(test) { 5 } else { 512 };
+
+/// Who held which active key between two moments.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The key.
+    pub key: Arc<NewKey>,
+    /// From when it was usable, at the earliest the report's `from`.
+    pub from: Timestamp,
+    /// Until when, at the latest the report's `to`.
+    pub until: Timestamp,
+    /// Its status at the report's end.
+    pub status: Status,
+}
 
 impl Ledger {
     /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`, that
@@ -55,7 +70,7 @@ impl Ledger {
             Scope::Account(account) => self.due_of(account, after, until, limit)?,
         };
         let keys = due.iter().filter_map(|due| table.get(due.key));
-        let items = keys.map(|key| view(&key, key.state().standing, now)).collect();
+        let items = keys.map(|key| KeyView::new(&key, key.state().standing, now)).collect();
         Ok(Page { items, next })
     }
 

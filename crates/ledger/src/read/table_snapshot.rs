@@ -11,8 +11,8 @@ use keys::{KeyId, KeyState, Refusal};
 use parking_lot::Mutex;
 use tlog::{Hash, MemoryTree, Prover, leaf_hash};
 
-use crate::api::{Error, RequestOptions};
 use crate::caller::{AUDIT, Caller, READ, Scope};
+use crate::error::Error;
 use crate::evidence::Signed;
 use crate::ledger::Ledger;
 use crate::projection::row::Row;
@@ -20,6 +20,7 @@ use crate::projection::table::{Key, State};
 use crate::proofs::not_proved;
 use crate::read::as_of::Moment;
 use crate::read::chain::Linked;
+use crate::write::request::RequestOptions;
 
 /// The least time between two notes.
 const INTERVAL: Duration = Duration::from_secs(60);

@@ -3,23 +3,43 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{KeyId, KeyState, Refusal};
+use keys::{Account, EventKind, KeyId, KeyState, Refusal, Subject, Timestamp};
 
-use crate::api::{Entry, Error, EventFilter, Page, RequestOptions, Walk};
 use crate::caller::{Caller, READ};
+use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::page::{Page, Walk};
 use crate::projection::history::List;
 use crate::projection::places::Found;
 use crate::projection::table::Key;
 use crate::read::as_of::first;
 use crate::read::chain::{Chain, Linked};
+use crate::record::Entry;
 use crate::record::codec::Interner;
 use crate::state::{Read, read};
+use crate::write::request::RequestOptions;
 
 /// Records read for one page: bounds the work of one call.
 const MOST_READ: usize = 10_000;
 /// Looks at lists of places for one page, each of about a thousand places.
 const MOST_LOOKS: usize = 256;
+
+/// Which events to list. What is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// The account of the key.
+    pub account: Option<Account>,
+    /// The key.
+    pub key: Option<KeyId>,
+    /// The event's type.
+    pub kind: Option<EventKind>,
+    /// The subject that acted.
+    pub actor: Option<Subject>,
+    /// Recorded at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Recorded before this moment.
+    pub to: Option<Timestamp>,
+}
 
 impl Ledger {
     /// Every event of a key, oldest first, a page from place `from` on. Reads the log; a bounded

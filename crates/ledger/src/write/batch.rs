@@ -12,20 +12,14 @@ use keys::{
     Rotation, Timestamp, decide,
 };
 
-use crate::api::{Change, Error, Rules};
-use crate::caller::Caller;
+use crate::caller::worker;
 use crate::codec;
+use crate::error::Error;
 use crate::projection::outcomes::Outcome;
 use crate::projection::table::{Key, State as ChainedState};
 use crate::record::{Actor, Idempotency, Leaf, Link, Record};
 use crate::state::State;
-
-/// What every record of a request says about it.
-pub(crate) struct RequestContext {
-    pub(crate) caller: Caller,
-    pub(crate) reason: Option<keys::Reason>,
-    pub(crate) idempotency: Option<Idempotency>,
-}
+use crate::write::request::{Change, RequestContext, Rules};
 
 /// A record that the batch will append.
 pub(crate) struct Drafted {
@@ -264,8 +258,7 @@ impl<'s> Batch<'s> {
         if dry_run || !self.chained_state(key).standing.is_due(self.now) {
             return Ok(());
         }
-        let context =
-            RequestContext { caller: crate::expiry::worker(), reason: None, idempotency: None };
+        let context = RequestContext { caller: worker(), reason: None, idempotency: None };
         self.expire_due(&context, key).map(|_| ())
     }
 

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use eventlog::Seq;
 use keys::{
     Account, Dialect, Digest, Event, Format, KeyId, KeyName, KeyState, Kind, NewKey, Refusal,
-    Rotation, Secret, Timestamp,
+    Rotation, Secret,
 };
 
-use crate::api::{
-    Change, Changed, Changes, Created, Entry, Error, Expirations, Expiry, KeyView, NewKeyRequest,
-    RequestOptions, Rules,
-};
 use crate::caller::{Caller, EXPIRE, MANAGE, Scope};
+use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::projection::key_view::KeyView;
 use crate::projection::outcomes::Outcome;
 use crate::projection::table::Key;
+use crate::record::Entry;
 use crate::record::Idempotency;
-use crate::write::batch::{Decided, RequestContext};
+use crate::write::batch::Decided;
 use crate::write::random::Random;
+use crate::write::reply::{Changed, Created, Expirations};
+use crate::write::request::RequestContext;
+use crate::write::request::{Change, Changes, Expiry, NewKeyRequest, RequestOptions, Rules};
 use crate::writer::{Reply, Work};
 
 impl Ledger {
@@ -100,7 +102,7 @@ impl Ledger {
             let id = key.id;
             self.keep_secret(caller, ask, id, &secret)?;
             let work = work(Box::new(key));
-            let answer = self.submit(request_context(caller, ask), work, ask).await;
+            let answer = self.submit(RequestContext::new(caller, ask), work, ask).await;
             if !matches!(&answer, Ok(Reply::Done(_, decided)) if decided.index.is_some()) {
                 self.state().secrets.lock().remove(id);
             }
@@ -127,13 +129,13 @@ impl Ledger {
         caller.require(MANAGE)?;
         let key = self.find(caller, id, &ask)?;
         let work = Work::Change(Arc::clone(&key), change);
-        match self.submit(request_context(caller, &ask), work, &ask).await? {
+        match self.submit(RequestContext::new(caller, &ask), work, &ask).await? {
             Reply::Done(start, decided) => {
                 let Decided { index, record, standing } = *decided;
                 let seq = Seq(start.0 + index.unwrap_or(0) as u64);
                 let at = record.at;
                 Ok(Changed {
-                    key: view(&key, standing, at),
+                    key: KeyView::new(&key, standing, at),
                     entry: Entry { seq, record, account: key.made.account.clone() },
                     recorded: index.is_some(),
                     replayed: false,
@@ -143,7 +145,12 @@ impl Ledger {
                 let entry = self.entry_at(outcome.first).await?;
                 let standing = self.standing_after(&key, outcome.first).await?;
                 let at = entry.record.at;
-                Ok(Changed { key: view(&key, standing, at), entry, recorded: true, replayed: true })
+                Ok(Changed {
+                    key: KeyView::new(&key, standing, at),
+                    entry,
+                    recorded: true,
+                    replayed: true,
+                })
             }
             Reply::Expired(_) | Reply::CaughtUp => Err(Error::Broken),
         }
@@ -163,7 +170,7 @@ impl Ledger {
         caller.require(EXPIRE)?;
         let ask = RequestOptions { idempotency, ..RequestOptions::default() };
         let answer =
-            self.submit(request_context(caller, &ask), Work::ExpireDue(limit), &ask).await?;
+            self.submit(RequestContext::new(caller, &ask), Work::ExpireDue(limit), &ask).await?;
         let (expired, replayed) = match answer {
             Reply::Expired(expired) => (expired, false),
             Reply::Replay(Outcome { first, count, .. }) => {
@@ -294,24 +301,5 @@ impl Ledger {
             last_used_at: None,
         };
         Ok(Created { key, secret, entry: recorded.then_some(entry), replayed })
-    }
-}
-
-pub(crate) fn request_context(caller: &Caller, ask: &RequestOptions) -> RequestContext {
-    RequestContext {
-        caller: caller.clone(),
-        reason: ask.reason.clone(),
-        idempotency: ask.idempotency,
-    }
-}
-
-pub(crate) fn view(key: &Key, standing: KeyState, now: Timestamp) -> KeyView {
-    KeyView {
-        key: Arc::clone(&key.made),
-        standing,
-        status: standing.status_at(now),
-        created_at: key.created_at,
-        created_by: key.created_by.clone(),
-        last_used_at: key.uses.last(),
     }
 }

@@ -6,7 +6,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::api::Error;
+use crate::error::Error;
 use crate::writer::Reply;
 
 /// What the writer says to one who waits.

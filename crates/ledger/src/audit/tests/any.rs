@@ -32,7 +32,7 @@ async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (
         }
         (3, Some(_)) => {
             clock.advance(i64::from(number % 20));
-            ledger.expire_due(&crate::expiry::worker(), 100, None).await.map(|_| ())
+            ledger.expire_due(&crate::caller::worker(), 100, None).await.map(|_| ())
         }
         (n, Some(id)) => {
             clock.advance(i64::from(number % 3));

@@ -36,7 +36,7 @@ pub(super) async fn story() -> Vec<Record> {
     let d = make(&other, None).await;
     make(&spoken(Dialect::Covosign), None).await;
     clock.advance(40);
-    ledger.expire_due(&crate::expiry::worker(), 9, None).await.unwrap();
+    ledger.expire_due(&crate::caller::worker(), 9, None).await.unwrap();
     change(&owner(), a, revoke).await;
     clock.advance(40);
     change(&owner(), b, revoke).await;

@@ -1,0 +1,79 @@
+//! Why the ledger did not do what was asked.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use eventlog::Seq;
+use keys::Refusal;
+
+/// Why the ledger did not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules said no; nothing happened.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The caller may not do that.
+    #[error("not allowed")]
+    Forbidden,
+    /// A caller of all accounts must say which one.
+    #[error("name the account")]
+    AccountRequired,
+    /// The log has no such place yet.
+    #[error("the log ends at {length}")]
+    BeyondTheLog {
+        /// The log's length.
+        length: Seq,
+    },
+    /// This ledger only looks at a log, and signs nothing.
+    #[error("this log is not signed here")]
+    NotSigned,
+    /// A moment to look back to has not come yet.
+    #[error("that moment lies in the future")]
+    InTheFuture,
+    /// A key has more records than one proof holds; as of an earlier moment it had fewer.
+    #[error("the key has {records} records up to then, and a proof holds at most {most}")]
+    TooManyRecords {
+        /// How many it has.
+        records: u32,
+        /// How many there may be.
+        most: u32,
+    },
+    /// The record would be longer than a record may be.
+    #[error("the request is too long to be recorded")]
+    TooLong,
+    /// The idempotency key was used with another request.
+    #[error("the idempotency key was used with another request")]
+    IdempotencyMismatch,
+    /// The account asks more often than it may.
+    #[error("this account asks more often than it may; try again in {retry_after_s} s")]
+    RateLimited {
+        /// When it may ask again, in whole seconds.
+        retry_after_s: u64,
+    },
+    /// Too much is waiting; try again in a second.
+    #[error("too many requests are waiting")]
+    Overloaded,
+    /// As many requests with an idempotency key are remembered as may be, for this caller or for
+    /// all; each is for 24 hours.
+    #[error("too many requests with an idempotency key in 24 hours; send it without one, or later")]
+    OutcomesFull,
+    /// Nobody waits for the answer any more; see [`Cancellation`](crate::Cancellation).
+    #[error("nobody waits for the answer any more")]
+    Cancelled,
+    /// The log is broken and takes no writes until the process is restarted. Whether this change
+    /// was recorded is not known.
+    #[error("the log is broken")]
+    Broken,
+    /// The disk is full; nothing was written.
+    #[error("the disk is full")]
+    Full,
+    /// The machine failed.
+    #[error("{0}")]
+    Fault(Arc<dyn StdError + Send + Sync>),
+}
+
+impl Error {
+    pub(crate) fn fault(error: impl StdError + Send + Sync + 'static) -> Error {
+        Error::Fault(Arc::new(error))
+    }
+}

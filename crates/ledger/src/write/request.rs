@@ -1,0 +1,139 @@
+//! What a command is given: the key that is wanted, the change, and how it is to be done.
+
+use keys::{
+    Account, AllowedIps, Description, Dialect, Environment, KeyName, KeyRole, Kind, Metadata,
+    Permission, Project, Reason, Revocation, Subject, Timestamp,
+};
+
+use crate::caller::Caller;
+use crate::record::Idempotency;
+
+/// A key that is wanted. What is missing is made by the ledger.
+#[derive(Clone, Debug)]
+pub struct NewKeyRequest {
+    /// The tenant; the caller's own if missing.
+    pub account: Option<Account>,
+    /// The subject it belongs to; the caller if missing.
+    pub owner: Option<Subject>,
+    /// Its display name. `None`: the ledger names it `API key <prefix>`.
+    pub name: Option<KeyName>,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// Secret or public.
+    pub kind: Kind,
+    /// Live or sandbox.
+    pub environment: Environment,
+    /// A role that the services behind the gateway understand.
+    pub role: Option<KeyRole>,
+    /// What it may do.
+    pub permissions: Box<[Permission]>,
+    /// The only project it works on.
+    pub project: Option<Project>,
+    /// From where it may be used.
+    pub allowed_ips: AllowedIps,
+    /// When it ends.
+    pub expires: Option<Expiry>,
+    /// How often it may be used on one UTC day.
+    pub daily_limit: Option<u32>,
+    /// The caller's own pairs.
+    pub metadata: Metadata,
+    /// What the new key must keep to.
+    pub rules: Rules,
+}
+
+impl NewKeyRequest {
+    /// Its rules, with what its expiry adds to them.
+    pub(crate) fn rules(&self) -> Rules {
+        let ttl_s = match self.expires {
+            Some(Expiry::After(seconds)) => Some(seconds),
+            Some(Expiry::At(_)) | None => self.rules.ttl_s,
+        };
+        Rules { ttl_s, ..self.rules }
+    }
+}
+
+/// When a key ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At that moment.
+    At(Timestamp),
+    /// So many seconds after it is made.
+    After(u64),
+}
+
+/// What a new key must keep to, decided where its event is decided.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// The most active keys of this account, owner and dialect, the new one included.
+    pub most_active: Option<u32>,
+    /// Whether no other key of the ledger may have the same prefix; another secret is made then.
+    pub unique_prefix: bool,
+    /// How many seconds the key lives, from the moment it is recorded as made.
+    pub ttl_s: Option<u64>,
+    /// Find before making: a public key of this account, dialect, project and name that lives
+    /// at least so many milliseconds more is answered instead ([`Refusal::Found`]).
+    pub reuse_if_ttl_ms: Option<u64>,
+}
+
+/// What a rotation changes; the rest is copied from the old key.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "each means what it means in `NewKeyRequest`; `None` copies")]
+pub struct Changes {
+    pub name: Option<KeyName>,
+    pub description: Option<Description>,
+    pub role: Option<KeyRole>,
+    pub permissions: Option<Box<[Permission]>>,
+    pub project: Option<Project>,
+    pub allowed_ips: Option<AllowedIps>,
+    pub expires: Option<Expiry>,
+    pub daily_limit: Option<u32>,
+    pub metadata: Option<Metadata>,
+    /// The most active keys of this account, owner and dialect, the new one included.
+    pub most_active: Option<u32>,
+}
+
+/// A change of a key's status.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// Switch it back on.
+    Enable,
+    /// Switch it off.
+    Disable,
+    /// End it before its time.
+    Expire,
+    /// Withdraw it for good.
+    Revoke(Revocation),
+}
+
+/// How a change is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct RequestOptions {
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The revision the key must be at.
+    pub if_revision: Option<u32>,
+    /// Digests of the idempotency key, with what scopes it, and of the request.
+    pub idempotency: Option<Idempotency>,
+    /// Decide and answer, but record nothing.
+    pub dry_run: bool,
+    /// The dialect whose keys alone may be touched; others are unknown.
+    pub only: Option<Dialect>,
+}
+
+/// What every record of a request says about it.
+pub(crate) struct RequestContext {
+    pub(crate) caller: Caller,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) idempotency: Option<Idempotency>,
+}
+
+impl RequestContext {
+    /// The context of a request of `caller`.
+    pub(crate) fn new(caller: &Caller, options: &RequestOptions) -> RequestContext {
+        RequestContext {
+            caller: caller.clone(),
+            reason: options.reason.clone(),
+            idempotency: options.idempotency,
+        }
+    }
+}
