@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use ureq::http::{Method, Request, Uri};
 
-use crate::arguments::{Bearer, Remote};
+use crate::data_dir::secret_file::{self, Exposed};
 use crate::exit::{Failure, misuse};
-use crate::key_file::{self, Exposed};
+use crate::options::{Bearer, Remote};
 use crate::print;
 
 /// How long a connection may take.
@@ -226,7 +226,7 @@ fn bearer(remote: &Remote) -> Result<String> {
     let token = match (&remote.bearer.token_file, &remote.bearer.token) {
         (Some(file), _) => {
             // Tokens expire: one that others may read is worth a warning and no more.
-            let text = key_file::read(file, Exposed::Accepted)?
+            let text = secret_file::read(file, Exposed::Accepted)?
                 .with_context(|| format!("there is no token file `{}`", file.display()))?;
             // The last line, as `keyledger token` prints it.
             text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("").to_owned()

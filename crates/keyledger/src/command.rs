@@ -8,14 +8,12 @@ mod keys;
 mod openapi;
 mod replay;
 mod serve;
-mod stored;
 mod token;
 mod worker;
 
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::arguments::Arguments;
 use crate::exit::Exit;
 
 /// What there is to do.
@@ -43,11 +41,11 @@ pub(crate) enum Command {
     Completions(completions::Completions),
 }
 
-/// Does it.
-pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
+/// Runs one. `definition` is the whole command line, for the command that prints completions of it.
+pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) -> Result<Exit> {
     // Tokens, logs and certificates all have times: with such a clock each of them looks wrong.
     ledger::SystemClock::check()?;
-    match arguments.command {
+    match command {
         Command::Serve(asked) => serve::run(&asked),
         Command::Token(asked) => token::run(&asked),
         Command::Keys(asked) => keys::run(&asked),
@@ -57,6 +55,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit> {
         Command::Audit(asked) => audit::run(&asked),
         Command::Fsck(asked) => fsck::run(&asked),
         Command::Openapi(asked) => openapi::run(&asked),
-        Command::Completions(asked) => completions::run(&asked),
+        Command::Completions(asked) => completions::run(&asked, &mut definition()),
     }
 }

@@ -1,19 +1,19 @@
 //! The program: it wires the parts, owns the process, and talks to people.
 //!
-//! Each command is a module of [`command`]. What the commands share: the command line itself
-//! ([`arguments`]), how they end ([`exit`]), how they print ([`print`]), and how they speak to a
-//! server ([`client`]).
+//! Each command is a module of [`command`], with its own options. What the commands share: options
+//! ([`options`]) and how their values are written ([`option_values`]), the exit code ([`exit`]), the
+//! output ([`print`]), the client of a server ([`client`]), and what is in a data directory
+//! ([`data_dir`]).
 
-mod arguments;
 mod client;
 mod command;
+mod command_line;
+mod data_dir;
 mod exit;
-mod key_file;
-mod log_key;
-mod parts;
-mod places;
+mod option_values;
+mod options;
 mod print;
-mod token_key;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -23,9 +23,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     keep_to_ourselves();
     refuse_huge_pages();
-    let done = arguments::parse().and_then(command::run);
+    let done = command_line::parse()
+        .and_then(|arguments| command::run(arguments.command, command_line::definition));
     match done {
-        Ok(end) => end.into(),
+        Ok(exit) => exit.into(),
         Err(error) if exit::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             print::error(format_args!("{error:#}"));

@@ -5,7 +5,7 @@ use clap::Args;
 use clap_complete::Shell;
 
 use crate::exit::Exit;
-use crate::{arguments, print};
+use crate::print;
 
 /// Print what makes a shell complete this command line
 #[derive(Args, Debug)]
@@ -19,9 +19,9 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-pub(crate) fn run(asked: &Completions) -> Result<Exit> {
+pub(crate) fn run(asked: &Completions, command_line: &mut clap::Command) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(asked.shell, &mut arguments::command(), "keyledger", &mut script);
+    clap_complete::generate(asked.shell, command_line, "keyledger", &mut script);
     print::line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Fine)
 }

@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 use keys::EventKind;
 use serde_json::Value;
 
-use crate::arguments::{Json, Remote, one_of};
 use crate::client::{Call, Client, Refused, pause};
 use crate::exit::{Exit, Failure, misuse};
+use crate::option_values::one_of;
+use crate::options::{Json, Remote};
 use crate::print::{self, align, cell};
 
 /// What happened: list it, export it, follow it

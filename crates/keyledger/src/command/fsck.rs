@@ -9,9 +9,9 @@ use eventlog::{Log as _, Seq};
 use ledger::{Clock as _, Journal, Ledger, Options, SystemClock};
 use serde_json::json;
 
-use super::stored::{Prefix, Stored, Then, auditor};
-use crate::arguments::Json;
+use crate::data_dir::stopped::{Prefix, Stored, Then, auditor};
 use crate::exit::Exit;
+use crate::options::Json;
 use crate::print::{self, Progress};
 
 /// Check every byte of a stopped data directory

@@ -9,10 +9,10 @@ use keys::Timestamp;
 use ledger::{AsOf, KeyFilter, KeyView, Ledger, Moment, Options};
 use serde_json::{Value, json};
 
-use super::stored::{Prefix, Stored, Then, auditor};
-use crate::arguments::{Bearer, Json, Remote};
 use crate::client::{Call, Client};
+use crate::data_dir::stopped::{Prefix, Stored, Then, auditor};
 use crate::exit::Exit;
+use crate::options::{Bearer, Json, Remote};
 use crate::print::{self, Progress, Table};
 
 /// Rebuild the table of keys from a stopped data directory, as it was at any moment

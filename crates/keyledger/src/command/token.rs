@@ -11,9 +11,11 @@ use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use server::token::{Claims, Roles, mint};
 
-use crate::arguments::{Data, Json, duration};
+use crate::data_dir::token_key;
 use crate::exit::{Exit, misuse};
-use crate::{print, token_key};
+use crate::option_values::duration;
+use crate::options::{Data, Json};
+use crate::print;
 
 /// Make a token to call the service with
 #[derive(Args, Debug)]

@@ -12,9 +12,10 @@ use keys::Timestamp;
 use ledger::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::arguments::{Json, Remote, duration};
 use crate::client::{Call, Client, Refused};
 use crate::exit::{Exit, Failure};
+use crate::option_values::duration;
+use crate::options::{Json, Remote};
 use crate::print;
 
 /// Record from outside that keys are expired
@@ -111,7 +112,7 @@ fn stop_signal() -> Result<mpsc::Receiver<()>> {
     let (told, hears) = mpsc::channel();
     let mut signals = {
         let _inside = runtime.enter();
-        super::serve::StopSignals::new().map_err(|error| anyhow!("no signals: {error}"))?
+        crate::signals::StopSignals::new().map_err(|error| anyhow!("no signals: {error}"))?
     };
     std::thread::spawn(move || {
         runtime.block_on(signals.stopped());

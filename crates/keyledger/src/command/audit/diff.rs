@@ -13,9 +13,9 @@ use tlog::{Hash, RightEdge, bundles_of, entries};
 
 use super::found;
 use super::served::{Checked, Served};
-use crate::arguments::{Json, Remote};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::options::{Json, Remote};
 use crate::print::{self, Progress};
 
 /// Compare the served table of keys with a replay of the served entries

@@ -16,10 +16,10 @@ use ledger::Ledger;
 use serde_json::json;
 use server::Bundle;
 
-use crate::arguments::{Data, Json, Remote, Secrets};
 use crate::client::{Call, Client};
-use crate::command::stored::{Prefix, Stored, Then, auditor};
+use crate::data_dir::stopped::{Prefix, Stored, Then, auditor};
 use crate::exit::{Exit, misuse};
+use crate::options::{Data, Json, Remote, Secrets};
 use crate::print::{self, Progress};
 
 /// Make a bundle: the log, or a part of it, with everything that is needed to check it

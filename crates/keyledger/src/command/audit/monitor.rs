@@ -12,9 +12,10 @@ use tlog::note::VerifierKey;
 
 use super::found;
 use super::served::{Checked, Served};
-use crate::arguments::{Json, Remote, duration};
 use crate::client::{Client, pause};
 use crate::exit::{Exit, Failure};
+use crate::option_values::duration;
+use crate::options::{Json, Remote};
 use crate::print;
 
 /// Watch a running log: what it signed once must be in what it signs now

@@ -12,9 +12,9 @@ use tlog::note::VerifierKey;
 
 use super::found;
 use super::served::{Checked, Served};
-use crate::arguments::{Json, Remote};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::options::{Json, Remote};
 use crate::print;
 
 /// Have a server prove an event or a key, and check the proof

@@ -10,11 +10,11 @@ use keys::Timestamp;
 use ledger::{Ledger, Options};
 use serde_json::json;
 
-use crate::arguments::{Data, Json};
-use crate::command::stored::{Prefix, Stored, Then};
+use crate::data_dir::stopped::{Prefix, Stored, Then};
+use crate::data_dir::{log_key, secret_file};
 use crate::exit::Exit;
+use crate::options::{Data, Json};
 use crate::print::{self, Progress};
-use crate::{key_file, log_key};
 
 /// Give a stopped log another key to sign with, which the present one names
 #[derive(Args, Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn run(asked: &Rotate) -> Result<Exit> {
     let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let last = ledger.checkpoint()?;
-    let seed = key_file::seed()?;
+    let seed = secret_file::seed()?;
     let next = signing.succeed(signing.origin(), *seed, (last.size, last.root))?;
     log_key::replace(data, &next)?;
     drop(log);

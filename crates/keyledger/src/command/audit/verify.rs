@@ -14,8 +14,9 @@ use tlog::note::VerifierKey;
 
 use super::export::kept;
 use super::found;
-use crate::arguments::{Json, duration};
 use crate::exit::{Exit, misuse};
+use crate::option_values::duration;
+use crate::options::Json;
 use crate::print::{self, Progress};
 
 /// Check a bundle, offline

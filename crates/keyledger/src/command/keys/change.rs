@@ -4,10 +4,12 @@ use anyhow::Result;
 use clap::Args;
 use keys::ReasonCode;
 
-use super::{Body, Care, path, print_key};
-use crate::arguments::{Json, Remote, one_of};
+use super::output::print_key;
+use super::request::{Body, Care, path};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::option_values::one_of;
+use crate::options::{Json, Remote};
 use crate::print;
 
 /// A change of a key's status

@@ -6,10 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use keys::{Environment, Kind};
 
-use super::{Body, Care, print_new};
-use crate::arguments::{Json, Remote, duration, one_of, pair};
+use super::output::print_new;
+use super::request::{Body, Care};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::option_values::{duration, one_of, pair};
+use crate::options::{Json, Remote};
 use crate::print;
 
 /// Make a key; its secret is shown once, on the last line

@@ -4,10 +4,10 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::Value;
 
-use super::path;
-use crate::arguments::{Json, Remote};
+use super::request::path;
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::options::{Json, Remote};
 use crate::print::{self, Table, cell};
 
 /// Show everything that happened to one key, oldest first

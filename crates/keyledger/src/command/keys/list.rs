@@ -5,9 +5,10 @@ use clap::Args;
 use keys::{Environment, Kind, Status};
 use serde_json::Value;
 
-use crate::arguments::{Json, LookBack, Remote, one_of};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::option_values::one_of;
+use crate::options::{Json, LookBack, Remote};
 use crate::print::{self, Table, cell};
 
 /// List keys, all pages of them

@@ -6,10 +6,12 @@ use anyhow::Result;
 use clap::Args;
 
 use super::create::Attributes;
-use super::{Care, path, print_new};
-use crate::arguments::{Json, Remote, duration};
+use super::output::print_new;
+use super::request::{Care, path};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::option_values::duration;
+use crate::options::{Json, Remote};
 use crate::print;
 
 /// Put a new key in the place of an old one

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::{path, print_key};
-use crate::arguments::{Json, LookBack, Remote};
+use super::output::print_key;
+use super::request::path;
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::options::{Json, LookBack, Remote};
 use crate::print;
 
 /// Show one key, as it is or as it was

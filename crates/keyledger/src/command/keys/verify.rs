@@ -7,10 +7,12 @@ use clap::Args;
 use keys::Environment;
 use serde_json::Value;
 
-use super::{Body, print_key};
-use crate::arguments::{Json, LookBack, Remote, one_of};
+use super::output::print_key;
+use super::request::Body;
 use crate::client::{Call, Client};
 use crate::exit::{Exit, misuse};
+use crate::option_values::one_of;
+use crate::options::{Json, LookBack, Remote};
 use crate::print::{self, cell};
 
 /// The most that is read from stdin; no key is nearly so long.

@@ -8,9 +8,9 @@ use eventlog::Log;
 use eventlog::sled::{Options, SledLog};
 use ledger::{Journal, KeyChain, Ledger, OpenError, ReplayError, Signing, SystemClock};
 
-use super::Serve;
+use super::options::Serve;
+use crate::data_dir::{log_key, secret_file};
 use crate::print::Progress;
-use crate::{key_file, log_key};
 
 /// Opens the ledger, or makes it.
 pub(super) fn ledger(asked: &Serve, key: log_key::Kept, log: SledLog) -> Result<Ledger> {
@@ -78,7 +78,7 @@ fn accepting<T>(
         Err(OpenError::Replay(ReplayError::Tree(why))) if asked.accept_rollback => {
             let last = log.guarded().seal.and_then(|seal| signing.chain().open(&seal).ok());
             let last = last.map_or((0, tlog::empty_root()), |last| (last.size(), last.root()));
-            let next = signing.succeed(fresh, *key_file::seed()?, last)?;
+            let next = signing.succeed(fresh, *secret_file::seed()?, last)?;
             log_key::replace(data, &next)?;
             tracing::warn!(%why, origin = next.origin(), "a new origin begins");
             Ok(open(log, Arc::new(next), true)?)

@@ -17,9 +17,10 @@ use tracing::level_filters::LevelFilter;
 
 use super::listen::ListenAddress;
 use super::quotas::Quotas;
-use crate::arguments::{Data, bytes, duration, one_of};
+use crate::data_dir::{layout, secret_file};
 use crate::exit::misuse;
-use crate::{key_file, places};
+use crate::option_values::{bytes, duration, one_of};
+use crate::options::Data;
 
 /// Run the service
 #[derive(Args, Debug)]
@@ -313,7 +314,7 @@ impl Serve {
     pub(super) fn log_options(&self) -> sled::Options {
         let accept_rollback = self.accept_rollback;
         let reserve_bytes = self.disk_reserve;
-        let options = places::log(&self.data.data, self.guard.as_deref());
+        let options = layout::log(&self.data.data, self.guard.as_deref());
         sled::Options { accept_rollback, reserve_bytes, ..options }
     }
 
@@ -322,7 +323,7 @@ impl Serve {
         let accept_rollback = self.accept_rollback;
         // It stops first, so that it never takes the last bytes of the log of keys.
         let reserve_bytes = self.disk_reserve.saturating_mul(2);
-        let options = places::journal(&self.data.data, self.guard.as_deref());
+        let options = layout::journal(&self.data.data, self.guard.as_deref());
         sled::Options { accept_rollback, reserve_bytes, ..options }
     }
 
@@ -333,7 +334,7 @@ impl Serve {
             return Ok(None);
         };
         let secret = asked.jwt_secret_file.as_ref().map(|file| {
-            let found = key_file::bytes(file, self.data.secrets.exposed());
+            let found = secret_file::bytes(file, self.data.secrets.exposed());
             let found = found.context("check --jwt-secret-file")?;
             let mut secret = found.with_context(|| {
                 format!("there is no file `{}`; check --jwt-secret-file", file.display())

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::listen::ListenAddress;
-use super::{Serve, StopSignals, tell_ready};
+use super::options::Serve;
+use super::ready;
+use crate::signals::StopSignals;
 
 /// How often it is looked whether the disk has room.
 const LOOK_AT_DISK: Duration = Duration::from_secs(1);
@@ -70,7 +72,7 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     working.spawn(async move { following.keep_up().await });
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
     working.spawn(watch_disk(ledger.clone()));
-    if let Err(error) = tell_ready(&asked.data.data, address, ledger.stats().log_size) {
+    if let Err(error) = ready::print(&asked.data.data, address, ledger.stats().log_size) {
         // It serves all the same.
         tracing::warn!(%error, "nobody reads stdout");
     }

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use eventlog::Seq;
 use ledger::Signing;
 
+use crate::data_dir::secret_file::{self, Exposed};
 use crate::exit::misuse;
-use crate::key_file::{self, Exposed};
 
 /// A key that is in its file, or will be.
 pub(crate) struct Kept {
@@ -34,7 +34,7 @@ impl Kept {
             return Ok(Kept { signing, is_new: false });
         }
         let origin = origin.map_or_else(new_origin, |origin| Ok(origin.to_owned()))?;
-        let signing = Signing::new(&origin, *key_file::seed()?);
+        let signing = Signing::new(&origin, *secret_file::seed()?);
         let signing = signing.map_err(|why| misuse(format!("--origin: {why}")))?;
         Ok(Kept { signing, is_new: true })
     }
@@ -61,7 +61,7 @@ impl Kept {
                 path.display()
             );
         }
-        key_file::write_new(&path, &self.signing.to_text())
+        secret_file::write_new(&path, &self.signing.to_text())
     }
 }
 
@@ -75,20 +75,20 @@ pub(crate) fn read(data: &Path, exposed: Exposed) -> Result<Signing> {
 
 /// Puts the key that comes after the present one in its place.
 pub(crate) fn replace(data: &Path, next: &Signing) -> Result<()> {
-    key_file::replace(&path(data), &next.to_text())
+    secret_file::replace(&path(data), &next.to_text())
 }
 
 /// The name of a log that its operator has not named.
 pub(crate) fn new_origin() -> Result<String> {
     let mut random = [0; 16];
-    let seed = key_file::seed()?;
+    let seed = secret_file::seed()?;
     random.copy_from_slice(seed.get(..16).unwrap_or_default());
     Ok(format!("keyledger.local/{}", uuid::Builder::from_random_bytes(random).into_uuid()))
 }
 
 fn find(data: &Path, exposed: Exposed) -> Result<Option<Signing>> {
     let path = path(data);
-    let Some(text) = key_file::read(&path, exposed)? else { return Ok(None) };
+    let Some(text) = secret_file::read(&path, exposed)? else { return Ok(None) };
     let signing = Signing::parse(&text);
     signing
         .map(Some)

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use server::token::TokenKey;
 use zeroize::Zeroizing;
 
-use crate::key_file::{self, Exposed};
+use crate::data_dir::secret_file::{self, Exposed};
 
 /// A key that is in its file, or will be.
 pub(crate) struct Kept {
@@ -26,7 +26,7 @@ impl Kept {
         if let Some(key) = find(data, exposed)? {
             return Ok(Kept { key, unwritten: None });
         }
-        let seed = key_file::seed()?;
+        let seed = secret_file::seed()?;
         let line = Zeroizing::new(URL_SAFE_NO_PAD.encode(*seed) + "\n");
         Ok(Kept { key: TokenKey::from_seed(&seed), unwritten: Some(line) })
     }
@@ -34,7 +34,7 @@ impl Kept {
     /// Sees to it that the key is in its file, on stable storage.
     pub(crate) fn keep(&self, data: &Path) -> Result<()> {
         let Some(line) = &self.unwritten else { return Ok(()) };
-        key_file::write_new(&path(data), line)
+        secret_file::write_new(&path(data), line)
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn read(data: &Path, exposed: Exposed) -> Result<TokenKey> {
 
 fn find(data: &Path, exposed: Exposed) -> Result<Option<TokenKey>> {
     let path = path(data);
-    let Some(text) = key_file::read(&path, exposed)? else { return Ok(None) };
+    let Some(text) = secret_file::read(&path, exposed)? else { return Ok(None) };
     let key = decode(&text);
     key.map(Some)
         .with_context(|| format!("`{}` is no token key; restore it from a backup", path.display()))

@@ -13,8 +13,8 @@ use keys::{Dialect, Subject, Timestamp};
 use ledger::{Caller, Clock, Identity, Origin, Role, Roles, Scope, Signing, Via};
 use tokio::sync::watch;
 
-use crate::arguments::Data;
-use crate::{log_key, places};
+use crate::data_dir::{layout, log_key};
+use crate::options::Data;
 
 /// A stopped data directory.
 #[derive(Args, Debug)]
@@ -38,12 +38,12 @@ impl Stored {
         if !dir.join("FORMAT").try_exists()? && !dir.join("log").try_exists()? {
             bail!("`{}` is no keyledger data directory; say which one with --data", dir.display());
         }
-        Ok(SledLog::look(&places::log(dir, self.guard.as_deref()))?)
+        Ok(SledLog::look(&layout::log(dir, self.guard.as_deref()))?)
     }
 
     /// Opens its access journal, with the key that signs it. `None` if it never had one.
     pub(crate) fn open_journal(&self) -> Result<Option<(SledLog, Signing)>> {
-        let options = places::journal(&self.data.data, self.guard.as_deref());
+        let options = layout::journal(&self.data.data, self.guard.as_deref());
         if !options.dir.try_exists()? {
             return Ok(None);
         }

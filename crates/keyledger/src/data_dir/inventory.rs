@@ -12,20 +12,20 @@ const FIRST_LINE: &str = "keyledger parts v1";
 
 /// What a data directory has beside its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parts {
+pub(crate) struct Inventory {
     /// The public half of the key in `token.key`, in hexadecimal digits.
     token: Option<String>,
     /// Whether there is an access journal.
     access: bool,
 }
 
-impl Parts {
+impl Inventory {
     /// What there was. Nothing if nobody knows: a directory of an earlier version, or a new one.
-    pub(crate) fn read(data: &Path) -> Result<Parts> {
+    pub(crate) fn read(data: &Path) -> Result<Inventory> {
         let path = path(data);
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Parts::default());
+                return Ok(Inventory::default());
             }
             text => text.with_context(|| format!("`{}` cannot be read", path.display()))?,
         };
@@ -61,7 +61,7 @@ impl Parts {
 
     /// Remembers what there is now.
     pub(crate) fn keep(&self, data: &Path, token: &TokenVerifier) -> Result<()> {
-        let now = Parts { token: Some(hex::encode(token.public_key())), access: true };
+        let now = Inventory { token: Some(hex::encode(token.public_key())), access: true };
         if now == *self {
             return Ok(());
         }
@@ -71,15 +71,15 @@ impl Parts {
     }
 }
 
-fn encode(parts: &Parts) -> String {
+fn encode(parts: &Inventory) -> String {
     let token = parts.token.as_ref().map(|token| format!("token {token}\n"));
     let access = if parts.access { "access\n" } else { "" };
     format!("{FIRST_LINE}\n{}{access}", token.unwrap_or_default())
 }
 
 /// Reads what [`encode`] wrote, and nothing else.
-fn decode(text: &str) -> Option<Parts> {
-    let mut parts = Parts::default();
+fn decode(text: &str) -> Option<Inventory> {
+    let mut parts = Inventory::default();
     for line in text.strip_prefix(FIRST_LINE)?.lines().skip(1) {
         match line.split_once(' ') {
             Some(("token", token)) => parts.token = Some(token.to_owned()),
@@ -105,11 +105,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (data, access) = (folder.path(), folder.path().join("access"));
         let token = TokenKey::from_seed(&[7; 32]).verifier();
-        let parts = Parts::read(data).unwrap();
-        assert_eq!(parts, Parts::default());
+        let parts = Inventory::read(data).unwrap();
+        assert_eq!(parts, Inventory::default());
         parts.check_access(&access, false).unwrap();
         parts.keep(data, &token).unwrap();
-        let parts = Parts::read(data).unwrap();
+        let parts = Inventory::read(data).unwrap();
         let refused = parts.check_access(&access, false).unwrap_err().to_string();
         assert!(refused.contains("is gone"), "{refused}");
         parts.check_access(&access, true).unwrap();
@@ -117,6 +117,6 @@ mod tests {
         std::fs::write(access.join("FORMAT"), "").unwrap();
         parts.check_access(&access, false).unwrap();
         std::fs::write(path(data), "keyledger parts v1\ntoken\n").unwrap();
-        assert!(Parts::read(data).unwrap_err().to_string().contains("damaged"));
+        assert!(Inventory::read(data).unwrap_err().to_string().contains("damaged"));
     }
 }

@@ -1,0 +1,57 @@
+//! What the requests about keys have in common: bodies, paths, and how a change is sent safely.
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use crate::client::{Call, escaped};
+
+/// How a change is asked for.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Safety")]
+pub(super) struct Care {
+    /// Decide and answer, but record nothing
+    #[arg(long, env = "KEYLEDGER_DRY_RUN")]
+    dry_run: bool,
+    /// The same key and the same request give the same outcome, however often it is sent
+    #[arg(long, value_name = "TEXT", env = "KEYLEDGER_IDEMPOTENCY_KEY")]
+    idempotency_key: Option<String>,
+}
+
+impl Care {
+    pub(super) fn apply<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.query("dry_run", self.dry_run.then_some(true))
+            .header("idempotency-key", self.idempotency_key.as_ref())
+    }
+}
+
+/// A body that has only the fields that were given.
+#[derive(Default)]
+pub(super) struct Body(Map<String, Value>);
+
+impl Body {
+    pub(super) fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Body {
+        if let Some(value) = value {
+            self.0.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// A list, left out when nothing is on it.
+    pub(super) fn list(self, name: &str, values: &[String]) -> Body {
+        self.with(name, (!values.is_empty()).then(|| values.to_vec()))
+    }
+
+    pub(super) fn pairs(self, name: &str, pairs: &[(String, String)]) -> Body {
+        let object = || pairs.iter().cloned().map(|(name, value)| (name, value.into())).collect();
+        self.with(name, (!pairs.is_empty()).then(|| Value::Object(object())))
+    }
+
+    pub(super) fn done(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+/// The path of a key; the id is from the command line and could be anything.
+pub(super) fn path(id: &str, rest: &str) -> String {
+    format!("/v1/keys/{}{rest}", escaped(id))
+}

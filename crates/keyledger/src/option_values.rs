@@ -1,0 +1,78 @@
+//! How the values of options are written: durations, sizes, pairs, words of a closed set.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+
+/// One of a closed set of words, which help and completions then list.
+pub(crate) fn one_of<T: Display>(words: impl IntoIterator<Item = T>) -> PossibleValuesParser {
+    let words = words.into_iter().map(|word| PossibleValue::new(word.to_string()));
+    PossibleValuesParser::new(words)
+}
+
+/// Reads `30s`, `15m`, `1h` or `7d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it as 30s, 15m, 1h or 7d".to_owned();
+    let digits = text.find(|one: char| !one.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// Reads `16MiB`, `1GB` or a number of bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "write it as 16MiB, 1GB or a number of bytes".to_owned();
+    let digits = text.find(|one: char| !one.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let one = match unit {
+        "" | "B" => 1,
+        "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(one).ok_or_else(wrong)
+}
+
+/// Reads `name=value`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_units() {
+        assert_eq!(bytes("4096"), Ok(4096));
+        assert_eq!(bytes("16MiB"), Ok(16 << 20));
+        assert_eq!(bytes("2GB"), Ok(2_000_000_000));
+        for bad in ["", "MiB", "1mb", "-1", "1.5GB", "99999999999999999999", "20000000000GB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3_600)));
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        for bad in ["", "5", "s", "5y", "-1s", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

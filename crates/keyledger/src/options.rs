@@ -1,0 +1,73 @@
+//! The options that more than one command has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ledger::AsOf;
+
+use crate::data_dir::secret_file::Exposed;
+
+/// The data directory.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Data {
+    /// The data directory
+    #[arg(long, env = "KEYLEDGER_DATA", value_name = "DIR", default_value = "./keyledger-data")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) secrets: Secrets,
+}
+
+/// How files with secrets are taken.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Secrets {
+    /// Go on though others may read token.key, log.key or another file with a secret: where
+    /// permissions cannot be set, and something else keeps others out
+    #[arg(long, env = "KEYLEDGER_INSECURE_FILES")]
+    insecure_files: bool,
+}
+
+impl Secrets {
+    /// What becomes of one that others may read.
+    pub(crate) fn exposed(self) -> Exposed {
+        if self.insecure_files { Exposed::Accepted } else { Exposed::Refused }
+    }
+}
+
+/// A server, and who one is there.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct Remote {
+    /// The server
+    #[arg(long, env = "KEYLEDGER_URL", default_value = "http://127.0.0.1:7070")]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) bearer: Bearer,
+}
+
+/// Who one is at a server.
+#[derive(Args, Debug)]
+pub(crate) struct Bearer {
+    /// A token, as `keyledger token` makes it; other users of this machine may see it in the list
+    /// of processes, so better keep it in the variable or in a file
+    #[arg(long, env = "KEYLEDGER_TOKEN", value_name = "JWT")]
+    pub(crate) token: Option<String>,
+    /// A file with the token in it; goes before --token and its variable
+    #[arg(long, env = "KEYLEDGER_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// JSON instead of a table.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Json {
+    /// Print JSON
+    #[arg(long, env = "KEYLEDGER_JSON", help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+/// A moment to look back to.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct LookBack {
+    /// As it was right after this record (`seq:N`), or at this time
+    #[arg(long, value_name = "seq:N|TIME")]
+    pub(crate) as_of: Option<AsOf>,
+}
