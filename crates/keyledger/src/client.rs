@@ -1,4 +1,4 @@
-//! Speaking to a server over HTTP: the token, the refusals, the pages.
+//! The HTTP client of a server: authorization, refusals, pages.
 
 use std::io::{BufReader, Read};
 use std::sync::{Condvar, Mutex};
@@ -13,23 +13,23 @@ use crate::exit::{Failure, misuse};
 use crate::options::{Bearer, Remote};
 use crate::print;
 
-/// How long a connection may take.
+/// Time limit for making a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long the first byte of an answer may take; longer than the server itself would wait.
-const ANSWER: Duration = Duration::from_secs(60);
+/// Time limit for the head of a response; longer than the server's own time limit.
+const RESPONSE: Duration = Duration::from_secs(60);
 
-/// The most bytes of an answer that is taken into memory as a whole.
-const MOST: u64 = 256 << 20;
+/// The most bytes of a response that are read into memory as a whole.
+const MAX_BODY_BYTES: u64 = 256 << 20;
 
 /// A server, and the token to call it with.
 pub(crate) struct Client {
     agent: ureq::Agent,
     url: String,
-    /// `None` asks for what is public.
+    /// The `Authorization` header; `None` for public routes only.
     authorization: Option<String>,
 }
 
-/// One call.
+/// One request.
 pub(crate) struct Call<'a> {
     method: Method,
     path: String,
@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What the server refused, in its own words (RFC 9457).
+/// A refusal of the server, with its own sentence (RFC 9457).
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub(crate) struct Refused {
@@ -77,12 +77,12 @@ pub(crate) struct Refused {
 }
 
 impl Client {
-    /// For the server and the token that were asked for.
+    /// A client of the server, with the token that the options name.
     pub(crate) fn new(remote: &Remote) -> Result<Client> {
         Client::with(remote, Some(format!("Bearer {}", bearer(remote)?)))
     }
 
-    /// For the server that was asked for, with a token if there is one.
+    /// A client of the server, with a token if the options name one.
     pub(crate) fn public(remote: &Remote) -> Result<Client> {
         let Bearer { token, token_file } = &remote.bearer;
         let has_token = token.is_some() || token_file.is_some();
@@ -98,49 +98,49 @@ impl Client {
         }
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            // A token goes where it was sent and nowhere else.
+            // The token must not follow a redirect to another server.
             .max_redirects(0)
             .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(ANSWER));
+            .timeout_recv_response(Some(RESPONSE));
         if matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]")) {
             config = config.proxy(None);
         }
         Ok(Client { agent: config.build().into(), url, authorization })
     }
 
-    /// Calls, and gives the JSON of a good answer.
+    /// Sends the request and returns the JSON of a successful response.
     pub(crate) fn call(&self, call: Call<'_>) -> Result<Value> {
-        let mut answer = self.send(call)?;
-        let body = answer.body_mut().with_config().limit(u64::MAX).read_to_string();
+        let mut response = self.send(call)?;
+        let body = response.body_mut().with_config().limit(u64::MAX).read_to_string();
         let body = body.map_err(|error| self.unreachable(&error))?;
         serde_json::from_str(&body)
             .with_context(|| format!("{} did not answer as keyledger does", self.url))
     }
 
-    /// Calls, and gives the body of a good answer as it comes.
+    /// Sends the request and returns the body of a successful response as a reader.
     pub(crate) fn stream(&self, call: Call<'_>) -> Result<BufReader<impl Read + use<>>> {
         Ok(BufReader::new(self.send(call)?.into_body().into_reader()))
     }
 
-    /// Calls, and gives the bytes of a good answer.
+    /// Sends the request and returns the bytes of a successful response.
     pub(crate) fn bytes(&self, call: Call<'_>) -> Result<Vec<u8>> {
-        let mut answer = self.send(call)?;
-        let body = answer.body_mut().with_config().limit(MOST).read_to_vec();
+        let mut response = self.send(call)?;
+        let body = response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec();
         body.map_err(|error| self.unreachable(&error))
     }
 
-    /// Calls, and gives the text of a good answer.
+    /// Sends the request and returns the text of a successful response.
     pub(crate) fn text(&self, call: Call<'_>) -> Result<String> {
         String::from_utf8(self.bytes(call)?)
             .with_context(|| format!("{} did not answer as keyledger does", self.url))
     }
 
-    /// Whether it has a token.
+    /// Whether requests carry a token.
     pub(crate) fn has_token(&self) -> bool {
         self.authorization.is_some()
     }
 
-    /// Calls for every page, at most `limit` items, and gives each item to `each`.
+    /// Requests page after page and passes each item to `each`, at most `limit` of them.
     pub(crate) fn pages(
         &self,
         call: impl Fn() -> Call<'static>,
@@ -184,16 +184,16 @@ impl Client {
         let sent = match call.body {
             Some(body) => {
                 let request = request.header("content-type", "application/json");
-                self.agent.run(request.body(body.to_string()).map_err(|error| asked(&error))?)
+                self.agent.run(request.body(body.to_string()).map_err(|error| unsendable(&error))?)
             }
-            None => self.agent.run(request.body(()).map_err(|error| asked(&error))?),
+            None => self.agent.run(request.body(()).map_err(|error| unsendable(&error))?),
         };
-        let mut answer = sent.map_err(|error| self.unreachable(&error))?;
-        let status = answer.status();
+        let mut response = sent.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
         if status.is_success() {
-            return Ok(answer);
+            return Ok(response);
         }
-        let body = answer.body_mut().read_to_string().unwrap_or_default();
+        let body = response.body_mut().read_to_string().unwrap_or_default();
         Err(refused(status.as_u16(), &body).into())
     }
 
@@ -206,11 +206,11 @@ impl Client {
     }
 }
 
-fn asked(error: &ureq::http::Error) -> anyhow::Error {
+fn unsendable(error: &ureq::http::Error) -> anyhow::Error {
     misuse(format!("this cannot be sent: {error}"))
 }
 
-/// The sentence of a refusal. Its text is from the other side: nothing in it steers a terminal.
+/// The refusal in a response. Its text comes from the server: control characters are escaped.
 fn refused(status: u16, body: &str) -> Refused {
     let problem: Value = serde_json::from_str(body).unwrap_or_default();
     let field = |name| problem.get(name).and_then(Value::as_str).map(print::plain);
@@ -221,11 +221,11 @@ fn refused(status: u16, body: &str) -> Refused {
     Refused { status, sentence }
 }
 
-/// The token, from where it was said to be.
+/// The token that the options name.
 fn bearer(remote: &Remote) -> Result<String> {
     let token = match (&remote.bearer.token_file, &remote.bearer.token) {
         (Some(file), _) => {
-            // Tokens expire: one that others may read is worth a warning and no more.
+            // A token expires, so one that others may read is worth a warning only.
             let text = secret_file::read(file, Exposed::Accepted)?
                 .with_context(|| format!("there is no token file `{}`", file.display()))?;
             // The last line, as `keyledger token` prints it.
@@ -245,11 +245,11 @@ fn bearer(remote: &Remote) -> Result<String> {
     Ok(token)
 }
 
-/// Waits before something is tried again.
+/// Sleeps. (`thread::sleep` is not allowed anywhere.)
 pub(crate) fn pause(time: Duration) {
-    let (mutex, nobody) = (Mutex::new(()), Condvar::new());
+    let (mutex, never_notified) = (Mutex::new(()), Condvar::new());
     if let Ok(guard) = mutex.lock() {
-        drop(nobody.wait_timeout(guard, time));
+        drop(never_notified.wait_timeout(guard, time));
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_in_the_servers_words() {
+    fn a_refusal_shows_the_sentence_of_the_server() {
         let body = r#"{"code":"key_not_found","detail":"no such key"}"#;
         assert_eq!(
             refused(404, body).to_string(),

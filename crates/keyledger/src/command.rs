@@ -46,15 +46,15 @@ pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) 
     // Tokens, logs and certificates all have times: with such a clock each of them looks wrong.
     ledger::SystemClock::check()?;
     match command {
-        Command::Serve(asked) => serve::run(&asked),
-        Command::Token(asked) => token::run(&asked),
-        Command::Keys(asked) => keys::run(&asked),
-        Command::Events(asked) => events::run(&asked),
-        Command::Replay(asked) => replay::run(&asked),
-        Command::Worker(asked) => worker::run(&asked),
-        Command::Audit(asked) => audit::run(&asked),
-        Command::Fsck(asked) => fsck::run(&asked),
-        Command::Openapi(asked) => openapi::run(&asked),
-        Command::Completions(asked) => completions::run(&asked, &mut definition()),
+        Command::Serve(options) => serve::run(&options),
+        Command::Token(options) => token::run(&options),
+        Command::Keys(options) => keys::run(&options),
+        Command::Events(options) => events::run(&options),
+        Command::Replay(options) => replay::run(&options),
+        Command::Worker(options) => worker::run(&options),
+        Command::Audit(options) => audit::run(&options),
+        Command::Fsck(options) => fsck::run(&options),
+        Command::Openapi(options) => openapi::run(&options),
+        Command::Completions(options) => completions::run(&options, &mut definition()),
     }
 }

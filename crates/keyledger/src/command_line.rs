@@ -20,15 +20,16 @@ Start here:
   keyledger events                                            # what happened
 
 Every option but --accept-rollback has an environment variable; an option wins over its variable.
-Exit codes: 0 done, 1 refused or found bad, 2 asked wrongly, 3 the server is not reached;
+Exit codes: 0 done, 1 refused or found bad, 2 wrong usage, 3 the server is not reached;
 `audit` has others for what it finds.")]
 pub(crate) struct Arguments {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// Reads the command line. Help, versions and misuse end the process here, as clap has it.
+/// Reads the command line. `--help`, `--version` and misuse end the process here, as in every clap
+/// program.
 pub(crate) fn parse() -> Result<Arguments> {
     if let Some(name) =
         variables_of(COMMAND_LINE_ONLY).find(|name| std::env::var_os(name).is_some())
@@ -37,22 +38,22 @@ pub(crate) fn parse() -> Result<Arguments> {
             "{name} changes nothing: --{COMMAND_LINE_ONLY} is for one start, on its command line"
         )));
     }
-    let matches = definition().try_get_matches().unwrap_or_else(|error| told(&error));
+    let matches = definition().try_get_matches().unwrap_or_else(|error| exit_with(&error));
     warn_of_secrets(&matches);
     Ok(Arguments::from_arg_matches(&matches)?)
 }
 
-/// The option that has no variable: in the environment it would stay for every later start.
+/// The option without a variable: in the environment it would apply to every later start.
 const COMMAND_LINE_ONLY: &str = "accept-rollback";
 
-/// The variables that an option of `serve` may be looked for under.
+/// The variables that somebody might expect an option of `serve` to have.
 fn variables_of(long: &str) -> impl Iterator<Item = String> + use<> {
     let name = screaming(long);
     ["KEYLEDGER", "KEYLEDGER_SERVE"].into_iter().map(move |prefix| format!("{prefix}_{name}"))
 }
 
-/// Ends the process as clap does: with help, or with what is wrong and no key in it.
-fn told(error: &clap::Error) -> ! {
+/// Ends the process as clap does, but with no API key in the message.
+fn exit_with(error: &clap::Error) -> ! {
     let text = error.to_string();
     if !error.use_stderr() || !keys::contains_key(&text) {
         error.exit();
@@ -61,7 +62,7 @@ fn told(error: &clap::Error) -> ! {
     std::process::exit(error.exit_code());
 }
 
-/// Says that what is on a command line is in the list of processes, for all to see.
+/// Warns that other users can see a token on a command line in the list of processes.
 fn warn_of_secrets(matches: &clap::ArgMatches) {
     let typed = |name| {
         matches.try_contains_id(name).is_ok()
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_option_has_a_variable_and_none_means_two_things() {
-        fn visit(command: &clap::Command, path: &str, seen: &mut Vec<(String, String)>) {
+        fn collect(command: &clap::Command, path: &str, seen: &mut Vec<(String, String)>) {
             for option in command.get_arguments() {
                 let Some(long) = option.get_long() else { continue };
                 if matches!(long, "help" | "version" | COMMAND_LINE_ONLY) {
@@ -132,11 +133,11 @@ mod tests {
                 seen.push((variable.into_owned(), long.to_owned()));
             }
             for command in command.get_subcommands() {
-                visit(command, &format!("{path} {}", command.get_name()), seen);
+                collect(command, &format!("{path} {}", command.get_name()), seen);
             }
         }
         let mut seen = Vec::new();
-        visit(&definition(), "keyledger", &mut seen);
+        collect(&definition(), "keyledger", &mut seen);
         seen.sort();
         seen.dedup();
         for two in seen.windows(2) {

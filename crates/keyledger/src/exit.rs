@@ -1,4 +1,4 @@
-//! How a command ends, and the number that a script sees.
+//! How a command ends, and the exit code of each end.
 
 use std::io;
 use std::process::ExitCode;
@@ -6,15 +6,15 @@ use std::process::ExitCode;
 /// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what it was asked.
+    /// The command did its work.
     Fine,
-    /// It was refused, or found something bad.
+    /// The request was refused, or the command found something bad.
     Bad,
-    /// It was asked wrongly.
+    /// The command line is wrong.
     Misuse,
-    /// It did not reach the server.
+    /// The server cannot be reached.
     Unreachable,
-    /// A check found what has a number of its own (`bundle::Refused::exit_code`).
+    /// A check found something that has an exit code of its own (`bundle::Refused::exit_code`).
     Found(u8),
 }
 
@@ -30,23 +30,23 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error that knows how the command ends; every other one ends it as [`Exit::Bad`].
+/// An error with an exit code of its own; every other error ends the command as [`Exit::Bad`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// Asked wrongly.
+    /// The command line, or a file it names, is wrong.
     #[error("{0}")]
     Misuse(String),
-    /// Not reached.
+    /// The server cannot be reached.
     #[error("{0}")]
     Unreachable(String),
 }
 
-/// A misuse, with the sentence that says what to do instead.
+/// A [`Failure::Misuse`]; the sentence says what to do instead.
 pub(crate) fn misuse(sentence: impl Into<String>) -> anyhow::Error {
     Failure::Misuse(sentence.into()).into()
 }
 
-/// How a command ends that failed with `error`.
+/// The end of a command that failed with `error`.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<Failure>() {
         Some(Failure::Misuse(_)) => Exit::Misuse,
@@ -55,7 +55,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Exit {
     }
 }
 
-/// Whether nobody reads what is printed any more, as after `keyledger events | head`.
+/// Whether stdout is a pipe whose reader is gone, as after `keyledger events | head`.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

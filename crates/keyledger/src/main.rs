@@ -13,6 +13,7 @@ mod exit;
 mod option_values;
 mod options;
 mod print;
+mod random;
 mod signals;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ pub(crate) struct Data {
     pub(crate) secrets: Secrets,
 }
 
-/// How files with secrets are taken.
+/// What is required of files with secrets.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Secrets {
     /// Go on though others may read token.key, log.key or another file with a secret: where
@@ -27,13 +27,13 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// What becomes of one that others may read.
+    /// What happens to a secret file that others may read.
     pub(crate) fn exposed(self) -> Exposed {
         if self.insecure_files { Exposed::Accepted } else { Exposed::Refused }
     }
 }
 
-/// A server, and who one is there.
+/// A server, and the token to send.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct Remote {
@@ -44,7 +44,7 @@ pub(crate) struct Remote {
     pub(crate) bearer: Bearer,
 }
 
-/// Who one is at a server.
+/// The token to send.
 #[derive(Args, Debug)]
 pub(crate) struct Bearer {
     /// A token, as `keyledger token` makes it; other users of this machine may see it in the list
@@ -56,7 +56,7 @@ pub(crate) struct Bearer {
     pub(crate) token_file: Option<PathBuf>,
 }
 
-/// JSON instead of a table.
+/// JSON output instead of a table.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Json {
     /// Print JSON
@@ -64,7 +64,7 @@ pub(crate) struct Json {
     pub(crate) json: bool,
 }
 
-/// A moment to look back to.
+/// A moment in the past.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct LookBack {
     /// As it was right after this record (`seq:N`), or at this time

@@ -1,8 +1,8 @@
 //! Printing: lines and tables on stdout, progress on a terminal's stderr.
 //!
-//! Everything goes through [`line`], which tells a closed pipe as an error and does not panic, and
-//! lets nothing through that could steer a terminal, whatever a server answers; what went wrong
-//! goes through [`error`], which nothing can stop and which repeats no key.
+//! All output goes through [`line`], which reports a closed pipe as an error instead of a panic and
+//! escapes control characters, whatever a server answers. Errors go through [`error`], which does not
+//! block on a stderr that nobody reads and removes API keys.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -19,11 +19,11 @@ pub(crate) fn line(text: impl Display) -> Result<()> {
     Ok(())
 }
 
-/// How long a complaint may take: nobody may be reading stderr.
-const COMPLAINT: Duration = Duration::from_secs(1);
+/// Time limit for writing to stderr, which nobody may be reading.
+const STDERR_LIMIT: Duration = Duration::from_secs(1);
 
-/// Says on stderr what went wrong. No secret key is in it, and a stderr that takes nothing does not
-/// stop whatever else there is to do.
+/// Prints an error on stderr, without any API key that is in it. Gives up after a second if stderr
+/// accepts nothing.
 pub(crate) fn error(text: impl Display) {
     raw_error(format_args!("keyledger: {text}"));
 }
@@ -31,13 +31,13 @@ pub(crate) fn error(text: impl Display) {
 /// The same, without the program's name.
 pub(crate) fn raw_error(text: impl Display) {
     let line = format!("{}\n", lines(&keys::without_keys(&text.to_string())));
-    let (told, hears) = std::sync::mpsc::channel();
+    let (done, finished) = std::sync::mpsc::channel();
     let written = std::thread::Builder::new().spawn(move || {
         let _ = stderr().write_all(line.as_bytes());
-        let _ = told.send(());
+        let _ = done.send(());
     });
     if written.is_ok() {
-        let _ = hears.recv_timeout(COMPLAINT);
+        let _ = finished.recv_timeout(STDERR_LIMIT);
     }
 }
 
@@ -60,12 +60,12 @@ pub(crate) fn json_line(value: &Value) -> Result<()> {
     line(in_json(&value.to_string()))
 }
 
-/// Text of ours with text of others in it: the lines and tabs are ours.
+/// Text for the terminal: line breaks and tabs stay, other control characters are escaped.
 pub(crate) fn lines(text: &str) -> String {
     each(text, &['\n', '\t'], |part| keys::visible(part).into_owned())
 }
 
-/// JSON whose strings show what they hold, and mean the same as before.
+/// JSON with control and invisible characters as `\u` escapes, so that it means the same.
 fn in_json(text: &str) -> String {
     each(text, &['\n'], |part| {
         let (mut shown, mut from) = (String::new(), 0);
@@ -80,10 +80,10 @@ fn in_json(text: &str) -> String {
     })
 }
 
-/// The text with every part between `ours` put through `show`.
-fn each(text: &str, ours: &[char], show: impl Fn(&str) -> String) -> String {
-    let parts = text.split_inclusive(ours).map(|part| {
-        let inner = part.strip_suffix(ours).unwrap_or(part);
+/// The text with every part between the `separators` mapped by `show`.
+fn each(text: &str, separators: &[char], show: impl Fn(&str) -> String) -> String {
+    let parts = text.split_inclusive(separators).map(|part| {
+        let inner = part.strip_suffix(separators).unwrap_or(part);
         show(inner) + part.get(inner.len()..).unwrap_or_default()
     });
     parts.collect()
@@ -126,8 +126,8 @@ pub(crate) fn align(cells: &[String], widths: &[usize]) -> String {
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
-/// A field of an answer as a cell: text without quotes, `-` for what is not there, and nothing
-/// that could steer a terminal.
+/// A field of a response as a cell: text without quotes, `-` for an absent value, control characters
+/// escaped.
 pub(crate) fn cell(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         None | Some(Value::Null) => "-".to_owned(),
@@ -141,41 +141,41 @@ pub(crate) fn cell(value: &Value, pointer: &str) -> String {
     }
 }
 
-/// Text of others on one line, what is not seen in it shown as `\u{202e}`.
+/// Text from elsewhere on one line, invisible characters escaped as `\u{202e}`.
 pub(crate) fn plain(text: &str) -> String {
     keys::visible(text).into_owned()
 }
 
-/// How far a long work has come; silent when stderr is no terminal.
+/// The progress of long work; silent when stderr is no terminal.
 pub(crate) struct Progress {
-    what: &'static str,
+    label: &'static str,
     shown: Option<Instant>,
     terminal: bool,
     drawn: bool,
 }
 
 impl Progress {
-    /// How often it is drawn.
-    const EVERY: Duration = Duration::from_millis(100);
+    /// The shortest time between two updates.
+    const INTERVAL: Duration = Duration::from_millis(100);
 
-    /// Of a work that is named so.
-    pub(crate) fn new(what: &'static str) -> Progress {
-        Progress { what, shown: None, terminal: stderr().is_terminal(), drawn: false }
+    /// A progress line with that label.
+    pub(crate) fn new(label: &'static str) -> Progress {
+        Progress { label, shown: None, terminal: stderr().is_terminal(), drawn: false }
     }
 
-    /// It has come to `count`.
+    /// Shows `count`.
     pub(crate) fn at(&mut self, count: u64) {
         if !self.terminal {
             return;
         }
         let now = Instant::now();
-        // Not at the very start: work that is short shows nothing.
+        // Not at the start: short work shows nothing.
         let since = *self.shown.get_or_insert(now);
-        if now.duration_since(since) >= Progress::EVERY {
+        if now.duration_since(since) >= Progress::INTERVAL {
             self.shown = Some(now);
             self.drawn = true;
-            // A progress that cannot be drawn is no reason to stop.
-            drop(write!(stderr(), "\r{} {count}\x1b[K", self.what));
+            // A progress line that cannot be written is no reason to stop.
+            drop(write!(stderr(), "\r{} {count}\x1b[K", self.label));
         }
     }
 }

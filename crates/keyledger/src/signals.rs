@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! The signals that stop the program.
 
 use std::io;
 
@@ -11,13 +11,13 @@ pub(crate) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Listens from now on. Within a runtime only.
+    /// Listens from now on; must be called inside a tokio runtime.
     pub(crate) fn new() -> io::Result<StopSignals> {
         let terminate = signal(SignalKind::terminate())?;
         Ok(StopSignals { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for one.
+    /// Completes with the first signal.
     pub(crate) async fn stopped(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,12 +1,13 @@
-//! `keyledger audit`: what an auditor does, with no need to trust the operator.
+//! `keyledger audit`: the commands of an auditor, who need not trust the operator.
 
+mod checkpoint_file;
 mod diff;
 mod export;
-mod found;
 mod monitor;
 mod prove;
 mod rotate;
 mod served;
+mod verdict;
 mod verify;
 
 use anyhow::Result;
@@ -40,13 +41,13 @@ enum What {
     RotateSigningKey(rotate::Rotate),
 }
 
-pub(crate) fn run(asked: &Audit) -> Result<Exit> {
-    match &asked.what {
-        What::Export(asked) => export::run(asked),
-        What::Verify(asked) => verify::run(asked),
-        What::Monitor(asked) => monitor::run(asked),
-        What::Prove(asked) => prove::run(asked),
-        What::Diff(asked) => diff::run(asked),
-        What::RotateSigningKey(asked) => rotate::run(asked),
+pub(crate) fn run(options: &Audit) -> Result<Exit> {
+    match &options.what {
+        What::Export(options) => export::run(options),
+        What::Verify(options) => verify::run(options),
+        What::Monitor(options) => monitor::run(options),
+        What::Prove(options) => prove::run(options),
+        What::Diff(options) => diff::run(options),
+        What::RotateSigningKey(options) => rotate::run(options),
     }
 }

@@ -19,9 +19,9 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-pub(crate) fn run(asked: &Completions, command_line: &mut clap::Command) -> Result<Exit> {
+pub(crate) fn run(options: &Completions, command_line: &mut clap::Command) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(asked.shell, command_line, "keyledger", &mut script);
+    clap_complete::generate(options.shell, command_line, "keyledger", &mut script);
     print::line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Fine)
 }

@@ -1,4 +1,4 @@
-//! `keyledger events`: what happened, listed, exported, followed.
+//! `keyledger events`: lists, exports and follows events.
 
 use std::io::{BufRead, IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
@@ -70,7 +70,8 @@ enum Format {
     Csv,
 }
 
-/// The columns of the table: they do not wait for all rows to know their widths.
+/// The columns of the table: header, JSON pointer, width. The widths are fixed, because rows are
+/// printed as they come.
 const COLUMNS: [(&str, &str, usize); 7] = [
     ("SEQ", "/seq", 8),
     ("RECORDED", "/recorded_at", 27),
@@ -81,20 +82,20 @@ const COLUMNS: [(&str, &str, usize); 7] = [
     ("REASON", "/reason", 0),
 ];
 
-/// How long to wait before a stream that ended is asked for again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// The pause before a stream that ended is opened again.
+const RECONNECT: Duration = Duration::from_secs(1);
 
-pub(crate) fn run(asked: &Events) -> Result<Exit> {
-    let format = if asked.json.json { Format::Json } else { asked.format };
-    let client = Client::new(&asked.remote)?;
-    match (asked.follow, format) {
+pub(crate) fn run(options: &Events) -> Result<Exit> {
+    let format = if options.json.json { Format::Json } else { options.format };
+    let client = Client::new(&options.remote)?;
+    match (options.follow, format) {
         (true, Format::Csv) => Err(misuse("--format csv cannot be followed; use json")),
-        (true, Format::Table | Format::Json) => follow(asked, &client, format),
-        (false, Format::Csv) => csv(asked, &client),
+        (true, Format::Table | Format::Json) => follow(options, &client, format),
+        (false, Format::Csv) => csv(options, &client),
         (false, Format::Table | Format::Json) => {
-            let call = || asked.filters(Call::get("/v1/events")).query("after", asked.after);
+            let call = || options.filters(Call::get("/v1/events")).query("after", options.after);
             let mut begun = false;
-            client.pages(call, asked.limit, &mut |event| {
+            client.pages(call, options.limit, &mut |event| {
                 if !std::mem::replace(&mut begun, true) {
                     head(format)?;
                 }
@@ -116,26 +117,26 @@ impl Events {
     }
 }
 
-fn csv(asked: &Events, client: &Client) -> Result<Exit> {
-    let call = asked
+fn csv(options: &Events, client: &Client) -> Result<Exit> {
+    let call = options
         .filters(Call::get("/v1/events"))
-        .query("after", asked.after)
+        .query("after", options.after)
         .header("accept", Some("text/csv"));
     let mut body = client.stream(call)?;
-    // The head, and as many lines as were asked for. A field may hold line breaks, so quotes are
-    // counted: within them a line is not at its end.
-    let mut left = asked.limit.map_or(u64::MAX, |limit| limit.saturating_add(1));
+    // The header, and at most `limit` rows. A field may contain line breaks, so quotes are counted:
+    // a row does not end inside quotes.
+    let mut left = options.limit.map_or(u64::MAX, |limit| limit.saturating_add(1));
     let mut line = Vec::new();
-    let mut within = false;
+    let mut quoted = false;
     while left > 0 {
         line.clear();
         if body.read_until(b'\n', &mut line).context("the export broke off")? == 0 {
             break;
         }
-        within = line.iter().fold(within, |within, byte| within ^ (*byte == b'"'));
-        left -= u64::from(!within);
+        quoted = line.iter().fold(quoted, |quoted, byte| quoted ^ (*byte == b'"'));
+        left -= u64::from(!quoted);
         if stdout().is_terminal() {
-            // What goes into a file or a pipe stays what the server sent.
+            // A file or a pipe gets exactly what the server sent.
             stdout().write_all(print::lines(&String::from_utf8_lossy(&line)).as_bytes())?;
         } else {
             stdout().write_all(&line)?;
@@ -163,13 +164,13 @@ fn show(event: &Value, format: Format) -> Result<()> {
     }
 }
 
-/// Follows until it is refused or stopped. A connection that ends is made again from the last
-/// event seen, so that none is missed and none comes twice.
-fn follow(asked: &Events, client: &Client, format: Format) -> Result<Exit> {
-    let mut last = asked.after;
+/// Follows until the server refuses or the process is stopped. After a connection ended, the next
+/// one continues after the last event, so that none is missed and none comes twice.
+fn follow(options: &Events, client: &Client, format: Format) -> Result<Exit> {
+    let mut last = options.after;
     let mut reached = false;
     loop {
-        let call = asked.filters(Call::get("/v1/events/stream")).query("after", last);
+        let call = options.filters(Call::get("/v1/events/stream")).query("after", last);
         match client.stream(call.header("accept", Some("text/event-stream"))) {
             Ok(body) => {
                 if !std::mem::replace(&mut reached, true) {
@@ -177,17 +178,17 @@ fn follow(asked: &Events, client: &Client, format: Format) -> Result<Exit> {
                 }
                 read_stream(body, &mut last, &mut |event| show(event, format))?;
             }
-            Err(error) if again(&error) && reached => {
+            Err(error) if is_temporary(&error) && reached => {
                 tracing::debug!("{error:#}");
             }
             Err(error) => return Err(error),
         }
-        pause(AGAIN);
+        pause(RECONNECT);
     }
 }
 
-/// Whether a try later may do better.
-fn again(error: &anyhow::Error) -> bool {
+/// Whether another attempt may succeed.
+fn is_temporary(error: &anyhow::Error) -> bool {
     let overloaded = error.downcast_ref::<Refused>().is_some_and(|refused| refused.status >= 500);
     overloaded || matches!(error.downcast_ref(), Some(Failure::Unreachable(_)))
 }
@@ -200,7 +201,7 @@ fn read_stream(
 ) -> Result<()> {
     let mut data = String::new();
     let mut id = None;
-    // A connection that breaks off is like one that ends.
+    // A broken connection is treated as one that ended.
     for line in body.lines().map_while(Result::ok) {
         if let Some(text) = line.strip_prefix("data:") {
             data += text.strip_prefix(' ').unwrap_or(text);

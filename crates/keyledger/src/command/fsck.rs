@@ -9,7 +9,7 @@ use eventlog::{Log as _, Seq};
 use ledger::{Clock as _, Journal, Ledger, Options, SystemClock};
 use serde_json::json;
 
-use crate::data_dir::stopped::{Prefix, Stored, Then, auditor};
+use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir, auditor};
 use crate::exit::Exit;
 use crate::options::Json;
 use crate::print::{self, Progress};
@@ -26,16 +26,16 @@ Examples:
   keyledger fsck --json")]
 pub(crate) struct Fsck {
     #[command(flatten)]
-    stored: Stored,
+    directory: StoppedDir,
     #[command(flatten)]
     json: Json,
 }
 
-/// How many records are read at once.
+/// How many records one read takes.
 const CHUNK: usize = 4_096;
 
-pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
-    let log = Arc::new(asked.stored.open()?);
+pub(crate) fn run(options: &Fsck) -> Result<Exit> {
+    let log = Arc::new(options.directory.open()?);
     let mut progress = Progress::new("frames checked, records:");
     let checked = eventlog::check(&log, &mut |seq| progress.at(seq.0))?;
     drop(progress);
@@ -58,19 +58,20 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
     drop(progress);
 
     let mut progress = Progress::new("records applied:");
-    // For reading only: whatever is wrong with the log, nothing is added to it.
-    let prefix = Arc::new(Prefix::new(Arc::clone(&log), checked.records));
+    // Read-only: whatever is wrong with the log, nothing is added to it.
+    let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), checked.records));
     let now = SystemClock::default().now();
-    let signing = Some(Arc::new(asked.stored.signing()?));
-    let options = Options { clock: Arc::new(Then(now)), signing, ..Options::default() };
-    let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
+    let signing = Some(Arc::new(options.directory.signing()?));
+    let ledger_options =
+        Options { clock: Arc::new(FixedClock(now)), signing, ..Options::default() };
+    let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let keys = ledger.stats().keys;
     let (_, digest) = ledger.table_digest(&auditor()?, None)?;
-    let readings = check_journal(&asked.stored).context("the access journal")?;
+    let readings = check_journal(&options.directory).context("the access journal")?;
 
     let count = |kind| kinds.get(&kind).copied().unwrap_or(0);
-    if asked.json.json {
+    if options.json.json {
         let events: BTreeMap<_, _> =
             keys::EventKind::ALL.iter().map(|kind| (kind.as_str(), count(*kind))).collect();
         print::json(&json!({
@@ -92,8 +93,8 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
         ("keys", keys),
         ("readings", readings),
     ];
-    for (what, number) in rows {
-        print::line(format!("{what:<12} {number}"))?;
+    for (name, number) in rows {
+        print::line(format!("{name:<12} {number}"))?;
     }
     for kind in keys::EventKind::ALL {
         print::line(format!("{:<12} {}", kind.as_str(), count(*kind)))?;
@@ -103,15 +104,15 @@ pub(crate) fn run(asked: &Fsck) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Checks the journal of who reads the trail. How many entries it has.
-fn check_journal(stored: &Stored) -> Result<u64> {
-    let Some((log, signing)) = stored.open_journal()? else { return Ok(0) };
+/// Checks the access journal and returns its number of entries.
+fn check_journal(directory: &StoppedDir) -> Result<u64> {
+    let Some((log, signing)) = directory.open_journal()? else { return Ok(0) };
     let log = Arc::new(log);
     let mut progress = Progress::new("frames of the access journal checked, entries:");
     let checked = eventlog::check(&log, &mut |seq| progress.at(seq.0))?;
     drop(progress);
-    let prefix = Arc::new(Prefix::new(Arc::clone(&log), checked.records));
-    let clock = Arc::new(Then(SystemClock::default().now()));
+    let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), checked.records));
+    let clock = Arc::new(FixedClock(SystemClock::default().now()));
     let journal = Journal::open(prefix, clock, Arc::new(signing), false)?;
     let (caller, mut next) = (auditor()?, Some(Seq(0)));
     while let Some(from) = next {

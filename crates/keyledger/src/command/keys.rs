@@ -55,17 +55,17 @@ enum What {
     Verify(verify::Verify),
 }
 
-pub(crate) fn run(asked: &Keys) -> Result<Exit> {
-    match &asked.what {
-        What::Create(asked) => create::run(asked),
-        What::List(asked) => list::run(asked),
-        What::Show(asked) => show::run(asked),
-        What::History(asked) => history::run(asked),
-        What::Enable(asked) => change::run(asked, "enable"),
-        What::Disable(asked) => change::run(asked, "disable"),
-        What::Expire(asked) => change::run(asked, "expire"),
-        What::Rotate(asked) => rotate::run(asked),
-        What::Revoke(asked) => change::revoke(asked),
-        What::Verify(asked) => verify::run(asked),
+pub(crate) fn run(options: &Keys) -> Result<Exit> {
+    match &options.what {
+        What::Create(options) => create::run(options),
+        What::List(options) => list::run(options),
+        What::Show(options) => show::run(options),
+        What::History(options) => history::run(options),
+        What::Enable(options) => change::run(options, "enable"),
+        What::Disable(options) => change::run(options, "disable"),
+        What::Expire(options) => change::run(options, "expire"),
+        What::Rotate(options) => rotate::run(options),
+        What::Revoke(options) => change::revoke(options),
+        What::Verify(options) => verify::run(options),
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Openapi {
     dialect: Dialect,
 }
 
-pub(crate) fn run(asked: &Openapi) -> Result<Exit> {
-    print::line(serde_json::to_string_pretty(&server::openapi(asked.dialect))?)?;
+pub(crate) fn run(options: &Openapi) -> Result<Exit> {
+    print::line(serde_json::to_string_pretty(&server::openapi(options.dialect))?)?;
     Ok(Exit::Fine)
 }

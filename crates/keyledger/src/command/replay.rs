@@ -10,7 +10,7 @@ use ledger::{AsOf, KeyFilter, KeyView, Ledger, Moment, Options};
 use serde_json::{Value, json};
 
 use crate::client::{Call, Client};
-use crate::data_dir::stopped::{Prefix, Stored, Then, auditor};
+use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir, auditor};
 use crate::exit::Exit;
 use crate::options::{Bearer, Json, Remote};
 use crate::print::{self, Progress, Table};
@@ -28,7 +28,7 @@ Examples:
   keyledger replay --data ./backup --url http://127.0.0.1:7070 --token-file auditor.jwt")]
 pub(crate) struct Replay {
     #[command(flatten)]
-    stored: Stored,
+    directory: StoppedDir,
     /// Stop after this record (`seq:N`), or after the last one recorded by this time
     #[arg(long, value_name = "seq:N|TIME")]
     until: Option<AsOf>,
@@ -41,27 +41,27 @@ pub(crate) struct Replay {
     json: Json,
 }
 
-/// How many keys are taken from the table at once.
+/// How many keys one page of the table has.
 const CHUNK: usize = 500;
 
-pub(crate) fn run(asked: &Replay) -> Result<Exit> {
-    let log = Arc::new(asked.stored.open()?);
+pub(crate) fn run(options: &Replay) -> Result<Exit> {
+    let log = Arc::new(options.directory.open()?);
     let size = *log.length().borrow();
-    let (length, then) = end(&*log, size, asked.until)?;
+    let (length, at) = end(&*log, size, options.until)?;
     let mut progress = Progress::new("records applied:");
-    let prefix = Arc::new(Prefix::new(Arc::clone(&log), length));
-    let options = Options { clock: Arc::new(Then(then)), ..Options::default() };
-    let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
+    let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), length));
+    let ledger_options = Options { clock: Arc::new(FixedClock(at)), ..Options::default() };
+    let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let keys = keys(&ledger)?;
     let (_, digest) = ledger.table_digest(&auditor()?, None)?;
     let digest = hex::encode(digest);
-    let server = asked.server_digest(length)?;
-    print_table(asked, length, &keys, &digest)?;
+    let server = options.server_digest(length)?;
+    print_table(options, length, &keys, &digest)?;
     match server {
         None => Ok(Exit::Fine),
         Some(server) if server == digest => {
-            if !asked.json.json {
+            if !options.json.json {
                 print::line("the server's table is the same")?;
             }
             Ok(Exit::Fine)
@@ -71,7 +71,7 @@ pub(crate) fn run(asked: &Replay) -> Result<Exit> {
 }
 
 impl Replay {
-    /// The digest of the server's table at that length, if a server was named.
+    /// The digest of the server's table at that length, if `--url` names a server.
     fn server_digest(&self, length: Seq) -> Result<Option<String>> {
         let Some(url) = &self.url else { return Ok(None) };
         let bearer =
@@ -83,7 +83,7 @@ impl Replay {
     }
 }
 
-/// Where a replay ends: how many records it takes, and the time it stands at then.
+/// The end of a replay: how many records it applies, and the time at which statuses are judged.
 fn end(log: &dyn Log, size: Seq, until: Option<AsOf>) -> Result<(Seq, Timestamp)> {
     let last = || size.get().checked_sub(1).map(|last| AsOf::Seq(Seq(last)));
     let Some(as_of) = until.or_else(last) else { return Ok((size, Timestamp::MIN)) };
@@ -108,8 +108,8 @@ fn keys(ledger: &Ledger) -> Result<Vec<KeyView>> {
     Ok(keys)
 }
 
-fn print_table(asked: &Replay, length: Seq, keys: &[KeyView], digest: &str) -> Result<()> {
-    if asked.json.json {
+fn print_table(options: &Replay, length: Seq, keys: &[KeyView], digest: &str) -> Result<()> {
+    if options.json.json {
         let keys: Vec<_> = keys.iter().map(row_json).collect();
         return print::json(&json!({ "log_size": length.0, "digest": digest, "keys": keys }));
     }

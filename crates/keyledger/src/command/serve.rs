@@ -1,8 +1,7 @@
 //! `keyledger serve`: the service, from a command line to a listening socket and to a clean stop.
 //!
-//! What can be refused is refused in this order: what was asked wrongly, addresses that are in
-//! use, secret files that cannot be read, and only then the data directory, so that a bad start
-//! changes nothing on the disk.
+//! A start is refused in this order: for wrong options, addresses in use, secret files that cannot be
+//! read, and only then for the data directory, so that a bad start changes nothing on the disk.
 
 mod listen;
 mod log_lines;
@@ -22,50 +21,52 @@ use self::log_lines::LastLines;
 pub(crate) use self::options::Serve;
 use self::running::Listeners;
 use crate::data_dir::inventory::Inventory;
-use crate::data_dir::{log_key, token_key};
+use crate::data_dir::log_key::LogKeyFile;
+use crate::data_dir::token_key::TokenKeyFile;
 use crate::exit::Exit;
 
-pub(crate) fn run(asked: &Serve) -> Result<Exit> {
-    asked.check()?;
-    // Declared first, and so dropped last: what is logged on the way out is written.
-    let log_lines = LastLines(logging::start(asked)?);
-    open_files::allow(asked.max_connections);
-    let listeners = Listeners::bind(asked)?;
-    let exposed = asked.data.secrets.exposed();
-    let key = token_key::Kept::find(&asked.data.data, exposed)?;
-    let verifier = key.key.verifier();
-    let auth = Auth::new(verifier.clone(), asked.outside()?)?;
+pub(crate) fn run(options: &Serve) -> Result<Exit> {
+    options.check()?;
+    // Declared first and therefore dropped last, so that lines logged during the stop are written.
+    let log_lines = LastLines(logging::start(options)?);
+    open_files::allow(options.max_connections);
+    let listeners = Listeners::bind(options)?;
+    let exposed = options.data.secrets.exposed();
+    let token_key = TokenKeyFile::read_or_generate(&options.data.data, exposed)?;
+    let verifier = token_key.key.verifier();
+    let auth = Auth::new(verifier.clone(), options.outside()?)?;
 
-    let log_key = log_key::Kept::find(&asked.data.data, asked.origin.as_deref(), exposed)?;
+    let log_key =
+        LogKeyFile::read_or_generate(&options.data.data, options.origin.as_deref(), exposed)?;
 
-    let parts = Inventory::read(&asked.data.data)?;
-    parts.check_access(&asked.journal_options().dir, asked.accept_rollback)?;
-    let log = SledLog::open(&asked.log_options())?;
-    parts.warn_of_token_key(&verifier);
-    key.keep(&asked.data.data)?;
-    drop(key);
-    let ledger = logs::ledger(asked, log_key, log)?;
-    let journal = logs::journal(asked, &asked.journal_options(), ledger.signing_keys()?)?;
-    parts.keep(&asked.data.data, &verifier)?;
+    let inventory = Inventory::read(&options.data.data)?;
+    inventory.check_access(&options.journal_options().dir, options.accept_rollback)?;
+    let log = SledLog::open(&options.log_options())?;
+    inventory.warn_of_token_key(&verifier);
+    token_key.write_if_new(&options.data.data)?;
+    drop(token_key);
+    let ledger = logs::ledger(options, log_key, log)?;
+    let journal = logs::journal(options, &options.journal_options(), ledger.signing_keys()?)?;
+    inventory.save(&options.data.data, &verifier)?;
 
     let config = Config {
-        trusted_proxies: asked.trusted_proxy.clone(),
-        forwarded_header: asked.forwarded_header(),
-        key_headers: asked.key_header.clone(),
-        request_timeout: asked.request_timeout,
-        root_dialect: asked.root_dialect,
-        cloudsigma_daily_limit: asked.cloudsigma_daily_limit,
-        max_exports: asked.max_exports,
-        max_exports_per_account: asked.max_exports_per_account,
-        max_streams: asked.max_streams,
-        max_streams_per_account: asked.max_streams_per_account,
-        metrics: asked.metrics_listen.is_none(),
+        trusted_proxies: options.trusted_proxy.clone(),
+        forwarded_header: options.forwarded_header(),
+        key_headers: options.key_header.clone(),
+        request_timeout: options.request_timeout,
+        root_dialect: options.root_dialect,
+        cloudsigma_daily_limit: options.cloudsigma_daily_limit,
+        max_exports: options.max_exports,
+        max_exports_per_account: options.max_exports_per_account,
+        max_streams: options.max_streams,
+        max_streams_per_account: options.max_streams_per_account,
+        metrics: options.metrics_listen.is_none(),
         log_lines_lost: log_lines.0.lost(),
     };
     let app = App::new(ledger, journal, auth, config);
     let runtime = runtime()?;
-    let ran = runtime.block_on(running::run(asked, app, listeners));
-    // Whoever waits for a disk that does not answer, or for a client, would be waited for.
+    let ran = runtime.block_on(running::run(options, app, listeners));
+    // Does not wait for threads that are blocked by a disk or a client.
     runtime.shutdown_background();
     ran?;
     Ok(Exit::Fine)
@@ -73,8 +74,8 @@ pub(crate) fn run(asked: &Serve) -> Result<Exit> {
 
 /// The threads that answer requests.
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    // Where the system gives no more threads, tokio panics instead of saying so. Nothing is lost by
-    // an end here: nobody has been served yet.
+    // When the system refuses a thread, tokio panics. Nothing is lost if the process ends here, because
+    // nothing was served yet.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {
         eprintln!(

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use keys::{Account, Subject};
 use ledger::{Clock as _, SystemClock};
@@ -15,7 +15,7 @@ use crate::data_dir::token_key;
 use crate::exit::{Exit, misuse};
 use crate::option_values::duration;
 use crate::options::{Data, Json};
-use crate::print;
+use crate::{print, random};
 
 /// Make a token to call the service with
 #[derive(Args, Debug)]
@@ -73,31 +73,30 @@ enum Plan {
     Enterprise,
 }
 
-pub(crate) fn run(asked: &Token) -> Result<Exit> {
-    if asked.account != "*" {
-        asked.account.parse::<Account>().map_err(|why| misuse(format!("--account {why}")))?;
+pub(crate) fn run(options: &Token) -> Result<Exit> {
+    if options.account != "*" {
+        options.account.parse::<Account>().map_err(|why| misuse(format!("--account {why}")))?;
     }
-    asked.subject.parse::<Subject>().map_err(|why| misuse(format!("--subject {why}")))?;
-    if asked.ttl.is_zero() {
+    options.subject.parse::<Subject>().map_err(|why| misuse(format!("--subject {why}")))?;
+    if options.ttl.is_zero() {
         return Err(misuse("--ttl must be longer than nothing"));
     }
-    let key = token_key::read(&asked.data.data, asked.data.secrets.exposed())?;
+    let key = token_key::read(&options.data.data, options.data.secrets.exposed())?;
     let now = SystemClock::default().now();
-    let expires = now.plus_secs(asked.ttl.as_secs());
-    let mut jti = [0; 8];
-    getrandom::fill(&mut jti).map_err(|error| anyhow!("no random bytes: {error}"))?;
+    let expires = now.plus_secs(options.ttl.as_secs());
+    let jti = random::bytes::<8>()?;
     let claims = Claims {
-        sub: asked.subject.clone(),
-        account: asked.account.clone(),
-        role: Roles::Many(asked.role.iter().filter_map(word).collect()),
-        plan: asked.plan.as_ref().and_then(word),
+        sub: options.subject.clone(),
+        account: options.account.clone(),
+        role: Roles::Many(options.role.iter().filter_map(word).collect()),
+        plan: options.plan.as_ref().and_then(word),
         iat: now.seconds(),
         nbf: None,
         exp: expires.seconds(),
-        jti: Some(hex::encode(jti)),
+        jti: Some(hex::encode(*jti)),
     };
     let token = mint(&key, &claims);
-    if asked.json.json {
+    if options.json.json {
         let expires = expires.to_seconds_text();
         let jti = claims.jti;
         print::json(&json!({ "token": token, "expires_at": expires, "jti": jti }))?;

@@ -1,6 +1,6 @@
-//! `keyledger worker`: records from outside that keys are expired.
+//! `keyledger worker`: makes a server record that keys are expired.
 //!
-//! Nobody depends on it: a key is denied from its due time on whether or not this runs. It may
+//! Nothing depends on it: a key is denied from its due time on whether or not this runs. It may
 //! run beside the server's own worker, and more than once.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -39,12 +39,12 @@ pub(crate) struct Worker {
 /// The most keys of one request.
 const LIMIT: u64 = 1_000;
 /// The shortest wait: this clock may be ahead of the server's.
-const SHORTEST: Duration = Duration::from_millis(50);
+const MIN_WAIT: Duration = Duration::from_millis(50);
 /// The longest wait for a server that is not there.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
-pub(crate) fn run(asked: &Worker) -> Result<Exit> {
-    let client = Client::new(&asked.remote)?;
+pub(crate) fn run(options: &Worker) -> Result<Exit> {
+    let client = Client::new(&options.remote)?;
     let stop = stop_signal()?;
     let clock = SystemClock::default();
     let mut failures = 0;
@@ -52,12 +52,12 @@ pub(crate) fn run(asked: &Worker) -> Result<Exit> {
         let wait = match client.call(Call::post("/v1/expirations", &json!({ "limit": LIMIT }))) {
             Ok(answer) => {
                 failures = 0;
-                report(&answer, asked.json.json)?;
-                wait_after(&answer, clock.now(), asked.interval)
+                report(&answer, options.json.json)?;
+                wait_after(&answer, clock.now(), options.interval)
             }
-            Err(error) if passes(&error) => {
+            Err(error) if is_temporary(&error) => {
                 failures += 1;
-                let wait = back_off(failures, asked.interval);
+                let wait = back_off(failures, options.interval);
                 print::error(format_args!("{error:#}; trying again in {} s", wait.as_secs()));
                 wait
             }
@@ -70,8 +70,8 @@ pub(crate) fn run(asked: &Worker) -> Result<Exit> {
     }
 }
 
-/// Whether it may be another time: the server is away, overloaded or broken for now.
-fn passes(error: &anyhow::Error) -> bool {
+/// Whether another attempt may succeed: the server is unreachable, overloaded or broken for now.
+fn is_temporary(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Failure::Unreachable(_)))
         || error.downcast_ref::<Refused>().is_some_and(|refused| refused.status >= 500)
 }
@@ -95,7 +95,7 @@ fn wait_after(answer: &Value, now: Timestamp, interval: Duration) -> Duration {
     }
     let due = answer.get("next_due_at").or_else(|| answer.get("next_due")).and_then(Value::as_str);
     match due.and_then(|due| due.parse::<Timestamp>().ok()) {
-        Some(due) => Duration::from_micros(due.micros_since(now)).max(SHORTEST).min(interval),
+        Some(due) => Duration::from_micros(due.micros_since(now)).max(MIN_WAIT).min(interval),
         None => interval,
     }
 }
@@ -103,23 +103,23 @@ fn wait_after(answer: &Value, now: Timestamp, interval: Duration) -> Duration {
 /// Twice as long after each failure.
 fn back_off(failures: u32, interval: Duration) -> Duration {
     let first = interval.max(Duration::from_secs(1));
-    first.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(LONGEST)
+    first.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_WAIT)
 }
 
-/// Hears of SIGTERM and SIGINT, so that a request under way is not torn off.
+/// Receives when SIGTERM or SIGINT arrives, so that a request under way is not cut off.
 fn stop_signal() -> Result<mpsc::Receiver<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (told, hears) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let mut signals = {
         let _inside = runtime.enter();
         crate::signals::StopSignals::new().map_err(|error| anyhow!("no signals: {error}"))?
     };
     std::thread::spawn(move || {
         runtime.block_on(signals.stopped());
-        // The one who waits may be gone.
-        let _ = told.send(());
+        // The loop may have ended already.
+        let _ = sender.send(());
     });
-    Ok(hears)
+    Ok(receiver)
 }
 
 #[cfg(test)]
@@ -136,7 +136,7 @@ mod tests {
         let due = |at: &str| wait(json!({"more": false, "next_due_at": at}));
         assert_eq!(due("2026-01-02T03:04:06.5Z"), Duration::from_millis(1500));
         assert_eq!(due("2026-01-02T04:00:00Z"), interval);
-        assert_eq!(due("2026-01-02T03:00:00Z"), SHORTEST);
+        assert_eq!(due("2026-01-02T03:00:00Z"), MIN_WAIT);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `parts`: what belonged to a data directory when it was last served, so that what is gone since
-//! is missed. Without it, a part that was deleted would be made anew without a word.
+//! The file `parts`: what a data directory had beside its log when it was last served. Without it a
+//! deleted part would be made again without notice.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use eventlog::files;
 use server::token::TokenVerifier;
 
-/// What the file begins with.
+/// The first line of the file.
 const FIRST_LINE: &str = "keyledger parts v1";
 
-/// What a data directory has beside its log.
+/// What a data directory has beside its log, as its file `parts` lists it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
     /// The public half of the key in `token.key`, in hexadecimal digits.
@@ -20,7 +20,7 @@ pub(crate) struct Inventory {
 }
 
 impl Inventory {
-    /// What there was. Nothing if nobody knows: a directory of an earlier version, or a new one.
+    /// Reads the file. Empty for a new directory and for one of an earlier version.
     pub(crate) fn read(data: &Path) -> Result<Inventory> {
         let path = path(data);
         let text = match std::fs::read_to_string(&path) {
@@ -29,11 +29,11 @@ impl Inventory {
             }
             text => text.with_context(|| format!("`{}` cannot be read", path.display()))?,
         };
-        let parts = decode(&text);
-        parts.with_context(|| format!("`{}` is damaged; remove it", path.display()))
+        let inventory = decode(&text);
+        inventory.with_context(|| format!("`{}` is damaged; remove it", path.display()))
     }
 
-    /// Says in the log that tokens of the key before this one are no longer taken.
+    /// Logs a warning if the token key was replaced, because tokens of the former key are refused.
     pub(crate) fn warn_of_token_key(&self, now: &TokenVerifier) {
         let now = hex::encode(now.public_key());
         if self.token.as_ref().is_some_and(|before| *before != now) {
@@ -43,13 +43,13 @@ impl Inventory {
         }
     }
 
-    /// Refuses an access journal that is gone, unless the operator accepts that.
+    /// Refuses a directory whose access journal is missing, unless `accept`.
     pub(crate) fn check_access(&self, access: &Path, accept: bool) -> Result<()> {
-        let there = access
+        let exists = access
             .join("FORMAT")
             .try_exists()
             .with_context(|| format!("`{}` cannot be read; look at the disk", access.display()))?;
-        if self.access && !there && !accept {
+        if self.access && !exists && !accept {
             bail!(
                 "`{}` is gone, the journal of who read the trail; restore it from a backup, or \
                  start once with --accept-rollback, which begins a new one",
@@ -59,8 +59,8 @@ impl Inventory {
         Ok(())
     }
 
-    /// Remembers what there is now.
-    pub(crate) fn keep(&self, data: &Path, token: &TokenVerifier) -> Result<()> {
+    /// Writes the file for what there is now.
+    pub(crate) fn save(&self, data: &Path, token: &TokenVerifier) -> Result<()> {
         let now = Inventory { token: Some(hex::encode(token.public_key())), access: true };
         if now == *self {
             return Ok(());
@@ -71,23 +71,23 @@ impl Inventory {
     }
 }
 
-fn encode(parts: &Inventory) -> String {
-    let token = parts.token.as_ref().map(|token| format!("token {token}\n"));
-    let access = if parts.access { "access\n" } else { "" };
+fn encode(inventory: &Inventory) -> String {
+    let token = inventory.token.as_ref().map(|token| format!("token {token}\n"));
+    let access = if inventory.access { "access\n" } else { "" };
     format!("{FIRST_LINE}\n{}{access}", token.unwrap_or_default())
 }
 
-/// Reads what [`encode`] wrote, and nothing else.
+/// Reads what [`encode`] wrote; `None` for anything else.
 fn decode(text: &str) -> Option<Inventory> {
-    let mut parts = Inventory::default();
+    let mut inventory = Inventory::default();
     for line in text.strip_prefix(FIRST_LINE)?.lines().skip(1) {
         match line.split_once(' ') {
-            Some(("token", token)) => parts.token = Some(token.to_owned()),
-            None if line == "access" => parts.access = true,
+            Some(("token", token)) => inventory.token = Some(token.to_owned()),
+            None if line == "access" => inventory.access = true,
             _ => return None,
         }
     }
-    (encode(&parts) == text).then_some(parts)
+    (encode(&inventory) == text).then_some(inventory)
 }
 
 fn path(data: &Path) -> PathBuf {
@@ -101,21 +101,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gone_is_missed() {
+    fn a_missing_access_journal_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (data, access) = (folder.path(), folder.path().join("access"));
         let token = TokenKey::from_seed(&[7; 32]).verifier();
-        let parts = Inventory::read(data).unwrap();
-        assert_eq!(parts, Inventory::default());
-        parts.check_access(&access, false).unwrap();
-        parts.keep(data, &token).unwrap();
-        let parts = Inventory::read(data).unwrap();
-        let refused = parts.check_access(&access, false).unwrap_err().to_string();
+        let inventory = Inventory::read(data).unwrap();
+        assert_eq!(inventory, Inventory::default());
+        inventory.check_access(&access, false).unwrap();
+        inventory.save(data, &token).unwrap();
+        let inventory = Inventory::read(data).unwrap();
+        let refused = inventory.check_access(&access, false).unwrap_err().to_string();
         assert!(refused.contains("is gone"), "{refused}");
-        parts.check_access(&access, true).unwrap();
+        inventory.check_access(&access, true).unwrap();
         std::fs::create_dir(&access).unwrap();
         std::fs::write(access.join("FORMAT"), "").unwrap();
-        parts.check_access(&access, false).unwrap();
+        inventory.check_access(&access, false).unwrap();
         std::fs::write(path(data), "keyledger parts v1\ntoken\n").unwrap();
         assert!(Inventory::read(data).unwrap_err().to_string().contains("damaged"));
     }

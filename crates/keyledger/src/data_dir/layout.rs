@@ -1,4 +1,4 @@
-//! What is where in a data directory, and which guard belongs to it.
+//! Where the logs of a data directory and their guard files are.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use eventlog::sled::Options;
 /// The folder of the access journal in the data directory.
 const ACCESS: &str = "access";
 
-/// The log of keys. `guard` is its guard file, if it is elsewhere.
+/// The log of keys. `guard` is its guard file, if that is not in the directory.
 pub(crate) fn log(data: &Path, guard: Option<&Path>) -> Options {
     Options { guard: guard.map(Path::to_owned), ..Options::new(data) }
 }
 
-/// The journal of who reads it. Its guard is beside the log's: `<guard>.access`.
+/// The access journal. Its guard is beside that of the log: `<guard>.access`.
 pub(crate) fn journal(data: &Path, guard: Option<&Path>) -> Options {
     let guard = guard.map(|guard| {
         let mut beside = guard.as_os_str().to_owned();

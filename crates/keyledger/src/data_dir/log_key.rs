@@ -1,6 +1,6 @@
-//! `log.key`: the key that signs the log, with the public keys that did before it.
+//! `log.key`: the key that signs the log, and the public keys of its predecessors.
 //!
-//! It is not the key that signs tokens. Its form is that of [`Signing::to_text`].
+//! It is not the key that signs tokens. Its format is that of [`Signing::to_text`].
 
 use std::path::{Path, PathBuf};
 
@@ -10,20 +10,25 @@ use ledger::Signing;
 
 use crate::data_dir::secret_file::{self, Exposed};
 use crate::exit::misuse;
+use crate::random;
 
-/// A key that is in its file, or will be.
-pub(crate) struct Kept {
+/// The key of a log, and whether its file must still be written.
+pub(crate) struct LogKeyFile {
     /// The key.
     pub(crate) signing: Signing,
-    /// Whether the file is still to be made.
+    /// Whether the key was generated and its file must still be written.
     is_new: bool,
 }
 
-impl Kept {
-    /// Reads the key, or thinks one up; nothing is written yet. `origin` is what an operator
-    /// wants the log to be called.
-    pub(crate) fn find(data: &Path, origin: Option<&str>, exposed: Exposed) -> Result<Kept> {
-        if let Some(signing) = find(data, exposed)? {
+impl LogKeyFile {
+    /// Reads the key, or generates one; nothing is written yet. `origin` is the name that the
+    /// operator gave the log.
+    pub(crate) fn read_or_generate(
+        data: &Path,
+        origin: Option<&str>,
+        exposed: Exposed,
+    ) -> Result<LogKeyFile> {
+        if let Some(signing) = read_if_exists(data, exposed)? {
             let names = signing.chain().keys();
             if origin.is_some_and(|origin| names.iter().all(|key| key.name() != origin)) {
                 let has = signing.origin();
@@ -31,25 +36,35 @@ impl Kept {
                     "this log is called `{has}`, and an origin never changes; leave --origin out"
                 )));
             }
-            return Ok(Kept { signing, is_new: false });
+            return Ok(LogKeyFile { signing, is_new: false });
         }
         let origin = origin.map_or_else(new_origin, |origin| Ok(origin.to_owned()))?;
-        let signing = Signing::new(&origin, *secret_file::seed()?);
+        let signing = Signing::new(&origin, *random::bytes()?);
         let signing = signing.map_err(|why| misuse(format!("--origin: {why}")))?;
-        Ok(Kept { signing, is_new: true })
+        Ok(LogKeyFile { signing, is_new: true })
     }
 
-    /// As [`Kept::find`]; a log that has no key yet gets this name, one that has keeps its own.
-    pub(crate) fn find_or_name(data: &Path, origin: &str, exposed: Exposed) -> Result<Kept> {
-        match find(data, exposed)? {
-            Some(signing) => Ok(Kept { signing, is_new: false }),
-            None => Kept::find(data, Some(origin), exposed),
+    /// As [`LogKeyFile::read_or_generate`]; `origin` is the name of a new log only, an existing log
+    /// has its own.
+    pub(crate) fn read_or_generate_as(
+        data: &Path,
+        origin: &str,
+        exposed: Exposed,
+    ) -> Result<LogKeyFile> {
+        match read_if_exists(data, exposed)? {
+            Some(signing) => Ok(LogKeyFile { signing, is_new: false }),
+            None => LogKeyFile::read_or_generate(data, Some(origin), exposed),
         }
     }
 
-    /// Sees to it that the key is in its file, on stable storage. A log with records that lost
-    /// its key gets another only if its operator accepts that.
-    pub(crate) fn keep(&self, data: &Path, length: Seq, accept_rollback: bool) -> Result<()> {
+    /// Writes the file if it does not exist; it is on stable storage on return. A log with records
+    /// whose key is missing gets a new key only if `accept_rollback`.
+    pub(crate) fn write_if_new(
+        &self,
+        data: &Path,
+        length: Seq,
+        accept_rollback: bool,
+    ) -> Result<()> {
         let path = path(data);
         if !self.is_new {
             return Ok(());
@@ -65,28 +80,26 @@ impl Kept {
     }
 }
 
-/// Reads the key of a log that has one.
+/// Reads the key of an existing log.
 pub(crate) fn read(data: &Path, exposed: Exposed) -> Result<Signing> {
-    find(data, exposed)?.with_context(|| {
+    read_if_exists(data, exposed)?.with_context(|| {
         let data = data.display();
         format!("there is no log key in `{data}`; start `keyledger serve --data {data}` once")
     })
 }
 
-/// Puts the key that comes after the present one in its place.
+/// Replaces the key by its successor.
 pub(crate) fn replace(data: &Path, next: &Signing) -> Result<()> {
     secret_file::replace(&path(data), &next.to_text())
 }
 
-/// The name of a log that its operator has not named.
+/// The name of a log without a name from its operator: `keyledger.local/` and a random UUID.
 pub(crate) fn new_origin() -> Result<String> {
-    let mut random = [0; 16];
-    let seed = secret_file::seed()?;
-    random.copy_from_slice(seed.get(..16).unwrap_or_default());
-    Ok(format!("keyledger.local/{}", uuid::Builder::from_random_bytes(random).into_uuid()))
+    let random = random::bytes::<16>()?;
+    Ok(format!("keyledger.local/{}", uuid::Builder::from_random_bytes(*random).into_uuid()))
 }
 
-fn find(data: &Path, exposed: Exposed) -> Result<Option<Signing>> {
+fn read_if_exists(data: &Path, exposed: Exposed) -> Result<Option<Signing>> {
     let path = path(data);
     let Some(text) = secret_file::read(&path, exposed)? else { return Ok(None) };
     let signing = Signing::parse(&text);
@@ -107,22 +120,24 @@ mod tests {
     fn a_log_keeps_its_key_and_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
-        let kept = Kept::find(data, Some("ledger.example.com/keys"), Exposed::Refused).unwrap();
-        kept.keep(data, Seq(0), false).unwrap();
-        let again = Kept::find(data, None, Exposed::Refused).unwrap();
-        assert_eq!(again.signing.chain(), kept.signing.chain());
+        let file =
+            LogKeyFile::read_or_generate(data, Some("ledger.example.com/keys"), Exposed::Refused)
+                .unwrap();
+        file.write_if_new(data, Seq(0), false).unwrap();
+        let again = LogKeyFile::read_or_generate(data, None, Exposed::Refused).unwrap();
+        assert_eq!(again.signing.chain(), file.signing.chain());
         assert_eq!(read(data, Exposed::Refused).unwrap().origin(), "ledger.example.com/keys");
-        assert!(Kept::find(data, Some("other"), Exposed::Refused).is_err());
+        assert!(LogKeyFile::read_or_generate(data, Some("other"), Exposed::Refused).is_err());
         assert_ne!(new_origin().unwrap(), new_origin().unwrap());
     }
 
     #[test]
-    fn a_log_that_lost_its_key_gets_no_other_unasked() {
+    fn a_log_whose_key_is_missing_gets_a_new_one_only_if_that_is_accepted() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = Kept::find(folder.path(), None, Exposed::Refused).unwrap();
-        let refused = kept.keep(folder.path(), Seq(5), false).unwrap_err().to_string();
+        let file = LogKeyFile::read_or_generate(folder.path(), None, Exposed::Refused).unwrap();
+        let refused = file.write_if_new(folder.path(), Seq(5), false).unwrap_err().to_string();
         assert!(refused.contains("is missing"), "{refused}");
         assert!(!path(folder.path()).exists());
-        kept.keep(folder.path(), Seq(5), true).unwrap();
+        file.write_if_new(folder.path(), Seq(5), true).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Files that hold a secret: read by their owner alone, made once, whole or not at all.
+//! Files with a secret: only the owner may read them, and they are written whole or not at all.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -10,16 +10,16 @@ use zeroize::Zeroizing;
 
 use crate::print;
 
-/// More than any file of a secret has.
-const MOST_BYTES: u64 = 1 << 20;
+/// The longest file that is read; no file with a secret is nearly so long.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// What becomes of a file that others may read.
+/// What happens to a file that others may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exposed {
     /// It is refused.
     Refused,
-    /// It is taken with a warning: its permissions cannot be had otherwise, and something else
-    /// keeps others out.
+    /// It is accepted with a warning: the file system has no permissions, and something else keeps
+    /// others out.
     Accepted,
 }
 
@@ -42,9 +42,9 @@ pub(crate) fn bytes(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<Ve
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(cannot)?,
     };
-    let found = file.metadata().map_err(cannot)?;
-    if is_exposed(&found) {
-        let (path, mode) = (path.display(), found.mode() & 0o777);
+    let metadata = file.metadata().map_err(cannot)?;
+    if is_exposed(&metadata) {
+        let (path, mode) = (path.display(), metadata.mode() & 0o777);
         let sentence =
             format!("`{path}` holds a secret and others may read or write it (mode {mode:03o})");
         if exposed == Exposed::Refused {
@@ -54,37 +54,30 @@ pub(crate) fn bytes(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<Ve
         }
         print::warn(sentence);
     }
-    // As long as the file at once: a buffer that grows leaves copies behind.
-    let length = usize::try_from(found.len().min(MOST_BYTES)).unwrap_or(0);
+    // As long as the file from the start: a buffer that grows leaves copies of the secret in memory.
+    let length = usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or(0);
     let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
-    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(cannot)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(cannot)?;
     Ok(Some(bytes))
 }
 
-/// Whether others than its owner may do anything with it. The group may read what belongs to the
-/// superuser: so secrets are mounted into containers.
-fn is_exposed(found: &Metadata) -> bool {
-    let of_root = found.uid() == 0 && !rustix::process::geteuid().is_root();
-    found.mode() & if of_root { 0o037 } else { 0o077 } != 0
+/// Whether others than the owner may read or write it. The group may read a file of the superuser:
+/// that is how secrets are mounted into containers.
+fn is_exposed(metadata: &Metadata) -> bool {
+    let of_root = metadata.uid() == 0 && !rustix::process::geteuid().is_root();
+    metadata.mode() & if of_root { 0o037 } else { 0o077 } != 0
 }
 
-/// Makes the file, on stable storage when this returns.
+/// Makes the file. It is on stable storage on return.
 pub(crate) fn write_new(path: &Path, text: &str) -> Result<()> {
     eventlog::files::write_new(path, text.as_bytes())
         .with_context(|| format!("`{}` cannot be made; start again", path.display()))
 }
 
-/// Puts other text in the file; it is the old one or the new one, whole.
+/// Replaces the file: after an error or a crash it has the old text or the new one, whole.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
     eventlog::files::replace(path, text.as_bytes())
         .with_context(|| format!("`{}` cannot be written; it is as it was", path.display()))
-}
-
-/// 32 random bytes.
-pub(crate) fn seed() -> Result<Zeroizing<[u8; 32]>> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(seed.as_mut()).map_err(|error| anyhow!("no random bytes: {error}"))?;
-    Ok(seed)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A stopped data directory, opened to be looked at.
+//! The data directory of a stopped service, opened to be read.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use crate::data_dir::{layout, log_key};
 use crate::options::Data;
 
-/// A stopped data directory.
+/// The data directory of a stopped service.
 #[derive(Args, Debug)]
-pub(crate) struct Stored {
+pub(crate) struct StoppedDir {
     #[command(flatten)]
     data: Data,
     /// The guard file, if it is not in the data directory
@@ -26,13 +26,13 @@ pub(crate) struct Stored {
     guard: Option<PathBuf>,
 }
 
-impl Stored {
-    /// The one in that directory.
-    pub(crate) fn of(data: Data, guard: Option<PathBuf>) -> Stored {
-        Stored { data, guard }
+impl StoppedDir {
+    /// That directory, with its guard file if that is elsewhere.
+    pub(crate) fn new(data: Data, guard: Option<PathBuf>) -> StoppedDir {
+        StoppedDir { data, guard }
     }
 
-    /// Opens its log to be read: nothing in the directory is changed.
+    /// Opens its log for reading: nothing in the directory changes.
     pub(crate) fn open(&self) -> Result<SledLog> {
         let dir = &self.data.data;
         if !dir.join("FORMAT").try_exists()? && !dir.join("log").try_exists()? {
@@ -41,7 +41,7 @@ impl Stored {
         Ok(SledLog::look(&layout::log(dir, self.guard.as_deref()))?)
     }
 
-    /// Opens its access journal, with the key that signs it. `None` if it never had one.
+    /// Opens its access journal, with the key that signs it. `None` if it has none.
     pub(crate) fn open_journal(&self) -> Result<Option<(SledLog, Signing)>> {
         let options = layout::journal(&self.data.data, self.guard.as_deref());
         if !options.dir.try_exists()? {
@@ -51,26 +51,26 @@ impl Stored {
         Ok(Some((SledLog::look(&options)?, signing)))
     }
 
-    /// The key that signs it.
+    /// The key that signs the log.
     pub(crate) fn signing(&self) -> Result<Signing> {
         log_key::read(&self.data.data, self.data.secrets.exposed())
     }
 }
 
-/// The first records of a log, for reading only.
-pub(crate) struct Prefix<L> {
+/// The first records of a log, read-only.
+pub(crate) struct LogPrefix<L> {
     log: L,
     length: watch::Sender<Seq>,
 }
 
-impl<L: Log> Prefix<L> {
+impl<L: Log> LogPrefix<L> {
     /// The first `length` records of `log`.
-    pub(crate) fn new(log: L, length: Seq) -> Prefix<L> {
-        Prefix { log, length: watch::Sender::new(length) }
+    pub(crate) fn new(log: L, length: Seq) -> LogPrefix<L> {
+        LogPrefix { log, length: watch::Sender::new(length) }
     }
 }
 
-impl<L: Log> Log for Prefix<L> {
+impl<L: Log> Log for LogPrefix<L> {
     fn append(&self, _: Seq, _: &[Vec<u8>], _: &[Extra]) -> Result<Seq, AppendError> {
         Err(Broken::Closed.into())
     }
@@ -86,7 +86,7 @@ impl<L: Log> Log for Prefix<L> {
 
     fn seal(&self, _: bytes::Bytes) {}
 
-    /// What guards the whole log says nothing of a part of it.
+    /// The guard and the seal of the whole log say nothing about a part of it.
     fn guarded(&self) -> Guarded {
         let whole = *self.log.length().borrow() == *self.length.borrow();
         if whole { self.log.guarded() } else { Guarded::default() }
@@ -109,10 +109,10 @@ impl<L: Log> Log for Prefix<L> {
     }
 }
 
-/// A clock that stands still: what was true then, not what is true now.
-pub(crate) struct Then(pub(crate) Timestamp);
+/// A clock that stands still, so that a status is judged at that time and not now.
+pub(crate) struct FixedClock(pub(crate) Timestamp);
 
-impl Clock for Then {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
     }
@@ -126,7 +126,7 @@ impl Clock for Then {
     }
 }
 
-/// The one who looks: it reads everything and changes nothing.
+/// The caller of the commands that read a stopped directory: an auditor of all accounts.
 pub(crate) fn auditor() -> Result<Caller> {
     let via = Via::Token { issuer: "keyledger replay".into(), jti: None };
     let roles = Roles::default().with(Role::Auditor);

@@ -1,4 +1,4 @@
-//! `token.key`: the key that signs the ledger's own tokens. It is not the key that signs the log.
+//! `token.key`: the key that signs the service's own tokens. It is not the key that signs the log.
 //!
 //! The file holds the 32 bytes of an Ed25519 seed (RFC 8032 §5.1.5) as one line of base64url.
 
@@ -11,42 +11,43 @@ use server::token::TokenKey;
 use zeroize::Zeroizing;
 
 use crate::data_dir::secret_file::{self, Exposed};
+use crate::random;
 
-/// A key that is in its file, or will be.
-pub(crate) struct Kept {
+/// The token key, and the text of its file if that must still be written.
+pub(crate) struct TokenKeyFile {
     /// The key.
     pub(crate) key: TokenKey,
-    /// The line of a file that is still to be made.
+    /// The text of the file if the key was generated.
     unwritten: Option<Zeroizing<String>>,
 }
 
-impl Kept {
-    /// Reads the key, or thinks one up; nothing is written yet.
-    pub(crate) fn find(data: &Path, exposed: Exposed) -> Result<Kept> {
-        if let Some(key) = find(data, exposed)? {
-            return Ok(Kept { key, unwritten: None });
+impl TokenKeyFile {
+    /// Reads the key, or generates one; nothing is written yet.
+    pub(crate) fn read_or_generate(data: &Path, exposed: Exposed) -> Result<TokenKeyFile> {
+        if let Some(key) = read_if_exists(data, exposed)? {
+            return Ok(TokenKeyFile { key, unwritten: None });
         }
-        let seed = secret_file::seed()?;
+        let seed = random::bytes()?;
         let line = Zeroizing::new(URL_SAFE_NO_PAD.encode(*seed) + "\n");
-        Ok(Kept { key: TokenKey::from_seed(&seed), unwritten: Some(line) })
+        Ok(TokenKeyFile { key: TokenKey::from_seed(&seed), unwritten: Some(line) })
     }
 
-    /// Sees to it that the key is in its file, on stable storage.
-    pub(crate) fn keep(&self, data: &Path) -> Result<()> {
+    /// Writes the file if it does not exist; it is on stable storage on return.
+    pub(crate) fn write_if_new(&self, data: &Path) -> Result<()> {
         let Some(line) = &self.unwritten else { return Ok(()) };
         secret_file::write_new(&path(data), line)
     }
 }
 
-/// Reads the key.
+/// Reads the key of a directory that was served before.
 pub(crate) fn read(data: &Path, exposed: Exposed) -> Result<TokenKey> {
-    find(data, exposed)?.ok_or_else(|| {
+    read_if_exists(data, exposed)?.ok_or_else(|| {
         let data = data.display();
         anyhow!("there is no token key in `{data}`; start `keyledger serve --data {data}` once")
     })
 }
 
-fn find(data: &Path, exposed: Exposed) -> Result<Option<TokenKey>> {
+fn read_if_exists(data: &Path, exposed: Exposed) -> Result<Option<TokenKey>> {
     let path = path(data);
     let Some(text) = secret_file::read(&path, exposed)? else { return Ok(None) };
     let key = decode(&text);
@@ -79,11 +80,17 @@ mod tests {
                 .to_string()
                 .contains("keyledger serve")
         );
-        Kept::find(folder.path(), Exposed::Refused).unwrap().keep(folder.path()).unwrap();
+        TokenKeyFile::read_or_generate(folder.path(), Exposed::Refused)
+            .unwrap()
+            .write_if_new(folder.path())
+            .unwrap();
         let line = std::fs::read(path(folder.path())).unwrap();
         let mode = std::fs::metadata(path(folder.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        Kept::find(folder.path(), Exposed::Refused).unwrap().keep(folder.path()).unwrap();
+        TokenKeyFile::read_or_generate(folder.path(), Exposed::Refused)
+            .unwrap()
+            .write_if_new(folder.path())
+            .unwrap();
         assert_eq!(std::fs::read(path(folder.path())).unwrap(), line);
         read(folder.path(), Exposed::Refused).unwrap();
         std::fs::write(path(folder.path()), "short\n").unwrap();

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tlog::note::VerifierKey;
 use tlog::{Hash, RightEdge, bundles_of, entries};
 
-use super::found;
 use super::served::{Checked, Served};
+use super::verdict;
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
@@ -38,37 +38,56 @@ pub(crate) struct Diff {
     json: Json,
 }
 
-/// A key as it is compared: status, revision, due time.
-type Row = (String, u64, Option<String>);
+/// What is compared of a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    status: String,
+    revision: u64,
+    expires_at: Option<String>,
+}
 
-pub(crate) fn run(asked: &Diff) -> Result<Exit> {
-    let client = Client::new(&asked.remote)?;
-    let beside = std::path::Path::new("keyledger-diff");
-    let replayed = match Served::new(&client, asked.key.as_ref())? {
+/// A key that is not the same on both sides; `None` where it does not exist.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Difference {
+    id: KeyId,
+    replayed: Option<Row>,
+    served: Option<Row>,
+}
+
+pub(crate) fn run(options: &Diff) -> Result<Exit> {
+    let client = Client::new(&options.remote)?;
+    let base = std::path::Path::new("keyledger-diff");
+    let replayed = match Served::new(&client, options.key.as_ref())? {
         Ok(served) => replay(&served)?,
         Err(refused) => Err(refused),
     };
     let (auditor, checkpoint) = match replayed {
         Ok(replayed) => replayed,
-        Err(refused) => return found::tell(&refused, beside, asked.json.json),
+        Err(refused) => return verdict::report(&refused, base, options.json.json),
     };
     let table = table(&client, checkpoint.size)?;
     let mut differences = Vec::new();
     let mut keys = 0_u64;
-    for (id, standing) in auditor.standings() {
+    for (id, state) in auditor.standings() {
         keys += 1;
-        let due = standing.expires_at.map(|at| at.to_string());
-        let status = standing.status_at(auditor.last_at()).as_str().to_owned();
-        let replayed = (status, u64::from(standing.revision), due);
+        let replayed = Row {
+            status: state.status_at(auditor.last_at()).as_str().to_owned(),
+            revision: u64::from(state.revision),
+            expires_at: state.expires_at.map(|at| at.to_string()),
+        };
         let served = table.get(&id);
         if served != Some(&replayed) {
-            differences.push((id, Some(replayed), served.cloned()));
+            differences.push(Difference { id, replayed: Some(replayed), served: served.cloned() });
         }
     }
     let unknown = table.iter().filter(|(id, _)| auditor.standing(**id).is_none());
-    differences.extend(unknown.map(|(id, row)| (*id, None, Some(row.clone()))));
+    differences.extend(unknown.map(|(id, row)| Difference {
+        id: *id,
+        replayed: None,
+        served: Some(row.clone()),
+    }));
     differences.sort();
-    tell(asked, &checkpoint, keys, &differences)
+    report(options, &checkpoint, keys, &differences)
 }
 
 /// Replays the served entries up to the served checkpoint.
@@ -101,7 +120,7 @@ fn replay(served: &Served<'_>) -> Checked<(Auditor, Statement)> {
     Ok(Ok((auditor, checkpoint)))
 }
 
-/// Every key as the server shows it at that size.
+/// Every key as the server lists it at that size of the log.
 fn table(client: &Client, size: u64) -> Result<BTreeMap<KeyId, Row>> {
     let mut table = BTreeMap::new();
     let Some(last) = size.checked_sub(1) else { return Ok(table) };
@@ -113,24 +132,25 @@ fn table(client: &Client, size: u64) -> Result<BTreeMap<KeyId, Row>> {
         let (status, revision) = (text("status"), key.get("revision").and_then(Value::as_u64));
         let parts = id.zip(status).zip(revision).context("the answer is no list of keys")?;
         let ((id, status), revision) = parts;
-        table.insert(id, (status.to_owned(), revision, text("expires_at").map(str::to_owned)));
+        let expires_at = text("expires_at").map(str::to_owned);
+        table.insert(id, Row { status: status.to_owned(), revision, expires_at });
         progress.at(u64::try_from(table.len()).unwrap_or(0));
         Ok(())
     })?;
     Ok(table)
 }
 
-type Difference = (KeyId, Option<Row>, Option<Row>);
-
-fn tell(asked: &Diff, tree: &Statement, keys: u64, differences: &[Difference]) -> Result<Exit> {
+fn report(options: &Diff, tree: &Statement, keys: u64, differences: &[Difference]) -> Result<Exit> {
     let exit = if differences.is_empty() { Exit::Fine } else { Exit::Bad };
     let row = |row: &Option<Row>| {
-        row.as_ref().map(|(status, revision, due)| {
-            json!({ "status": status, "revision": revision, "expires_at": due })
+        row.as_ref().map(|row| {
+            json!({
+                "status": row.status, "revision": row.revision, "expires_at": row.expires_at,
+            })
         })
     };
-    if asked.json.json {
-        let differences = differences.iter().map(|(id, replayed, served)| {
+    if options.json.json {
+        let differences = differences.iter().map(|Difference { id, replayed, served }| {
             json!({ "key_id": id.to_string(), "replayed": row(replayed), "served": row(served) })
         });
         print::json(&json!({
@@ -143,12 +163,12 @@ fn tell(asked: &Diff, tree: &Statement, keys: u64, differences: &[Difference]) -
     }
     let shown = |row: &Option<Row>| match row {
         None => "no such key".to_owned(),
-        Some((status, revision, due)) => {
-            let due = due.as_deref().map(print::plain).unwrap_or_default();
+        Some(Row { status, revision, expires_at }) => {
+            let due = expires_at.as_deref().map(print::plain).unwrap_or_default();
             format!("{} at revision {revision} {due}", print::plain(status)).trim_end().to_owned()
         }
     };
-    for (id, replayed, served) in differences {
+    for Difference { id, replayed, served } in differences {
         print::line(format!("{id}: served {}, replayed {}", shown(served), shown(replayed)))?;
     }
     let size = tree.size;

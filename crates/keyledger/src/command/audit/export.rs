@@ -16,8 +16,9 @@ use ledger::Ledger;
 use serde_json::json;
 use server::Bundle;
 
+use super::checkpoint_file;
 use crate::client::{Call, Client};
-use crate::data_dir::stopped::{Prefix, Stored, Then, auditor};
+use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir, auditor};
 use crate::exit::{Exit, misuse};
 use crate::options::{Data, Json, Remote, Secrets};
 use crate::print::{self, Progress};
@@ -63,15 +64,15 @@ pub(crate) struct Export {
     json: Json,
 }
 
-pub(crate) fn run(asked: &Export) -> Result<Exit> {
-    let earlier = asked.earlier.as_deref().map(kept).transpose()?;
-    let made = write_aside(&asked.out, |file| match &asked.data {
-        Some(data) => asked.take_directory(data.clone(), earlier, file),
-        None => asked.fetch(earlier, file),
+pub(crate) fn run(options: &Export) -> Result<Exit> {
+    let earlier = options.earlier.as_deref().map(checkpoint_file::read).transpose()?;
+    let made = write_aside(&options.out, |file| match &options.data {
+        Some(data) => options.from_directory(data.clone(), earlier, file),
+        None => options.from_server(earlier, file),
     })?;
-    let out = asked.out.display();
-    if asked.json.json {
-        print::json(&json!({ "out": asked.out, "bytes": made }))?;
+    let out = options.out.display();
+    if options.json.json {
+        print::json(&json!({ "out": options.out, "bytes": made }))?;
     } else {
         print::line(format!("{out}: {made} bytes"))?;
         print::line(format!("check it: keyledger audit verify {out} --key <verifier key>"))?;
@@ -79,23 +80,16 @@ pub(crate) fn run(asked: &Export) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// A checkpoint in a file.
-pub(super) fn kept(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
-        misuse(format!("the checkpoint `{}` cannot be read: {error}", path.display()))
-    })
-}
-
-/// Makes the file, whole or not at all, and says how long it is. It tells who holds which key:
-/// its owner alone may read it.
+/// Makes the file, whole or not at all, and returns its length. It says who holds which key, so only
+/// its owner may read it.
 fn write_aside(path: &Path, make: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
     let mut name = path.file_name().context("--out names no file")?.to_owned();
     name.push(".part");
     let aside = path.with_file_name(name);
-    let cannot = || format!("`{}` cannot be written", aside.display());
+    let unwritable = || format!("`{}` cannot be written", aside.display());
     let file = files::create_new(&aside).map_err(|error| {
         if error.kind() != io::ErrorKind::AlreadyExists {
-            return anyhow::Error::new(error).context(cannot());
+            return anyhow::Error::new(error).context(unwritable());
         }
         misuse(format!(
             "`{}` is there already: another export makes it, or one was killed; when none runs, \
@@ -104,12 +98,12 @@ fn write_aside(path: &Path, make: impl FnOnce(&File) -> Result<()>) -> Result<u6
         ))
     })?;
     let done = make(&file).and_then(|()| {
-        file.sync_all().with_context(cannot)?;
-        files::rename(&aside, path).with_context(cannot)?;
-        Ok(file.metadata().with_context(cannot)?.len())
+        file.sync_all().with_context(unwritable)?;
+        files::rename(&aside, path).with_context(unwritable)?;
+        Ok(file.metadata().with_context(unwritable)?.len())
     });
     if done.is_err() {
-        // What there is of it is of no use.
+        // A part of a bundle is of no use.
         drop(std::fs::remove_file(&aside));
     }
     done
@@ -120,20 +114,20 @@ impl Export {
         Scope { account: self.account.clone(), from: self.from, to: self.to }
     }
 
-    fn take_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
+    fn from_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
         let data = Data { data, secrets: self.secrets };
-        let stored = Stored::of(data, self.guard.clone());
-        let log = Arc::new(stored.open()?);
+        let directory = StoppedDir::new(data, self.guard.clone());
+        let log = Arc::new(directory.open()?);
         let length = *log.length().borrow();
-        let options = ledger::Options {
-            clock: Arc::new(Then(Timestamp::MIN)),
-            signing: Some(Arc::new(stored.signing()?)),
+        let ledger_options = ledger::Options {
+            clock: Arc::new(FixedClock(Timestamp::MIN)),
+            signing: Some(Arc::new(directory.signing()?)),
             ..ledger::Options::default()
         };
         let mut progress = Progress::new("records applied:");
-        // For reading only: nothing is added to it.
-        let prefix = Arc::new(Prefix::new(Arc::clone(&log), length));
-        let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
+        // Read-only: nothing is added to the log.
+        let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), length));
+        let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
         drop(progress);
         let bundle = Bundle::new(&ledger, &auditor()?, self.scope(), earlier)?;
         let mut progress = Progress::new("records exported:");
@@ -142,7 +136,7 @@ impl Export {
         Ok(out.flush()?)
     }
 
-    fn fetch(&self, earlier: Option<String>, mut file: &File) -> Result<()> {
+    fn from_server(&self, earlier: Option<String>, mut file: &File) -> Result<()> {
         let client = Client::new(&self.remote)?;
         let call = Call::get("/v1/audit/bundle")
             .query("account", self.account.as_ref())

@@ -1,4 +1,4 @@
-//! `keyledger audit monitor`: remembers what the log signed, and holds it to that.
+//! `keyledger audit monitor`: keeps the last checkpoint and checks that the next one extends it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -10,8 +10,8 @@ use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
-use super::found;
 use super::served::{Checked, Served};
+use super::verdict;
 use crate::client::{Client, pause};
 use crate::exit::{Exit, Failure};
 use crate::option_values::duration;
@@ -52,110 +52,111 @@ pub(crate) struct Monitor {
     json: Json,
 }
 
-pub(crate) fn run(asked: &Monitor) -> Result<Exit> {
-    let client = Client::public(&asked.remote)?;
+pub(crate) fn run(options: &Monitor) -> Result<Exit> {
+    let client = Client::public(&options.remote)?;
     let mut reached = true;
     loop {
-        let looked = match look(asked, &client) {
-            // One that cannot be reached for a while is stale, and before that only not reached.
+        let checked = match check_once(options, &client) {
+            // A log that cannot be reached is stale after a while; before that it is tried again.
             Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => {
-                match stale(&asked.state, asked.max_age)? {
+                match stale(&options.state, options.max_age)? {
                     Some(refused) => Ok(Err(refused)),
-                    None if asked.once => return Err(error),
+                    None if options.once => return Err(error),
                     None => {
-                        // Once: whoever watches it need not read the same every minute.
+                        // Only once, not on every attempt.
                         if reached {
-                            let every = asked.every.as_secs();
-                            eprintln!("keyledger: {error:#}; trying again every {every} s");
+                            let every = options.every.as_secs();
+                            print::error(format_args!("{error:#}; trying again every {every} s"));
                         }
                         reached = false;
-                        pause(asked.every);
+                        pause(options.every);
                         continue;
                     }
                 }
             }
-            looked => looked,
+            checked => checked,
         }?;
         reached = true;
-        match looked {
-            Err(refused) => return found::tell(&refused, &asked.state, asked.json.json),
-            Ok(seen) => tell(&seen, asked.json.json)?,
+        match checked {
+            Err(refused) => return verdict::report(&refused, &options.state, options.json.json),
+            Ok(observed) => report(&observed, options.json.json)?,
         }
-        if asked.once {
+        if options.once {
             return Ok(Exit::Fine);
         }
-        pause(asked.every);
+        pause(options.every);
     }
 }
 
-/// What was seen, and the size that was known before.
-struct Seen {
+/// The checkpoint that the log has now, and the size of the one before.
+struct Observed {
     checkpoint: Statement,
     before: Option<u64>,
 }
 
-fn look(asked: &Monitor, client: &Client) -> Checked<Seen> {
-    let kept = match std::fs::read_to_string(&asked.state) {
+fn check_once(options: &Monitor, client: &Client) -> Checked<Observed> {
+    let previous = match std::fs::read_to_string(&options.state) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        text => Some(text.with_context(|| unreadable(&asked.state))?),
+        text => Some(text.with_context(|| unreadable(&options.state))?),
     };
-    let mut served = match Served::new(client, asked.key.as_ref())? {
+    let mut served = match Served::new(client, options.key.as_ref())? {
         Ok(served) => served,
         Err(refused) => return Ok(Err(refused)),
     };
-    let kept = match kept.map(|kept| signer(&served, &kept)).transpose() {
+    let previous = match previous.map(|note| signer(&served, &note)).transpose() {
         Err(refused) => return Ok(Err(refused)),
         Ok(None) => None,
-        Ok(Some((kept, key))) => {
-            // Whoever signed what was kept is trusted from then on.
-            if asked.key.is_none() {
+        Ok(Some((previous, key))) => {
+            // The key that signed the kept checkpoint is trusted from then on.
+            if options.key.is_none() {
                 served.trusted = key;
             }
-            Some(kept)
+            Some(previous)
         }
     };
     let checkpoint = match served.checkpoint()? {
         Ok(checkpoint) => checkpoint,
         Err(refused) => return Ok(Err(refused)),
     };
-    if let Some(kept) = &kept {
-        let larger = checkpoint.size >= kept.size;
-        let proof = if larger { served.consistency(kept.size, checkpoint.size)? } else { vec![] };
-        if let Err(refused) = extends(kept, &checkpoint, &proof) {
+    if let Some(previous) = &previous {
+        let larger = checkpoint.size >= previous.size;
+        let proof =
+            if larger { served.consistency(previous.size, checkpoint.size)? } else { vec![] };
+        if let Err(refused) = extends(previous, &checkpoint, &proof) {
             return Ok(Err(refused));
         }
     }
-    let before = kept.map(|kept| kept.size);
+    let before = previous.map(|previous| previous.size);
     if before == Some(checkpoint.size) {
-        if let Some(refused) = stale(&asked.state, asked.max_age)? {
+        if let Some(refused) = stale(&options.state, options.max_age)? {
             return Ok(Err(refused));
         }
     } else {
-        eventlog::files::replace(&asked.state, checkpoint.note.as_bytes())
-            .with_context(|| format!("`{}` cannot be written", asked.state.display()))?;
+        eventlog::files::replace(&options.state, checkpoint.note.as_bytes())
+            .with_context(|| format!("`{}` cannot be written", options.state.display()))?;
     }
-    Ok(Ok(Seen { checkpoint, before }))
+    Ok(Ok(Observed { checkpoint, before }))
 }
 
 fn unreadable(path: &Path) -> String {
     format!("the state `{}` cannot be read", path.display())
 }
 
-/// The checkpoint that was kept, and which of the log's keys signed it.
-fn signer(served: &Served<'_>, kept: &str) -> Result<(Statement, VerifierKey), Refused> {
+/// The kept checkpoint, and which key of the log signed it.
+fn signer(served: &Served<'_>, note: &str) -> Result<(Statement, VerifierKey), Refused> {
     let keys = served.chain.keys();
-    let kept = bundle::signed_statement(kept, keys)?;
+    let previous = bundle::signed_statement(note, keys)?;
     let by = |key: &&VerifierKey| {
-        bundle::signed_statement(&kept.note, std::slice::from_ref(*key)).is_ok()
+        bundle::signed_statement(&previous.note, std::slice::from_ref(*key)).is_ok()
     };
     let key = keys.iter().find(by).unwrap_or(served.chain.newest()).clone();
-    Ok((kept, key))
+    Ok((previous, key))
 }
 
 /// Whether the state has not grown for too long.
 fn stale(state: &Path, max_age: Duration) -> Result<Option<Refused>> {
-    let Ok(about) = std::fs::metadata(state) else { return Ok(None) };
-    let grown = about.modified().with_context(|| unreadable(state))?;
+    let Ok(metadata) = std::fs::metadata(state) else { return Ok(None) };
+    let grown = metadata.modified().with_context(|| unreadable(state))?;
     let grown = grown.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let grown = i64::try_from(grown.as_micros()).unwrap_or(i64::MAX);
     let grown = keys::Timestamp::from_micros(grown);
@@ -163,8 +164,8 @@ fn stale(state: &Path, max_age: Duration) -> Result<Option<Refused>> {
     Ok((age > max_age).then(|| Refused::Stale { since: grown.to_string() }))
 }
 
-fn tell(seen: &Seen, as_json: bool) -> Result<()> {
-    let Seen { checkpoint, before } = seen;
+fn report(observed: &Observed, as_json: bool) -> Result<()> {
+    let Observed { checkpoint, before } = observed;
     let (size, root) = (checkpoint.size, checkpoint.root);
     if as_json {
         return print::json_line(&json!({

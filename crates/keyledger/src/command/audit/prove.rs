@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tlog::ProofFile;
 use tlog::note::VerifierKey;
 
-use super::found;
 use super::served::{Checked, Served};
+use super::verdict;
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
@@ -54,36 +54,36 @@ struct What {
     key_id: Option<KeyId>,
 }
 
-pub(crate) fn run(asked: &Prove) -> Result<Exit> {
-    let client = Client::new(&asked.remote)?;
-    let served = match Served::new(&client, asked.key.as_ref())? {
+pub(crate) fn run(options: &Prove) -> Result<Exit> {
+    let client = Client::new(&options.remote)?;
+    let served = match Served::new(&client, options.key.as_ref())? {
         Ok(served) => served,
-        Err(refused) => return asked.tell(&refused),
+        Err(refused) => return options.report(&refused),
     };
-    let proved = match (asked.what.seq, asked.what.key_id) {
+    let proved = match (options.what.seq, options.what.key_id) {
         (Some(seq), _) => event(&served, seq)?,
         (None, Some(id)) => key(&served, id)?,
         (None, None) => anyhow::bail!("name an event with --seq or a key with --key-id"),
     };
-    let (mut answer, file) = match proved {
+    let Proof { mut summary, file } = match proved {
         Ok(proved) => proved,
-        Err(refused) => return asked.tell(&refused),
+        Err(refused) => return options.report(&refused),
     };
-    if let Some(path) = &asked.out {
+    if let Some(path) = &options.out {
         eventlog::files::replace(path, file.as_bytes())
             .with_context(|| format!("`{}` cannot be written", path.display()))?;
     }
-    if let Some(answer) = answer.as_object_mut() {
-        answer.insert("verified_with".into(), served.trusted.to_string().into());
-        answer.insert("key_given".into(), asked.key.is_some().into());
+    if let Some(fields) = summary.as_object_mut() {
+        fields.insert("verified_with".into(), served.trusted.to_string().into());
+        fields.insert("key_given".into(), options.key.is_some().into());
     }
-    if asked.json.json {
-        print::json(&answer)?;
+    if options.json.json {
+        print::json(&summary)?;
     } else {
-        for (name, value) in answer.as_object().into_iter().flatten() {
+        for (name, value) in summary.as_object().into_iter().flatten() {
             print::line(format!("{name:<14} {}", print::cell(value, "")))?;
         }
-        if asked.key.is_none() {
+        if options.key.is_none() {
             print::line("checked with the key that the server names; give --key to trust yours")?;
         }
     }
@@ -91,14 +91,17 @@ pub(crate) fn run(asked: &Prove) -> Result<Exit> {
 }
 
 impl Prove {
-    fn tell(&self, refused: &Refused) -> Result<Exit> {
-        let beside = self.out.clone().unwrap_or_else(|| "keyledger-proof".into());
-        found::tell(refused, &beside, self.json.json)
+    fn report(&self, refused: &Refused) -> Result<Exit> {
+        let base = self.out.clone().unwrap_or_else(|| "keyledger-proof".into());
+        verdict::report(refused, &base, self.json.json)
     }
 }
 
-/// What was proved, and the file that proves it.
-type Proof = (Value, String);
+/// What is proved, and the file that proves it.
+struct Proof {
+    summary: Value,
+    file: String,
+}
 
 fn fetch(served: &Served<'_>, id: KeyId) -> Checked<(KeyProved, String)> {
     let answer = served.client.text(Call::get(format!("/v1/keys/{id}/proof")))?;
@@ -113,18 +116,18 @@ fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
     };
     let events = proved.records.len();
     let last = proved.records.last().map(|(entry, _)| entry.record.at.to_string());
-    let answer = json!({
+    let summary = json!({
         "key_id": id.to_string(),
         "exists": proved.standing.is_some(),
-        "status": proved.standing.map(|standing| standing.status.as_str()),
-        "revision": proved.standing.map(|standing| standing.revision),
-        "due_at": proved.standing.and_then(|standing| standing.expires_at).map(|at| at.to_string()),
+        "status": proved.standing.map(|state| state.status.as_str()),
+        "revision": proved.standing.map(|state| state.revision),
+        "due_at": proved.standing.and_then(|state| state.expires_at).map(|at| at.to_string()),
         "events": events,
         "last_event_at": last,
         "complete_as_of_size": proved.table_size,
         "log_size": proved.checkpoint.size,
     });
-    Ok(Ok((answer, file)))
+    Ok(Ok(Proof { summary, file }))
 }
 
 /// The receipt proves the record, and the record proves the event.
@@ -155,7 +158,7 @@ fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
     if serde_json::from_slice::<Value>(&event)? != shown {
         return Ok(Err(Invalid::Export { name: "the event", seq }.into()));
     }
-    let answer = json!({
+    let summary = json!({
         "seq": seq,
         "type": shown.get("type"),
         "key_id": shown.get("key_id"),
@@ -164,5 +167,5 @@ fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
         "log_size": tree.size(),
         "root": tree.root().to_string(),
     });
-    Ok(Ok((answer, receipt)))
+    Ok(Ok(Proof { summary, file: receipt }))
 }

@@ -10,11 +10,12 @@ use keys::Timestamp;
 use ledger::{Ledger, Options};
 use serde_json::json;
 
-use crate::data_dir::stopped::{Prefix, Stored, Then};
-use crate::data_dir::{log_key, secret_file};
+use crate::data_dir::log_key;
+use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir};
 use crate::exit::Exit;
 use crate::options::{Data, Json};
 use crate::print::{self, Progress};
+use crate::random;
 
 /// Give a stopped log another key to sign with, which the present one names
 #[derive(Args, Debug)]
@@ -35,28 +36,28 @@ pub(crate) struct Rotate {
     json: Json,
 }
 
-pub(crate) fn run(asked: &Rotate) -> Result<Exit> {
-    let data = asked.data.data.as_path();
-    let stored = Stored::of(asked.data.clone(), asked.guard.clone());
-    // As long as it is open, nobody else signs.
-    let log = Arc::new(stored.open()?);
-    let signing = Arc::new(stored.signing()?);
+pub(crate) fn run(options: &Rotate) -> Result<Exit> {
+    let data = options.data.data.as_path();
+    let directory = StoppedDir::new(options.data.clone(), options.guard.clone());
+    // While the log is open here, no other process can sign.
+    let log = Arc::new(directory.open()?);
+    let signing = Arc::new(directory.signing()?);
     let mut progress = Progress::new("records checked:");
-    let prefix = Arc::new(Prefix::new(Arc::clone(&log), *log.length().borrow()));
-    let options = Options {
-        clock: Arc::new(Then(Timestamp::MIN)),
+    let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), *log.length().borrow()));
+    let ledger_options = Options {
+        clock: Arc::new(FixedClock(Timestamp::MIN)),
         signing: Some(Arc::clone(&signing)),
         ..Options::default()
     };
-    let ledger = Ledger::open(prefix, options, &mut |seq| progress.at(seq.0))?;
+    let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let last = ledger.checkpoint()?;
-    let seed = secret_file::seed()?;
+    let seed = random::bytes()?;
     let next = signing.succeed(signing.origin(), *seed, (last.size, last.root))?;
     log_key::replace(data, &next)?;
     drop(log);
     let (old, new) = (signing.chain().newest().to_string(), next.chain().newest().to_string());
-    if asked.json.json {
+    if options.json.json {
         print::json(&json!({ "old": old, "new": new, "size": last.size }))?;
     } else {
         print::line(format!("old  {old}"))?;

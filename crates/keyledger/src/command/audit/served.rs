@@ -1,4 +1,4 @@
-//! What a running log says of itself in public: its keys, its checkpoint, its tiles.
+//! The public evidence of a running log: its keys, its checkpoint, its tiles.
 
 use std::io;
 
@@ -15,15 +15,15 @@ use crate::client::{Call, Client};
 pub(super) struct Served<'c> {
     pub(super) client: &'c Client,
     pub(super) chain: KeyChain,
-    /// The key that is trusted: the one that was given, or the one that the server names.
+    /// The trusted key: the one of the command line, else the newest that the server names.
     pub(super) trusted: VerifierKey,
 }
 
-/// A check's answer: good, or what was found; as an error only what kept it from being made.
+/// The outcome of a check: passed, or why not. The outer error is for a check that could not be made.
 pub(super) type Checked<T> = Result<Result<T, Refused>>;
 
 impl<'c> Served<'c> {
-    /// Asks for the keys. Without a `key` to trust, the server's word is taken for the newest.
+    /// Fetches the keys. Without a `key` to trust, the newest one of the server is trusted.
     pub(super) fn new(client: &'c Client, key: Option<&VerifierKey>) -> Checked<Served<'c>> {
         let chain = match KeyChain::parse(&client.text(Call::get("/log/keys"))?) {
             Ok(chain) => chain,
@@ -43,8 +43,8 @@ impl<'c> Served<'c> {
         Ok(signed_statement(&text, trusted).map_err(Refused::from))
     }
 
-    /// The proof that the log of `new` records extends that of `old`: asked for with a token,
-    /// else made of the tiles, which are public.
+    /// The proof that the log of `new` records extends that of `old`. With a token the server makes
+    /// it, else it is computed from the tiles, which are public.
     pub(super) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
         if old == 0 || old == new {
             return Ok(Vec::new());

@@ -12,8 +12,7 @@ use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
-use super::export::kept;
-use super::found;
+use super::{checkpoint_file, verdict};
 use crate::exit::{Exit, misuse};
 use crate::option_values::duration;
 use crate::options::Json;
@@ -37,8 +36,8 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "NAME+ID+KEY")]
     key: VerifierKey,
     /// A checkpoint that you kept: the log must extend it
-    #[arg(long, value_name = "FILE")]
-    kept: Option<PathBuf>,
+    #[arg(long = "kept", value_name = "FILE")]
+    previous: Option<PathBuf>,
     /// The last event must not be older than this, such as 1d
     #[arg(long, value_name = "TIME", value_parser = duration)]
     max_age: Option<Duration>,
@@ -49,16 +48,16 @@ pub(crate) struct Verify {
     json: Json,
 }
 
-pub(crate) fn run(asked: &Verify) -> Result<Exit> {
-    let file = File::open(&asked.bundle).map_err(|error| {
-        misuse(format!("the bundle `{}` cannot be read: {error}", asked.bundle.display()))
+pub(crate) fn run(options: &Verify) -> Result<Exit> {
+    let file = File::open(&options.bundle).map_err(|error| {
+        misuse(format!("the bundle `{}` cannot be read: {error}", options.bundle.display()))
     })?;
     let age = |age: Duration| i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
     let now = SystemClock::default().now().micros();
     let question = Asked {
-        key: asked.key.clone(),
-        kept: asked.kept.as_deref().map(kept).transpose()?,
-        not_before: asked
+        key: options.key.clone(),
+        kept: options.previous.as_deref().map(checkpoint_file::read).transpose()?,
+        not_before: options
             .max_age
             .map(|limit| Timestamp::from_micros(now.saturating_sub(age(limit)))),
     };
@@ -68,15 +67,15 @@ pub(crate) fn run(asked: &Verify) -> Result<Exit> {
     drop(progress);
     match checked {
         Ok(verified) => {
-            if let Some(path) = &asked.keep {
+            if let Some(path) = &options.keep {
                 let note = verified.checkpoint.note.as_bytes();
                 eventlog::files::replace(path, note)
                     .with_context(|| format!("`{}` cannot be written", path.display()))?;
             }
-            print_verified(&verified, asked.json.json)?;
+            print_verified(&verified, options.json.json)?;
             Ok(Exit::Fine)
         }
-        Err(refused) => found::tell(&refused, &asked.bundle, asked.json.json),
+        Err(refused) => verdict::report(&refused, &options.bundle, options.json.json),
     }
 }
 

@@ -48,23 +48,23 @@ pub(super) struct Revoke {
     compromised_since: Option<String>,
 }
 
-pub(super) fn run(asked: &Change, what: &str) -> Result<Exit> {
-    send(asked, what, Body::default())
+pub(super) fn run(options: &Change, what: &str) -> Result<Exit> {
+    send(options, what, Body::default())
 }
 
-pub(super) fn revoke(asked: &Revoke) -> Result<Exit> {
+pub(super) fn revoke(options: &Revoke) -> Result<Exit> {
     let body = Body::default()
-        .with("reason_code", asked.reason_code.clone())
-        .with("compromised_since", asked.compromised_since.clone());
-    send(&asked.change, "revoke", body)
+        .with("reason_code", options.reason_code.clone())
+        .with("compromised_since", options.compromised_since.clone());
+    send(&options.change, "revoke", body)
 }
 
-fn send(asked: &Change, what: &str, body: Body) -> Result<Exit> {
-    let body = body.with("reason", asked.reason.clone()).done();
-    let call = Call::post(path(&asked.id, &format!("/{what}")), &body)
-        .header("if-match", asked.if_match.map(|revision| format!("\"{revision}\"")));
-    let answer = Client::new(&asked.remote)?.call(asked.care.apply(call))?;
-    if asked.json.json {
+fn send(options: &Change, what: &str, body: Body) -> Result<Exit> {
+    let body = body.with("reason", options.reason.clone()).done();
+    let call = Call::post(path(&options.id, &format!("/{what}")), &body)
+        .header("if-match", options.if_match.map(|revision| format!("\"{revision}\"")));
+    let answer = Client::new(&options.remote)?.call(options.care.apply(call))?;
+    if options.json.json {
         print::json(&answer)?;
     } else {
         print_key(answer.get("key").unwrap_or(&answer))?;

@@ -97,20 +97,20 @@ impl Attributes {
     }
 }
 
-pub(super) fn run(asked: &Create) -> Result<Exit> {
-    let body = asked
+pub(super) fn run(options: &Create) -> Result<Exit> {
+    let body = options
         .attributes
         .body()
-        .with("name", Some(asked.name.clone()))
-        .with("kind", asked.kind.clone())
-        .with("environment", asked.environment.clone())
-        .with("owner", asked.owner.clone())
-        .with("account", asked.account.clone())
-        .with("reason", asked.reason.clone())
+        .with("name", Some(options.name.clone()))
+        .with("kind", options.kind.clone())
+        .with("environment", options.environment.clone())
+        .with("owner", options.owner.clone())
+        .with("account", options.account.clone())
+        .with("reason", options.reason.clone())
         .done();
-    let client = Client::new(&asked.remote)?;
-    let answer = client.call(asked.care.apply(Call::post("/v1/keys", &body)))?;
-    if asked.json.json {
+    let client = Client::new(&options.remote)?;
+    let answer = client.call(options.care.apply(Call::post("/v1/keys", &body)))?;
+    if options.json.json {
         print::json(&answer)?;
     } else {
         print_new(&answer)?;

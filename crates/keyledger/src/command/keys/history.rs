@@ -21,14 +21,14 @@ pub(super) struct History {
     json: Json,
 }
 
-pub(super) fn run(asked: &History) -> Result<Exit> {
-    let client = Client::new(&asked.remote)?;
+pub(super) fn run(options: &History) -> Result<Exit> {
+    let client = Client::new(&options.remote)?;
     let mut events = Vec::new();
-    client.pages(|| Call::get(path(&asked.id, "/history")), None, &mut |event| {
+    client.pages(|| Call::get(path(&options.id, "/history")), None, &mut |event| {
         events.push(event.clone());
         Ok(())
     })?;
-    if asked.json.json {
+    if options.json.json {
         print::json(&Value::Array(events))?;
         return Ok(Exit::Fine);
     }

@@ -78,11 +78,11 @@ impl List {
     }
 }
 
-pub(super) fn run(asked: &List) -> Result<Exit> {
-    let client = Client::new(&asked.remote)?;
-    if asked.json.json {
+pub(super) fn run(options: &List) -> Result<Exit> {
+    let client = Client::new(&options.remote)?;
+    if options.json.json {
         let mut keys = Vec::new();
-        client.pages(|| asked.call(), asked.limit, &mut |key| {
+        client.pages(|| options.call(), options.limit, &mut |key| {
             keys.push(key.clone());
             Ok(())
         })?;
@@ -99,7 +99,7 @@ pub(super) fn run(asked: &List) -> Result<Exit> {
         "EXPIRES",
         "LAST USED",
     ]);
-    client.pages(|| asked.call(), asked.limit, &mut |key| {
+    client.pages(|| options.call(), options.limit, &mut |key| {
         let fields = ["id", "status", "masked", "name", "owner", "environment", "expires_at"];
         let mut cells: Vec<_> = fields.iter().map(|name| cell(key, &format!("/{name}"))).collect();
         cells.push(cell(key, "/last_used_at"));

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::client::{Call, escaped};
 
-/// How a change is asked for.
+/// How a change is sent safely.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Safety")]
 pub(super) struct Care {

@@ -47,18 +47,18 @@ pub(super) struct Rotate {
     json: Json,
 }
 
-pub(super) fn run(asked: &Rotate) -> Result<Exit> {
-    let body = asked
+pub(super) fn run(options: &Rotate) -> Result<Exit> {
+    let body = options
         .attributes
         .body()
-        .with("overlap_s", Some(asked.overlap.as_secs()))
-        .with("name", asked.name.clone())
-        .with("reason", asked.reason.clone())
+        .with("overlap_s", Some(options.overlap.as_secs()))
+        .with("name", options.name.clone())
+        .with("reason", options.reason.clone())
         .done();
-    let call = Call::post(path(&asked.id, "/rotate"), &body)
-        .header("if-match", asked.if_match.map(|revision| format!("\"{revision}\"")));
-    let answer = Client::new(&asked.remote)?.call(asked.care.apply(call))?;
-    if asked.json.json {
+    let call = Call::post(path(&options.id, "/rotate"), &body)
+        .header("if-match", options.if_match.map(|revision| format!("\"{revision}\"")));
+    let answer = Client::new(&options.remote)?.call(options.care.apply(call))?;
+    if options.json.json {
         print::json(&answer)?;
     } else {
         print_new(&answer)?;

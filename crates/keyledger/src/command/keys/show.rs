@@ -28,10 +28,10 @@ pub(super) struct Show {
     json: Json,
 }
 
-pub(super) fn run(asked: &Show) -> Result<Exit> {
-    let call = Call::get(path(&asked.id, "")).query("as_of", asked.moment.as_of);
-    let key = Client::new(&asked.remote)?.call(call)?;
-    if asked.json.json {
+pub(super) fn run(options: &Show) -> Result<Exit> {
+    let call = Call::get(path(&options.id, "")).query("as_of", options.moment.as_of);
+    let key = Client::new(&options.remote)?.call(call)?;
+    if options.json.json {
         print::json(&key)?;
     } else {
         print_key(&key)?;

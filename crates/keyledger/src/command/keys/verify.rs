@@ -16,7 +16,7 @@ use crate::options::{Json, LookBack, Remote};
 use crate::print::{self, cell};
 
 /// The most that is read from stdin; no key is nearly so long.
-const LONGEST: u64 = 4_096;
+const MAX_STDIN_BYTES: u64 = 4_096;
 
 /// Ask whether a key may be used, or might have been; exit code 1 if not
 #[derive(Args, Debug)]
@@ -51,24 +51,24 @@ pub(super) struct Verify {
     json: Json,
 }
 
-pub(super) fn run(asked: &Verify) -> Result<Exit> {
-    let key = if asked.key == "-" {
+pub(super) fn run(options: &Verify) -> Result<Exit> {
+    let key = if options.key == "-" {
         from_stdin()?
     } else {
         print::warn("other users of this machine can see a key on a command line; better give `-`");
-        asked.key.clone()
+        options.key.clone()
     };
     let body = Body::default()
         .with("key", Some(key))
-        .with("permission", asked.permission.clone())
-        .with("ip", asked.ip.clone())
-        .with("project", asked.project.clone())
-        .with("environment", asked.environment.clone())
+        .with("permission", options.permission.clone())
+        .with("ip", options.ip.clone())
+        .with("project", options.project.clone())
+        .with("environment", options.environment.clone())
         .done();
-    let call = Call::post("/v1/keys/verify", &body).query("as_of", asked.moment.as_of);
-    let answer = Client::new(&asked.remote)?.call(call)?;
+    let call = Call::post("/v1/keys/verify", &body).query("as_of", options.moment.as_of);
+    let answer = Client::new(&options.remote)?.call(call)?;
     let valid = answer.get("valid").and_then(Value::as_bool).context("there is no verdict")?;
-    if asked.json.json {
+    if options.json.json {
         print::json(&answer)?;
     } else {
         print::line(cell(&answer, "/code"))?;
@@ -79,7 +79,10 @@ pub(super) fn run(asked: &Verify) -> Result<Exit> {
 
 fn from_stdin() -> Result<String> {
     let mut text = String::new();
-    std::io::stdin().take(LONGEST).read_to_string(&mut text).context("stdin cannot be read")?;
+    std::io::stdin()
+        .take(MAX_STDIN_BYTES)
+        .read_to_string(&mut text)
+        .context("stdin cannot be read")?;
     let key = text.trim();
     if key.is_empty() { Err(misuse("there is no key on stdin")) } else { Ok(key.to_owned()) }
 }

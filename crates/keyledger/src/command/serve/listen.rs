@@ -1,4 +1,4 @@
-//! Where the service listens: addresses, and names that have some.
+//! The addresses that the service listens on, given as an address or a name.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -21,11 +21,11 @@ impl FromStr for ListenAddress {
         let wrong = "write it as 127.0.0.1:7070, [::1]:7070 or localhost:7070";
         let (host, port) = text.rsplit_once(':').ok_or(wrong)?;
         let port = port.parse().map_err(|_| wrong)?;
-        let bare = match host.strip_prefix('[') {
+        let host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').filter(|_| text.parse::<SocketAddr>().is_ok()),
             None => Some(host).filter(|host| !host.is_empty() && !host.contains(':')),
         };
-        Ok(ListenAddress { host: bare.ok_or(wrong)?.to_owned(), port })
+        Ok(ListenAddress { host: host.ok_or(wrong)?.to_owned(), port })
     }
 }
 
@@ -40,8 +40,12 @@ impl fmt::Display for ListenAddress {
 }
 
 impl ListenAddress {
-    /// Listens on every address of the name but those that this machine does not have (a name of
-    /// IPv4 and IPv6 where one of the two is switched off). At least one, or it is an error.
+    /// Listens on every address of the name except those that this machine does not have (IPv4 or
+    /// IPv6 may be switched off).
+    ///
+    /// # Errors
+    ///
+    /// When there is no such address, or one of them cannot be bound.
     pub(super) fn bind(&self, option: &str) -> Result<Vec<TcpListener>> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let mut addresses: Vec<SocketAddr> = found
@@ -53,7 +57,7 @@ impl ListenAddress {
         let mut missing = None;
         for mut address in addresses {
             if let Some(first) = listeners.first() {
-                // A free port that was taken for the first address is that of all.
+                // With port 0, all addresses get the port of the first.
                 address.set_port(first.local_addr()?.port());
             }
             match TcpListener::bind(address) {
@@ -111,7 +115,7 @@ mod tests {
         let addresses: Vec<_> = listeners.iter().map(|one| one.local_addr().unwrap()).collect();
         assert!(addresses.iter().all(|address| address.ip().is_loopback()), "{addresses:?}");
         assert!(addresses.iter().all(|address| address.port() == addresses[0].port()));
-        // What is in use is not passed over in silence.
+        // An address that is in use is an error.
         let taken: ListenAddress = addresses[0].to_string().parse().unwrap();
         let error = format!("{:#}", taken.bind("--listen").unwrap_err());
         assert!(error.contains(&addresses[0].to_string()) && error.contains("--listen"), "{error}");

@@ -1,5 +1,5 @@
-//! The log on stderr. It never stalls or ends the service: lines wait in a queue for a thread of
-//! their own, and when nobody takes them, they are counted and thrown away.
+//! The writer of the log on stderr. It never blocks or ends the service: lines wait in a bounded
+//! queue for a thread of their own; when the queue is full they are dropped and counted.
 //!
 //! (`tracing-appender` does as much, but for the count of lines that the kernel refused, and brings
 //! a calendar with it.)
@@ -12,20 +12,20 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How many lines wait for stderr at most.
-const WAITING: usize = 1024;
-/// How long the last lines may take when the service ends.
+/// The most lines that wait for stderr.
+const QUEUE: usize = 1024;
+/// Time limit for writing the last lines when the service ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// How soon a full queue is tried again then.
-const AGAIN: Duration = Duration::from_millis(10);
+/// The pause before a full queue is tried again then.
+const RETRY: Duration = Duration::from_millis(10);
 
 enum Item {
     Line(Vec<u8>),
-    /// Everything before it is written: says so.
+    /// Sends when everything before it is written.
     Flush(Sender<()>),
 }
 
-/// Where lines are handed in. A clone is the same one.
+/// The queue's sending side. A clone is the same queue.
 #[derive(Clone)]
 pub(super) struct LogLines {
     queue: SyncSender<Item>,
@@ -35,7 +35,7 @@ pub(super) struct LogLines {
 impl LogLines {
     /// Starts the thread that writes to `out`.
     pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<LogLines> {
-        let (queue, items) = sync_channel(WAITING);
+        let (queue, items) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&lost);
         std::thread::Builder::new()
@@ -44,13 +44,13 @@ impl LogLines {
         Ok(LogLines { queue, lost })
     }
 
-    /// How many lines were thrown away so far.
+    /// How many lines were dropped so far.
     pub(super) fn lost(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.lost)
     }
 
-    fn hand_in(&self, line: &[u8]) {
-        // No secret key is in a line, whatever error it tells of.
+    fn enqueue(&self, line: &[u8]) {
+        // API keys are removed from the line, whatever error it is about.
         let line = match std::str::from_utf8(line) {
             Ok(text) => keys::without_keys(text).into_owned().into_bytes(),
             Err(_) => line.to_vec(),
@@ -61,23 +61,23 @@ impl LogLines {
     }
 }
 
-/// Waits for the last lines, but not for somebody who never reads them.
+/// On drop, waits until the last lines are written, but not for a stderr that accepts nothing.
 pub(super) struct LastLines(pub(super) LogLines);
 
 impl Drop for LastLines {
     fn drop(&mut self) {
-        let (told, hears) = channel();
+        let (done, flushed) = channel();
         let until = Instant::now() + LAST_LINES;
-        let mut waiting = Some(Item::Flush(told));
+        let mut waiting = Some(Item::Flush(done));
         while let Some(item) = waiting.take() {
             let left = until.saturating_duration_since(Instant::now());
             match self.0.queue.try_send(item) {
                 Ok(()) | Err(TrySendError::Disconnected(_)) => {
-                    let _ = hears.recv_timeout(left);
+                    let _ = flushed.recv_timeout(left);
                 }
                 // The queue is full of lines that may still be taken.
                 Err(TrySendError::Full(item)) if !left.is_zero() => {
-                    let _ = hears.recv_timeout(left.min(AGAIN));
+                    let _ = flushed.recv_timeout(left.min(RETRY));
                     waiting = Some(item);
                 }
                 Err(TrySendError::Full(_)) => {}
@@ -87,7 +87,7 @@ impl Drop for LastLines {
 }
 
 fn write_lines(items: &Receiver<Item>, mut out: impl Write, lost: &AtomicU64) {
-    let mut told = 0;
+    let mut reported = 0;
     for item in items {
         match item {
             Item::Line(line) => {
@@ -96,13 +96,13 @@ fn write_lines(items: &Receiver<Item>, mut out: impl Write, lost: &AtomicU64) {
                     continue;
                 }
                 let now = lost.load(Ordering::Relaxed);
-                if now != told {
-                    let lines = now - std::mem::replace(&mut told, now);
+                if now != reported {
+                    let lines = now - std::mem::replace(&mut reported, now);
                     tracing::warn!(lines, "lines of this log were lost: nobody took them");
                 }
             }
-            Item::Flush(told) => {
-                let _ = told.send(());
+            Item::Flush(done) => {
+                let _ = done.send(());
             }
         }
     }
@@ -110,7 +110,7 @@ fn write_lines(items: &Receiver<Item>, mut out: impl Write, lost: &AtomicU64) {
 
 impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.hand_in(line);
+        self.enqueue(line);
         Ok(line.len())
     }
 
@@ -131,7 +131,7 @@ impl<'a> MakeWriter<'a> for LogLines {
 mod tests {
     use super::*;
 
-    /// Takes nothing until it is told to, and then refuses so many lines.
+    /// Blocks until `go`, and then refuses so many lines.
     struct Slow {
         go: Receiver<()>,
         refuse: u32,
@@ -155,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_takes_nothing_stalls_nobody_and_what_is_lost_is_counted() {
+    fn a_reader_that_takes_nothing_blocks_nobody_and_lost_lines_are_counted() {
         let (go, wait) = channel();
         let (seen, lines) = channel();
         let mut log = LogLines::start(Slow { go: wait, refuse: 2, seen }).unwrap();
         let more = 5;
-        // One is in the writer's hands, or will be: the queue is full all the same.
-        for line in 0..=WAITING + more {
+        // One line is with the writer, or will be; the queue is full all the same.
+        for line in 0..=QUEUE + more {
             log.write_all(format!("{line}\n").as_bytes()).unwrap();
         }
         let lost = log.lost().load(Ordering::Relaxed);

@@ -12,15 +12,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::log_lines::LogLines;
 use super::options::{LogFormat, Serve};
 
-/// The targets of our own lines: the crates.
+/// The targets of our own log lines: the crates.
 const OURS: &[&str] = &["bundle", "eventlog", "keyledger", "keys", "ledger", "server", "tlog"];
 
-/// Says on stderr what goes on; stdout is for the ready line alone.
+/// Starts logging to stderr; stdout is for the ready line alone.
 ///
-/// What libraries say below a warning is for their authors, and one that logs requests would log
-/// tokens.
-pub(super) fn start(asked: &Serve) -> Result<LogLines> {
-    let level = asked.log_level;
+/// Libraries log warnings and errors only: one that logs requests would log tokens.
+pub(super) fn start(options: &Serve) -> Result<LogLines> {
+    let level = options.log_level;
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(OURS.iter().map(|ours| (*ours, level)));
@@ -29,7 +28,7 @@ pub(super) fn start(asked: &Serve) -> Result<LogLines> {
         .with_writer(log_lines.clone())
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
-    let lines = match asked.log_format {
+    let lines = match options.log_format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };

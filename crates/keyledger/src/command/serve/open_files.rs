@@ -1,19 +1,19 @@
-//! How many files the process may have open: each connection is one.
+//! The limit of open files: each connection needs one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is open beside connections, with room to spare: the logs, sockets, pipes.
-const OTHERS: u64 = 256;
+/// More than what is open beside connections: the logs, sockets, pipes.
+const RESERVED: u64 = 256;
 
-/// Raises what may be open to what the system allows, and says so if that is too little for so
-/// many connections. The default of 1,024 is there for programs that use `select`.
+/// Raises the limit to what the system allows, and logs a warning if that is too low for so many
+/// connections. The usual default of 1,024 is for programs that use `select`.
 pub(super) fn allow(connections: usize) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(RESERVED);
     if allowed < wanted {
         tracing::warn!(
             allowed,

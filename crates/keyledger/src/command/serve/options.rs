@@ -329,11 +329,11 @@ impl Serve {
 
     /// The issuer outside, its secret read.
     pub(super) fn outside(&self) -> Result<Option<Outside>> {
-        let asked = &self.issuer;
-        let (Some(issuer), Some(audience)) = (&asked.jwt_issuer, &asked.jwt_audience) else {
+        let options = &self.issuer;
+        let (Some(issuer), Some(audience)) = (&options.jwt_issuer, &options.jwt_audience) else {
             return Ok(None);
         };
-        let secret = asked.jwt_secret_file.as_ref().map(|file| {
+        let secret = options.jwt_secret_file.as_ref().map(|file| {
             let found = secret_file::bytes(file, self.data.secrets.exposed());
             let found = found.context("check --jwt-secret-file")?;
             let mut secret = found.with_context(|| {
@@ -348,18 +348,18 @@ impl Serve {
             issuer: issuer.clone(),
             audience: audience.clone(),
             secret: secret.transpose()?,
-            jwks: asked.jwks_file.clone(),
-            jwks_grace: asked.jwks_grace,
-            max_role: asked.jwt_max_role,
-            all_accounts: asked.jwt_allow_all_accounts,
+            jwks: options.jwks_file.clone(),
+            jwks_grace: options.jwks_grace,
+            max_role: options.jwt_max_role,
+            all_accounts: options.jwt_allow_all_accounts,
         }))
     }
 }
 
 /// Reads the name of a dialect other than the native API, which is at `/` anyway.
 fn dialect() -> impl TypedValueParser<Value = Dialect> {
-    let spoken = Dialect::ALL.iter().filter(|dialect| **dialect != Dialect::Native);
-    one_of(spoken).try_map(|name| name.parse::<Dialect>())
+    let dialects = Dialect::ALL.iter().filter(|dialect| **dialect != Dialect::Native);
+    one_of(dialects).try_map(|name| name.parse::<Dialect>())
 }
 
 fn max_role() -> impl TypedValueParser<Value = MaxRole> {

@@ -35,7 +35,7 @@ pub(super) struct Quotas {
 }
 
 impl Quotas {
-    pub(super) fn of_ledger(&self) -> ledger::Quotas {
+    pub(super) fn for_ledger(&self) -> ledger::Quotas {
         ledger::Quotas {
             keys: self.keys,
             changes_per_s: NonZeroU32::new(self.changes_per_second),

@@ -1,4 +1,4 @@
-//! The service while it runs: its sockets, its background work, its end.
+//! The running service: its sockets, its background tasks, its stop.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::options::Serve;
 use super::ready;
 use crate::signals::StopSignals;
 
-/// How often it is looked whether the disk has room.
-const LOOK_AT_DISK: Duration = Duration::from_secs(1);
-/// How often counts of use are written: a crash may lose as much of them.
-const SAVE_USAGE: Duration = Duration::from_secs(5);
+/// The interval between two checks of the free space on the disk.
+const DISK_CHECK: Duration = Duration::from_secs(1);
+/// The interval between two saves of the counts of use; a crash loses what came after the last.
+const USAGE_SAVE: Duration = Duration::from_secs(5);
 
-/// The sockets, bound before anything on the disk is touched.
+/// The sockets. They are bound before anything on the disk is touched.
 pub(super) struct Listeners {
     main: Vec<TcpListener>,
     authorize: Vec<TcpListener>,
@@ -26,20 +26,20 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) fn bind(asked: &Serve) -> Result<Listeners> {
+    pub(super) fn bind(options: &Serve) -> Result<Listeners> {
         let bind = |at: Option<&ListenAddress>, option| {
             at.map_or_else(|| Ok(Vec::new()), |at| at.bind(option))
         };
         Ok(Listeners {
-            main: asked.listen.bind("--listen")?,
-            authorize: bind(asked.authorize_listen.as_ref(), "--authorize-listen")?,
-            metrics: bind(asked.metrics_listen.as_ref(), "--metrics-listen")?,
+            main: options.listen.bind("--listen")?,
+            authorize: bind(options.authorize_listen.as_ref(), "--authorize-listen")?,
+            metrics: bind(options.metrics_listen.as_ref(), "--metrics-listen")?,
         })
     }
 }
 
-/// Serves until it is told to stop.
-pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result<()> {
+/// Serves until a stop signal arrives.
+pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Result<()> {
     let mut signals = StopSignals::new().context("signals cannot be heard")?;
     let (ledger, journal) = (app.ledger().clone(), app.journal().clone());
     let stop = watch::Sender::new(false);
@@ -47,22 +47,22 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     let mut working = JoinSet::new();
 
     let address = listeners.main.first().context("no address to listen on")?.local_addr()?;
-    let mut sites = vec![("the API", listeners.main, server::router(app.clone()))];
-    if let Some(account) = asked.authorize_account()? {
-        let site = server::authorize_router(app.clone(), account);
-        sites.push(("forward auth without a token", listeners.authorize, site));
+    let mut services = vec![("the API", listeners.main, server::router(app.clone()))];
+    if let Some(account) = options.authorize_account()? {
+        let service = server::authorize_router(app.clone(), account);
+        services.push(("forward auth without a token", listeners.authorize, service));
     }
-    sites.push(("metrics", listeners.metrics, server::metrics_router(app.clone())));
-    let limits = asked.connection_limits();
-    for (what, listeners, site) in sites {
+    services.push(("metrics", listeners.metrics, server::metrics_router(app.clone())));
+    let limits = options.connection_limits();
+    for (what, listeners, service) in services {
         for listener in listeners {
             tracing::info!(listen = %listener.local_addr()?, "answering: {what}");
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let stop = stopped(stop.subscribe());
-            serving.spawn(server::serve(listener, site.clone(), limits, stop));
+            serving.spawn(server::serve(listener, service.clone(), limits, stop));
         }
     }
-    if !asked.no_worker {
+    if !options.no_worker {
         let ledger = ledger.clone();
         working.spawn(async move { ledger.work().await });
     }
@@ -72,8 +72,8 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
     working.spawn(async move { following.keep_up().await });
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
     working.spawn(watch_disk(ledger.clone()));
-    if let Err(error) = ready::print(&asked.data.data, address, ledger.stats().log_size) {
-        // It serves all the same.
+    if let Err(error) = ready::print(&options.data.data, address, ledger.stats().log_size) {
+        // The service runs all the same.
         tracing::warn!(%error, "nobody reads stdout");
     }
 
@@ -84,7 +84,7 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
         served.context("a listener ended badly")??;
     }
     app.give_up_reads();
-    // Before the last save, which writes the same file.
+    // Before the ledger is closed, which writes the same file.
     saving.await.context("the counts of use were not written")?;
     let closed = ledger.close().await.context(
         "the last steps of stopping failed; what was acknowledged is safe, and the next start \
@@ -101,16 +101,16 @@ pub(super) async fn run(asked: &Serve, app: App, listeners: Listeners) -> Result
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // A sender that is gone is a stop too.
+    // A dropped sender means stop, too.
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// Says once when the disk has no room for a log any more, and once when it has again.
+/// Logs once when the disk has no room for the log, and once when it has room again.
 async fn watch_disk(ledger: ledger::Ledger) {
     let mut before = true;
     loop {
         let log = ledger.clone();
-        // A disk that is far away may take its time.
+        // A disk may be slow to answer.
         let space = tokio::task::spawn_blocking(move || log.space()).await.ok().flatten();
         if let Some(space) = space {
             let has_room = space.has_room(0);
@@ -126,16 +126,16 @@ async fn watch_disk(ledger: ledger::Ledger) {
             }
             before = has_room;
         }
-        tokio::time::sleep(LOOK_AT_DISK).await;
+        tokio::time::sleep(DISK_CHECK).await;
     }
 }
 
-/// Writes the counts of use now and then. They are no events: losing some is allowed.
+/// Saves the counts of use at intervals. They are no events: a crash may lose some.
 async fn save_usage(ledger: ledger::Ledger, stop: watch::Receiver<bool>) {
     let mut stop = std::pin::pin!(stopped(stop));
     loop {
         tokio::select! {
-            () = tokio::time::sleep(SAVE_USAGE) => {}
+            () = tokio::time::sleep(USAGE_SAVE) => {}
             () = &mut stop => return,
         }
         let ledger = ledger.clone();
