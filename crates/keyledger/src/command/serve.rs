@@ -3,13 +3,11 @@
 //! A start is refused in this order: for wrong options, addresses in use, secret files that cannot be
 //! read, and only then for the data directory, so that a bad start changes nothing on the disk.
 
-mod listen;
 mod log_lines;
 mod logging;
 mod logs;
 mod open_files;
 mod options;
-mod quotas;
 mod ready;
 mod running;
 
@@ -28,19 +26,22 @@ use crate::exit::Exit;
 pub(crate) fn run(options: &Serve) -> Result<Exit> {
     options.check()?;
     // Declared first and therefore dropped last, so that lines logged during the stop are written.
-    let log_lines = LastLines(logging::start(options)?);
-    open_files::allow(options.max_connections);
+    let log_lines = LastLines(logging::start(&options.logging)?);
+    open_files::allow(options.connections.max);
     let listeners = Listeners::bind(options)?;
     let exposed = options.data.secrets.exposed();
     let token_key = TokenKeyFile::read_or_generate(&options.data.data, exposed)?;
     let verifier = token_key.key.verifier();
-    let auth = Auth::new(verifier.clone(), options.outside()?)?;
+    let auth = Auth::new(verifier.clone(), options.issuer.read(exposed)?)?;
 
-    let log_key =
-        LogKeyFile::read_or_generate(&options.data.data, options.origin.as_deref(), exposed)?;
+    let log_key = LogKeyFile::read_or_generate(
+        &options.data.data,
+        options.storage.origin.as_deref(),
+        exposed,
+    )?;
 
     let inventory = Inventory::read(&options.data.data)?;
-    inventory.check_access(&options.journal_options().dir, options.accept_rollback)?;
+    inventory.check_access(&options.journal_options().dir, options.storage.accept_rollback)?;
     let log = SledLog::open(&options.log_options())?;
     inventory.warn_of_token_key(&verifier);
     token_key.write_if_new(&options.data.data)?;
@@ -50,17 +51,17 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     inventory.save(&options.data.data, &verifier)?;
 
     let config = Config {
-        trusted_proxies: options.trusted_proxy.clone(),
-        forwarded_header: options.forwarded_header(),
-        key_headers: options.key_header.clone(),
-        request_timeout: options.request_timeout,
-        root_dialect: options.root_dialect,
-        cloudsigma_daily_limit: options.cloudsigma_daily_limit,
-        max_exports: options.max_exports,
-        max_exports_per_account: options.max_exports_per_account,
-        max_streams: options.max_streams,
-        max_streams_per_account: options.max_streams_per_account,
-        metrics: options.metrics_listen.is_none(),
+        trusted_proxies: options.gateways.trusted_proxies.clone(),
+        forwarded_header: options.gateways.forwarded_header(),
+        key_headers: options.gateways.key_headers.clone(),
+        request_timeout: options.requests.timeout,
+        root_dialect: options.dialects.root_dialect,
+        cloudsigma_daily_limit: options.dialects.cloudsigma_daily_limit,
+        max_exports: options.requests.max_exports,
+        max_exports_per_account: options.requests.max_exports_per_account,
+        max_streams: options.requests.max_streams,
+        max_streams_per_account: options.requests.max_streams_per_account,
+        metrics: options.listen.metrics.is_none(),
         log_lines_lost: log_lines.0.lost(),
     };
     let app = App::new(ledger, journal, auth, config);

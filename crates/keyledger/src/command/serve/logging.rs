@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::log_lines::LogLines;
-use super::options::{LogFormat, Serve};
+use super::options::logging::{LogFormat, Logging};
 
 /// The targets of our own log lines: the crates.
 const OURS: &[&str] = &["bundle", "eventlog", "keyledger", "keys", "ledger", "server", "tlog"];
@@ -18,8 +18,8 @@ const OURS: &[&str] = &["bundle", "eventlog", "keyledger", "keys", "ledger", "se
 /// Starts logging to stderr; stdout is for the ready line alone.
 ///
 /// Libraries log warnings and errors only: one that logs requests would log tokens.
-pub(super) fn start(options: &Serve) -> Result<LogLines> {
-    let level = options.log_level;
+pub(super) fn start(options: &Logging) -> Result<LogLines> {
+    let level = options.level;
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(OURS.iter().map(|ours| (*ours, level)));
@@ -28,7 +28,7 @@ pub(super) fn start(options: &Serve) -> Result<LogLines> {
         .with_writer(log_lines.clone())
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
-    let lines = match options.log_format {
+    let lines = match options.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };

@@ -25,9 +25,9 @@ pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<L
         |log, signing, accept_rollback| {
             let ledger_options = ledger::Options {
                 clock: Arc::new(SystemClock::default()),
-                queue: options.queue.get(),
+                queue: options.storage.queue.get(),
                 quotas: options.quotas.for_ledger(),
-                max_clock_step_s: options.max_clock_step,
+                max_clock_step_s: options.expiry.max_clock_step,
                 usage: Some(data.join("usage")),
                 signing: Some(signing),
                 accept_rollback,
@@ -52,7 +52,7 @@ pub(super) fn journal(options: &Serve, location: &Options, keys: &KeyChain) -> R
         let log = own.name().strip_suffix("/access");
         log.is_some_and(|log| keys.keys().iter().any(|key| key.name() == log))
     });
-    if !belongs && !options.accept_rollback {
+    if !belongs && !options.storage.accept_rollback {
         bail!(
             "`{}` is the access journal of another log, {}; restore this log's own from a backup, \
              or start once with --accept-rollback, which takes it as it is",
@@ -80,10 +80,10 @@ fn open_or_begin_anew<T>(
     open: impl Fn(Arc<dyn Log>, Arc<Signing>, bool) -> Result<T, OpenError>,
 ) -> Result<T> {
     let log: Arc<dyn Log> = Arc::new(log);
-    key.write_if_new(data, *log.length().borrow(), options.accept_rollback)?;
+    key.write_if_new(data, *log.length().borrow(), options.storage.accept_rollback)?;
     let signing = Arc::new(key.signing);
     match open(Arc::clone(&log), Arc::clone(&signing), false) {
-        Err(OpenError::Replay(ReplayError::Tree(why))) if options.accept_rollback => {
+        Err(OpenError::Replay(ReplayError::Tree(why))) if options.storage.accept_rollback => {
             let last = log.guarded().seal.and_then(|seal| signing.chain().open(&seal).ok());
             let last = last.map_or((0, tlog::empty_root()), |last| (last.size(), last.root()));
             let next = signing.succeed(fresh, *random::bytes()?, last)?;

@@ -8,8 +8,8 @@ use server::App;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::listen::ListenAddress;
 use super::options::Serve;
+use super::options::listen_address::ListenAddress;
 use super::ready;
 use crate::signals::StopSignals;
 
@@ -27,15 +27,17 @@ pub(super) struct Listeners {
 
 impl Listeners {
     pub(super) fn bind(options: &Serve) -> Result<Listeners> {
-        let bind = |at: Option<&ListenAddress>, option| {
-            at.map_or_else(|| Ok(Vec::new()), |at| at.bind(option))
-        };
         Ok(Listeners {
-            main: options.listen.bind("--listen")?,
-            authorize: bind(options.authorize_listen.as_ref(), "--authorize-listen")?,
-            metrics: bind(options.metrics_listen.as_ref(), "--metrics-listen")?,
+            main: options.listen.main.bind("--listen")?,
+            authorize: bind_optional(options.listen.authorize.as_ref(), "--authorize-listen")?,
+            metrics: bind_optional(options.listen.metrics.as_ref(), "--metrics-listen")?,
         })
     }
+}
+
+/// No sockets for a service that no option asks for.
+fn bind_optional(address: Option<&ListenAddress>, option: &str) -> Result<Vec<TcpListener>> {
+    address.map_or_else(|| Ok(Vec::new()), |address| address.bind(option))
 }
 
 /// Serves until a stop signal arrives.
@@ -48,12 +50,12 @@ pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Resu
 
     let address = listeners.main.first().context("no address to listen on")?.local_addr()?;
     let mut services = vec![("the API", listeners.main, server::router(app.clone()))];
-    if let Some(account) = options.authorize_account()? {
+    if let Some(account) = options.listen.authorize_account()? {
         let service = server::authorize_router(app.clone(), account);
         services.push(("forward auth without a token", listeners.authorize, service));
     }
     services.push(("metrics", listeners.metrics, server::metrics_router(app.clone())));
-    let limits = options.connection_limits();
+    let limits = options.connections.limits();
     for (what, listeners, service) in services {
         for listener in listeners {
             tracing::info!(listen = %listener.local_addr()?, "answering: {what}");
@@ -62,7 +64,7 @@ pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Resu
             serving.spawn(server::serve(listener, service.clone(), limits, stop));
         }
     }
-    if !options.no_worker {
+    if !options.expiry.no_worker {
         let ledger = ledger.clone();
         working.spawn(async move { ledger.work().await });
     }

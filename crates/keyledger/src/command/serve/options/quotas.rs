@@ -1,4 +1,4 @@
-//! The options that say what one account may have and do.
+//! The options about what one account may have and do.
 
 use std::num::NonZeroU32;
 
@@ -7,7 +7,7 @@ use clap::Args;
 /// What one account may have and do.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What one account may have and do")]
-pub(super) struct Quotas {
+pub(crate) struct Quotas {
     /// How many keys an account may have, ended ones too; by default as many as it likes
     #[arg(
         long = "max-keys-per-account",
@@ -35,7 +35,7 @@ pub(super) struct Quotas {
 }
 
 impl Quotas {
-    pub(super) fn for_ledger(&self) -> ledger::Quotas {
+    pub(crate) fn for_ledger(&self) -> ledger::Quotas {
         ledger::Quotas {
             keys: self.keys,
             changes_per_s: NonZeroU32::new(self.changes_per_second),

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// An address or a name, and a port.
 #[derive(Clone, Debug)]
-pub(super) struct ListenAddress {
+pub(crate) struct ListenAddress {
     host: String,
     port: u16,
 }
@@ -46,7 +46,7 @@ impl ListenAddress {
     /// # Errors
     ///
     /// When there is no such address, or one of them cannot be bound.
-    pub(super) fn bind(&self, option: &str) -> Result<Vec<TcpListener>> {
+    pub(crate) fn bind(&self, option: &str) -> Result<Vec<TcpListener>> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let mut addresses: Vec<SocketAddr> = found
             .with_context(|| format!("cannot find the address of `{self}`; check {option}"))?
