@@ -67,8 +67,8 @@ pub(crate) struct Export {
 pub(crate) fn run(options: &Export) -> Result<Exit> {
     let earlier = options.earlier.as_deref().map(checkpoint_file::read).transpose()?;
     let made = write_aside(&options.out, |file| match &options.data {
-        Some(data) => options.from_directory(data.clone(), earlier, file),
-        None => options.from_server(earlier, file),
+        Some(data) => options.export_directory(data.clone(), earlier, file),
+        None => options.download(earlier, file),
     })?;
     let out = options.out.display();
     if options.json.json {
@@ -114,7 +114,7 @@ impl Export {
         Scope { account: self.account.clone(), from: self.from, to: self.to }
     }
 
-    fn from_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
+    fn export_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
         let data = Data { data, secrets: self.secrets };
         let directory = StoppedDir::new(data, self.guard.clone());
         let log = Arc::new(directory.open()?);
@@ -136,7 +136,7 @@ impl Export {
         Ok(out.flush()?)
     }
 
-    fn from_server(&self, earlier: Option<String>, mut file: &File) -> Result<()> {
+    fn download(&self, earlier: Option<String>, mut file: &File) -> Result<()> {
         let client = Client::new(&self.remote)?;
         let call = Call::get("/v1/audit/bundle")
             .query("account", self.account.as_ref())
