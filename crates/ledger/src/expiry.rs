@@ -45,24 +45,4 @@ impl Ledger {
             }
         }
     }
-
-    /// Reads what another writer of the same log appends, until the ledger is closed.
-    pub async fn keep_up(&self) {
-        let state = self.state();
-        let mut length = state.log.length();
-        let mut published = state.published.subscribe();
-        loop {
-            let wanted = *length.borrow_and_update();
-            // Our own appends are applied within moments of their being there.
-            let soon = std::time::Duration::from_millis(50);
-            let applied = published.wait_for(|size| *size >= wanted);
-            if tokio::time::timeout(soon, applied).await.is_err() {
-                self.catch_up().await;
-            }
-            tokio::select! {
-                changed = length.changed() => if changed.is_err() { return },
-                () = self.closed() => return,
-            }
-        }
-    }
 }

@@ -9,9 +9,8 @@ use keys::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use crate::answered::wake_chain;
-use crate::api::{Error, RequestOptions};
-use crate::caller::{Caller, worker};
+use crate::api::Error;
+use crate::caller::Caller;
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
 use crate::evidence::Evidence;
@@ -24,8 +23,10 @@ use crate::stalled::{close, stalled};
 use crate::state::{ReplayError, State};
 use crate::tree::Wrong;
 use crate::usage::{self, UsageError};
+use crate::write::job::{Job, WriteCommand, job};
 use crate::write::request::RequestContext;
-use crate::writer::{self, Job, Reply, Work};
+use crate::write::wake_chain::wake_chain;
+use crate::writer;
 
 /// How a ledger is to run.
 pub struct Options {
@@ -117,7 +118,7 @@ impl Drop for Inner {
 
 struct Inner {
     state: Arc<State>,
-    queue: Arc<Queue<Job>>,
+    queue: Arc<Queue<Box<dyn Job>>>,
     rates: Rates,
     closed: watch::Sender<bool>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
@@ -326,36 +327,34 @@ impl Ledger {
         self.0.rates.forget();
     }
 
-    pub(crate) async fn submit(
+    /// Has the writer decide `command`, and waits for its reply.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
+    pub(crate) async fn submit<C: WriteCommand>(
         &self,
         context: RequestContext,
-        work: Work,
-        ask: &RequestOptions,
-    ) -> Result<Reply, Error> {
+        command: C,
+    ) -> Result<C::Reply, Error> {
         // Of a log that was given up nobody takes a job any more.
         if self.state().log.health().is_err() {
             return Err(Error::Broken);
         }
         self.0.rates.change(&context.caller)?;
-        let (answer, wait) = oneshot::channel();
-        let job =
-            Job { context, wanted_revision: ask.if_revision, dry_run: ask.dry_run, work, answer };
+        let (job, reply) = job(context, command);
         let pushed_out = self.0.queue.push(job).map_err(|refused| match refused {
             Refused::Full => Error::Overloaded,
             Refused::Closed => Error::Broken,
         })?;
-        if let Some(job) = pushed_out {
-            wake_chain(vec![(job.answer, Err(Error::Overloaded))]);
+        if let Some(mut job) = pushed_out {
+            job.refuse(Error::Overloaded);
+            wake_chain(vec![job]);
         }
         tokio::select! {
             biased;
-            answered = wait => answered.map_err(|_| Error::Broken)?.take(),
+            reply = reply => reply.map_err(|_| Error::Broken)?.take(),
             () = stalled(self.state().log.stalled()) => Err(Error::Broken),
         }
-    }
-
-    pub(crate) async fn catch_up(&self) {
-        let context = RequestContext::new(&worker(), &RequestOptions::default());
-        let _ = self.submit(context, Work::CatchUp, &RequestOptions::default()).await;
     }
 }

@@ -37,13 +37,12 @@ mod api {
     pub(crate) use crate::error::Error;
     pub(crate) use crate::page::Page;
     pub(crate) use crate::record::Entry;
-    pub(crate) use crate::write::request::{Change, RequestOptions, Rules};
 }
 use monotone_clock as reached;
 use projection::{feed, history, outcomes, table, usage};
 use read::table_snapshot as noted;
 use record::{codec, pool};
-use write::{batch, batch_size as pace, queue, wake_chain as answered};
+use write::queue;
 
 pub use audit::{AuditRecord, Auditor, Decoder, Finding, Violation};
 pub use caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};

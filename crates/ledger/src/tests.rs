@@ -8,7 +8,8 @@ use eventlog::memory::{Fault, MemoryLog};
 use keys::{Dialect, Question, Refusal, Revocation, Rotation, Status, Verdict};
 
 use crate::testing::{Dice, ManualClock, caller, draft, idempotent, open, owner};
-use crate::writer::Work;
+use crate::write::create::Create;
+use crate::write::rotate::Rotate;
 use crate::{
     Caller, Change, Changes, Error, EventFilter, KeyFilter, Ledger, RequestOptions, Role, Rules,
     Seq, Walk,
@@ -242,16 +243,18 @@ async fn a_key_whose_prefix_is_taken_is_made_anew_also_by_a_rotation() {
             Ok((keys::NewKey { prefix, ..key }, secret))
         }
     };
-    let create = |key| Work::Create(key, rules);
-    let second = ledger.put(&caller, &RequestOptions::default(), made(1), create).await.unwrap();
+    let create = |key| Create { key, rules };
+    let options = RequestOptions::default();
+    let second = ledger.submit_new_key(&caller, &options, made(1), create).await.unwrap();
     assert_ne!(second.key.key.prefix, old.key.prefix);
     let key = ledger.state().table.get(old.key.id).unwrap();
-    let rotate = |new| Work::Rotate(Arc::clone(&key), new, Rotation::new(0).unwrap(), rules);
-    let third = ledger.put(&caller, &RequestOptions::default(), made(7), rotate).await.unwrap();
+    let rotation = Rotation::new(0).unwrap();
+    let rotate = |new| Rotate { old: Arc::clone(&key), key: new, rotation, rules };
+    let third = ledger.submit_new_key(&caller, &options, made(7), rotate).await.unwrap();
     assert_ne!(third.key.key.prefix, old.key.prefix);
     assert_eq!(ledger.key(&caller, old.key.id).unwrap().status, Status::Expired);
     // What never ends is no bad luck.
-    let never = ledger.put(&caller, &RequestOptions::default(), made(usize::MAX), create).await;
+    let never = ledger.submit_new_key(&caller, &options, made(usize::MAX), create).await;
     assert!(matches!(never, Err(Error::Refused(Refusal::PrefixTaken))), "{never:?}");
     assert_eq!(ledger.stats().keys, 3);
 }

@@ -3,9 +3,14 @@
 
 pub(crate) mod batch;
 pub(crate) mod batch_size;
-pub(crate) mod command;
+pub(crate) mod catch_up;
+pub(crate) mod change;
+pub(crate) mod create;
+pub(crate) mod expire_due;
+pub(crate) mod job;
 pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod reply;
 pub(crate) mod request;
+pub(crate) mod rotate;
 pub(crate) mod wake_chain;

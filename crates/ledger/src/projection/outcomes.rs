@@ -140,7 +140,7 @@ struct Kept {
 
 impl Secrets {
     /// Keeps one; `false` if there is no room for another one of this caller.
-    pub(crate) fn keep(
+    pub(crate) fn insert(
         &mut self,
         at: Timestamp,
         id: KeyId,

@@ -221,7 +221,7 @@ impl Ledger {
     }
 
     /// The key's state right after the record at `seq`.
-    pub(crate) async fn standing_after(&self, key: &Arc<Key>, seq: Seq) -> Result<KeyState, Error> {
+    pub(crate) async fn state_after(&self, key: &Arc<Key>, seq: Seq) -> Result<KeyState, Error> {
         let (ledger, key) = (self.clone(), Arc::clone(key));
         let job = move || ledger.states(&key, seq.next()).next().transpose();
         let standing = tokio::task::spawn_blocking(job).await.map_err(Error::fault)??;

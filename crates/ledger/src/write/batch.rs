@@ -3,22 +3,25 @@
 //! The writer gathers the facts of each command here, lets [`keys::decide`] judge them and writes
 //! down the event. Nothing of it is visible to anybody until the log has it.
 
+mod facts;
+mod salts;
+
 use std::sync::Arc;
 
 use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
-    Account, Command, Event, Facts, KeyId, KeyState, Kind, Limits, NewKey, Refusal, Replaces,
-    Rotation, Timestamp, decide,
+    Account, Command, Event, Facts, KeyId, KeyState, NewKey, Replaces, Rotation, Timestamp, decide,
 };
 
+use self::salts::Salts;
 use crate::caller::worker;
-use crate::codec;
 use crate::error::Error;
 use crate::projection::outcomes::Outcome;
 use crate::projection::table::{Key, State as ChainedState};
-use crate::record::{Actor, Idempotency, Leaf, Link, Record};
+use crate::record::{Actor, Idempotency, Leaf, Link, Record, codec};
 use crate::state::State;
+use crate::write::job::Idempotent;
 use crate::write::request::{Change, RequestContext, Rules};
 
 /// A record that the batch will append.
@@ -28,19 +31,47 @@ pub(crate) struct Drafted {
 }
 
 /// What a change of a key came to.
-#[derive(Clone)]
+#[derive(Debug)]
 pub(crate) struct Decided {
-    /// Its place in the batch; `None` for a dry run.
-    pub(crate) index: Option<usize>,
+    /// The place of its record; for a dry run the one that it would have.
+    pub(crate) seq: Seq,
+    /// Whether it is recorded: `false` for a dry run.
+    pub(crate) recorded: bool,
     pub(crate) record: Record,
-    pub(crate) standing: KeyState,
+    /// The key's state after it.
+    pub(crate) state: KeyState,
+}
+
+/// What a create or a rotation came to.
+#[derive(Debug)]
+pub(crate) struct DecidedKey {
+    /// The new key, with its number and its due time.
+    pub(crate) key: Arc<NewKey>,
+    pub(crate) decided: Decided,
+}
+
+/// A rotation of `old` to `key`.
+pub(crate) struct RotateTo<'a> {
+    pub(crate) old: &'a Key,
+    pub(crate) key: &'a NewKey,
+    pub(crate) rotation: Rotation,
+    pub(crate) rules: &'a Rules,
+}
+
+/// A record to be, with the states that it leaves its keys in.
+struct Draft {
+    event: Event,
+    link: Link,
+    state: KeyState,
+    /// The key that a rotation replaces.
+    replaced: Option<(Link, KeyState)>,
 }
 
 pub(crate) struct Batch<'s> {
     state: &'s State,
     start: Seq,
     /// The moment all its records carry.
-    pub(crate) now: Timestamp,
+    now: Timestamp,
     pub(crate) bytes: Vec<Vec<u8>>,
     pub(crate) drafted: Vec<Drafted>,
     touched: HashMap<KeyId, ChainedState>,
@@ -48,24 +79,6 @@ pub(crate) struct Batch<'s> {
     numbers: HashMap<Account, u64>,
     outcomes: HashMap<[u8; 32], Outcome>,
     salts: Salts,
-}
-
-/// Random bytes, fetched for many records at a time.
-struct Salts {
-    pool: [u8; 1024],
-    left: usize,
-}
-
-impl Salts {
-    fn next(&mut self) -> Result<[u8; 16], Error> {
-        if self.left < 16 {
-            getrandom::fill(&mut self.pool).map_err(Error::fault)?;
-            self.left = self.pool.len();
-        }
-        self.left -= 16;
-        let salt = self.pool.get(self.left..self.left + 16).and_then(|salt| salt.try_into().ok());
-        Ok(salt.unwrap_or_default())
-    }
 }
 
 impl<'s> Batch<'s> {
@@ -81,16 +94,34 @@ impl<'s> Batch<'s> {
             created: Vec::new(),
             numbers: HashMap::new(),
             outcomes: HashMap::new(),
-            salts: Salts { pool: [0; 1024], left: 0 },
+            salts: Salts::default(),
         }
     }
 
+    /// The place of its first record.
     pub(crate) fn start(&self) -> Seq {
         self.start
     }
 
+    /// The place of its next record.
+    fn next_seq(&self) -> Seq {
+        Seq(self.start.0 + self.bytes.len() as u64)
+    }
+
+    /// Decides a command, unless the same request was answered before.
+    pub(crate) fn once<R>(
+        &mut self,
+        context: &RequestContext,
+        decide: impl FnOnce(&mut Batch<'s>) -> Result<R, Error>,
+    ) -> Result<Idempotent<R>, Error> {
+        match self.earlier(context)? {
+            Some(outcome) => Ok(Idempotent::Earlier(outcome)),
+            None => decide(self).map(Idempotent::Decided),
+        }
+    }
+
     /// The earlier outcome of the same request, if there is one.
-    pub(crate) fn replay_of(&self, context: &RequestContext) -> Result<Option<Outcome>, Error> {
+    fn earlier(&self, context: &RequestContext) -> Result<Option<Outcome>, Error> {
         let Some(Idempotency { key, request }) = context.idempotency else { return Ok(None) };
         let mut remembered = self.state.outcomes.lock();
         match self.outcomes.get(&key).copied().or_else(|| remembered.find(&key, self.now)) {
@@ -105,125 +136,55 @@ impl<'s> Batch<'s> {
         self.touched.get(&key.made.id).copied().unwrap_or_else(|| key.state())
     }
 
-    fn next_number(&self, account: &Account) -> u64 {
-        let next = self.numbers.get(account).copied();
-        next.unwrap_or_else(|| {
-            self.state.table.account(account.as_str()).map_or(0, |keys| keys.len() as u64) + 1
-        })
-    }
-
-    /// The facts about a key that is to be made, as the one with this number of its account.
-    fn facts_of_new(&self, key: &NewKey, number: u64, rules: &Rules) -> Facts {
-        let table = &self.state.table;
-        let same_holder = |other: &NewKey| {
-            other.account == key.account && other.owner == key.owner && other.dialect == key.dialect
-        };
-        let active = if rules.most_active.is_some() {
-            let alive = table.alive(key.account.as_str(), &key.owner, key.dialect);
-            let recorded =
-                alive.iter().filter(|k| self.chained_state(k).standing.is_active(self.now));
-            let pending = self.created.iter().filter(|other| same_holder(other));
-            recorded.count() + pending.count()
-        } else {
-            0
-        };
-        let prefix_taken = rules.unique_prefix
-            && (self.created.iter().any(|other| other.prefix == key.prefix)
-                || table.by_prefix(key.prefix.as_str(), |_| true).is_some());
-        Facts {
-            now: self.now,
-            status: None,
-            due: None,
-            revision: 0,
-            wanted_revision: None,
-            replaced_by: None,
-            active: u32::try_from(active).unwrap_or(u32::MAX),
-            keys: number - 1,
-            prefix_taken,
-            found: rules.reuse_if_ttl_ms.and_then(|life_ms| self.find_public(key, life_ms)),
-        }
-    }
-
-    fn limits(&self, rules: &Rules) -> Limits {
-        let keys = self.state.most_keys;
-        Limits { active: rules.most_active, keys, unique_prefix: rules.unique_prefix }
-    }
-
-    /// The key with its due time, where that depends on the moment it is made.
-    fn dated(&self, key: &NewKey, rules: &Rules) -> NewKey {
-        let due = rules.ttl_s.map(|seconds| self.now.plus_secs(seconds));
-        NewKey { expires_at: due.or(key.expires_at), ..key.clone() }
-    }
-
-    /// A public key that does for `wanted` and lives `life_ms` milliseconds more, the oldest.
-    fn find_public(&self, wanted: &NewKey, life_ms: u64) -> Option<KeyId> {
-        let micros = i64::try_from(life_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let until = Timestamp::from_micros(self.now.micros().saturating_add(micros));
-        let does = |key: &NewKey, standing: &KeyState| {
-            key.kind == Kind::Public
-                && (key.dialect, &key.account, &key.project, &key.name)
-                    == (wanted.dialect, &wanted.account, &wanted.project, &wanted.name)
-                && standing.status_at(self.now) == keys::Status::Enabled
-                && standing.expires_at.is_none_or(|due| due >= until)
-        };
-        let account = self.state.table.account(wanted.account.as_str());
-        let alive = account.map(|keys| keys.public(wanted)).unwrap_or_default();
-        let recorded = alive.iter().find(|k| does(&k.made, &self.chained_state(k).standing));
-        let pending = || self.created.iter().find(|k| does(k, &KeyState::created(k, self.now)));
-        recorded.map(|key| key.made.id).or_else(|| pending().map(|key| key.id))
-    }
-
     /// Decides a create and writes it down.
     pub(crate) fn create(
         &mut self,
         context: &RequestContext,
         key: &NewKey,
         rules: &Rules,
-        dry_run: bool,
-    ) -> Result<Decided, Error> {
+    ) -> Result<DecidedKey, Error> {
         let number = self.next_number(&key.account);
         let facts = self.facts_of_new(key, number, rules);
         let key = Arc::new(NewKey { number, ..self.dated(key, rules) });
         let event = decide(&facts, Command::Create(key, self.limits(rules)))?;
-        let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
-        let made = Arc::clone(made);
-        let standing = KeyState::created(&made, self.now);
-        let link = Link::first(made.id);
-        let record = self.record(context, event, link, None)?;
-        self.finish(record, standing, None, dry_run)
+        let key = created_by(&event);
+        let state = KeyState::created(&key, self.now);
+        let draft = Draft { event, link: Link::first(key.id), state, replaced: None };
+        Ok(DecidedKey { key, decided: self.finish(context, draft)? })
     }
 
-    /// Decides a rotation of `old` to `key` and writes it down.
+    /// Decides a rotation and writes it down.
     pub(crate) fn rotate(
         &mut self,
         context: &RequestContext,
-        old: &Key,
-        key: &NewKey,
-        (rotation, rules, wanted_revision): (Rotation, &Rules, Option<u32>),
-        dry_run: bool,
-    ) -> Result<Decided, Error> {
-        self.expire_if_due(old, dry_run)?;
+        to: &RotateTo<'_>,
+    ) -> Result<DecidedKey, Error> {
+        let RotateTo { old, key, rotation, rules } = *to;
+        self.expire_if_due(old, context.dry_run)?;
         let before = self.chained_state(old);
         let number = self.next_number(&key.account);
         let facts = Facts {
             status: Some(before.standing.status_at(self.now)),
             due: before.standing.expires_at,
             revision: before.standing.revision,
-            wanted_revision,
+            wanted_revision: context.if_revision,
             replaced_by: before.standing.replaced_by,
             ..self.facts_of_new(key, number, rules)
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
         let key = Arc::new(NewKey { number, replaces, ..self.dated(key, rules) });
         let event = decide(&facts, Command::Rotate(key, rotation, self.limits(rules)))?;
-        let Event::Created(made) = &event else { return Err(Error::Refused(Refusal::UnknownKey)) };
-        let made = Arc::clone(made);
-        let until = made.replaces.as_ref().map_or(self.now, |replaces| replaces.valid_until);
-        let after = before.standing.replaced(made.id, until, self.now);
-        let link = Link::first(made.id);
+        let key = created_by(&event);
+        let until = key.replaces.as_ref().map_or(self.now, |replaces| replaces.valid_until);
+        let after = before.standing.replaced(key.id, until, self.now);
         let old_link = before.link(old.made.id, &after, self.now);
-        let record = self.record(context, event, link, Some(old_link))?;
-        self.finish(record, KeyState::created(&made, self.now), Some(after), dry_run)
+        let draft = Draft {
+            event,
+            link: Link::first(key.id),
+            state: KeyState::created(&key, self.now),
+            replaced: Some((old_link, after)),
+        };
+        Ok(DecidedKey { key, decided: self.finish(context, draft)? })
     }
 
     /// Decides a change of a key's status and writes it down.
@@ -232,25 +193,34 @@ impl<'s> Batch<'s> {
         context: &RequestContext,
         key: &Key,
         change: Change,
-        (wanted_revision, dry_run): (Option<u32>, bool),
     ) -> Result<Decided, Error> {
-        self.expire_if_due(key, dry_run)?;
+        self.expire_if_due(key, context.dry_run)?;
         let command = match change {
             Change::Enable => Command::Enable,
             Change::Disable => Command::Disable,
             Change::Expire => Command::Expire,
             Change::Revoke(revocation) => Command::Revoke(revocation),
         };
-        self.transition(context, key, command, (wanted_revision, dry_run))
+        self.transition(context, key, command)
     }
 
-    /// Records that `key` is due.
+    /// Records keys that are due, soonest first, at most `limit`.
     pub(crate) fn expire_due(
         &mut self,
         context: &RequestContext,
-        key: &Key,
-    ) -> Result<Decided, Error> {
-        self.transition(context, key, Command::ExpireDue, (None, false))
+        limit: usize,
+    ) -> Result<Vec<KeyId>, Error> {
+        let mut expired = Vec::new();
+        // One that the batch has ended already is still in the queue: pass it over.
+        for id in self.state.table.due(self.now, limit) {
+            let Some(key) = self.state.table.get(id) else { continue };
+            match self.transition(context, &key, Command::ExpireDue) {
+                Ok(_) => expired.push(id),
+                Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(expired)
     }
 
     /// Whoever meets a due key records its `Expired` first, in the worker's name.
@@ -258,8 +228,8 @@ impl<'s> Batch<'s> {
         if dry_run || !self.chained_state(key).standing.is_due(self.now) {
             return Ok(());
         }
-        let context = RequestContext { caller: worker(), reason: None, idempotency: None };
-        self.expire_due(&context, key).map(|_| ())
+        let context = RequestContext::plain(worker());
+        self.transition(&context, key, Command::ExpireDue).map(|_| ())
     }
 
     fn transition(
@@ -267,37 +237,14 @@ impl<'s> Batch<'s> {
         context: &RequestContext,
         key: &Key,
         command: Command,
-        (wanted_revision, dry_run): (Option<u32>, bool),
     ) -> Result<Decided, Error> {
         let before = self.chained_state(key);
-        let standing = before.standing;
-        // A due key's `Expired` goes before any other change; `ExpireDue` is that `Expired`.
-        let status = match &command {
-            Command::ExpireDue => standing.status,
-            Command::Create(..)
-            | Command::Enable
-            | Command::Disable
-            | Command::Expire
-            | Command::Revoke(_)
-            | Command::Rotate(..) => standing.status_at(self.now),
-        };
-        let facts = Facts {
-            now: self.now,
-            status: Some(status),
-            due: standing.expires_at,
-            revision: standing.revision,
-            wanted_revision,
-            replaced_by: standing.replaced_by,
-            active: 0,
-            keys: 0,
-            prefix_taken: false,
-            found: None,
-        };
+        let facts = self.facts_of(&before.standing, &command, context);
         let event = decide(&facts, command)?;
-        let after = standing.after(&event, self.now);
-        let link = Link { before: Some(status), ..before.link(key.made.id, &after, self.now) };
-        let record = self.record(context, event, link, None)?;
-        self.finish(record, after, None, dry_run)
+        let state = before.standing.after(&event, self.now);
+        let link = before.link(key.made.id, &state, self.now);
+        let link = Link { before: facts.status, ..link };
+        self.finish(context, Draft { event, link, state, replaced: None })
     }
 
     fn record(
@@ -307,7 +254,7 @@ impl<'s> Batch<'s> {
         link: Link,
         replaced: Option<Link>,
     ) -> Result<Record, Error> {
-        let RequestContext { caller, reason, idempotency } = context;
+        let RequestContext { caller, reason, idempotency, .. } = context;
         Ok(Record {
             at: self.now,
             actor: Actor {
@@ -326,38 +273,43 @@ impl<'s> Batch<'s> {
         })
     }
 
-    /// Encodes the record and keeps it, unless it is only a rehearsal.
-    fn finish(
-        &mut self,
-        record: Record,
-        standing: KeyState,
-        old: Option<KeyState>,
-        dry_run: bool,
-    ) -> Result<Decided, Error> {
+    /// Encodes the record and adds it to the batch, unless it is only a dry run.
+    fn finish(&mut self, context: &RequestContext, draft: Draft) -> Result<Decided, Error> {
+        let Draft { event, link, state, replaced } = draft;
+        let record = self.record(context, event, link, replaced.map(|(link, _)| link))?;
         let bytes = codec::encode(&record);
         if bytes.len() > MAX_RECORD {
             return Err(Error::TooLong);
         }
-        if dry_run {
-            return Ok(Decided { index: None, record, standing });
+        let seq = self.next_seq();
+        if context.dry_run {
+            return Ok(Decided { seq, recorded: false, record, state });
         }
-        let leaf = Leaf::of(&bytes);
-        let index = self.bytes.len();
-        let seq = Seq(self.start.0 + index as u64);
-        self.touched.insert(record.link.key, ChainedState { standing, head: (seq, leaf) });
-        if let (Some(link), Some(standing)) = (record.replaced, old) {
-            self.touched.insert(link.key, ChainedState { standing, head: (seq, leaf) });
+        let head = (seq, Leaf::of(&bytes));
+        self.touched.insert(record.link.key, ChainedState { standing: state, head });
+        if let Some((link, standing)) = replaced {
+            self.touched.insert(link.key, ChainedState { standing, head });
         }
-        if let Event::Created(made) = &record.event {
-            self.numbers.insert(made.account.clone(), made.number + 1);
-            self.created.push(Arc::clone(made));
+        if let Event::Created(key) = &record.event {
+            self.numbers.insert(key.account.clone(), key.number + 1);
+            self.created.push(Arc::clone(key));
         }
         if let Some(Idempotency { key, request }) = record.idempotency {
             let outcome = Outcome { request, first: seq, count: 0 };
             self.outcomes.entry(key).or_insert(outcome).count += 1;
         }
         self.bytes.push(bytes);
-        self.drafted.push(Drafted { record: record.clone(), leaf });
-        Ok(Decided { index: Some(index), record, standing })
+        self.drafted.push(Drafted { record: record.clone(), leaf: head.1 });
+        Ok(Decided { seq, recorded: true, record, state })
+    }
+}
+
+/// The key of an event that a create or a rotation was decided as.
+fn created_by(event: &Event) -> Arc<NewKey> {
+    match event {
+        Event::Created(key) => Arc::clone(key),
+        Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
+            unreachable!("`decide` answers a create and a rotation with `Created`")
+        }
     }
 }

@@ -120,11 +120,15 @@ pub struct RequestOptions {
     pub only: Option<Dialect>,
 }
 
-/// What every record of a request says about it.
+/// A request, as far as its command and its records depend on it.
 pub(crate) struct RequestContext {
     pub(crate) caller: Caller,
     pub(crate) reason: Option<Reason>,
     pub(crate) idempotency: Option<Idempotency>,
+    /// The revision the key must be at.
+    pub(crate) if_revision: Option<u32>,
+    /// Decide and reply, but record nothing.
+    pub(crate) dry_run: bool,
 }
 
 impl RequestContext {
@@ -134,6 +138,19 @@ impl RequestContext {
             caller: caller.clone(),
             reason: options.reason.clone(),
             idempotency: options.idempotency,
+            if_revision: options.if_revision,
+            dry_run: options.dry_run,
+        }
+    }
+
+    /// The context of a request of `caller` without options.
+    pub(crate) fn plain(caller: Caller) -> RequestContext {
+        RequestContext {
+            caller,
+            reason: None,
+            idempotency: None,
+            if_revision: None,
+            dry_run: false,
         }
     }
 }

@@ -1,0 +1,85 @@
+//! Changing a key's status.
+
+use std::sync::Arc;
+
+use keys::{Account, KeyId, Refusal};
+
+use crate::caller::{Caller, MANAGE};
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::projection::key_view::KeyView;
+use crate::projection::table::Key;
+use crate::record::Entry;
+use crate::write::batch::{Batch, Decided};
+use crate::write::job::{Idempotent, WriteCommand};
+use crate::write::reply::Changed;
+use crate::write::request::{Change, RequestContext, RequestOptions};
+
+/// Changes the status of `key`.
+struct ChangeStatus {
+    key: Arc<Key>,
+    change: Change,
+}
+
+impl WriteCommand for ChangeStatus {
+    type Reply = Idempotent<Decided>;
+
+    fn account(&self) -> Option<&Account> {
+        Some(&self.key.made.account)
+    }
+
+    fn decide(
+        &self,
+        context: &RequestContext,
+        batch: &mut Batch<'_>,
+    ) -> Result<Idempotent<Decided>, Error> {
+        batch.once(context, |batch| batch.change(context, &self.key, self.change))
+    }
+}
+
+impl Ledger {
+    /// Changes a key's status.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
+    pub async fn change(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        change: Change,
+        options: RequestOptions,
+    ) -> Result<Changed, Error> {
+        caller.require(MANAGE)?;
+        let key = self.find(caller, id, &options)?;
+        let command = ChangeStatus { key: Arc::clone(&key), change };
+        match self.submit(RequestContext::new(caller, &options), command).await? {
+            Idempotent::Decided(Decided { seq, recorded, record, state }) => {
+                let view = KeyView::new(&key, state, record.at);
+                let entry = Entry { seq, record, account: key.made.account.clone() };
+                Ok(Changed { key: view, entry, recorded, replayed: false })
+            }
+            Idempotent::Earlier(outcome) => {
+                let entry = self.entry_at(outcome.first).await?;
+                let state = self.state_after(&key, outcome.first).await?;
+                let view = KeyView::new(&key, state, entry.record.at);
+                Ok(Changed { key: view, entry, recorded: true, replayed: true })
+            }
+        }
+    }
+
+    /// The key, if the caller may know of it.
+    pub(crate) fn find(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        options: &RequestOptions,
+    ) -> Result<Arc<Key>, Error> {
+        self.state()
+            .table
+            .get(id)
+            .filter(|key| caller.sees(&key.made.account))
+            .filter(|key| options.only.is_none_or(|dialect| dialect == key.made.dialect))
+            .ok_or(Error::Refused(Refusal::UnknownKey))
+    }
+}

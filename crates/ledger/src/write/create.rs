@@ -1,0 +1,207 @@
+//! Making a key.
+
+use std::sync::Arc;
+
+use keys::{
+    Account, Dialect, Digest, Event, Format, KeyId, KeyName, KeyState, Kind, NewKey, Refusal,
+    Secret,
+};
+
+use crate::caller::{Caller, MANAGE, Scope};
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::projection::key_view::KeyView;
+use crate::record::Entry;
+use crate::write::batch::{Batch, DecidedKey};
+use crate::write::job::{Idempotent, WriteCommand};
+use crate::write::random::Random;
+use crate::write::reply::Created;
+use crate::write::request::{Expiry, NewKeyRequest, RequestContext, RequestOptions, Rules};
+
+/// Makes `key`.
+pub(crate) struct Create {
+    pub(crate) key: NewKey,
+    pub(crate) rules: Rules,
+}
+
+impl WriteCommand for Create {
+    type Reply = Idempotent<DecidedKey>;
+
+    fn account(&self) -> Option<&Account> {
+        Some(&self.key.account)
+    }
+
+    fn decide(
+        &self,
+        context: &RequestContext,
+        batch: &mut Batch<'_>,
+    ) -> Result<Idempotent<DecidedKey>, Error> {
+        batch.once(context, |batch| batch.create(context, &self.key, &self.rules))
+    }
+}
+
+impl Ledger {
+    /// Makes a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing was recorded, but after [`Error::Broken`], when nobody knows.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        request: NewKeyRequest,
+        options: RequestOptions,
+    ) -> Result<Created, Error> {
+        caller.require(MANAGE)?;
+        let account = match (&caller.identity.scope, &request.account) {
+            (Scope::Account(own), None) => own.clone(),
+            (Scope::Account(own), Some(named)) if own == named => own.clone(),
+            (Scope::Account(_), Some(_)) => return Err(Error::Forbidden),
+            (Scope::All, Some(named)) => named.clone(),
+            (Scope::All, None) => return Err(Error::AccountRequired),
+        };
+        let rules = request.rules();
+        let make = || self.make(caller, caller.dialect, &account, &request);
+        self.submit_new_key(caller, &options, make, |key| Create { key, rules }).await
+    }
+
+    /// Has a new key decided by `command`, and makes another one as long as its prefix is taken.
+    pub(crate) async fn submit_new_key<C>(
+        &self,
+        caller: &Caller,
+        options: &RequestOptions,
+        make: impl Fn() -> Result<(NewKey, Secret), Error>,
+        command: impl Fn(NewKey) -> C,
+    ) -> Result<Created, Error>
+    where
+        C: WriteCommand<Reply = Idempotent<DecidedKey>>,
+    {
+        // Two prefixes are rarely alike; eight times in a row is not bad luck any more.
+        for _ in 0..8 {
+            let (key, secret) = make()?;
+            let id = key.id;
+            self.remember_secret(caller, options, id, &secret)?;
+            let reply = self.submit(RequestContext::new(caller, options), command(key)).await;
+            if !matches!(&reply, Ok(Idempotent::Decided(new)) if new.decided.recorded) {
+                self.state().secrets.lock().remove(id);
+            }
+            match reply {
+                Err(Error::Refused(Refusal::PrefixTaken)) => {}
+                Err(error) => return Err(error),
+                Ok(Idempotent::Decided(new)) => return Ok(created(new, secret)),
+                Ok(Idempotent::Earlier(outcome)) => return self.created_at(outcome.first).await,
+            }
+        }
+        Err(Error::Refused(Refusal::PrefixTaken))
+    }
+
+    /// Remembers the secret of a key that may be asked for again. Before it is decided: whoever
+    /// finds the outcome finds the secret, even if the one who asked first is gone by then.
+    fn remember_secret(
+        &self,
+        caller: &Caller,
+        options: &RequestOptions,
+        id: KeyId,
+        secret: &Secret,
+    ) -> Result<(), Error> {
+        if options.idempotency.is_none() {
+            return Ok(());
+        }
+        let now = self.now();
+        let room = self.state().secrets.lock().insert(now, id, secret, caller.holder());
+        if room { Ok(()) } else { Err(Error::OutcomesFull) }
+    }
+
+    /// Makes the key that `request` wants, and its secret. Only the writer can say whether it may
+    /// be.
+    pub(crate) fn make(
+        &self,
+        caller: &Caller,
+        dialect: Dialect,
+        account: &Account,
+        request: &NewKeyRequest,
+    ) -> Result<(NewKey, Secret), Error> {
+        let now = self.now();
+        let mut random = Random::default();
+        let mut of_id = [0; 10];
+        random.fill(&mut of_id);
+        let format = Format::of(dialect, request.kind, request.environment);
+        let secret = Secret::generate(format, |buffer| random.fill(buffer));
+        if let Some(error) = random.failed {
+            return Err(Error::fault(error));
+        }
+        let prefix = secret.prefix(format);
+        let name = match &request.name {
+            Some(name) => name.clone(),
+            None => KeyName::new(format!("API key {}", prefix.as_str())).map_err(Error::fault)?,
+        };
+        let mut key = NewKey {
+            id: KeyId::new(now, of_id),
+            number: 0,
+            account: account.clone(),
+            owner: request.owner.clone().unwrap_or_else(|| caller.identity.subject.clone()),
+            name,
+            description: request.description.clone(),
+            kind: request.kind,
+            environment: request.environment,
+            role: request.role.clone(),
+            permissions: Arc::default(),
+            project: request.project.clone(),
+            allowed_ips: request.allowed_ips.clone(),
+            expires_at: match request.expires {
+                Some(Expiry::At(at)) => Some(at),
+                // Counted from the moment it is recorded, see `Rules`.
+                Some(Expiry::After(_)) | None => None,
+            },
+            daily_limit: request.daily_limit,
+            metadata: request.metadata.clone(),
+            prefix,
+            digest: Digest::of(secret.reveal()),
+            replaces: None,
+            dialect,
+            public_value: (request.kind == Kind::Public).then(|| secret.reveal().into()),
+        };
+        let mut pool = self.state().pool.lock();
+        pool.share(&mut key);
+        key.permissions = pool.permissions(&request.permissions);
+        Ok((key, secret))
+    }
+
+    /// The reply to a request that was answered before, with the record at `seq`.
+    async fn created_at(&self, seq: eventlog::Seq) -> Result<Created, Error> {
+        let entry = self.entry_at(seq).await?;
+        let Event::Created(key) = &entry.record.event else {
+            // The idempotency key's scope holds the route: a create finds only creates.
+            return Err(Error::IdempotencyMismatch);
+        };
+        let secret = self.state().secrets.lock().find(entry.record.link.key, self.now());
+        Ok(Created { key: view(key, &entry), secret, entry: Some(entry), replayed: true })
+    }
+}
+
+/// The reply to a create or a rotation that was decided now.
+fn created(new: DecidedKey, secret: Secret) -> Created {
+    let DecidedKey { key, decided } = new;
+    let recorded = decided.recorded;
+    let entry = Entry { seq: decided.seq, record: decided.record, account: key.account.clone() };
+    Created {
+        key: view(&key, &entry),
+        secret: recorded.then_some(secret),
+        entry: recorded.then_some(entry),
+        replayed: false,
+    }
+}
+
+/// The key right after its first record.
+fn view(key: &Arc<NewKey>, entry: &Entry) -> KeyView {
+    let at = entry.record.at;
+    let state = KeyState::created(key, at);
+    KeyView {
+        key: Arc::clone(key),
+        standing: state,
+        status: state.status_at(at),
+        created_at: at,
+        created_by: entry.record.actor.subject.clone(),
+        last_used_at: None,
+    }
+}
