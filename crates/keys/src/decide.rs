@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::{Event, KeyId, NewKey, Revocation, Status, Timestamp};
+use crate::event::{Event, Revocation};
+use crate::id::KeyId;
+use crate::invalid::Invalid;
+use crate::key::NewKey;
+use crate::state::Status;
+use crate::time::Timestamp;
 
 /// All that an answer depends on, gathered by the writer.
 #[derive(Clone, Copy, Debug)]
@@ -74,13 +79,17 @@ impl Rotation {
     ///
     /// # Errors
     ///
-    /// [`crate::Invalid`] past [`Rotation::MAX_OVERLAP_S`].
-    pub fn new(overlap_s: u64) -> Result<Rotation, crate::Invalid> {
+    /// [`Invalid`] past [`Rotation::MAX_OVERLAP_S`].
+    pub fn new(overlap_s: u64) -> Result<Rotation, Invalid> {
         u32::try_from(overlap_s)
             .ok()
             .filter(|overlap_s| *overlap_s <= Rotation::MAX_OVERLAP_S)
             .map(|overlap_s| Rotation { overlap_s })
-            .ok_or_else(|| crate::Invalid::new("must be between 0 and 604800 seconds"))
+            .ok_or_else(|| Invalid::OutOfRange {
+                least: 0,
+                most: Rotation::MAX_OVERLAP_S.into(),
+                unit: " seconds",
+            })
     }
 }
 
@@ -153,7 +162,9 @@ pub fn decide(facts: &Facts, command: Command) -> Result<Event, Refusal> {
             Some(due) if due <= facts.now => Ok(Event::Expired { due: Some(due) }),
             Some(_) | None => Err(Refusal::NotDue),
         },
-        (Some(Enabled | Disabled | Expired), Command::Revoke(said)) => Ok(Event::Revoked(said)),
+        (Some(Enabled | Disabled | Expired), Command::Revoke(revocation)) => {
+            Ok(Event::Revoked(revocation))
+        }
 
         (None, _) => Err(Refusal::UnknownKey),
         (Some(_), Command::Create(..)) => Err(Refusal::KeyExists),

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::key::words;
-use crate::{NewKey, Timestamp};
+use crate::key::NewKey;
+use crate::time::Timestamp;
+use crate::words::words;
 
 /// Something that happened to a key. Past tense: it cannot be refused any more.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! The shapes of secrets: one for every kind of key that any dialect makes.
+//! How the text of a key is spelled.
 
-use crate::{Dialect, Environment, Kind};
+use crate::kind::{Environment, Kind};
 
 /// How many characters a checksum has.
 pub(crate) const CHECKSUM: usize = 6;
 
-/// How a secret is spelled: a literal, then random characters, then perhaps a checksum.
+/// How a key is spelled: a literal, then random characters, then perhaps a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     /// What every key of this format begins with.
@@ -20,6 +20,7 @@ pub struct Format {
     pub(crate) checksum: bool,
 }
 
+/// The characters of a key's random part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alphabet {
     /// `0-9A-Za-z`.
@@ -30,61 +31,24 @@ pub(crate) enum Alphabet {
     Uuid,
 }
 
-const fn base62(literal: &'static str, random: usize, shown: usize) -> Format {
-    Format { literal, alphabet: Alphabet::Base62, random, shown, checksum: false }
-}
-
-const fn hex(literal: &'static str, random: usize, shown: usize) -> Format {
-    Format { literal, alphabet: Alphabet::Hex, random, shown, checksum: false }
-}
-
-const fn native(literal: &'static str) -> Format {
-    Format { literal, alphabet: Alphabet::Base62, random: 26, shown: 6, checksum: true }
-}
-
-const NATIVE_LIVE: Format = native("kl_live_");
-const NATIVE_SANDBOX: Format = native("kl_sandbox_");
-const NATIVE_PUBLIC: Format = native("kl_pub_");
-const COVOSIGN_LIVE: Format = base62("csk_live_", 38, 16);
-const COVOSIGN_SANDBOX: Format = base62("csk_sandbox_", 36, 14);
-const CALLCOV_LIVE: Format = base62("sk_live_", 48, 6);
-const CALLCOV_SANDBOX: Format = base62("sk_test_", 48, 6);
-const CLOUDSIGMA: Format = hex("csk_live_", 32, 8);
-const CAPGO: Format =
-    Format { literal: "ak_", alphabet: Alphabet::Uuid, random: 36, shown: 5, checksum: false };
-const COMPOSABLE_SECRET: Format = hex("sk-", 48, 8);
-const COMPOSABLE_PUBLIC: Format = hex("pk-", 48, 8);
-
 impl Format {
-    /// All formats with a checksum, by which a mistyped key is known without a lookup.
-    pub(crate) const CHECKED: &[Format] = &[NATIVE_LIVE, NATIVE_SANDBOX, NATIVE_PUBLIC];
+    /// `random` characters of `alphabet` after `literal`, of which `shown` may be shown.
+    pub(crate) const fn new(
+        literal: &'static str,
+        alphabet: Alphabet,
+        random: usize,
+        shown: usize,
+    ) -> Format {
+        Format { literal, alphabet, random, shown, checksum: false }
+    }
 
-    /// All formats without one.
-    pub(crate) const UNCHECKED: &[Format] = &[
-        COVOSIGN_LIVE,
-        COVOSIGN_SANDBOX,
-        CALLCOV_LIVE,
-        CALLCOV_SANDBOX,
-        CAPGO,
-        COMPOSABLE_SECRET,
-        COMPOSABLE_PUBLIC,
-    ];
-
-    /// All formats of keys that are secrets.
-    pub(crate) const SECRET: &[Format] = &[
-        NATIVE_LIVE,
-        NATIVE_SANDBOX,
-        COVOSIGN_LIVE,
-        COVOSIGN_SANDBOX,
-        CALLCOV_LIVE,
-        CALLCOV_SANDBOX,
-        CLOUDSIGMA,
-        CAPGO,
-        COMPOSABLE_SECRET,
-    ];
+    /// The same with a checksum at the end, by which a mistyped key is recognized without a lookup.
+    pub(crate) const fn checked(self) -> Format {
+        Format { checksum: true, ..self }
+    }
 
     /// How long a key of this format is.
-    pub(crate) fn length(&self) -> usize {
+    pub(crate) const fn length(&self) -> usize {
         self.literal.len() + self.random + if self.checksum { CHECKSUM } else { 0 }
     }
 
@@ -96,22 +60,51 @@ impl Format {
             Alphabet::Uuid => byte.is_ascii_hexdigit() || byte == b'-',
         }
     }
+}
 
-    /// The format of the keys that `dialect` makes.
-    #[must_use]
-    pub fn of(dialect: Dialect, kind: Kind, environment: Environment) -> Format {
-        match (dialect, kind, environment) {
-            (Dialect::Native, Kind::Public, _) => NATIVE_PUBLIC,
-            (Dialect::Native, Kind::Secret, Environment::Live) => NATIVE_LIVE,
-            (Dialect::Native, Kind::Secret, Environment::Sandbox) => NATIVE_SANDBOX,
-            (Dialect::Covosign, _, Environment::Live) => COVOSIGN_LIVE,
-            (Dialect::Covosign, _, Environment::Sandbox) => COVOSIGN_SANDBOX,
-            (Dialect::Callcov, _, Environment::Live) => CALLCOV_LIVE,
-            (Dialect::Callcov, _, Environment::Sandbox) => CALLCOV_SANDBOX,
-            (Dialect::Cloudsigma, _, _) => CLOUDSIGMA,
-            (Dialect::Capgo, _, _) => CAPGO,
-            (Dialect::Composable, Kind::Secret, _) => COMPOSABLE_SECRET,
-            (Dialect::Composable, Kind::Public, _) => COMPOSABLE_PUBLIC,
+/// The formats of a dialect's keys: one for each kind and environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Formats {
+    pub(crate) secret: PerEnvironment,
+    pub(crate) public: PerEnvironment,
+}
+
+/// The formats of one kind of key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PerEnvironment {
+    pub(crate) live: Format,
+    pub(crate) sandbox: Format,
+}
+
+impl Formats {
+    /// Every key has the same format.
+    pub(crate) const fn one(format: Format) -> Formats {
+        Formats::by_kind(format, format)
+    }
+
+    /// Secret keys have one format and public keys another, in both environments.
+    pub(crate) const fn by_kind(secret: Format, public: Format) -> Formats {
+        Formats {
+            secret: PerEnvironment { live: secret, sandbox: secret },
+            public: PerEnvironment { live: public, sandbox: public },
+        }
+    }
+
+    /// Live keys have one format and sandbox keys another, whatever their kind.
+    pub(crate) const fn by_environment(live: Format, sandbox: Format) -> Formats {
+        let both = PerEnvironment { live, sandbox };
+        Formats { secret: both, public: both }
+    }
+
+    /// The format of one kind of key in one environment.
+    pub(crate) const fn of(&self, kind: Kind, environment: Environment) -> Format {
+        let formats = match kind {
+            Kind::Secret => &self.secret,
+            Kind::Public => &self.public,
+        };
+        match environment {
+            Environment::Live => formats.live,
+            Environment::Sandbox => formats.sandbox,
         }
     }
 }

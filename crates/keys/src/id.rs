@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::{Invalid, Timestamp};
+use crate::invalid::Invalid;
+use crate::time::Timestamp;
 
 /// A key's id: a UUID version 7 (RFC 9562 §5.7), written in lower case with hyphens.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +40,7 @@ impl FromStr for KeyId {
     fn from_str(text: &str) -> Result<KeyId, Invalid> {
         match Uuid::try_parse(text) {
             Ok(id) if text.len() == 36 => Ok(KeyId(id)),
-            Ok(_) | Err(_) => Err(Invalid::new("must be a UUID")),
+            Ok(_) | Err(_) => Err(Invalid::Malformed { expected: "a UUID" }),
         }
     }
 }

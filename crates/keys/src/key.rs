@@ -2,112 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::{
-    Account, AllowedIps, Description, Digest, KeyId, KeyName, KeyRole, Metadata, Permission,
-    Prefix, Project, Subject, Timestamp,
-};
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
-
-        impl $name {
-            /// Every value, in order.
-            pub const ALL: &[$name] = &[$($name::$variant),+];
-
-            /// The word used in answers and filters.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $text),+ }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::Invalid;
-
-            fn from_str(text: &str) -> Result<$name, $crate::Invalid> {
-                match text {
-                    $($text => Ok($name::$variant),)+
-                    _ => Err($crate::Invalid::new(concat!("must be one of:", $(" ", $text),+))),
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
-
-words!(
-    /// Whether a key must be kept secret.
-    Kind {
-        /// Its text is shown once, and only its digest is kept.
-        Secret = "secret",
-        /// Its text is no secret: it may be in a web page, and is kept in clear.
-        Public = "public",
-    }
-);
-
-words!(
-    /// What a key works on.
-    Environment {
-        /// Real data.
-        Live = "live",
-        /// Test data.
-        Sandbox = "sandbox",
-    }
-);
-
-words!(
-    /// The face through which something was asked for; native is one of them.
-    Dialect {
-        /// keyledger's own API.
-        Native = "native",
-        /// covosign's.
-        Covosign = "covosign",
-        /// callcov's.
-        Callcov = "callcov",
-        /// cloudsigma's.
-        Cloudsigma = "cloudsigma",
-        /// capgo's.
-        Capgo = "capgo",
-        /// composable's.
-        Composable = "composable",
-    }
-);
-
-impl Dialect {
-    /// The most active keys that one owner may have of this dialect, rotations included.
-    #[must_use]
-    pub fn most_active(self) -> Option<u32> {
-        match self {
-            Dialect::Callcov => Some(10),
-            Dialect::Native
-            | Dialect::Covosign
-            | Dialect::Cloudsigma
-            | Dialect::Capgo
-            | Dialect::Composable => None,
-        }
-    }
-
-    /// Whether a list shows one owner's keys, and not those of the whole account.
-    #[must_use]
-    pub fn lists_by_owner(self) -> bool {
-        matches!(self, Dialect::Callcov | Dialect::Cloudsigma)
-    }
-
-    /// Whether a key's shown prefix is its handle, so that no two may share one.
-    #[must_use]
-    pub fn unique_prefix(self) -> bool {
-        self == Dialect::Cloudsigma
-    }
-}
+use crate::allowed_ips::AllowedIps;
+use crate::dialect::Dialect;
+use crate::id::KeyId;
+use crate::kind::{Environment, Kind};
+use crate::metadata::Metadata;
+use crate::permission::Permission;
+use crate::secret::{Digest, Prefix};
+use crate::text::{Account, Description, KeyName, KeyRole, Project, Subject};
+use crate::time::Timestamp;
 
 /// The key that a new one takes the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +60,7 @@ pub struct NewKey {
     pub digest: Digest,
     /// The key it takes the place of.
     pub replaces: Option<Box<Replaces>>,
-    /// The face that made it.
+    /// The dialect through which it was made.
     pub dialect: Dialect,
     /// The whole text of a public key.
     pub public_value: Option<Box<str>>,

@@ -6,12 +6,48 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::Invalid;
+use crate::dialect::SECRET_FORMATS;
 use crate::format::Format;
+use crate::invalid::Invalid;
 use crate::secret::has_checksum;
 
-/// The shortest key of any format is longer.
-const SHORTEST: usize = 39;
+/// The length of the shortest secret key of any format.
+const SHORTEST: usize = shortest();
+
+const fn shortest() -> usize {
+    let mut shortest = usize::MAX;
+    let mut rest = SECRET_FORMATS.as_slice();
+    while let [format, others @ ..] = rest {
+        if format.length() < shortest {
+            shortest = format.length();
+        }
+        rest = others;
+    }
+    shortest
+}
+
+/// For each first character of a format's literal, the set of second ones as bits: most places of a
+/// text have none of these pairs, and need no closer look.
+const BEGINNINGS: [u128; 128] = beginnings();
+
+#[expect(clippy::indexing_slicing, reason = "at compile time: a wrong index does not compile")]
+const fn beginnings() -> [u128; 128] {
+    let mut seconds = [0; 128];
+    let mut at = 0;
+    while at < SECRET_FORMATS.len() {
+        let literal = SECRET_FORMATS[at].literal.as_bytes();
+        seconds[literal[0] as usize] |= 1 << literal[1];
+        at += 1;
+    }
+    seconds
+}
+
+/// Whether the literal of some format begins like `text`.
+fn may_begin_a_key(text: &[u8]) -> bool {
+    let &[first, second, ..] = text else { return false };
+    let seconds = BEGINNINGS.get(usize::from(first)).copied().unwrap_or(0);
+    second < 128 && seconds & (1 << second) != 0
+}
 
 /// Whether some part of `text` is spelled like a secret key of any format, with a checksum that is
 /// right where the format has one. Public keys are no secrets.
@@ -42,7 +78,7 @@ pub fn without_keys(text: &str) -> Cow<'_, str> {
 
 /// Refuses a text that holds a secret key.
 pub(crate) fn refuse_key(text: &str) -> Result<(), Invalid> {
-    if contains_key(text) { Err(Invalid::new("must not contain an API key")) } else { Ok(()) }
+    if contains_key(text) { Err(Invalid::ContainsKey) } else { Ok(()) }
 }
 
 /// Where the first key at or after `from` is, and what keys of its format begin with.
@@ -51,12 +87,11 @@ fn first_key(text: &str, from: usize) -> Option<(Range<usize>, &'static str)> {
     let last = bytes.len().checked_sub(SHORTEST)?;
     (from..=last).find_map(|start| {
         let rest = bytes.get(start..)?;
-        // Most texts have none of these letters followed by what must follow.
-        if !matches!(rest, [b'k', b'l', ..] | [b'c' | b's' | b'a', b's' | b'k', ..]) {
+        if !may_begin_a_key(rest) {
             return None;
         }
         let before = start.checked_sub(1).and_then(|before| bytes.get(before));
-        let fitting = Format::SECRET.iter().filter_map(|format| {
+        let fitting = SECRET_FORMATS.iter().filter_map(|format| {
             let length = length_of_key(rest, format, before.copied())?;
             Some((start..start + length, format.literal))
         });
@@ -101,7 +136,7 @@ mod tests {
         let mut keys = Vec::new();
         for dialect in Dialect::ALL {
             for environment in Environment::ALL {
-                let format = Format::of(*dialect, kind, *environment);
+                let format = dialect.format(kind, *environment);
                 if kind == Kind::Secret || matches!(format.literal, "kl_pub_" | "pk-") {
                     keys.push(Secret::generate(format, &mut random).reveal().to_owned());
                 }

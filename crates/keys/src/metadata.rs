@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::Invalid;
+use crate::invalid::Invalid;
 use crate::leak::refuse_key;
 
 /// Pairs of strings in the order of their names: at most 20, at most 4 KiB together.
@@ -38,15 +38,15 @@ impl Metadata {
     /// [`Invalid`] for too many pairs, too many bytes, or an empty name.
     pub fn stored(pairs: BTreeMap<String, String>) -> Result<Metadata, Invalid> {
         if pairs.len() > Metadata::MAX_PAIRS {
-            return Err(Invalid::new("must be at most 20 pairs"));
+            return Err(Invalid::TooMany { most: Metadata::MAX_PAIRS, of: "pairs" });
         }
         if pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             > Metadata::MAX_BYTES
         {
-            return Err(Invalid::new("must be at most 4096 bytes together"));
+            return Err(Invalid::TooMany { most: Metadata::MAX_BYTES, of: "bytes together" });
         }
         if pairs.keys().any(String::is_empty) {
-            return Err(Invalid::new("must not have an empty name"));
+            return Err(Invalid::EmptyName);
         }
         if pairs.is_empty() {
             return Ok(Metadata::default());

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Invalid;
+use crate::invalid::Invalid;
+
+const MALFORMED: Invalid =
+    Invalid::Malformed { expected: "area.action such as orders.read, '*' allowed as last part" };
 
 /// A permission: `area.action`, any number of parts, `*` allowed as the last
 /// (`orders.read`, `orders.*`, `*`). At most 128 characters.
@@ -31,11 +34,7 @@ impl Permission {
         let lawful = text.len() <= 128
             && (last == "*" || word(last))
             && head.is_none_or(|head| head.split('.').all(word));
-        if lawful {
-            Ok(Permission(text.into()))
-        } else {
-            Err(Invalid::new("must be area.action such as orders.read, '*' allowed as last part"))
-        }
+        if lawful { Ok(Permission(text.into())) } else { Err(MALFORMED) }
     }
 
     /// The text.
@@ -44,20 +43,20 @@ impl Permission {
         &self.0
     }
 
-    /// Whether holding this one is enough where `asked` is wanted.
+    /// Whether holding this one is enough where `requested` is wanted.
     #[must_use]
-    pub fn covers(&self, asked: &Permission) -> bool {
+    pub fn covers(&self, requested: &Permission) -> bool {
         match self.0.strip_suffix('*') {
-            Some(area) => asked.0.starts_with(area),
-            None => self.0 == asked.0,
+            Some(area) => requested.0.starts_with(area),
+            None => self.0 == requested.0,
         }
     }
 }
 
-/// Whether any of `granted` is enough for `asked`. No permissions cover nothing.
+/// Whether any of `granted` is enough for `requested`. No permissions cover nothing.
 #[must_use]
-pub fn covers(granted: &[Permission], asked: &Permission) -> bool {
-    granted.iter().any(|permission| permission.covers(asked))
+pub fn covers(granted: &[Permission], requested: &Permission) -> bool {
+    granted.iter().any(|permission| permission.covers(requested))
 }
 
 impl FromStr for Permission {
@@ -65,11 +64,7 @@ impl FromStr for Permission {
 
     /// The native form: at least two parts, or `*`.
     fn from_str(text: &str) -> Result<Permission, Invalid> {
-        if text.contains('.') || text == "*" {
-            Permission::new(text)
-        } else {
-            Err(Invalid::new("must be area.action such as orders.read, '*' allowed as last part"))
-        }
+        if text.contains('.') || text == "*" { Permission::new(text) } else { Err(MALFORMED) }
     }
 }
 
@@ -102,9 +97,10 @@ mod tests {
             ("orders.read", "orders.*", false),
             ("orders.*", "orders.*", true),
         ];
-        for (granted, asked, covered) in table {
-            let (granted, asked) = (granted.parse().unwrap(), Permission::new(asked).unwrap());
-            assert_eq!(covers(&[granted], &asked), covered, "{asked}");
+        for (granted, requested, covered) in table {
+            let (granted, requested) =
+                (granted.parse().unwrap(), Permission::new(requested).unwrap());
+            assert_eq!(covers(&[granted], &requested), covered, "{requested}");
         }
     }
 

@@ -5,8 +5,9 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::Invalid;
+use crate::dialect::all_formats;
 use crate::format::{Alphabet, CHECKSUM, Format};
+use crate::invalid::Invalid;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -108,7 +109,7 @@ pub(crate) fn has_checksum(text: &[u8]) -> bool {
 /// Whether `text` is spelled like an API key of any format, valid or not.
 #[must_use]
 pub fn looks_like_key(text: &str) -> bool {
-    Format::CHECKED.iter().chain(Format::UNCHECKED).any(|format| text.starts_with(format.literal))
+    all_formats().any(|format| text.starts_with(format.literal))
 }
 
 /// SHA-256 of a key's whole text.
@@ -129,7 +130,7 @@ impl Digest {
         if text.len() > LONGEST || !text.is_ascii() {
             return None;
         }
-        for format in Format::CHECKED {
+        for format in all_formats().filter(|format| format.checksum) {
             if let Some(rest) = text.strip_prefix(format.literal) {
                 let lawful = text.len() == format.length()
                     && rest.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -169,7 +170,7 @@ impl Prefix {
                 place.copy_from_slice(text.as_bytes());
                 Ok(Prefix { length, bytes })
             }
-            _ => Err(Invalid::new("must be 1 to 31 printable characters")),
+            _ => Err(Invalid::Malformed { expected: "1 to 31 printable characters" }),
         }
     }
 
@@ -211,7 +212,7 @@ mod tests {
         for dialect in Dialect::ALL {
             for kind in Kind::ALL {
                 for environment in Environment::ALL {
-                    let format = Format::of(*dialect, *kind, *environment);
+                    let format = dialect.format(*kind, *environment);
                     let secret = Secret::generate(format, counting());
                     let prefix = secret.prefix(format);
                     lines += &format!("{} {}\n", secret.reveal(), prefix.as_str());
@@ -230,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_mistyped_key_is_known_without_a_lookup() {
-        let format = Format::of(Dialect::Native, Kind::Secret, Environment::Live);
+        let format = Dialect::Native.format(Kind::Secret, Environment::Live);
         let good = Secret::generate(format, counting()).reveal().to_owned();
         for place in 0..good.len() {
             let mut bad = good.clone().into_bytes();
@@ -249,7 +250,7 @@ mod tests {
             rest in "[0-9A-Za-z]{32}|[0-9A-Za-z_-]{0,60}|\\PC{0,80}|x{250,300}",
         ) {
             let text = literal + &rest;
-            let checked = Format::CHECKED.iter().find(|format| text.starts_with(format.literal));
+            let checked = all_formats().filter(|format| format.checksum).find(|format| text.starts_with(format.literal));
             let spelled = text.is_ascii() && text.len() <= LONGEST && match checked {
                 Some(format) => {
                     let (body, sum) = text.split_at(text.len().saturating_sub(CHECKSUM));
@@ -271,7 +272,7 @@ mod tests {
                 next = next.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
                 *byte = (next >> 56) as u8;
             };
-            for format in Format::CHECKED.iter().chain(Format::UNCHECKED) {
+            for format in all_formats() {
                 let key = Secret::generate(*format, &mut random).reveal().to_owned();
                 prop_assert_eq!(Digest::of_presented(&key), Some(Digest::of(&key)));
                 let place = format.literal.len() + place % (key.len() - format.literal.len());

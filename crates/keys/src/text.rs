@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 
 use self::hidden::is_plain;
 pub use self::hidden::{hidden, visible};
-use crate::Invalid;
+use crate::invalid::Invalid;
 use crate::leak::refuse_key;
 
 /// A text to search names for: in composed form, as they are kept.
@@ -41,11 +41,10 @@ impl std::ops::Deref for Shared {
 fn check_length(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     let length = text.chars().count();
     if length < min || length > max {
-        return Err(Invalid::new(if min == 0 {
-            format!("must be at most {max} characters")
-        } else {
-            format!("must be between {min} and {max} characters")
-        }));
+        return Err(match min {
+            0 => Invalid::TooLong { most: max },
+            least => Invalid::Length { least, most: max },
+        });
     }
     Ok(())
 }
@@ -54,7 +53,7 @@ fn check_length(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
 fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     check_length(text, min, max)?;
     if !is_plain(text) && text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-        return Err(Invalid::new("must not contain control characters"));
+        return Err(Invalid::ControlCharacter);
     }
     Ok(())
 }
@@ -63,10 +62,10 @@ fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
 fn check_line(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     check_length(text, min, max)?;
     if !is_plain(text) && text.chars().any(char::is_control) {
-        return Err(Invalid::new("must not contain control characters"));
+        return Err(Invalid::ControlCharacter);
     }
     if min > 0 && text.trim().is_empty() {
-        return Err(Invalid::new("must not be blank"));
+        return Err(Invalid::Blank);
     }
     Ok(())
 }
@@ -74,21 +73,14 @@ fn check_line(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
 fn check_slug(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     check_line(text, min, max)?;
     let slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    if text.chars().all(slug) {
-        Ok(())
-    } else {
-        Err(Invalid::new("must consist of letters, digits, '-', '_', '.' and ':'"))
-    }
+    if text.chars().all(slug) { Ok(()) } else { Err(Invalid::NotASlug) }
 }
 
 /// What comes in as one line: composed, and every character of it seen.
 fn line(text: &str) -> Result<Cow<'_, str>, Invalid> {
     let text = hidden::composed(text);
     match hidden::first(&text) {
-        Some(one) if !one.is_control() => Err(Invalid::new(format!(
-            "must not contain characters that are not seen or turn direction, such as U+{:04X}",
-            u32::from(one)
-        ))),
+        Some(one) if !one.is_control() => Err(Invalid::HiddenCharacter(one)),
         // Control characters have a sentence of their own.
         Some(_) | None => Ok(text),
     }
@@ -199,7 +191,7 @@ text!(
 /// `*` is how a caller says "all accounts"; no account may be called so.
 fn check_account(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     check_line(text, min, max)?;
-    if text == "*" { Err(Invalid::new("must name one account")) } else { Ok(()) }
+    if text == "*" { Err(Invalid::AllAccounts) } else { Ok(()) }
 }
 
 #[cfg(test)]

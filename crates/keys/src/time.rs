@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::Invalid;
+use crate::invalid::Invalid;
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, between the years 1 and 9999.
 ///
@@ -99,9 +99,10 @@ impl FromStr for Timestamp {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Timestamp, Invalid> {
-        let wrong = || Invalid::new("must be an RFC 3339 time such as 2026-01-02T03:04:05Z");
-        let moment = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?.timestamp_micros();
-        if (FIRST..=LAST).contains(&moment) { Ok(Timestamp::of(moment)) } else { Err(wrong()) }
+        let malformed =
+            Invalid::Malformed { expected: "an RFC 3339 time such as 2026-01-02T03:04:05Z" };
+        let moment = DateTime::parse_from_rfc3339(text).map_err(|_| malformed)?.timestamp_micros();
+        if (FIRST..=LAST).contains(&moment) { Ok(Timestamp::of(moment)) } else { Err(malformed) }
     }
 }
 

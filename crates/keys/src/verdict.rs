@@ -2,8 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::key::words;
-use crate::{Environment, KeyState, NewKey, Permission, Project, Status, Timestamp, covers};
+use crate::key::NewKey;
+use crate::kind::Environment;
+use crate::permission::{Permission, covers};
+use crate::state::{KeyState, Status};
+use crate::text::Project;
+use crate::time::Timestamp;
+use crate::words::words;
 
 words!(
     /// What verify answers; the first that holds, in this order.
@@ -48,25 +53,25 @@ pub struct Question {
 
 /// Judges a key that was found, all but its daily limit, which needs a count.
 #[must_use]
-pub fn judge(key: &NewKey, standing: &KeyState, asked: &Question, now: Timestamp) -> Verdict {
-    match standing.status_at(now) {
+pub fn judge(key: &NewKey, state: &KeyState, question: &Question, now: Timestamp) -> Verdict {
+    match state.status_at(now) {
         Status::Revoked => return Verdict::Revoked,
         Status::Expired => return Verdict::Expired,
         Status::Disabled => return Verdict::Disabled,
         Status::Enabled => {}
     }
-    if asked.environment.is_some_and(|environment| environment != key.environment) {
+    if question.environment.is_some_and(|environment| environment != key.environment) {
         return Verdict::WrongEnvironment;
     }
-    if let (Some(asked), Some(own)) = (&asked.project, &key.project)
-        && asked != own
+    if let (Some(wanted), Some(own)) = (&question.project, &key.project)
+        && wanted != own
     {
         return Verdict::WrongProject;
     }
-    if !key.allowed_ips.allows(asked.ip) {
+    if !key.allowed_ips.allows(question.ip) {
         return Verdict::IpNotAllowed;
     }
-    match &asked.permission {
+    match &question.permission {
         Some(permission) if !covers(&key.permissions, permission) => {
             Verdict::InsufficientPermissions
         }

@@ -27,15 +27,16 @@ impl FromStr for AsOf {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<AsOf, Invalid> {
-        let wrong =
-            || Invalid("must be seq:N or an RFC 3339 time such as 2026-01-02T03:04:05Z".into());
+        let malformed = Invalid::Malformed {
+            expected: "seq:N or an RFC 3339 time such as 2026-01-02T03:04:05Z",
+        };
         match text.strip_prefix("seq:") {
             // One spelling each: no sign, no zeros in front.
             Some(digits) => {
-                let seq = digits.parse().map(Seq).map_err(|_| wrong())?;
-                if seq.to_string() == digits { Ok(AsOf::Seq(seq)) } else { Err(wrong()) }
+                let seq = digits.parse().map(Seq).map_err(|_| malformed)?;
+                if seq.to_string() == digits { Ok(AsOf::Seq(seq)) } else { Err(malformed) }
             }
-            None => text.parse().map(AsOf::Time).map_err(|_| wrong()),
+            None => text.parse().map(AsOf::Time).map_err(|_| malformed),
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use keys::{
-    Account, Dialect, Digest, Event, Format, KeyId, KeyName, KeyState, Kind, NewKey, Refusal,
-    Secret,
+    Account, Dialect, Digest, Event, KeyId, KeyName, KeyState, Kind, NewKey, Refusal, Secret,
 };
 
 use crate::caller::{Caller, MANAGE, Scope};
@@ -125,7 +124,7 @@ impl Ledger {
         let mut random = Random::default();
         let mut of_id = [0; 10];
         random.fill(&mut of_id);
-        let format = Format::of(dialect, request.kind, request.environment);
+        let format = dialect.format(request.kind, request.environment);
         let secret = Secret::generate(format, |buffer| random.fill(buffer));
         if let Some(error) = random.failed {
             return Err(Error::fault(error));

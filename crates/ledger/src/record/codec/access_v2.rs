@@ -27,7 +27,9 @@ impl<'a> AccessV2<'a> {
         let access = self.first.into_access(interner)?;
         let last_at = moment(self.last_at)?;
         if self.count == 0 || last_at < access.at {
-            return Err(Invalid("a reading that never was".to_owned()).into());
+            return Err(
+                Invalid::Malformed { expected: "a reading that ended after it began" }.into()
+            );
         }
         Ok(Access { last_at, count: self.count, ..access })
     }

@@ -92,7 +92,7 @@ pub(super) fn only_enabled(said: &Map<String, Value>, view: &KeyView) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use keys::{Format, KeyState, Secret};
+    use keys::{KeyState, Secret};
 
     use super::*;
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn view(due: Option<Timestamp>) -> KeyView {
-        let format = Format::of(keys::Dialect::Composable, Kind::Secret, keys::Environment::Live);
+        let format = keys::Dialect::Composable.format(Kind::Secret, keys::Environment::Live);
         let secret = Secret::generate(format, |bytes| bytes.fill(7));
         let start = Timestamp::from_secs(0);
         let key = keys::NewKey {

@@ -1,7 +1,10 @@
-//! Where a key stands now: the part of it that events change, folded from them.
+//! A key's state: the part of it that events change, folded from them.
 
-use crate::key::words;
-use crate::{Event, KeyId, NewKey, Timestamp};
+use crate::event::Event;
+use crate::id::KeyId;
+use crate::key::NewKey;
+use crate::time::Timestamp;
+use crate::words::words;
 
 words!(
     /// The four states of a key.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::Invalid;
+use crate::invalid::Invalid;
 
 /// The addresses and networks a key may be used from; empty means from anywhere.
 ///
@@ -42,7 +42,7 @@ impl AllowedIps {
     /// [`Invalid`] for the first entry that is neither, and for more than [`AllowedIps::MAX`].
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<AllowedIps, Invalid> {
         if entries.len() > AllowedIps::MAX {
-            return Err(Invalid::new(format!("must be at most {} entries", AllowedIps::MAX)));
+            return Err(Invalid::TooMany { most: AllowedIps::MAX, of: "entries" });
         }
         if entries.is_empty() {
             return Ok(AllowedIps::default());
@@ -110,14 +110,14 @@ pub fn canonical_network(net: IpNet) -> IpNet {
 }
 
 fn parse(text: &str) -> Result<Allowed, Invalid> {
-    let wrong = || Invalid::new("must be IP addresses or CIDR networks");
+    let malformed = Invalid::Malformed { expected: "IP addresses or CIDR networks" };
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Allowed { net: IpNet::from(address.to_canonical()), form: Form::Address });
     }
-    let given: IpNet = text.parse().map_err(|_| wrong())?;
+    let given: IpNet = text.parse().map_err(|_| malformed)?;
     // A network with bits set behind its length is more often a slip than an intention.
     if given.addr() != given.network() {
-        return Err(wrong());
+        return Err(malformed);
     }
     let net = canonical_network(given);
     let form = if net == given { Form::Network } else { Form::Mapped };
