@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::Criterion;
-use keys::{Dialect, Digest, Environment, Format, Kind, Secret};
+use keys::{Dialect, Digest, Environment, Kind, Secret};
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -12,7 +12,7 @@ fn main() {
 }
 
 fn secret(criterion: &mut Criterion) {
-    let format = Format::of(Dialect::Native, Kind::Secret, Environment::Live);
+    let format = Dialect::Native.format(Kind::Secret, Environment::Live);
     let mut group = criterion.benchmark_group("secret");
     group.bench_function("generate", |timed| {
         // Counts instead of asking the system: what is measured is our part.

@@ -139,6 +139,25 @@ pub enum Refusal {
 /// `facts` is all that the answer depends on. Lawful moves come first; what is not listed is
 /// refused.
 ///
+/// ```
+/// use keys::{Command, Event, Facts, Refusal, Status, Timestamp, decide};
+///
+/// let facts = Facts {
+///     now: Timestamp::from_secs(1_767_323_045),
+///     status: Some(Status::Enabled),
+///     due: None,
+///     revision: 1,
+///     wanted_revision: None,
+///     replaced_by: None,
+///     active: 1,
+///     keys: 1,
+///     prefix_taken: false,
+///     found: None,
+/// };
+/// assert_eq!(decide(&facts, Command::Disable), Ok(Event::Disabled));
+/// assert_eq!(decide(&facts, Command::Enable), Err(Refusal::Already(Status::Enabled)));
+/// ```
+///
 /// # Errors
 ///
 /// A [`Refusal`]; nothing has happened and the caller may try something else.

@@ -54,7 +54,7 @@ impl Event {
     }
 }
 
-/// What is said about a revocation, beyond its reason in words.
+/// The details of a revocation, beyond its reason in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Revocation {
     /// The reason as a code.

@@ -9,6 +9,16 @@ use crate::invalid::Invalid;
 use crate::time::Timestamp;
 
 /// A key's id: a UUID version 7 (RFC 9562 §5.7), written in lower case with hyphens.
+///
+/// ```
+/// use keys::{KeyId, Timestamp};
+///
+/// let id = KeyId::new(Timestamp::from_secs(1_767_323_045), [7; 10]);
+/// assert_eq!(id.to_string(), "019b7cb3-5708-7707-8707-070707070707");
+/// assert_eq!(id.to_string().parse(), Ok(id));
+/// // One id has one spelling.
+/// assert!("019b7cb357087707870707070707070707".parse::<KeyId>().is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Uuid);
 
@@ -16,6 +26,7 @@ impl KeyId {
     /// An id from the moment of creation and 10 random bytes.
     #[must_use]
     pub fn new(at: Timestamp, random: [u8; 10]) -> KeyId {
+        // An id has no room for a moment before 1970: it gets the first one it can have.
         let millis = u64::try_from(at.micros().div_euclid(1000)).unwrap_or(0);
         KeyId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }

@@ -63,7 +63,8 @@ pub fn without_keys(text: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len());
     let mut from = 0;
     loop {
-        shown += text.get(from..found.start).unwrap_or_default();
+        shown +=
+            text.get(from..found.start).unwrap_or_else(|| unreachable!("{}", CHARACTER_BOUNDARY));
         shown += literal;
         shown.push('…');
         from = found.end;
@@ -72,9 +73,12 @@ pub fn without_keys(text: &str) -> Cow<'_, str> {
             None => break,
         }
     }
-    shown += text.get(from..).unwrap_or_default();
+    shown += text.get(from..).unwrap_or_else(|| unreachable!("{}", CHARACTER_BOUNDARY));
     Cow::Owned(shown)
 }
+
+/// Keys consist of ASCII, so what is around one is whole characters.
+const CHARACTER_BOUNDARY: &str = "a key begins and ends between characters";
 
 /// Refuses a text that holds a secret key.
 pub(crate) fn refuse_key(text: &str) -> Result<(), Invalid> {

@@ -15,11 +15,22 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 const LONGEST: usize = 128;
 
 /// The whole text of a key. Erased from memory when dropped; `Debug` does not show it.
+///
+/// ```
+/// use keys::{Dialect, Digest, Environment, Kind, Secret};
+///
+/// let format = Dialect::Native.format(Kind::Secret, Environment::Live);
+/// let secret = Secret::generate(format, |bytes| bytes.fill(7));
+/// assert_eq!(secret.prefix(format).as_str(), "kl_live_777777");
+/// // A presented text is hashed only if it is spelled like a key.
+/// assert_eq!(Digest::of_presented(secret.reveal()), Some(secret.digest()));
+/// assert_eq!(Digest::of_presented("kl_live_777777"), None);
+/// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Makes a key's text. `fill` fills a buffer with random bytes, and may be asked again.
+    /// Makes a key's text. `fill` fills a buffer with random bytes; it may be called more than once.
     pub fn generate(format: Format, mut fill: impl FnMut(&mut [u8])) -> Secret {
         let mut text = Zeroizing::new(String::with_capacity(LONGEST));
         text.push_str(format.literal);
@@ -95,7 +106,9 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     let mut rest = crc32fast::hash(bytes);
     let mut digits = [b'0'; CHECKSUM];
     for digit in digits.iter_mut().rev() {
-        *digit = BASE62.get((rest % 62) as usize).copied().unwrap_or(b'0');
+        *digit = *BASE62
+            .get((rest % 62) as usize)
+            .unwrap_or_else(|| unreachable!("a remainder of 62 is below 62"));
         rest /= 62;
     }
     digits
@@ -177,8 +190,9 @@ impl Prefix {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let text = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
+        let text = self.bytes.get(..usize::from(self.length));
+        text.and_then(|text| str::from_utf8(text).ok())
+            .unwrap_or_else(|| unreachable!("at most 31 characters, of ASCII"))
     }
 }
 

@@ -14,7 +14,7 @@ pub use self::hidden::{hidden, visible};
 use crate::invalid::Invalid;
 use crate::leak::refuse_key;
 
-/// A text to search names for: in composed form, as they are kept.
+/// A text to search names for: in composed form, as names are stored.
 #[must_use]
 pub fn composed(text: &str) -> Cow<'_, str> {
     hidden::composed(text)
@@ -76,51 +76,51 @@ fn check_slug(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     if text.chars().all(slug) { Ok(()) } else { Err(Invalid::NotASlug) }
 }
 
-/// What comes in as one line: composed, and every character of it seen.
+/// One line of a request: composed, without invisible characters.
 fn line(text: &str) -> Result<Cow<'_, str>, Invalid> {
     let text = hidden::composed(text);
     match hidden::first(&text) {
         Some(one) if !one.is_control() => Err(Invalid::HiddenCharacter(one)),
-        // Control characters have a sentence of their own.
+        // Control characters are found by the check, which names them.
         Some(_) | None => Ok(text),
     }
 }
 
-/// What comes in as several lines stays as it is.
+/// Several lines of a request stay as they are.
 #[expect(clippy::unnecessary_wraps, reason = "one of two that are called in the same place")]
 fn lines(text: &str) -> Result<Cow<'_, str>, Invalid> {
     Ok(Cow::Borrowed(text))
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $kept:ident, $taken:ident, $check:ident, $min:literal, $max:literal) => {
+    ($(#[$doc:meta])* $name:ident, $storage:ident, $normalize:ident, $check:ident, $min:literal, $max:literal) => {
         $(#[$doc])*
         ///
         /// Holding one proves it was checked; a clone shares the text, unless it is very short.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name($kept);
+        pub struct $name($storage);
 
         impl $name {
-            /// Checks a text that comes in, and keeps it. One line is kept in composed form. A
-            /// secret key is refused, because what is recorded stays and is read by many.
+            /// Checks a text from a request. One line is stored in composed form (NFC). A text
+            /// that holds a secret key is refused: records stay for ever and many read them.
             ///
             /// # Errors
             ///
             /// [`Invalid`] says which bound was broken; the text itself is not repeated.
             pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
                 refuse_key(text.as_ref())?;
-                Self::stored(&$taken(text.as_ref())?)
+                Self::stored(&$normalize(text.as_ref())?)
             }
 
-            /// Keeps a text that is on record, as it is: what was recorded before characters that
-            /// are not seen, or keys, were refused has to be read for ever.
+            /// Takes a text from a record as it is. Records from before invisible characters and
+            /// keys were refused must be readable for ever.
             ///
             /// # Errors
             ///
             /// [`Invalid`] if it is nothing that was ever recorded.
             pub fn stored(text: &str) -> Result<Self, Invalid> {
                 $check(text, $min, $max)?;
-                Ok(Self($kept::from(text)))
+                Ok(Self($storage::from(text)))
             }
 
             /// The text.
@@ -168,7 +168,7 @@ text!(
     Subject, Shared, line, check_line, 1, 255
 );
 text!(
-    /// A key's display name: 1 to 200 characters, one line. Up to 23 bytes are kept in place.
+    /// A key's display name: 1 to 200 characters, one line. Up to 23 bytes are stored in place.
     KeyName, SmolStr, line, check_line, 1, 200
 );
 text!(

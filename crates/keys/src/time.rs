@@ -16,7 +16,7 @@ use crate::invalid::Invalid;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZeroU64);
 
-/// The first microsecond of the year 1, which is kept as 1, and the last of the year 9999.
+/// The first microsecond of the year 1, which is stored as 1, and the last of the year 9999.
 const FIRST: i64 = -62_135_596_800_000_000;
 const LAST: i64 = 253_402_300_799_999_999;
 
@@ -29,7 +29,7 @@ impl Timestamp {
     /// A moment that lies between the ends.
     const fn of(micros: i64) -> Timestamp {
         match NonZeroU64::new((micros - FIRST + 1).cast_unsigned()) {
-            Some(kept) => Timestamp(kept),
+            Some(offset) => Timestamp(offset),
             None => Timestamp(NonZeroU64::MIN),
         }
     }
@@ -78,7 +78,8 @@ impl Timestamp {
     }
 
     fn chrono(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.micros()).unwrap_or_default()
+        DateTime::from_timestamp_micros(self.micros())
+            .unwrap_or_else(|| unreachable!("the years 1 to 9999 are chrono's too"))
     }
 
     /// RFC 3339 with whole seconds (`2026-01-02T03:04:05Z`).
@@ -108,7 +109,10 @@ impl FromStr for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
+        f.write_str(
+            str::from_utf8(&self.text())
+                .unwrap_or_else(|_| unreachable!("the text of a time is ASCII")),
+        )
     }
 }
 
@@ -131,7 +135,8 @@ impl Timestamp {
             (25, 6, micros),
         ] {
             for digit in text.iter_mut().take(last + 1).rev().take(digits) {
-                *digit += u8::try_from(number % 10).unwrap_or(0);
+                *digit += u8::try_from(number % 10)
+                    .unwrap_or_else(|_| unreachable!("a digit is at most 9"));
                 number /= 10;
             }
         }

@@ -13,6 +13,7 @@ use icu_properties::props::{
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
+const CHARACTER_BOUNDARY: &str = "`hidden` gives the places of characters";
 const NON_JOINER: char = '\u{200C}';
 const JOINER: char = '\u{200D}';
 const EMOJI_SELECTOR: char = '\u{FE0F}';
@@ -44,14 +45,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
     let (mut shown, mut from) = (String::new(), 0);
     for (at, one) in hidden(text) {
-        shown += text.get(from..at).unwrap_or_default();
+        shown += text.get(from..at).unwrap_or_else(|| unreachable!("{}", CHARACTER_BOUNDARY));
         shown.extend(one.escape_unicode());
         from = at + one.len_utf8();
     }
     if from == 0 {
         return Cow::Borrowed(text);
     }
-    shown += text.get(from..).unwrap_or_default();
+    shown += text.get(from..).unwrap_or_else(|| unreachable!("{}", CHARACTER_BOUNDARY));
     Cow::Owned(shown)
 }
 

@@ -138,7 +138,7 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Place, Invalid> {
         number(text)
             .map(|seq| Place(ledger::Seq(seq)))
-            .ok_or_else(|| Invalid::Malformed { expected: "a number" })
+            .ok_or(Invalid::Malformed { expected: "a number" })
     }
 }
 

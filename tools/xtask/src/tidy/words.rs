@@ -18,7 +18,6 @@ const NOT_ALONE: &[&str] = &["ending", "site", "visit"];
 const NOT_YET: &[&str] = &[
     "crates/bundle",
     "crates/eventlog",
-    "crates/keys",
     "crates/ledger",
     "crates/server",
     "crates/tlog",
