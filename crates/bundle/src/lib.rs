@@ -9,6 +9,9 @@ mod accounts;
 mod archive;
 mod compare;
 mod consistency;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod judge;
 mod key_proof;
 mod layout;

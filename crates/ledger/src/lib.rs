@@ -11,6 +11,9 @@ mod evidence;
 #[cfg(test)]
 mod evidence_tests;
 mod expiry;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod journal;
 mod ledger;
 mod monotone_clock;

@@ -12,6 +12,9 @@ pub mod auth;
 mod dialects;
 mod error;
 mod export;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod metrics;
 mod openapi;

@@ -9,7 +9,12 @@ use cargo_metadata::{Metadata, MetadataCommand};
 
 /// What cargo knows of the workspace, its own packages only.
 pub(crate) fn metadata() -> Result<Metadata> {
-    MetadataCommand::new().no_deps().exec().context("`cargo metadata` does not answer")
+    let locked = ["--locked".to_owned()];
+    MetadataCommand::new()
+        .no_deps()
+        .other_options(locked)
+        .exec()
+        .context("`cargo metadata` does not answer")
 }
 
 /// The root of the workspace.
@@ -43,7 +48,7 @@ pub(crate) fn has(name: &str) -> bool {
 }
 
 /// The cargo that started this program, so that a `+toolchain` carries over.
-fn program() -> OsString {
+pub(crate) fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<()> {
     let folder = about.target_directory.as_std_path().join("openapi");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let readers = Readers { python: python(&rules, &folder)?, node: node(&rules, &folder)?, rules };
-    cargo::run(&["build", "-p", "keyledger"])?;
+    cargo::run(&["build", "--locked", "-p", "keyledger"])?;
     let program = about.target_directory.as_std_path().join("debug").join("keyledger");
     let mut documents = Vec::new();
     for dialect in DIALECTS {

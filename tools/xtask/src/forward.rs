@@ -12,7 +12,7 @@ use crate::cargo;
 /// The data are put under the target directory, not in `/tmp`, which may be a file system in
 /// memory where syncing costs nothing and a figure means nothing.
 pub(crate) fn bench(options: &[OsString]) -> Result<()> {
-    cargo::run(&["build", "--release", "-p", "keyledger", "-p", "load"])?;
+    cargo::run(&["build", "--locked", "--release", "-p", "keyledger", "-p", "load"])?;
     let built = cargo::metadata()?.target_directory.into_std_path_buf();
     let mut load = Command::new(built.join("release").join("load"));
     load.arg("bench").arg("--server").arg(built.join("release").join("keyledger"));
@@ -20,7 +20,7 @@ pub(crate) fn bench(options: &[OsString]) -> Result<()> {
     cargo::run_command(&mut load)?;
     // What the evidence costs: the ledger with and without it, in turns. No option of the service
     // turns it off.
-    cargo::run(&["build", "--release", "-p", "ledger", "--example", "speed"])?;
+    cargo::run(&["build", "--locked", "--release", "-p", "ledger", "--example", "speed"])?;
     let release = built.join("release");
     let mut speed = Command::new(release.join("examples").join("speed"));
     cargo::run_command(speed.args(["evidence", "600000"]).arg(built.join("speed")))
@@ -28,7 +28,7 @@ pub(crate) fn bench(options: &[OsString]) -> Result<()> {
 
 /// Builds the service and the load generator for release and besieges the one with the other.
 pub(crate) fn siege(options: &[OsString]) -> Result<()> {
-    cargo::run(&["build", "--release", "-p", "keyledger", "-p", "load"])?;
+    cargo::run(&["build", "--locked", "--release", "-p", "keyledger", "-p", "load"])?;
     let built = cargo::metadata()?.target_directory.into_std_path_buf();
     let mut load = Command::new(built.join("release").join("load"));
     load.arg("siege").arg("--server").arg(built.join("release").join("keyledger"));
@@ -38,13 +38,13 @@ pub(crate) fn siege(options: &[OsString]) -> Result<()> {
 
 /// Builds the fault tests for release and runs them.
 pub(crate) fn crash(options: &[OsString]) -> Result<()> {
-    let words = ["run", "--release", "-p", "crash", "--"].map(OsString::from);
+    let words = ["run", "--locked", "--release", "-p", "crash", "--"].map(OsString::from);
     cargo::run(&[&words, options].concat())
 }
 
 /// Writes the OpenAPI document as the program prints it; a test compares the two.
 pub(crate) fn schemas() -> Result<()> {
-    cargo::run(&["build", "-p", "keyledger"])?;
+    cargo::run(&["build", "--locked", "-p", "keyledger"])?;
     let about = cargo::metadata()?;
     let program = about.target_directory.as_std_path().join("debug").join("keyledger");
     let printed = Command::new(program).arg("openapi").output().context("keyledger openapi")?;

@@ -8,6 +8,7 @@
 mod cargo;
 mod documents;
 mod forward;
+mod fuzz;
 mod test;
 mod tidy;
 mod tools;
@@ -43,6 +44,8 @@ enum Command {
     Schemas,
     /// Have other people's programs read the API documents: openapi-spec-validator, redocly, spectral
     Documents,
+    /// Fuzz every parser, each target for a bounded time
+    Fuzz(fuzz::Options),
     /// Build for release and print the table of figures, each beside its floor
     #[command(disable_help_flag = true)]
     Bench {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Tidy { .. } => tidy::run(),
         Command::Schemas => forward::schemas(),
         Command::Documents => documents::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench { options } => forward::bench(&options),
         Command::Siege { options } => forward::siege(&options),
         Command::Crash { options } => forward::crash(&options),

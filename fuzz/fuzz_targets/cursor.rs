@@ -1,0 +1,4 @@
+//! Fuzzes [`fuzz::cursor`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::cursor(data));
