@@ -3,7 +3,7 @@
 //! One file per dialect: its routes, wire types, errors, and who may call. No rule about keys is
 //! here; what a dialect needs decided is asked of the ledger in its general terms. Handlers fail
 //! with an [`ApiError`] like all others; the request layer has it written in the form of the
-//! dialect under whose mount it happened, see [`error`].
+//! dialect under whose mount it happened.
 
 mod beyond;
 mod callcov;
@@ -16,11 +16,10 @@ pub(crate) mod document;
 mod list;
 mod native;
 
-use axum::body::Body;
-use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts as _, RawPathParams, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use keys::{Dialect, Environment, Kind, Permission, Status, Timestamp};
 use ledger::{KeyView, NewKeyRequest, Rules};
@@ -29,7 +28,8 @@ use serde::Serialize;
 pub(crate) use self::native::{Holder, bind_rotation, may_enable};
 use crate::app::App;
 use crate::error::{ApiError, Code};
-use crate::http::route::Routes;
+use crate::http::error_form::{ErrorForm, PROBLEM};
+use crate::http::route::{FastPath, Route, Routes};
 use crate::wire;
 
 /// A route's path under the dialect's mount and at the root, each without and with a slash at the
@@ -52,83 +52,83 @@ macro_rules! paths {
 }
 use paths;
 
-/// Adds every dialect's routes under its mount, and those of `root` at the root too.
-pub(crate) fn mount(mut routes: Routes, root: Option<Dialect>) -> Routes {
-    for &dialect in Dialect::ALL {
-        let served = match dialect {
-            Dialect::Native => continue,
-            Dialect::Covosign => covosign::routes(),
-            Dialect::Callcov => callcov::routes(),
-            Dialect::Cloudsigma => cloudsigma::routes(),
-            Dialect::Capgo => capgo::routes(),
-            Dialect::Composable => composable::routes(),
-        };
-        for ([mounted, mounted_slash, path, path_slash], methods) in served {
-            routes = routes.add_spoken(dialect, mounted, methods.clone());
-            routes = routes.add_spoken(dialect, mounted_slash, methods.clone());
-            if root == Some(dialect) {
-                routes = routes.add_spoken(dialect, path, methods.clone());
-                routes = routes.add_spoken(dialect, path_slash, methods);
+/// What the request layer needs of a dialect.
+struct Face {
+    mount: &'static str,
+    routes: fn() -> Served,
+    error_form: ErrorForm,
+    /// Where a `POST` makes a key, and how.
+    keys: Paths,
+    create: FastPath,
+}
+
+/// The error form, the routes and the fast path that a dialect's file gives.
+macro_rules! face {
+    ($mount:literal, $module:ident) => {
+        Face {
+            mount: $mount,
+            routes: $module::routes,
+            error_form: ErrorForm {
+                content_type: "application/json",
+                write: |error, _| $module::error(error),
+            },
+            keys: $module::KEYS,
+            create: |app, mut request, context| {
+                Box::pin(async move {
+                    request.extensions_mut().insert(context.clone());
+                    $module::create(State(app.clone()), request).await.into_response()
+                })
+            },
+        }
+    };
+}
+
+/// The dialect's face; the native API has none.
+fn face(dialect: Dialect) -> Option<Face> {
+    Some(match dialect {
+        Dialect::Native => return None,
+        Dialect::Covosign => face!("/dialects/covosign", covosign),
+        Dialect::Callcov => face!("/dialects/callcov", callcov),
+        Dialect::Cloudsigma => face!("/dialects/cloudsigma", cloudsigma),
+        Dialect::Capgo => face!("/dialects/capgo", capgo),
+        Dialect::Composable => face!("/dialects/composable", composable),
+    })
+}
+
+/// How a dialect's errors are written.
+pub(crate) fn error_form(dialect: Dialect) -> ErrorForm {
+    face(dialect).map_or(PROBLEM, |face| face.error_form)
+}
+
+/// Every dialect's routes under its mount, and those of `root` at the root too.
+pub(crate) fn router(root: Option<Dialect>) -> Routes {
+    Dialect::ALL.iter().fold(Routes::default(), |routes, &dialect| match face(dialect) {
+        Some(face) => routes.merge(face.router(root == Some(dialect))),
+        None => routes,
+    })
+}
+
+impl Face {
+    fn router(self, at_root: bool) -> Routes {
+        let mut routes = Routes::new(self.error_form).mounted_at(self.mount);
+        for (paths, methods) in (self.routes)() {
+            let route = |path| {
+                if paths == self.keys {
+                    Route::new(path).fast_post(self.create)
+                } else {
+                    Route::new(path)
+                }
+            };
+            let [mounted, mounted_slash, path, path_slash] = paths;
+            routes = routes.add(route(mounted), methods.clone());
+            routes = routes.add(route(mounted_slash), methods.clone());
+            if at_root {
+                routes = routes.add(route(path), methods.clone());
+                routes = routes.add(route(path_slash), methods);
             }
         }
+        routes
     }
-    routes
-}
-
-/// Whether a `POST` to `template`, a route of `dialect`, makes a key.
-pub(crate) fn makes_keys(dialect: Dialect, template: &str) -> bool {
-    let paths = match dialect {
-        Dialect::Native => return false,
-        Dialect::Covosign => covosign::KEYS,
-        Dialect::Callcov => callcov::KEYS,
-        Dialect::Cloudsigma => cloudsigma::KEYS,
-        Dialect::Capgo => capgo::KEYS,
-        Dialect::Composable => composable::KEYS,
-    };
-    paths.contains(&template)
-}
-
-/// Makes a key as `dialect` does.
-pub(crate) async fn create(
-    dialect: Dialect,
-    app: &App,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let app = State(app.clone());
-    match dialect {
-        Dialect::Native => Err(ApiError::new(Code::NotFound, "no such route, see /docs")),
-        Dialect::Covosign => covosign::create(app, request).await,
-        Dialect::Callcov => callcov::create(app, request).await,
-        Dialect::Cloudsigma => cloudsigma::create(app, request).await,
-        Dialect::Capgo => capgo::create(app, request).await,
-        Dialect::Composable => composable::create(app, request).await,
-    }
-}
-
-/// The dialect under whose mount `path` lies, whether or not there is such a route.
-pub(crate) fn spoken_at(path: &str) -> Option<Dialect> {
-    let name = path.strip_prefix("/dialects/")?.split('/').next()?;
-    name.parse().ok().filter(|dialect| *dialect != Dialect::Native)
-}
-
-/// Writes the body of an error's answer in the dialect's form. `false` if it has none of its own.
-#[cold]
-pub(crate) fn write_error(response: &mut Response, dialect: Dialect, error: &ApiError) -> bool {
-    let (status, text) = match dialect {
-        Dialect::Native => return false,
-        Dialect::Covosign => covosign::error(error),
-        Dialect::Callcov => callcov::error(error),
-        Dialect::Cloudsigma => cloudsigma::error(error),
-        Dialect::Capgo => capgo::error(error),
-        Dialect::Composable => composable::error(error),
-    };
-    *response.status_mut() = status;
-    *response.body_mut() = Body::from(text);
-    let headers = response.headers_mut();
-    headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    true
 }
 
 /// What went wrong, as far as dialects tell things apart.

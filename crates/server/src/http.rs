@@ -2,8 +2,10 @@
 
 pub(crate) mod admission;
 pub(crate) mod connection;
+pub(crate) mod error_form;
 pub(crate) mod head_timer;
 pub(crate) mod peer;
+pub(crate) mod request_id;
 pub(crate) mod route;
 pub(crate) mod serve;
 pub(crate) mod service;

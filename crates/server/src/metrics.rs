@@ -197,11 +197,6 @@ pub(crate) struct RouteMetrics {
 }
 
 impl RouteMetrics {
-    /// The route's template.
-    pub(crate) fn template(&self) -> &'static str {
-        self.template
-    }
-
     /// Counts one answer.
     pub(crate) fn record(&self, method: &Method, status: StatusCode, took: Duration) {
         if let Some(seconds) = &self.seconds {

@@ -42,7 +42,7 @@ use crate::{dialects, metrics, stream, wire};
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
-        evidence::inclusion, evidence::consistency, evidence::receipt, key_proof::proof, key_proof::table,
+        evidence::inclusion, evidence::consistency, evidence::receipt, key_proof::proof, evidence::table,
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
         home::home, health::alive, health::ready, metrics::page
     ),
@@ -102,7 +102,7 @@ impl Modify for Conventions {
                 if changes {
                     change_parameters(operation, path);
                 }
-                if authorize::is_route(path) {
+                if path.starts_with(authorize::PATH) {
                     let meaning = "The client's key, if it sent it so";
                     parameter(operation, "X-API-Key", ParameterIn::Header, meaning, text());
                     let gateway = SecurityRequirement::new("gateway", [""; 0]);
@@ -173,9 +173,9 @@ pub fn document(dialect: Dialect) -> Value {
     document
 }
 
-/// Adds the document, and those of the dialects.
-pub(crate) fn mount(mut routes: Routes) -> Routes {
-    for &dialect in Dialect::ALL {
+/// The routes of the document, and of those of the dialects.
+pub(crate) fn router() -> Routes {
+    Dialect::ALL.iter().fold(Routes::default(), |routes, &dialect| {
         let template = match dialect {
             Dialect::Native => "/openapi.json",
             Dialect::Covosign => "/dialects/covosign/openapi.json",
@@ -191,9 +191,9 @@ pub(crate) fn mount(mut routes: Routes) -> Routes {
             let content_type = HeaderValue::from_static("application/json");
             wire::typed(StatusCode::OK, content_type, Body::from(text.clone()))
         };
-        routes = routes.add_spoken(dialect, template, get(page));
-    }
-    routes
+        let error_form = dialects::error_form(dialect);
+        routes.merge(Routes::new(error_form).add(template, get(page)))
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub(crate) mod as_of;
 pub(crate) mod body;
 pub(crate) mod change;
+pub(crate) mod context;
 pub(crate) mod cursor;
 pub(crate) mod entity_tag;
 pub(crate) mod extract;

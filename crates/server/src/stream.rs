@@ -30,7 +30,7 @@ use self::topics::Filter;
 use crate::app::{App, Config};
 use crate::auth::Reader;
 use crate::error::{ApiError, Code};
-use crate::http::connection::HttpContext;
+use crate::request::context::HttpContext;
 use crate::request::extract::{Query, header_text, number, parse};
 use crate::wire;
 
@@ -136,7 +136,7 @@ pub(crate) struct Follow {
 pub(crate) async fn stream(
     State(app): State<App>,
     who: Reader,
-    visit: HttpContext,
+    context: HttpContext,
     headers: HeaderMap,
     Query(asked): Query<Follow>,
 ) -> Result<Response, ApiError> {
@@ -166,7 +166,7 @@ pub(crate) async fn stream(
     filter.never = filter.account.as_ref().is_some_and(|account| !scope.covers(account));
     filter.account = filter.account.or_else(|| scope.account().cloned());
     let body = Following::join(permit, (who.caller, who.bearer), filter, from);
-    visit.connection.end_with_client();
+    context.connection.end_with_client();
     let content_type = HeaderValue::from_static("text/event-stream");
     let mut response = wire::typed(StatusCode::OK, content_type, Body::new(body));
     let headers = response.headers_mut();

@@ -11,7 +11,8 @@ use ledger::{Caller, Identity, Role, Scope};
 use super::{Bearer, Token};
 use crate::app::App;
 use crate::error::{ApiError, Code};
-use crate::http::connection::{Connection, HttpContext};
+use crate::http::connection::Connection;
+use crate::request::context::HttpContext;
 
 /// Who changes keys.
 pub(crate) const MANAGE: &[Role] = &[Role::Owner, Role::Admin];
@@ -66,13 +67,13 @@ pub(crate) struct Authenticated {
 impl Authenticated {
     /// Checks the bearer token of a request that came through the router.
     pub(crate) fn of(parts: &Parts, app: &App) -> Result<Authenticated, ApiError> {
-        Authenticated::visiting(&parts.headers, HttpContext::of(&parts.extensions)?, app)
+        Authenticated::in_context(&parts.headers, HttpContext::of(&parts.extensions), app)
     }
 
     /// Checks the bearer token in `headers`.
-    pub(crate) fn visiting(
+    pub(crate) fn in_context(
         headers: &HeaderMap,
-        visit: &HttpContext,
+        context: &HttpContext,
         app: &App,
     ) -> Result<Authenticated, ApiError> {
         let now = app.ledger().now();
@@ -81,7 +82,7 @@ impl Authenticated {
         let token = match shown {
             // Twice is refused by `bearer`.
             Some(shown) if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_none() => {
-                visit.connection.token.again(app.auth(), shown, now, check)?
+                context.connection.token.again(app.auth(), shown, now, check)?
             }
             Some(_) | None => check()?,
         };
@@ -100,12 +101,8 @@ pub(crate) fn require(identity: &Identity, roles: &[Role]) -> Result<(), ApiErro
 }
 
 /// The caller of a request that came through the router.
-pub(crate) fn caller(
-    parts: &Parts,
-    app: &App,
-    identity: &Arc<Identity>,
-) -> Result<Caller, ApiError> {
-    Ok(HttpContext::of(&parts.extensions)?.caller(&parts.headers, app, identity))
+pub(crate) fn caller(parts: &Parts, app: &App, identity: &Arc<Identity>) -> Caller {
+    HttpContext::of(&parts.extensions).caller(&parts.headers, app, identity)
 }
 
 /// One who may read keys and events.
@@ -140,9 +137,9 @@ impl FromRequestParts<App> for Reader {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Reader, ApiError> {
         let who = Authenticated::of(parts, app)?;
         who.require(READ)?;
-        let caller = caller(parts, app, &who.token.identity)?;
+        let caller = caller(parts, app, &who.token.identity);
         app.ledger().count_read(&caller)?;
-        let connection = Arc::clone(&HttpContext::of(&parts.extensions)?.connection);
+        let connection = Arc::clone(&HttpContext::of(&parts.extensions).connection);
         Ok(Reader { caller, bearer: Bearer::new(who.token), connection })
     }
 }

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::auth;
 use crate::auth::{Authenticated, Plan};
 use crate::error::{ApiError, Code};
-use crate::http::connection::HttpContext;
+use crate::request::context::HttpContext;
 use crate::request::extract::header_text;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -34,7 +34,7 @@ impl Who {
     /// By a token alone.
     pub(super) fn by_token(parts: &Parts, app: &App, dialect: Dialect) -> Result<Who, ApiError> {
         let Authenticated { token, now } = Authenticated::of(parts, app)?;
-        let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity)? };
+        let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
         Ok(Who { caller, plan: token.plan, key: None, now })
     }
 
@@ -48,7 +48,7 @@ impl Who {
         let now = app.ledger().now();
         if !keys::looks_like_key(credential) {
             let token = app.auth().check(credential, now)?;
-            let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity)? };
+            let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
             return Ok(Who { caller, plan: token.plan, key: None, now });
         }
         let key = app.ledger().presented(dialect, credential, client(parts, app));
@@ -59,7 +59,7 @@ impl Who {
             roles: Roles::default().with(Role::Owner),
             via: Via::Key(key.key.id),
         });
-        let caller = Caller { dialect, ..auth::caller(parts, app, &identity)? };
+        let caller = Caller { dialect, ..auth::caller(parts, app, &identity) };
         Ok(Who { caller, plan: Plan::Free, key: Some(key), now })
     }
 
@@ -83,7 +83,7 @@ impl Who {
 }
 
 fn client(parts: &Parts, app: &App) -> Option<IpAddr> {
-    HttpContext::of(&parts.extensions).ok()?.client(&parts.headers, app)
+    HttpContext::of(&parts.extensions).client(&parts.headers, app)
 }
 
 /// The text in `Authorization`, without `Bearer` if that stands before it.

@@ -1,27 +1,14 @@
 //! A connection and the requests that come over it: what handlers know beyond the request itself.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue};
-use keys::Dialect;
-use ledger::{Caller, Identity, Origin};
-
-use crate::app::{App, Config};
 use crate::auth::LastToken;
-use crate::error::{ApiError, Code};
 use crate::http::admission::Place;
 use crate::http::peer::Watch;
-use crate::http::service::HttpService;
-use crate::request::forwarded;
 
 /// Who is at its other end, and what the requests before have shown.
 pub(crate) struct Connection {
-    /// What answers its requests. Here, so that a request counts no references that others share.
-    pub(crate) site: HttpService,
     /// The address at the other end; unknown where there is no connection.
     pub(crate) peer: Option<IpAddr>,
     /// What it may ask for.
@@ -35,9 +22,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(site: HttpService, peer: Option<IpAddr>, place: Place) -> Connection {
+    pub(crate) fn new(peer: Option<IpAddr>, place: Place) -> Connection {
         let (token, watch) = (LastToken::default(), AtomicU8::new(Watch::Nothing as u8));
-        Connection { site, peer, place, token, watch, unrecorded: AtomicBool::new(false) }
+        Connection { peer, place, token, watch, unrecorded: AtomicBool::new(false) }
     }
 
     /// Has the present answer say that the reading was not recorded.
@@ -86,54 +73,5 @@ impl Connection {
             .into_iter()
             .find(|one| *one as u8 == watch)
             .unwrap_or(Watch::Nothing)
-    }
-}
-
-/// What the request layer knows of a request, for its handler.
-#[derive(Clone)]
-pub(crate) struct HttpContext {
-    /// The answer's `X-Request-Id`: 1 to 64 characters.
-    pub(crate) request_id: HeaderValue,
-    /// The route's template.
-    pub(crate) route: &'static str,
-    /// What it came over.
-    pub(crate) connection: Arc<Connection>,
-}
-
-impl HttpContext {
-    /// The visit of a request that came through the router.
-    pub(crate) fn of(extensions: &Extensions) -> Result<&HttpContext, ApiError> {
-        // The request layer has put it there.
-        extensions.get().ok_or_else(|| ApiError::new(Code::Internal, "the request has no visit"))
-    }
-
-    /// The client's address, behind the proxies that are trusted; `None` if they do not name it.
-    pub(crate) fn client(&self, headers: &HeaderMap, app: &App) -> Option<IpAddr> {
-        let Config { trusted_proxies, forwarded_header, .. } = app.config();
-        forwarded::client(self.connection.peer, headers, trusted_proxies, *forwarded_header)
-    }
-
-    /// The caller that the ledger is told, for what is recorded or read.
-    pub(crate) fn caller(
-        &self,
-        headers: &HeaderMap,
-        app: &App,
-        identity: &Arc<Identity>,
-    ) -> Caller {
-        let ip = self.client(headers, app);
-        let request_id = self.request_id.to_str().ok().map(Box::from);
-        Caller {
-            identity: Arc::clone(identity),
-            dialect: Dialect::Native,
-            origin: Origin { ip, request_id },
-        }
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for HttpContext {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<HttpContext, ApiError> {
-        HttpContext::of(&parts.extensions).cloned()
     }
 }

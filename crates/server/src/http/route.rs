@@ -1,94 +1,135 @@
-//! The list of routes: for axum, and for the request layer, which names each by its template.
+//! Routes as values: the handlers for axum, and what the request layer has to know of each.
+
+use std::pin::Pin;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler as _;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::MethodRouter;
-use keys::Dialect;
 
 use crate::app::App;
-use crate::dialects;
 use crate::error::{ApiError, Code};
-use crate::http::connection::HttpContext;
-use crate::http::service::HttpService;
-use crate::routes::{keys as keys_routes, verify};
+use crate::http::error_form::{ErrorForm, PROBLEM};
+use crate::request::context::HttpContext;
 
-/// What is asked most: a `POST` that the request layer hands to its handler itself, because the way
-/// through the router takes longer than the answer. The router has the same handlers.
+/// Answers a `POST` without the router: see [`super::fast_path`].
+pub(crate) type FastPath = for<'a> fn(&'a App, Request, &'a HttpContext) -> FastAnswer<'a>;
+
+/// An answer that is being made.
+pub(crate) type FastAnswer<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+
+/// What the request layer knows of a route besides its handlers.
 #[derive(Clone, Copy)]
-pub(crate) enum FastPath {
-    /// `POST /v1/keys/verify`
-    Verify,
-    /// `POST /v1/keys`
-    Create,
-    /// The same of a dialect.
-    Spoken(Dialect),
+pub(crate) struct Route {
+    /// The path with its parameters' names, by which the route is counted and logged.
+    pub(crate) template: &'static str,
+    /// How its errors are written.
+    pub(crate) error_form: ErrorForm,
+    /// What answers a `POST` past the router.
+    pub(crate) fast_path: Option<FastPath>,
+    /// Adds the headers that each of its answers has, errors of the request layer too.
+    pub(crate) complete: Option<fn(&mut HeaderMap)>,
+    /// Whether it is answered on the connections that are kept in reserve for operators.
+    pub(crate) for_operators: bool,
 }
 
-impl FastPath {
-    /// What a `POST` to `template` is.
-    pub(crate) fn at(template: &str, dialect: Dialect) -> Option<FastPath> {
-        match template {
-            "/v1/keys/verify" => Some(FastPath::Verify),
-            "/v1/keys" => Some(FastPath::Create),
-            _ => dialects::makes_keys(dialect, template).then_some(FastPath::Spoken(dialect)),
+impl Route {
+    /// A route with nothing special about it.
+    pub(crate) const fn new(template: &'static str) -> Route {
+        Route {
+            template,
+            error_form: PROBLEM,
+            fast_path: None,
+            complete: None,
+            for_operators: false,
         }
     }
 
-    pub(crate) async fn answer(
-        self,
-        app: &App,
-        mut request: Request,
-        visit: &HttpContext,
-    ) -> Response {
-        match self {
-            FastPath::Spoken(dialect) => {
-                request.extensions_mut().insert(visit.clone());
-                dialects::create(dialect, app, request).await.into_response()
-            }
-            FastPath::Verify => verify::answer(app, request, visit).await.into_response(),
-            FastPath::Create => {
-                keys_routes::answer_create(app, request, visit).await.into_response()
-            }
-        }
+    /// The same, with a way past the router for a `POST`.
+    pub(crate) const fn fast_post(self, fast_path: FastPath) -> Route {
+        Route { fast_path: Some(fast_path), ..self }
+    }
+
+    /// The same, with headers that each of its answers has.
+    pub(crate) const fn complete(self, complete: fn(&mut HeaderMap)) -> Route {
+        Route { complete: Some(complete), ..self }
+    }
+
+    /// The same, answered also where there is no room for anything else.
+    pub(crate) const fn for_operators(self) -> Route {
+        Route { for_operators: true, ..self }
     }
 }
 
-/// Routes being listed.
-#[derive(Default)]
+impl From<&'static str> for Route {
+    fn from(template: &'static str) -> Route {
+        Route::new(template)
+    }
+}
+
+/// A list of routes whose errors have one form, and what was merged into it.
 pub(crate) struct Routes {
     router: Router<App>,
-    templates: Vec<(&'static str, Dialect)>,
+    list: Vec<Route>,
+    error_form: ErrorForm,
+    /// The prefixes below which also an unknown path is answered in a form of its own.
+    mounts: Vec<(&'static str, ErrorForm)>,
+}
+
+impl Default for Routes {
+    /// An empty list of the native API.
+    fn default() -> Routes {
+        Routes::new(PROBLEM)
+    }
 }
 
 impl Routes {
-    /// With one more route.
-    pub(crate) fn add(self, template: &'static str, methods: MethodRouter<App>) -> Routes {
-        self.add_spoken(Dialect::Native, template, methods)
+    /// An empty list of an API whose errors have this form.
+    pub(crate) fn new(error_form: ErrorForm) -> Routes {
+        Routes { router: Router::new(), list: Vec::new(), error_form, mounts: Vec::new() }
     }
 
-    /// With one more route, whose errors have the form of `dialect`.
-    pub(crate) fn add_spoken(
-        mut self,
-        dialect: Dialect,
-        template: &'static str,
-        methods: MethodRouter<App>,
-    ) -> Routes {
-        self.router = self.router.route(template, methods);
-        self.templates.push((template, dialect));
+    /// With one more route.
+    pub(crate) fn add(mut self, route: impl Into<Route>, methods: MethodRouter<App>) -> Routes {
+        let route = Route { error_form: self.error_form, ..route.into() };
+        self.router = self.router.route(route.template, methods);
+        self.list.push(route);
         self
     }
 
-    /// The served site; what is not listed is answered with a problem.
-    pub(crate) fn site(self, app: App) -> HttpService {
+    /// With an unknown path below `prefix` answered in this list's form of errors.
+    pub(crate) fn mounted_at(mut self, prefix: &'static str) -> Routes {
+        self.mounts.push((prefix, self.error_form));
+        self
+    }
+
+    /// With all of another list, which keeps its form of errors.
+    pub(crate) fn merge(mut self, other: Routes) -> Routes {
+        self.router = self.router.merge(other.router);
+        self.list.extend(other.list);
+        self.mounts.extend(other.mounts);
+        self
+    }
+
+    /// What axum serves, and what the request layer knows of it. An unknown path and a method that
+    /// its route does not have are errors like any other.
+    pub(super) fn into_table(self, app: App) -> RouteTable {
         let router = self
             .router
             .method_not_allowed_fallback(wrong_method)
             .fallback_service(wrong_route.with_state(()))
-            .with_state(app.clone());
-        HttpService::new(app, router, &self.templates)
+            .with_state(app);
+        RouteTable { router, routes: self.list, mounts: self.mounts }
     }
+}
+
+/// All routes of a service.
+pub(super) struct RouteTable {
+    pub(super) router: Router,
+    pub(super) routes: Vec<Route>,
+    pub(super) mounts: Vec<(&'static str, ErrorForm)>,
 }
 
 async fn wrong_method() -> ApiError {

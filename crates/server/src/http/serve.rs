@@ -65,7 +65,7 @@ impl Default for Limits {
     }
 }
 
-/// Serves `site` until `stop` is ready: then no new connection is taken, streams end, and requests
+/// Serves `service` until `stop` is ready: then no new connection is taken, streams end, and requests
 /// under way are answered, for at most [`Limits::grace`].
 ///
 /// # Errors
@@ -73,7 +73,7 @@ impl Default for Limits {
 /// None today: a failing accept is tried again, because the reason (too many open files) passes.
 pub async fn serve(
     listener: TcpListener,
-    site: HttpService,
+    service: HttpService,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
@@ -82,7 +82,7 @@ pub async fn serve(
         tracing::warn!(%error, "the send buffers of connections are not bounded");
     }
     let graceful = GracefulShutdown::new();
-    let (open, refused) = site.app().metrics().connections();
+    let (open, refused) = service.app().metrics().connections();
     let caps = (limits.connections, limits.connections_per_address);
     let admission = Admission::new(caps, open, refused);
     let mut accepting = Accepting { listener, complained: None };
@@ -95,41 +95,49 @@ pub async fn serve(
         };
         let Some(stream) = accepted else { continue };
         let peer = stream.peer_addr().map(|address| address.ip().to_canonical()).ok();
-        let proxies = &site.app().config().trusted_proxies;
+        let proxies = &service.app().config().trusted_proxies;
         let counted = peer.filter(|peer| !proxies.iter().any(|proxy| proxy.contains(peer)));
         // Who comes past the reserve is not answered: that would take a place too.
         let Some(admitted) = admission.admit(counted) else { continue };
-        start((stream, peer), &site, admitted, &limits, &graceful);
+        start((stream, peer), &service, admitted, &limits, &graceful);
     }
     drop(accepting);
-    site.app().stop();
+    service.app().stop();
     if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were still under way when the time to stop was over");
     }
     Ok(())
 }
 
+/// A connection and what answers its requests: one reference count for each connection, so that a
+/// request touches none that connections share.
+struct Served {
+    service: HttpService,
+    connection: Arc<Connection>,
+}
+
 /// Serves a connection on a task of its own.
 fn start(
     (stream, peer): (TcpStream, Option<IpAddr>),
-    site: &HttpService,
+    service: &HttpService,
     admitted: Admitted,
     limits: &Limits,
     graceful: &GracefulShutdown,
 ) {
     let _ = stream.set_nodelay(true);
-    let connection = Arc::new(Connection::new(site.clone(), peer, admitted.place));
+    let connection = Arc::new(Connection::new(peer, admitted.place));
     let watched = Arc::clone(&connection);
-    let (stopping, write_timeout) = (site.app().stopping(), limits.write_timeout);
+    let served = Arc::new(Served { service: service.clone(), connection });
+    let (stopping, write_timeout) = (service.app().stopping(), limits.write_timeout);
     let patience =
         move || if *stopping.borrow() { write_timeout.min(STOPPING) } else { write_timeout };
     let stream = Peer::new(stream, move || watched.watch(), patience);
-    let of_socket = site.clone();
-    let stream = Socket::new(stream, move |status| of_socket.unreadable(status));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let connection = Arc::clone(&connection);
+    let unreadable = service.clone();
+    let stream = Socket::new(stream, move |status| unreadable.unreadable(status));
+    let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        let served = Arc::clone(&served);
         let request = request.map(Body::new);
-        async move { Ok::<_, Infallible>(connection.site.answer(request, &connection).await) }
+        async move { Ok::<_, Infallible>(served.service.answer(request, &served.connection).await) }
     });
     let reserved = admitted.place == Place::Reserved;
     let head = if reserved { RESERVED_HEAD } else { limits.header_read_timeout };
@@ -141,7 +149,7 @@ fn start(
         // Who has sent all it wanted to send still gets its answer. And hyper would take a buffer
         // of 8 KiB for each request, to look whether the client is still there.
         .half_close(true);
-    let served = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+    let served = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
     tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::debug!(%error, "connection ended");

@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::auth::{Authenticated, EXPIRE, MANAGE, Plan};
 use crate::dialects::Holder;
 use crate::error::ApiError;
-use crate::http::connection::HttpContext;
 use crate::request::body::read_json;
+use crate::request::context::HttpContext;
 use crate::request::entity_tag::Revisions;
 use crate::request::extract::{Path, field, idempotency_key, json, query};
 use crate::wire::{Create, Expirations, Reasoned, Rotate};
@@ -124,8 +124,8 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let visit = HttpContext::of(request.extensions())?.clone();
-        Asked::read(app, request, &visit).await
+        let context = HttpContext::of(request.extensions()).clone();
+        Asked::read(app, request, &context).await
     }
 }
 
@@ -141,12 +141,12 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
     pub(crate) async fn read(
         app: &App,
         request: Request,
-        visit: &HttpContext,
+        context: &HttpContext,
     ) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let who = Authenticated::visiting(&parts.headers, visit, app)?;
+        let who = Authenticated::in_context(&parts.headers, context, app)?;
         who.require(B::DUTIES)?;
-        let caller = visit.caller(&parts.headers, app, &who.token.identity);
+        let caller = context.caller(&parts.headers, app, &who.token.identity);
         let bytes = read_json(&parts.headers, body).await?;
         let target = P::of(&mut parts, app).await?;
         let Parameters { dry_run, receipt } = query(parts.uri.query())?;
@@ -154,7 +154,7 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
         // A dry run has no outcome that could be recorded, or given again.
         let idempotency = match idempotency_key(&parts.headers)? {
             Some(key) if !dry_run => {
-                Some(digests(&parts, visit.route, &caller.identity, key, &bytes))
+                Some(digests(&parts, context.route, &caller.identity, key, &bytes))
             }
             Some(_) | None => None,
         };

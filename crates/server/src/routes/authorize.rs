@@ -21,6 +21,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any};
 use keys::{Account, NewKey, Question, Subject, Timestamp, Verdict};
 use ledger::{Identity, Role, Roles, Scope, Via};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -33,12 +34,14 @@ use crate::app::App;
 use crate::auth;
 use crate::auth::VERIFY;
 use crate::error::{ApiError, Code};
-use crate::http::connection::HttpContext;
+use crate::http::route::{Route, Routes};
+use crate::request::context::HttpContext;
 use crate::request::extract::{header_text, parse, query};
 use crate::routes::verify::unrecorded;
 use crate::wire;
 
-const PATH: &str = "/v1/authorize";
+/// Where it is.
+pub(crate) const PATH: &str = "/v1/authorize";
 const TOKEN: HeaderName = HeaderName::from_static("x-keyledger-token");
 const OPTIONS: HeaderName = HeaderName::from_static("x-keyledger-options");
 const CODE: HeaderName = HeaderName::from_static("x-key-code");
@@ -66,6 +69,24 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*')
     .remove(b':')
     .remove(b'@');
+
+/// Forward auth for gateways with a token.
+pub(crate) fn router() -> Routes {
+    routes(any(authorize), any(below))
+}
+
+/// Forward auth without a token: whoever reaches it may ask about `account`.
+pub(crate) fn router_of(account: Account) -> Routes {
+    let fixed = any(fixed).layer(Extension(Fixed::new(account)));
+    routes(fixed.clone(), fixed)
+}
+
+fn routes(at: MethodRouter<App>, below: MethodRouter<App>) -> Routes {
+    Routes::default()
+        .add(Route::new(PATH).complete(complete), at)
+        .add(Route::new("/v1/authorize/").complete(complete), below.clone())
+        .add(Route::new("/v1/authorize/{*path}").complete(complete), below)
+}
 
 /// What the client's request needs.
 #[derive(Deserialize, IntoParams)]
@@ -119,13 +140,8 @@ fn forwarded_path(parts: &Parts) -> Option<&str> {
     parts.uri.path().strip_prefix(PATH).filter(|below| !below.is_empty())
 }
 
-/// Whether a route is one of these.
-pub(crate) fn is_route(template: &str) -> bool {
-    template.starts_with(PATH)
-}
-
 /// Adds what an answer does not say of a key, as empty.
-pub(crate) fn complete(headers: &mut HeaderMap) {
+fn complete(headers: &mut HeaderMap) {
     for name in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(""));
     }
@@ -133,11 +149,11 @@ pub(crate) fn complete(headers: &mut HeaderMap) {
 
 /// Who asks at an address of its own, without a token.
 #[derive(Clone)]
-pub(crate) struct Fixed(Arc<Identity>);
+struct Fixed(Arc<Identity>);
 
 impl Fixed {
     /// Whoever reaches the address may verify the keys of `account`.
-    pub(crate) fn new(account: Account) -> Option<Fixed> {
+    fn new(account: Account) -> Option<Fixed> {
         let identity = Identity {
             subject: Subject::new("authorize").ok()?,
             scope: Scope::Account(account),
@@ -198,7 +214,7 @@ pub(crate) async fn below(app: State<App>, request: Request) -> Response {
 }
 
 /// The same at an address of its own, without a token.
-pub(crate) async fn fixed(
+async fn fixed(
     State(app): State<App>,
     Extension(who): Extension<Option<Fixed>>,
     request: Request,
@@ -254,7 +270,7 @@ fn decide(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Response
     let limit_status = needs.limit_status()?;
     let question = Question {
         permission: wire::permission(needs.permission.as_deref())?,
-        ip: HttpContext::of(&parts.extensions)?.client(&parts.headers, app),
+        ip: HttpContext::of(&parts.extensions).client(&parts.headers, app),
         project: parse("project", needs.project.as_deref())?,
         environment: parse("environment", needs.environment.as_deref())?,
     };

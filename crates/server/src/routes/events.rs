@@ -8,6 +8,7 @@ pub(crate) mod expiring;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use axum::routing::{get, post};
 use ledger::{Caller, Entry, EventFilter, Ledger, Page, Range, Reading, Seq, Walk};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -17,12 +18,23 @@ use crate::auth::Reader;
 use crate::error::{ApiError, Code};
 use crate::export::events as export;
 use crate::export::long::Long;
+use crate::http::route::Routes;
 use crate::request::cursor;
 use crate::request::extract::{Path, Place, Query, limit, parse};
 use crate::routes::evidence::access::range_of;
 use crate::routes::keys::Nothing;
-use crate::wire;
 use crate::wire::Event;
+use crate::{stream, wire};
+
+/// The routes of events, and of keys that fall due.
+pub(crate) fn router() -> Routes {
+    Routes::default()
+        .add("/v1/events", get(list))
+        .add("/v1/events/stream", get(stream::stream))
+        .add("/v1/events/{seq}", get(one))
+        .add("/v1/expirations", post(expirations::expire_due))
+        .add("/v1/expiring", get(expiring::list))
+}
 
 /// Which events to list; what is missing does not matter.
 #[derive(Deserialize, IntoParams)]

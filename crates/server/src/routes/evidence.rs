@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use axum::routing::get;
 use ledger::{Caller, Ledger, Range, Reading, Seq};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -22,11 +23,27 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::auth::{AUDIT, Reader};
 use crate::error::{ApiError, Code};
+use crate::http::route::Routes;
 use crate::request::extract::{Path, Place, Query};
 use crate::routes::events::found;
 use crate::routes::keys::Nothing;
 use crate::wire;
 use crate::wire::Text;
+
+/// The routes of what the log and the access journal prove of themselves.
+pub(crate) fn router() -> Routes {
+    Routes::default()
+        .add("/log/checkpoint", get(checkpoint))
+        .add("/log/keys", get(keys))
+        .add("/log/tile/entries/{*tile}", get(entries))
+        .add("/log/tile/{level}/{*tile}", get(tile))
+        .add("/log/table", get(table))
+        .add("/v1/proofs/inclusion", get(inclusion))
+        .add("/v1/proofs/consistency", get(consistency))
+        .add("/v1/events/{seq}/receipt", get(receipt))
+        .add("/v1/audit/bundle", get(bundle::bundle))
+        .merge(access::router())
+}
 
 /// Where a tile's path begins in a URL's path.
 const LOG: &str = "/log/";
@@ -75,6 +92,26 @@ pub(crate) async fn keys(
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Response, ApiError> {
     Ok(fresh(app.ledger().signing_keys()?.to_string()))
+}
+
+/// Gives the signed note of the key table
+///
+/// Made at most once a minute. Roles `auditor` and `admin`, of all accounts.
+#[utoipa::path(
+    get,
+    path = "/log/table",
+    operation_id = "logTable",
+    tag = "evidence",
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn table(
+    State(app): State<App>,
+    who: Reader,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, ApiError> {
+    who.require_all(AUDIT)?;
+    let signed = app.read(who.caller, Ledger::table_note).await?;
+    Ok(fresh(signed.note.to_string()))
 }
 
 /// The tile that a URL's path names after `log`.

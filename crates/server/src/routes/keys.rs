@@ -7,7 +7,8 @@ pub(crate) mod proof;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post};
 use keys::{KeyId, Rotation};
 use ledger::{Caller, KeyFilter, KeyView, Ledger, Range, Reading, Receipt};
 use serde::Deserialize;
@@ -17,14 +18,29 @@ use crate::app::App;
 use crate::auth::Reader;
 use crate::dialects;
 use crate::error::ApiError;
-use crate::http::connection::HttpContext;
+use crate::http::route::{FastAnswer, Route, Routes};
 use crate::request::as_of::{LookBack, Placed, look_back};
 use crate::request::change::{Asked, receipt};
+use crate::request::context::HttpContext;
 use crate::request::cursor;
 use crate::request::extract::{Path, Query, field, limit, parse};
 use crate::routes::evidence::access::range_of;
 use crate::wire;
 use crate::wire::{Create, Event, Key, Rotate};
+
+/// The routes of keys and of one key.
+pub(crate) fn router() -> Routes {
+    Routes::default()
+        .add(Route::new("/v1/keys").fast_post(fast_create), get(list).post(create))
+        .add("/v1/keys/{id}", get(one).merge(delete(change::delete)))
+        .add("/v1/keys/{id}/history", get(history))
+        .add("/v1/keys/{id}/enable", post(change::enable))
+        .add("/v1/keys/{id}/disable", post(change::disable))
+        .add("/v1/keys/{id}/expire", post(change::expire))
+        .add("/v1/keys/{id}/revoke", post(change::revoke))
+        .add("/v1/keys/{id}/rotate", post(rotate))
+        .add("/v1/keys/{id}/proof", get(proof::proof))
+}
 
 /// Makes a key
 ///
@@ -81,13 +97,14 @@ pub(crate) async fn rotate(
     Ok(made(&created, dry_run, receipt.as_ref()))
 }
 
-/// Makes a key, for a request that did not come through the router.
-pub(crate) async fn answer_create(
-    app: &App,
-    request: Request,
-    visit: &HttpContext,
-) -> Result<Response, ApiError> {
-    create(State(app.clone()), Asked::read(app, request, visit).await?).await
+/// Makes a key, past the router.
+fn fast_create<'a>(app: &'a App, request: Request, context: &'a HttpContext) -> FastAnswer<'a> {
+    Box::pin(async move {
+        match Asked::read(app, request, context).await {
+            Ok(asked) => create(State(app.clone()), asked).await.into_response(),
+            Err(error) => error.into_response(),
+        }
+    })
 }
 
 fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> Response {

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::get;
 use keys::Timestamp;
 use ledger::{Held, Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::app::App;
 use crate::auth::{AUDIT, Reader};
 use crate::error::ApiError;
 use crate::export::long::Long;
+use crate::http::route::Routes;
 use crate::request::as_of::{Placed, look_back};
 use crate::request::extract::{Query, parse};
 use crate::wire;
@@ -22,6 +24,13 @@ use crate::wire::{Made, Time};
 
 /// Spans written at once.
 const CHUNK: usize = 200;
+
+/// The routes of this file.
+pub(crate) fn router() -> Routes {
+    Routes::default()
+        .add("/v1/report/access", get(access))
+        .add("/v1/table-digest", get(table_digest))
+}
 
 /// Between which moments, and whose.
 #[derive(Deserialize, IntoParams)]

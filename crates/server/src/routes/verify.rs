@@ -4,19 +4,26 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
 use keys::Dialect;
 use ledger::{Caller, Identity, Origin};
 
 use crate::app::App;
 use crate::auth::{AUDIT, Authenticated, VERIFY};
 use crate::error::ApiError;
-use crate::http::connection::HttpContext;
+use crate::http::route::{FastAnswer, Route, Routes};
 use crate::request::as_of::{LookBack, Placed, look_back};
 use crate::request::body::read_json;
+use crate::request::context::HttpContext;
 use crate::request::extract::{json, parse, query};
 use crate::wire;
 use crate::wire::Verify;
+
+/// The routes of this file.
+pub(crate) fn router() -> Routes {
+    Routes::default().add(Route::new("/v1/keys/verify").fast_post(fast), post(verify))
+}
 
 /// Says whether a presented key may be used
 ///
@@ -37,20 +44,20 @@ use crate::wire::Verify;
 )]
 pub(crate) async fn verify(
     State(app): State<App>,
-    visit: HttpContext,
+    context: HttpContext,
     request: Request,
 ) -> Result<Response, ApiError> {
-    answer(&app, request, &visit).await
+    answer(&app, request, &context).await
 }
 
-/// The same, wherever the request comes from.
-pub(crate) async fn answer(
-    app: &App,
-    request: Request,
-    visit: &HttpContext,
-) -> Result<Response, ApiError> {
+/// The same, past the router.
+fn fast<'a>(app: &'a App, request: Request, context: &'a HttpContext) -> FastAnswer<'a> {
+    Box::pin(async move { answer(app, request, context).await.into_response() })
+}
+
+async fn answer(app: &App, request: Request, context: &HttpContext) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = Authenticated::visiting(&parts.headers, visit, app)?;
+    let who = Authenticated::in_context(&parts.headers, context, app)?;
     if who.require(VERIFY).is_err() {
         who.require(AUDIT)?;
     }

@@ -7,6 +7,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::get;
 use ledger::{Access, Entry, Range, Reading, Seq, Via};
 use serde::{Deserialize, Serialize};
 use tlog::TilePath;
@@ -15,12 +16,23 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::auth::{AUDIT, Reader};
 use crate::error::ApiError;
+use crate::http::route::Routes;
 use crate::request::cursor;
 use crate::request::extract::{Query, limit};
 use crate::routes::evidence::{fresh, tile_answer, tile_of};
 use crate::routes::keys::Nothing;
 use crate::wire;
 use crate::wire::{Text, Time};
+
+/// The routes of the access journal.
+pub(crate) fn router() -> Routes {
+    Routes::default()
+        .add("/v1/access", get(list))
+        .add("/log/access/checkpoint", get(checkpoint))
+        .add("/log/access/keys", get(keys))
+        .add("/log/access/tile/entries/{*tile}", get(entries))
+        .add("/log/access/tile/{level}/{*tile}", get(tile))
+}
 
 /// Where the tiles of the journal are.
 const LOG: &str = "/log/access/";

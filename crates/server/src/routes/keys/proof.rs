@@ -1,4 +1,4 @@
-//! `/v1/keys/{id}/proof` and `/log/table`: what the log proves of one key, or of none.
+//! `/v1/keys/{id}/proof`: what the log proves of one key, or of none.
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
@@ -8,18 +8,16 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keys::KeyId;
-use ledger::{InTable, KeyProof, Ledger, Proved, Range, Reading, RowProof};
+use ledger::{InTable, KeyProof, Proved, Range, Reading, RowProof};
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{AUDIT, Reader};
+use crate::auth::Reader;
 use crate::error::ApiError;
 use crate::request::as_of::look_back;
 use crate::request::extract::{Path, Query, parse};
-use crate::routes::evidence::fresh;
-use crate::routes::keys::Nothing;
 use crate::wire;
 use crate::wire::Text;
 
@@ -170,24 +168,4 @@ pub(crate) async fn proof(
         who.record(&app, Reading::Proof, range).await?;
     }
     Ok(wire::json(StatusCode::OK, &Proof::new(id, proof)))
-}
-
-/// Gives the signed note of the key table
-///
-/// Made at most once a minute. Roles `auditor` and `admin`, of all accounts.
-#[utoipa::path(
-    get,
-    path = "/log/table",
-    operation_id = "logTable",
-    tag = "evidence",
-    responses((status = 200, body = String, content_type = "text/plain")),
-)]
-pub(crate) async fn table(
-    State(app): State<App>,
-    who: Reader,
-    Query(Nothing {}): Query<Nothing>,
-) -> Result<Response, ApiError> {
-    who.require_all(AUDIT)?;
-    let signed = app.read(who.caller, Ledger::table_note).await?;
-    Ok(fresh(signed.note.to_string()))
 }

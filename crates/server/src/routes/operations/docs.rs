@@ -203,7 +203,7 @@ fn curl(call: &Call<'_>) -> String {
     if call.method != "get" {
         line += &format!(" -X {}", call.method.to_uppercase());
     }
-    if authorize::is_route(call.path) {
+    if call.path.starts_with(authorize::PATH) {
         line += " -H \"X-Keyledger-Token: $TOKEN\" -H \"X-API-Key: $KEY\"";
     } else if !free {
         line += " -H \"Authorization: Bearer $TOKEN\"";
