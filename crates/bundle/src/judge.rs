@@ -52,10 +52,10 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             return comparable(opened, kept).map(|()| judge);
         }
         judge.tree = Some(Rebuild::new(opened));
-        let rotations = opened.chain.rotations().map(|(note, size, root)| Statement {
+        let rotations = opened.chain.rotations().map(|(note, head)| Statement {
             note: note.to_owned(),
-            size,
-            root,
+            size: head.size,
+            root: head.root,
         });
         // A fork is told before anything else that is wrong at that size.
         for statement in kept.into_iter().chain([opened.earlier.clone()]).chain(rotations) {

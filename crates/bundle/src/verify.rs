@@ -94,8 +94,10 @@ pub fn verify<S: Stored + ?Sized>(
 /// A log has at least as many records as when its key was changed.
 fn not_shorter<S: Stored + ?Sized>(opened: &Opened<'_, S>) -> Result<(), Refused> {
     let size = opened.checkpoint.size;
-    match opened.chain.rotations().find(|(_, once, _)| *once > size) {
-        Some((note, once, _)) => Err(Refused::Rollback { size, once, checkpoint: note.to_owned() }),
+    match opened.chain.rotations().find(|(_, once)| once.size > size) {
+        Some((note, once)) => {
+            Err(Refused::Rollback { size, once: once.size, checkpoint: note.to_owned() })
+        }
         None => Ok(()),
     }
 }

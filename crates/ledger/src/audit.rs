@@ -26,7 +26,8 @@ use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotate
 pub use self::finding::{Finding, Violation};
 use self::known::{Extent, Holder, Known, Made};
 use crate::record::codec::{self, Interner};
-use crate::record::{Leaf, Link, Record};
+use crate::record::{Link, Record};
+use signedlog::Leaf;
 
 /// A record as read for an audit.
 #[derive(Clone, Debug)]

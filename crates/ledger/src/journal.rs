@@ -14,25 +14,20 @@ use std::sync::Arc;
 
 use eventlog::{Log, Seq};
 use keys::{Account, KeyId, Timestamp};
-use parking_lot::Mutex;
+use signedlog::{KeyChain, Mismatch, SignedLog, SignedRoot, Signing};
 use tlog::TileIndex;
 use tokio::sync::{oneshot, watch};
 
 use self::readers::{Outcome, Readers, Verdict};
-use self::writer::Kept;
+use self::writer::Writer;
 
 use crate::api::{Error, Page};
 use crate::caller::{AUDIT, Caller, Origin};
 use crate::clock::Clock;
-use crate::codec::{self, Interner};
-use crate::evidence::{Evidence, Signed};
-use crate::ledger::is_writable;
-use crate::proofs::{bundle, tile};
-use crate::queue::{Queue, Queued};
 use crate::record::Actor;
-use crate::signing::{KeyChain, Signing};
-use crate::stalled::{close, stalled};
-use crate::state::ReplayError;
+use crate::record::codec::{self, Interner};
+use crate::replay::ReplayError;
+use crate::write::queue::{Queue, Queued};
 
 /// The most readings that wait to be recorded.
 const QUEUE: usize = 1024;
@@ -143,14 +138,14 @@ impl Queued for Job {
 pub struct Journal(Arc<Inner>);
 
 struct Inner {
-    kept: Arc<Kept>,
+    writer: Arc<Writer>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// Without a handle nobody can record anything: the writer ends.
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.kept.queue.close();
+        self.writer.queue.close();
     }
 }
 
@@ -167,20 +162,26 @@ impl Journal {
         signing: Arc<Signing>,
         accept_rollback: bool,
     ) -> Result<Journal, ReplayError> {
-        let evidence = Evidence::new(Some(signing));
-        let (queue, readers) = (Queue::new(QUEUE), Mutex::default());
-        let kept = Arc::new(Kept { log, evidence, clock, queue, readers });
-        kept.recover(accept_rollback)?;
+        let mismatch = if accept_rollback { Mismatch::Accept } else { Mismatch::Refuse };
+        // Nothing is projected from the entries: a page reads them from the log.
+        let undecoded = |_: &_| Ok::<_, ReplayError>(());
+        let log = SignedLog::open(log, Some(signing), mismatch, undecoded, drop)?;
+        let writer = Arc::new(Writer::new(log, clock, Queue::new(QUEUE)));
         let (stopped, wait_stopped) = oneshot::channel();
-        let of_writer = Arc::clone(&kept);
+        let running = Arc::clone(&writer);
         std::thread::Builder::new()
             .name("access-journal".into())
             .spawn(move || {
-                of_writer.run();
+                running.run();
                 let _ = stopped.send(());
             })
             .map_err(ReplayError::Thread)?;
-        Ok(Journal(Arc::new(Inner { kept, stopped: tokio::sync::Mutex::new(Some(wait_stopped)) })))
+        let stopped = tokio::sync::Mutex::new(Some(wait_stopped));
+        Ok(Journal(Arc::new(Inner { writer, stopped })))
+    }
+
+    fn log(&self) -> &SignedLog {
+        &self.0.writer.log
     }
 
     /// Records that `caller` reads `range`. On return that is on stable storage; that it was read
@@ -195,16 +196,16 @@ impl Journal {
         reading: Reading,
         range: Range,
     ) -> Result<(), Error> {
-        let kept = &self.0.kept;
+        let writer = &self.0.writer;
         loop {
-            let verdict = kept.readers.lock().read(caller, reading, &range, kept.clock.now());
+            let verdict = writer.readers.lock().read(caller, reading, &range, writer.clock.now());
             let (mut written, again) = match verdict {
                 Verdict::Counted => return Ok(()),
                 Verdict::Wait(written) => (written, true),
                 Verdict::Record(..) if self.is_broken() => return Err(Error::Broken),
                 Verdict::Record(access, told) => {
                     let written = told.subscribe();
-                    kept.put(Job { access, told })?;
+                    writer.put(Job { access, told })?;
                     (written, false)
                 }
             };
@@ -213,7 +214,7 @@ impl Journal {
                 outcome = written.wait_for(Option::is_some) => {
                     outcome.map_err(|_| Error::Broken)?.clone().unwrap_or(Err(Error::Broken))?;
                 }
-                () = stalled(kept.log.stalled()) => return Err(Error::Broken),
+                () = writer.log.stalled() => return Err(Error::Broken),
             }
             // What it waited for is on record; now it can be counted.
             if !again {
@@ -225,13 +226,13 @@ impl Journal {
     /// Whether readings are recorded.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.0.kept.log.health().is_err()
+        self.log().stored().health().is_err()
     }
 
     /// Whether it takes entries, as far as it is known without one.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        is_writable(self.0.kept.log.as_ref())
+        self.log().is_writable()
     }
 
     /// A page of entries from place `from` on, each with its place.
@@ -246,9 +247,9 @@ impl Journal {
         limit: usize,
     ) -> Result<Page<(Seq, Access), Seq>, Error> {
         caller.require_all(AUDIT)?;
-        let size = self.0.kept.evidence.head().size();
+        let size = self.log().head().size();
         let left = usize::try_from(size.saturating_sub(from.0)).unwrap_or(usize::MAX);
-        let read = self.0.kept.log.read(from, limit.min(left)).map_err(Error::fault)?;
+        let read = self.log().stored().read(from, limit.min(left)).map_err(Error::fault)?;
         let mut interner = Interner::default();
         let items = read.into_iter().map(|read| {
             let access = codec::decode_access(&read.bytes, &mut interner).map_err(Error::fault)?;
@@ -264,8 +265,8 @@ impl Journal {
     /// # Errors
     ///
     /// [`Error::NotSigned`].
-    pub fn checkpoint(&self) -> Result<Signed, Error> {
-        self.0.kept.evidence.head().checkpoint.clone().ok_or(Error::NotSigned)
+    pub fn checkpoint(&self) -> Result<SignedRoot, Error> {
+        Ok(self.log().head().checkpoint()?.clone())
     }
 
     /// The keys that sign the journal.
@@ -274,7 +275,7 @@ impl Journal {
     ///
     /// [`Error::NotSigned`].
     pub fn signing_keys(&self) -> Result<&KeyChain, Error> {
-        self.0.kept.evidence.signing().map(Signing::chain).ok_or(Error::NotSigned)
+        Ok(self.log().key_chain()?)
     }
 
     /// The bytes of a tile of hashes; `None` if the published tree does not have all of them.
@@ -283,7 +284,7 @@ impl Journal {
     ///
     /// A fault of the storage.
     pub fn tile(&self, index: TileIndex) -> Result<Option<Vec<u8>>, Error> {
-        tile(&self.0.kept.evidence, self.0.kept.log.as_ref(), index)
+        Ok(self.log().head().tile(index)?)
     }
 
     /// A bundle of entries; `None` if the published tree does not have all of them.
@@ -293,7 +294,7 @@ impl Journal {
     /// [`Error::Forbidden`] but for auditors and admins of all accounts, or a fault of the storage.
     pub fn entries(&self, caller: &Caller, index: TileIndex) -> Result<Option<Vec<u8>>, Error> {
         caller.require_all(AUDIT)?;
-        bundle(&self.0.kept.evidence, self.0.kept.log.as_ref(), index)
+        Ok(self.log().head().entries(index)?)
     }
 
     /// Records what waits, and closes the log.
@@ -302,14 +303,14 @@ impl Journal {
     ///
     /// The last writes failed; every recorded reading is safe all the same.
     pub async fn close(&self) -> Result<(), Error> {
-        self.0.kept.queue.close();
+        self.0.writer.queue.close();
         if let Some(stopped) = self.0.stopped.lock().await.take() {
             tokio::select! {
                 _ = stopped => {}
-                () = stalled(self.0.kept.log.stalled()) => {}
+                () = self.log().stalled() => {}
             }
         }
-        close(&self.0.kept.log).await
+        Ok(self.log().close().await?)
     }
 }
 

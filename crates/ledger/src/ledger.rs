@@ -7,21 +7,19 @@ use std::sync::atomic::Ordering;
 use eventlog::{Log, Seq, Space};
 use keys::Timestamp;
 use parking_lot::Mutex;
+use signedlog::{Mismatch, SignedLog, Signing};
 use tokio::sync::{oneshot, watch};
 
 use crate::api::Error;
 use crate::caller::Caller;
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
-use crate::evidence::Evidence;
 use crate::outcomes::{OutcomeBounds, Outcomes};
 use crate::queue::{Queue, Refused};
 use crate::quota::{Quotas, Rates};
 use crate::reached::Reached;
-use crate::signing::Signing;
-use crate::stalled::{close, stalled};
-use crate::state::{ReplayError, State};
-use crate::tree::Wrong;
+use crate::replay::ReplayError;
+use crate::state::State;
 use crate::usage::{self, UsageError};
 use crate::write::job::{Job, WriteCommand, job};
 use crate::write::request::RequestContext;
@@ -127,29 +125,6 @@ struct Inner {
     max_clock_step_s: u64,
 }
 
-/// Reads the whole log. What its tiles and its last checkpoint say must hold, unless that is
-/// taken back.
-fn replay(
-    state: &State,
-    accept_rollback: bool,
-    progress: &mut dyn FnMut(Seq),
-) -> Result<(), ReplayError> {
-    let log = state.log.as_ref();
-    let (wrong, expected) = if accept_rollback {
-        (Wrong::Mend, None)
-    } else {
-        (Wrong::Refuse, state.evidence.sealed(log)?)
-    };
-    let tree = state.evidence.regrow(log, wrong, expected)?;
-    let length = *log.length().borrow();
-    state.replay(length, tree, progress)
-}
-
-/// Whether a log is in order and has room.
-pub(crate) fn is_writable(log: &dyn Log) -> bool {
-    log.health().is_ok() && log.space().is_none_or(|space| space.has_room(0))
-}
-
 impl Ledger {
     /// Replays `log` and starts the writer's thread. `progress` hears how far the replay is.
     ///
@@ -167,7 +142,8 @@ impl Ledger {
         let state = Arc::new(state);
         *state.outcomes.lock() = Outcomes::within(options.outcomes);
 
-        replay(&state, options.accept_rollback, progress)?;
+        let mismatch = if options.accept_rollback { Mismatch::Accept } else { Mismatch::Refuse };
+        state.recover(mismatch, progress)?;
         if let Some(path) = &options.usage {
             let unknown = usage::restore(path, &state.table)?;
             if unknown > 0 {
@@ -209,8 +185,8 @@ impl Ledger {
         self.1.as_ref()
     }
 
-    pub(crate) fn evidence(&self) -> &Evidence {
-        &self.state().evidence
+    pub(crate) fn log(&self) -> &SignedLog {
+        &self.state().log
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -239,7 +215,7 @@ impl Ledger {
     /// The length up to which everything is durable and visible; it wakes a follower.
     #[must_use]
     pub fn length(&self) -> watch::Receiver<Seq> {
-        self.state().published.subscribe()
+        self.log().published()
     }
 
     /// Whether changes are accepted and keys expire.
@@ -248,7 +224,7 @@ impl Ledger {
     ///
     /// Why not. Reads and verify go on.
     pub fn ready(&self) -> Result<(), NotReady> {
-        if self.state().broken.load(Ordering::Acquire) || self.state().log.health().is_err() {
+        if self.state().broken.load(Ordering::Acquire) || self.log().stored().health().is_err() {
             Err(NotReady::Broken)
         } else if self.state().stepped.load(Ordering::Relaxed) {
             Err(NotReady::ClockStepped)
@@ -263,13 +239,13 @@ impl Ledger {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         let broken = self.state().broken.load(Ordering::Acquire);
-        !broken && is_writable(self.state().log.as_ref())
+        !broken && self.log().is_writable()
     }
 
     /// The room on the disk of the log, if it is on one.
     #[must_use]
     pub fn space(&self) -> Option<Space> {
-        self.state().log.space()
+        self.log().stored().space()
     }
 
     /// Numbers for the operator.
@@ -296,11 +272,11 @@ impl Ledger {
         if let Some(stopped) = self.0.stopped.lock().await.take() {
             tokio::select! {
                 _ = stopped => {}
-                () = stalled(self.state().log.stalled()) => {}
+                () = self.log().stalled() => {}
             }
         }
         self.save_usage().map_err(Error::fault)?;
-        close(&self.state().log).await
+        Ok(self.log().close().await?)
     }
 
     /// Writes the counts of use aside.
@@ -338,7 +314,7 @@ impl Ledger {
         command: C,
     ) -> Result<C::Reply, Error> {
         // Of a log that was given up nobody takes a job any more.
-        if self.state().log.health().is_err() {
+        if self.log().stored().health().is_err() {
             return Err(Error::Broken);
         }
         self.0.rates.change(&context.caller)?;
@@ -354,7 +330,7 @@ impl Ledger {
         tokio::select! {
             biased;
             reply = reply => reply.map_err(|_| Error::Broken)?.take(),
-            () = stalled(self.state().log.stalled()) => Err(Error::Broken),
+            () = self.log().stalled() => Err(Error::Broken),
         }
     }
 }

@@ -7,7 +7,6 @@ mod caller;
 mod cancellation;
 mod clock;
 mod error;
-mod evidence;
 #[cfg(test)]
 mod evidence_tests;
 mod expiry;
@@ -22,16 +21,13 @@ mod projection;
 mod proofs;
 mod quota;
 mod read;
-mod receipt;
 mod record;
-mod signing;
-mod stalled;
+mod replay;
 mod state;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod write;
 mod writer;
 
@@ -53,7 +49,6 @@ pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;
 pub use eventlog::{Seq, Space};
-pub use evidence::Signed;
 pub use journal::{Access, Journal, Range, Reading};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use page::{Page, Walk};
@@ -63,7 +58,6 @@ pub use projection::outcomes::OutcomeBounds;
 pub use projection::row::Row;
 pub use projection::table::Due;
 pub use projection::usage::UsageError;
-pub use proofs::Inclusion;
 pub use quota::Quotas;
 pub use read::as_of::{AsOf, Moment};
 pub use read::bundling::manifest_text;
@@ -72,12 +66,13 @@ pub use read::report::Held;
 pub use read::report::Holdings;
 pub use read::table_snapshot::{InTable, KeyProof, Proved, RowProof};
 pub use read::trail::EventFilter;
-pub use receipt::{Receipt, ReceiptTail};
 pub use record::codec::DecodeError;
-pub use record::{Actor, Entry, Idempotency, Leaf, Link, Record};
-pub use signing::{KeyChain, Signing, SigningError};
-pub use state::ReplayError;
-pub use tree::TreeError;
+pub use record::{Actor, Entry, Idempotency, Link, Record};
+pub use replay::ReplayError;
+pub use signedlog::{
+    Consistency, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
+    Signing, SigningError, TreeHead,
+};
 pub use write::reply::{Changed, Created, Expirations};
 pub use write::request::{Change, Changes, Expiry, NewKeyRequest, RequestOptions, Rules};
 

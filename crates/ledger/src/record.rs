@@ -5,27 +5,9 @@ pub(crate) mod pool;
 
 use eventlog::Seq;
 use keys::{Account, Dialect, Event, KeyId, Reason, Status, Subject, Timestamp};
-use sha2::{Digest as _, Sha256};
+use signedlog::Leaf;
 
 use crate::caller::{Origin, Via};
-
-/// A leaf of the Merkle tree over the log: SHA-256(0x00 ‖ record bytes), RFC 6962 §2.1.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Leaf(pub [u8; 32]);
-
-impl Leaf {
-    /// The leaf of a record's stored bytes.
-    #[must_use]
-    pub fn of(record: &[u8]) -> Leaf {
-        Leaf(Sha256::new().chain_update([0]).chain_update(record).finalize().into())
-    }
-}
-
-impl std::fmt::Debug for Leaf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// Who did it, as recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -6,78 +6,40 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use eventlog::{Log, Seq};
 use keys::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use signedlog::{Chunk, Leaf, Mismatch, SignedLog, Signing};
+use tokio::sync::Notify;
 
 use crate::api::Entry;
 use crate::clock::Clock;
-use crate::codec::{self, DecodeError, Interner};
-use crate::evidence::Evidence;
+use crate::codec::Interner;
 use crate::feed::Feed;
 use crate::history::History;
 use crate::noted::Notes;
 use crate::outcomes::{Outcomes, Secrets};
 use crate::pool::Pool;
 use crate::reached::Reached;
-use crate::record::{Leaf, Record};
-use crate::signing::Signing;
+use crate::record::Record;
+use crate::replay::{ReplayError, decode};
 use crate::table::KeyTable;
-use crate::tree::{Regrowth, TreeError, Wrong};
 
 /// By how many seconds a clock may step, where nobody says otherwise.
 const MAX_STEP_S: u64 = 60;
 
-/// Why a log cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// The log cannot be read.
-    #[error("the log cannot be read")]
-    Read(#[from] eventlog::ReadError),
-    /// A record of it is no record.
-    #[error("record {seq} is damaged: {source}; restore the data directory from a backup")]
-    Record {
-        /// Its place.
-        seq: Seq,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
-    /// The records are not those that the log's tiles and checkpoint speak of.
-    #[error(transparent)]
-    Tree(#[from] TreeError),
-    /// Tiles that were made again could not be written.
-    #[error("the tiles that were made again could not be written")]
-    Mend(#[from] eventlog::AppendError),
-    /// The log's key signed nothing.
-    #[error("the log's key cannot sign")]
-    Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The machine refused a thread.
-    #[error("no thread for the writer")]
-    Thread(#[from] std::io::Error),
-}
-
-/// A record read back.
-pub(crate) struct Read {
-    pub(crate) seq: Seq,
-    pub(crate) record: Record,
-}
-
 /// The projections, and what the writer and the readers share.
 pub(crate) struct State {
-    pub(crate) log: Arc<dyn Log>,
+    pub(crate) log: SignedLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: KeyTable,
     pub(crate) history: History,
-    pub(crate) evidence: Evidence,
     /// The table as one hash, as last noted.
     pub(crate) notes: Notes,
     pub(crate) outcomes: Mutex<Outcomes>,
     pub(crate) secrets: Mutex<Secrets>,
     /// What new keys share with others.
     pub(crate) pool: Mutex<Pool>,
-    /// The length up to which everything is applied; followers wait on it.
-    pub(crate) published: watch::Sender<Seq>,
     /// The newest entries, for those who follow.
     pub(crate) feed: Feed,
-    /// The same, for the verify path: no lock.
+    /// How many records are applied; for the verify path, without a lock.
     pub(crate) size: AtomicU64,
     /// The latest time that was seen.
     pub(crate) reached: Reached,
@@ -104,16 +66,14 @@ impl State {
         signing: Option<Arc<Signing>>,
     ) -> State {
         State {
-            log,
+            log: SignedLog::new(log, signing),
             clock,
             table: KeyTable::new(),
             history: History::default(),
-            evidence: Evidence::new(signing),
             notes: Notes::default(),
             outcomes: Mutex::default(),
             secrets: Mutex::default(),
             pool: Mutex::default(),
-            published: watch::Sender::new(Seq(0)),
             feed: Feed::default(),
             size: AtomicU64::new(0),
             reached: Reached::new(MAX_STEP_S),
@@ -155,7 +115,7 @@ impl State {
 
     /// Tells followers how far everything is applied.
     pub(crate) fn publish(&self) {
-        self.published.send_replace(Seq(self.size.load(Ordering::Acquire)));
+        self.log.publish(self.size());
     }
 
     pub(crate) fn size(&self) -> Seq {
@@ -166,94 +126,39 @@ impl State {
         Timestamp::from_micros(self.last_at.load(Ordering::Relaxed))
     }
 
-    /// Applies what another writer appended, and publishes it.
-    pub(crate) fn catch_up(&self, until: Seq) -> Result<(), ReplayError> {
-        let tree = self.evidence.regrow(self.log.as_ref(), Wrong::Refuse, None)?;
-        self.replay(until, tree, &mut |_| {})
-    }
-
-    /// Applies what the log holds beyond what is applied, up to `until`, grows `tree` with it,
-    /// and publishes it.
-    ///
-    /// Reading and decoding run ahead on a thread of their own.
-    pub(crate) fn replay(
+    /// Applies the whole log and publishes it. What its tiles and its last checkpoint say must
+    /// hold, unless an operator accepted the log as it is.
+    pub(crate) fn recover(
         &self,
-        until: Seq,
-        mut tree: Option<Regrowth<'_>>,
+        mismatch: Mismatch,
         progress: &mut dyn FnMut(Seq),
     ) -> Result<(), ReplayError> {
-        const CHUNK: usize = 2048;
-        let (send, receive) = std::sync::mpsc::sync_channel(4);
-        let from = self.size();
-        std::thread::scope(|scope| {
-            let reader = std::thread::Builder::new().name("ledger-reader".into());
-            reader.spawn_scoped(scope, move || {
-                let mut next = from;
-                let mut interner = Interner::default();
-                while next < until {
-                    let limit = usize::try_from(until.0 - next.0).unwrap_or(CHUNK).min(CHUNK);
-                    let chunk = read_chunk(self.log.as_ref(), next, limit, &mut interner);
-                    let end = chunk.as_ref().map_or(true, Vec::is_empty);
-                    next = Seq(next.0 + chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
-                    if send.send(chunk).is_err() || end {
-                        return;
-                    }
-                }
-            })?;
-            for chunk in receive {
-                let chunk = chunk?;
-                for (stored, record) in &chunk {
-                    let leaf = Leaf::of(&stored.bytes);
-                    tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
-                    self.apply(stored.seq, leaf, record);
-                }
-                let stored = chunk.iter().map(|(stored, _)| stored.bytes.len()).sum();
-                self.feed(stored, chunk.into_iter().map(|(stored, record)| (stored.seq, record)));
-                if self.size() < until {
-                    self.table.expect(self.size(), until);
-                }
+        let length = self.log.length();
+        let mut interner = Interner::default();
+        self.log.recover(
+            mismatch,
+            |stored| decode(stored, &mut interner),
+            |chunk| {
+                self.apply_chunk(chunk, length);
                 progress(self.size());
-            }
-            Ok::<(), ReplayError>(())
-        })?;
-        if let Some(tree) = tree {
-            self.evidence.settle(self.log.as_ref(), self.size(), tree)?;
-        }
-        self.publish();
-        Ok(())
+            },
+        )
     }
-}
 
-/// Reads and decodes up to `limit` records from `from` on.
-pub(crate) fn read(
-    log: &dyn Log,
-    from: Seq,
-    limit: usize,
-    interner: &mut Interner,
-) -> Result<Vec<Read>, ReplayError> {
-    let chunk = read_chunk(log, from, limit, interner)?;
-    Ok(chunk.into_iter().map(|(stored, record)| Read { seq: stored.seq, record }).collect())
-}
+    /// Applies what another writer appended, up to `until`, and publishes it.
+    pub(crate) fn catch_up(&self, until: Seq) -> Result<(), ReplayError> {
+        let mut interner = Interner::default();
+        let decode = |stored: &_| decode(stored, &mut interner);
+        self.log.catch_up(until, decode, |chunk| self.apply_chunk(chunk, until))
+    }
 
-/// The same, as stored and decoded.
-fn read_chunk(
-    log: &dyn Log,
-    from: Seq,
-    limit: usize,
-    interner: &mut Interner,
-) -> Result<Vec<(eventlog::Record, Record)>, ReplayError> {
-    let decoded = log.read(from, limit)?.into_iter().map(|stored| {
-        let record = decode(&stored, interner)?;
-        Ok((stored, record))
-    });
-    decoded.collect()
-}
-
-/// Decodes a record as it was read.
-pub(crate) fn decode(
-    stored: &eventlog::Record,
-    interner: &mut Interner,
-) -> Result<Record, ReplayError> {
-    codec::decode(&stored.bytes, interner)
-        .map_err(|source| ReplayError::Record { seq: stored.seq, source })
+    fn apply_chunk(&self, chunk: Chunk<Record>, until: Seq) {
+        for (seq, leaf, record) in chunk.iter() {
+            self.apply(seq, leaf, record);
+        }
+        self.feed(chunk.stored_bytes(), chunk.into_records());
+        if self.size() < until {
+            self.table.expect(self.size(), until);
+        }
+    }
 }

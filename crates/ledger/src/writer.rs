@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use eventlog::{AppendError, Seq};
 
 use crate::error::Error;
+use crate::replay::ReplayError;
 use crate::state::State;
 use crate::write::batch::Batch;
 use crate::write::batch_size::Pace;
@@ -43,13 +44,9 @@ fn commit(state: &State, jobs: &mut [Box<dyn Job>]) {
                 Err(error) => return fail(state, jobs, &error),
             }
         }
-        let grown = state.evidence.grow(batch.drafted.iter().map(|drafted| drafted.leaf));
-        match state.log.append(batch.start(), &batch.bytes, &grown.extras) {
+        let leaves = batch.drafted.iter().map(|drafted| drafted.leaf);
+        match state.log.append_hashed(batch.start(), &batch.bytes, leaves) {
             Ok(_) => {
-                // A crash from here on is clean: the records are there, nobody was told.
-                if let Err(error) = state.evidence.publish(state.log.as_ref(), grown) {
-                    return fail(state, jobs, &error);
-                }
                 publish(state, batch);
                 return;
             }
@@ -81,8 +78,8 @@ fn refuse(jobs: &mut [Box<dyn Job>], error: &Error) {
 }
 
 /// Reads what others appended. Whether there was anything.
-fn catch_up(state: &State) -> Result<bool, crate::state::ReplayError> {
-    let length = *state.log.length().borrow();
+fn catch_up(state: &State) -> Result<bool, ReplayError> {
+    let length = state.log.length();
     if length <= state.size() {
         return Ok(false);
     }

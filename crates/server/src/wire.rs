@@ -190,7 +190,7 @@ pub(crate) fn receipted<T: Serialize>(
     text.pop();
     text.extend_from_slice(br#","receipt":""#);
     receipt.push_beginning(&mut text, r"\n");
-    text.extend_from_slice(receipt.ending().quoted(quoted).as_bytes());
+    text.extend_from_slice(receipt.tail().quoted(quoted).as_bytes());
     text.extend_from_slice(b"\"}\n");
     typed(status, HeaderValue::from_static("application/json"), wiped(text))
 }

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use keys::{Account, Dialect, Environment, KeyId, KeyState, Kind, Subject};
 
 use crate::projection::row::Row;
-use crate::record::Leaf;
+use signedlog::Leaf;
 
 /// What an auditor remembers of a key.
 #[derive(Clone)]

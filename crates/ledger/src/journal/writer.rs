@@ -4,31 +4,25 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{AppendError, Log, Seq};
+use eventlog::{AppendError, Seq};
 use parking_lot::Mutex;
-use tlog::Hash;
+use signedlog::SignedLog;
 
 use super::{Access, Job, QUEUE, Readers};
 use crate::api::Error;
 use crate::clock::Clock;
-use crate::codec;
-use crate::evidence::Evidence;
 use crate::queue::{Queue, Refused};
-use crate::record::Leaf;
-use crate::state::ReplayError;
-use crate::tree::Wrong;
+use crate::record::codec;
+use crate::replay::ReplayError;
 
-/// Entries read at once.
-const CHUNK: usize = 2048;
 /// How often it is looked which minutes are over.
 const TICK: Duration = Duration::from_secs(1);
 /// Counts that wait for room on the disk; more are lost, and said to be.
 const MOST_UNWRITTEN: usize = 65_536;
 
-/// What the writer and the readers share.
-pub(super) struct Kept {
-    pub(super) log: Arc<dyn Log>,
-    pub(super) evidence: Evidence,
+/// The writer, and what those who record share with it.
+pub(super) struct Writer {
+    pub(super) log: SignedLog,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) queue: Queue<Job>,
     pub(super) readers: Mutex<Readers>,
@@ -60,30 +54,9 @@ impl Unwritten {
     }
 }
 
-impl Kept {
-    pub(super) fn recover(&self, accept_rollback: bool) -> Result<(), ReplayError> {
-        if accept_rollback {
-            self.catch_up(Wrong::Mend, None)
-        } else {
-            self.catch_up(Wrong::Refuse, self.evidence.sealed(self.log.as_ref())?)
-        }
-    }
-
-    /// Grows the tree with what the log holds beyond it.
-    fn catch_up(&self, wrong: Wrong, expected: Option<(u64, Hash)>) -> Result<(), ReplayError> {
-        let log = self.log.as_ref();
-        let mut next = Seq(self.evidence.head().size());
-        let mut tree = self.evidence.regrow(log, wrong, expected)?;
-        loop {
-            let read = log.read(next, CHUNK)?;
-            let Some(last) = read.last() else { break };
-            next = last.seq.next();
-            for record in &read {
-                let leaf = Leaf::of(&record.bytes);
-                tree.as_mut().map_or(Ok(()), |tree| tree.push(leaf))?;
-            }
-        }
-        tree.map_or(Ok(()), |tree| self.evidence.settle(log, next, tree))
+impl Writer {
+    pub(super) fn new(log: SignedLog, clock: Arc<dyn Clock>, queue: Queue<Job>) -> Writer {
+        Writer { log, clock, queue, readers: Mutex::default() }
     }
 
     /// Puts a reading where it waits for the writer.
@@ -152,15 +125,14 @@ impl Kept {
             records.push(codec::encode_access(access));
         }
         loop {
-            let grown = self.evidence.grow(records.iter().map(|record| Leaf::of(record)));
-            let end = Seq(self.evidence.head().size());
-            return match self.log.append(end, &records, &grown.extras) {
-                Ok(_) => {
-                    let published = self.evidence.publish(self.log.as_ref(), grown);
-                    published.map_err(Error::fault)
-                }
-                Err(AppendError::Conflict { .. }) => {
-                    self.catch_up(Wrong::Refuse, None).map_err(Error::fault)?;
+            let end = Seq(self.log.head().size());
+            return match self.log.append(end, &records) {
+                Ok(_) => Ok(()),
+                // Another process wrote: its entries go before these.
+                Err(AppendError::Conflict { length }) => {
+                    let undecoded = |_: &_| Ok::<_, ReplayError>(());
+                    let caught_up = self.log.catch_up(length, undecoded, drop);
+                    caught_up.map_err(Error::fault)?;
                     continue;
                 }
                 Err(AppendError::Full { .. }) => Err(Error::Full),

@@ -110,7 +110,7 @@ impl Ledger {
     pub fn follow(&self) -> Following {
         let state = self.state();
         state.feed.followers.fetch_add(1, Ordering::SeqCst);
-        let length = state.published.subscribe();
+        let length = state.log.published();
         let next = state.size();
         Following { ledger: self.clone(), length, next }
     }

@@ -135,7 +135,7 @@ async fn one_who_falls_behind_the_ring_is_told_where_it_begins() {
         ledger.state().feed.push(batch(from), 300_000);
     }
     assert!(held(&ledger).0 <= MAX_ENTRIES && held(&ledger).1 <= MAX_BYTES);
-    ledger.state().published.send_replace(Seq(20_000));
+    ledger.state().log.publish(Seq(20_000));
     let (places, missed) = take_all(&mut following);
     assert_eq!((missed.len(), places.len() as u64), (1, 20_000 - missed[0]));
     // One batch that is larger than the ring stays nevertheless.

@@ -6,8 +6,7 @@
 
 use keys::{KeyId, KeyState, Status, Timestamp};
 use sha2::{Digest as _, Sha256};
-
-use crate::record::Leaf;
+use signedlog::Leaf;
 
 /// What the table says of one key. Its bytes are an entry of the table's Merkle tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

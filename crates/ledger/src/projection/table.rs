@@ -16,7 +16,8 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
 use self::shards::{Both, Shards, hash_bytes, hash_text};
-use crate::record::{Leaf, Link, Record};
+use crate::record::{Link, Record};
+use signedlog::Leaf;
 
 /// A key's place among those that fall due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::projection::table::Key;
 use crate::record::Record;
 use crate::record::codec::Interner;
-use crate::state::read;
+use crate::replay::read;
 
 /// A moment in the log's past, as one asks for it: `seq:7` or an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Ledger {
         match as_of {
             None => Ok(Moment { length: size, at: now }),
             Some(AsOf::Time(time)) if time > now => Err(Error::InTheFuture),
-            Some(as_of) => Moment::find(state.log.as_ref(), size, as_of),
+            Some(as_of) => Moment::find(state.log.stored(), size, as_of),
         }
     }
 }

@@ -2,14 +2,13 @@
 
 use eventlog::Seq;
 use sha2::{Digest as _, Sha256};
+use signedlog::{SignedRoot, TreeHead};
 use tlog::Hash;
 
 use crate::caller::{AUDIT, Caller};
 use crate::error::Error;
-use crate::evidence::Signed;
 use crate::ledger::Ledger;
 use crate::page::{Page, Walk};
-use crate::proofs::not_proved;
 use crate::read::trail::EventFilter;
 use crate::record::Entry;
 
@@ -29,16 +28,10 @@ impl Ledger {
     ///
     /// [`Error::BeyondTheLog`], [`Error::NotSigned`], [`Error::Forbidden`], or a fault of the
     /// storage.
-    pub fn checkpoint_at(&self, caller: &Caller, size: u64) -> Result<Signed, Error> {
+    pub fn checkpoint_at(&self, caller: &Caller, size: u64) -> Result<SignedRoot, Error> {
         caller.require(AUDIT)?;
-        let head = self.evidence().head();
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method itself is not general enough in its lifetimes"
-        )]
-        let root = head.prove(self.log(), size, |prover| prover.root()).map_err(not_proved)?;
-        let note = self.signing()?.checkpoint(size, root).map_err(Error::fault)?.into();
-        Ok(Signed { note, size, root })
+        let root = self.log().head().root_at(size)?;
+        Ok(self.log().signing()?.checkpoint(TreeHead { size, root }))
     }
 
     /// Signs the manifest of a bundle; see [`manifest_text`].
@@ -48,7 +41,7 @@ impl Ledger {
     /// [`Error::NotSigned`], [`Error::Forbidden`].
     pub fn sign_manifest(&self, caller: &Caller, manifest: &[u8]) -> Result<String, Error> {
         caller.require(AUDIT)?;
-        let signing = self.signing()?;
+        let signing = self.log().signing()?;
         signing.sign(&manifest_text(signing.origin(), manifest)).map_err(Error::fault)
     }
 
@@ -68,7 +61,7 @@ impl Ledger {
         let page = self.events(caller, filter, Walk::Up(from), limit)?;
         let mut items = Vec::with_capacity(page.items.len());
         for entry in page.items {
-            let read = self.log().read(entry.seq, 1).map_err(Error::fault)?;
+            let read = self.log().stored().read(entry.seq, 1).map_err(Error::fault)?;
             let stored = read.into_iter().next();
             let stored = stored.ok_or(Error::BeyondTheLog { length: entry.seq })?;
             items.push((entry, stored.bytes.to_vec()));

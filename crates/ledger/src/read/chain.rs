@@ -5,14 +5,15 @@
 
 use eventlog::{Log, Seq};
 use keys::{Event, KeyId, KeyState, Timestamp};
+use signedlog::Leaf;
 
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::{Key, State};
 use crate::read::as_of::Moment;
 use crate::record::codec::Interner;
-use crate::record::{Leaf, Link, Record};
-use crate::state::decode;
+use crate::record::{Link, Record};
+use crate::replay::decode;
 
 /// Records read at once where a key's records lie close together; a frame holds about as many.
 const WINDOW: u64 = 32;
@@ -161,7 +162,7 @@ impl Ledger {
 
     fn chain_from(&self, key: &Key, head: (Seq, Option<Leaf>)) -> Chain<'_> {
         Chain {
-            log: self.state().log.as_ref(),
+            log: self.state().log.stored(),
             key: key.made.id,
             head: Some(head),
             window: Vec::new(),

@@ -164,7 +164,7 @@ impl Ledger {
         }
         keys.sort_unstable_by_key(|key| key.made.id);
         // What a key with many records did before and after is not walked through.
-        let (log, size) = (self.state().log.as_ref(), self.state().size());
+        let (log, size) = (self.state().log.stored(), self.state().size());
         let length = moment.length().min(first(log, size, |at| at >= to)?);
         let start = first(log, length, |at| at > from)?;
         let (ledger, keys) = (self.clone(), keys.into_iter());
@@ -192,7 +192,7 @@ impl Ledger {
         // A second table takes as much memory as the first one: one at a time.
         let _alone = self.state().rebuilding.try_lock().ok_or(Error::Overloaded)?;
         // Replayed, not read off the live table: that one moves while it is walked.
-        let (log, clock) = (Arc::clone(&self.state().log), Arc::clone(&self.state().clock));
+        let (log, clock) = (self.state().log.share(), Arc::clone(&self.state().clock));
         let state = State::new(log, clock, None);
         while state.size() < length {
             self.still_wanted()?;
@@ -254,7 +254,7 @@ impl Holdings {
         // Where the next part begins: at the record that ends the last state of this one.
         let next = found.places.get(MOST_RECORDS).copied().filter(|next| *next < length);
         let (end, to) = match next {
-            Some(next) => (next, time_of(state.log.as_ref(), next)?),
+            Some(next) => (next, time_of(state.log.stored(), next)?),
             None => (length, self.between.1),
         };
         if next.is_some() && status.is_none() {

@@ -9,15 +9,14 @@ use std::time::Duration;
 use eventlog::{Record, Seq};
 use keys::{KeyId, KeyState, Refusal};
 use parking_lot::Mutex;
+use signedlog::SignedRoot;
 use tlog::{Hash, MemoryTree, Prover, leaf_hash};
 
 use crate::caller::{AUDIT, Caller, READ, Scope};
 use crate::error::Error;
-use crate::evidence::Signed;
 use crate::ledger::Ledger;
 use crate::projection::row::Row;
 use crate::projection::table::{Key, State};
-use crate::proofs::not_proved;
 use crate::read::as_of::Moment;
 use crate::read::chain::Linked;
 use crate::write::request::RequestOptions;
@@ -31,7 +30,7 @@ const MOST_RECORDS: u32 = if cfg!(test) { 50 } else { 2_000 };
 
 /// The rows of all keys at one length of the log.
 struct Noted {
-    signed: Signed,
+    signed: SignedRoot,
     rows: Vec<Row>,
     tree: MemoryTree,
     made_at: Duration,
@@ -86,9 +85,9 @@ pub struct Proved {
 #[derive(Clone, Debug)]
 pub struct KeyProof {
     /// The last checkpoint: the records are proved in its tree.
-    pub checkpoint: Signed,
+    pub checkpoint: SignedRoot,
     /// The table's note; its size is at most the checkpoint's.
-    pub table: Signed,
+    pub table: SignedRoot,
     /// The number of rows.
     pub rows: u64,
     /// What the note says.
@@ -105,7 +104,7 @@ impl Ledger {
     ///
     /// [`Error::Forbidden`] but for auditors and admins of all accounts, [`Error::NotSigned`],
     /// [`Error::Overloaded`] while another makes the first one, or a fault of the storage.
-    pub fn table_note(&self, caller: &Caller) -> Result<Signed, Error> {
+    pub fn table_note(&self, caller: &Caller) -> Result<SignedRoot, Error> {
         caller.require_all(AUDIT)?;
         Ok(self.noted()?.signed.clone())
     }
@@ -132,22 +131,18 @@ impl Ledger {
             Err(error) => return Err(error),
         };
         let noted = self.noted()?;
-        let head = self.evidence().head();
-        let checkpoint = head.checkpoint.clone().ok_or(Error::NotSigned)?;
+        let head = self.log().head();
+        let checkpoint = head.checkpoint()?.clone();
         let records = key.map_or(Ok(Vec::new()), |key| self.records_of(&key, moment.length()))?;
-        let records = head.prove(self.log(), head.size(), |prover| {
-            let proved = records.into_iter().map(|record| {
-                let path = prover.inclusion(record.seq.0)?;
-                Ok(Proved { seq: record.seq, entry: record.bytes, path })
-            });
-            proved.collect()
-        });
+        let paths = head.audit_paths(records.iter().map(|record| record.seq))?;
+        let proved = records.into_iter().zip(paths);
+        let proved = proved.map(|(Record { seq, bytes }, path)| Proved { seq, entry: bytes, path });
         Ok(KeyProof {
             checkpoint,
             table: noted.signed.clone(),
             rows: noted.rows.len() as u64,
             in_table: noted.find(&Row::place(id))?,
-            records: records.map_err(not_proved)?,
+            records: proved.collect(),
         })
     }
 
@@ -174,7 +169,7 @@ impl Ledger {
     /// The table's last note, or a new one if it is time and the log has grown. While another
     /// makes that, it is still the last one.
     fn noted(&self) -> Result<Arc<Noted>, Error> {
-        let signing = self.signing()?;
+        let signing = self.log().signing()?;
         let shared = &self.state().notes;
         let Some(_making) = shared.making.try_lock() else {
             return shared.last.lock().clone().ok_or(Error::Overloaded);
@@ -204,7 +199,7 @@ impl Ledger {
         let root = tree.root();
         let text = format!("{}/table\n{size}\n{root}\n", signing.origin());
         let note = signing.sign(&text).map_err(Error::fault)?.into();
-        let signed = Signed { note, size: size.0, root };
+        let signed = SignedRoot { note, size: size.0, root };
         let noted = Arc::new(Noted { signed, rows, tree, made_at: now });
         *shared.last.lock() = Some(Arc::clone(&noted));
         Ok(noted)

@@ -6,9 +6,9 @@ use keys::{KeyState, Revocation, Rotation};
 use tlog::verify_inclusion;
 
 use super::*;
-use crate::record::Leaf;
 use crate::testing::{ManualClock, caller, draft, open_with, owner};
 use crate::{Change, Changes, Options, Role, Signing};
+use signedlog::Leaf;
 
 struct Scene {
     ledger: Ledger,

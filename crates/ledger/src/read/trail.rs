@@ -16,7 +16,7 @@ use crate::read::as_of::first;
 use crate::read::chain::{Chain, Linked};
 use crate::record::Entry;
 use crate::record::codec::Interner;
-use crate::state::{Read, read};
+use crate::replay::{Read, read};
 use crate::write::request::RequestOptions;
 
 /// Records read for one page: bounds the work of one call.
@@ -179,7 +179,7 @@ impl Ledger {
 
     /// The part of the log in which `from` and `to` lie: its times never go backwards.
     fn bounds(&self, filter: &EventFilter, size: Seq) -> Result<(Seq, Seq), Error> {
-        let log = self.state().log.as_ref();
+        let log = self.state().log.stored();
         let low = filter.from.map_or(Ok(Seq(0)), |from| first(log, size, |at| at >= from))?;
         let high = filter.to.map_or(Ok(size), |to| first(log, size, |at| at >= to))?;
         Ok((low, high))
@@ -197,7 +197,7 @@ impl Ledger {
     }
 
     pub(crate) fn read_entries(&self, from: Seq, limit: usize) -> Result<Vec<Entry>, Error> {
-        let log = self.state().log.as_ref();
+        let log = self.state().log.stored();
         let found = read(log, from, limit, &mut Interner::default()).map_err(Error::fault)?;
         let size = self.state().size();
         let published = found.into_iter().filter(|read| read.seq < size);
@@ -214,7 +214,7 @@ impl Ledger {
     pub(crate) async fn read_chunk(&self, from: Seq, limit: usize) -> Result<Vec<Read>, Error> {
         let ledger = self.clone();
         let job = move || {
-            read(ledger.state().log.as_ref(), from, limit, &mut Interner::default())
+            read(ledger.state().log.stored(), from, limit, &mut Interner::default())
                 .map_err(Error::fault)
         };
         tokio::task::spawn_blocking(job).await.map_err(Error::fault)?

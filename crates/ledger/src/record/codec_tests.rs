@@ -11,8 +11,9 @@ use keys::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Actor, Idempotency, Leaf, Link};
+use crate::record::{Actor, Idempotency, Link};
 use crate::{Origin, Via};
+use signedlog::Leaf;
 
 /// One line for each record: its name and its bytes in hex. Written once, never again.
 const GOLDEN: &str = include_str!("../../../../schemas/golden/records.txt");

@@ -13,13 +13,14 @@ use hashbrown::HashMap;
 use keys::{
     Account, Command, Event, Facts, KeyId, KeyState, NewKey, Replaces, Rotation, Timestamp, decide,
 };
+use signedlog::Leaf;
 
 use self::salts::Salts;
 use crate::caller::worker;
 use crate::error::Error;
 use crate::projection::outcomes::Outcome;
 use crate::projection::table::{Key, State as ChainedState};
-use crate::record::{Actor, Idempotency, Leaf, Link, Record, codec};
+use crate::record::{Actor, Idempotency, Link, Record, codec};
 use crate::state::State;
 use crate::write::job::Idempotent;
 use crate::write::request::{Change, RequestContext, Rules};

@@ -33,8 +33,8 @@ impl Ledger {
     /// Reads what another writer of the same log appends, until the ledger is closed.
     pub async fn keep_up(&self) {
         let state = self.state();
-        let mut length = state.log.length();
-        let mut published = state.published.subscribe();
+        let mut length = state.log.stored().length();
+        let mut published = state.log.published();
         loop {
             let wanted = *length.borrow_and_update();
             let applied = published.wait_for(|size| *size >= wanted);

@@ -65,7 +65,7 @@ impl Bundle {
         };
         // A log that became shorter has nothing to show for it, and the bundle says so.
         let consistency = if old <= checkpoint.size {
-            ledger.consistency(caller, old, Some(checkpoint.size))?.0
+            ledger.consistency(caller, old, Some(checkpoint.size))?.path
         } else {
             Vec::new()
         };

@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
-use ledger::{Caller, Ledger, Range, Reading, Seq};
+use ledger::{Caller, Consistency, Ledger, Range, Reading, Seq};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use tlog::{Hash, TileIndex, TilePath};
@@ -289,7 +289,7 @@ pub(crate) async fn consistency(
 ) -> Result<Response, ApiError> {
     let (old, new) = (asked.old, asked.new);
     let read = move |ledger: &Ledger, caller: &Caller| ledger.consistency(caller, old, new);
-    let (path, size) = app.read(who.caller, read).await?;
+    let Consistency { path, size } = app.read(who.caller, read).await?;
     let hashes = path.into_iter().map(Text).collect();
     Ok(wire::json(StatusCode::OK, &ConsistencyProof { old, size, hashes }))
 }

@@ -98,6 +98,12 @@ const TABLE: &[Row] = &[
         outside: &[CHRONO, BINCODE, HTTP, JSON],
         features: &[],
     },
+    Row {
+        name: "signedlog",
+        never: &["keys"],
+        outside: &[CHRONO, RANDOM, SLED, BINCODE, HTTP, JSON],
+        features: &[],
+    },
     Row { name: "ledger", never: &[], outside: &[SLED, HTTP, JSON], features: &[] },
     Row {
         name: "bundle",
@@ -197,7 +203,8 @@ mod tests {
     }
 
     fn sentences(name: &str, dependencies: &[Dependency]) -> Vec<String> {
-        let members = ["keys", "tlog", "eventlog", "ledger", "server", "keyledger", "xtask"];
+        let members =
+            ["keys", "tlog", "eventlog", "signedlog", "ledger", "server", "keyledger", "xtask"];
         broken(name, dependencies, &members).into_iter().map(|(_, what)| what).collect()
     }
 
@@ -221,6 +228,11 @@ mod tests {
             ("eventlog", "keys"),
             ("eventlog", "axum"),
             ("eventlog", "chrono"),
+            ("signedlog", "keys"),
+            ("signedlog", "axum"),
+            ("signedlog", "serde_json"),
+            ("signedlog", "ledger"),
+            ("signedlog", "sled"),
             ("ledger", "axum"),
             ("ledger", "serde_json"),
             ("ledger", "http"),
@@ -239,6 +251,9 @@ mod tests {
             ("ledger", "bincode"),
             ("ledger", "keys"),
             ("ledger", "tlog"),
+            ("signedlog", "eventlog"),
+            ("signedlog", "tlog"),
+            ("ledger", "signedlog"),
             ("server", "axum"),
             ("server", "ledger"),
             ("keyledger", "server"),

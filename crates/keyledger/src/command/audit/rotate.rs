@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use eventlog::Log as _;
 use keys::Timestamp;
-use ledger::{Ledger, Options};
+use ledger::{Ledger, Options, SignedRoot, TreeHead};
 use serde_json::json;
 
 use crate::data_dir::log_key;
@@ -51,14 +51,15 @@ pub(crate) fn run(options: &Rotate) -> Result<Exit> {
     };
     let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
-    let last = ledger.checkpoint()?;
+    let SignedRoot { size, root, .. } = ledger.checkpoint()?;
+    let last = TreeHead { size, root };
     let seed = random::bytes()?;
-    let next = signing.succeed(signing.origin(), *seed, (last.size, last.root))?;
+    let next = signing.succeed(signing.origin(), *seed, last)?;
     log_key::replace(data, &next)?;
     drop(log);
     let (old, new) = (signing.chain().newest().to_string(), next.chain().newest().to_string());
     if options.json.json {
-        print::json(&json!({ "old": old, "new": new, "size": last.size }))?;
+        print::json(&json!({ "old": old, "new": new, "size": size }))?;
     } else {
         print::line(format!("old  {old}"))?;
         print::line(format!("new  {new}"))?;

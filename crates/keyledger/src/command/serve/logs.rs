@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use eventlog::Log;
 use eventlog::sled::{Options, SledLog};
-use ledger::{Journal, KeyChain, Ledger, OpenError, ReplayError, Signing, SystemClock};
+use ledger::{Journal, KeyChain, Ledger, OpenError, ReplayError, Signing, SystemClock, TreeHead};
 
 use super::options::Serve;
 use crate::data_dir::log_key::{self, LogKeyFile};
@@ -83,9 +83,12 @@ fn open_or_begin_anew<T>(
     key.write_if_new(data, *log.length().borrow(), options.storage.accept_rollback)?;
     let signing = Arc::new(key.signing);
     match open(Arc::clone(&log), Arc::clone(&signing), false) {
-        Err(OpenError::Replay(ReplayError::Tree(why))) if options.storage.accept_rollback => {
+        Err(OpenError::Replay(ReplayError::Integrity(why))) if options.storage.accept_rollback => {
             let last = log.guarded().seal.and_then(|seal| signing.chain().open(&seal).ok());
-            let last = last.map_or((0, tlog::empty_root()), |last| (last.size(), last.root()));
+            let last = last.map_or_else(TreeHead::empty, |last| TreeHead {
+                size: last.size(),
+                root: last.root(),
+            });
             let next = signing.succeed(fresh, *random::bytes()?, last)?;
             log_key::replace(data, &next)?;
             tracing::warn!(%why, origin = next.origin(), "a new origin begins");

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DecodeError, Interner};
 use crate::caller::{Origin, Via};
-use crate::record::{Actor, Idempotency, Leaf, Link, Record};
+use crate::record::{Actor, Idempotency, Link, Record};
+use signedlog::Leaf;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RecordV1<'a> {
