@@ -1,4 +1,4 @@
-//! The HTTP API, as far as these tests need it.
+//! The part of the HTTP API that these tests use.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ pub(crate) struct Api {
     bearer: String,
 }
 
-/// A change to ask for.
+/// A request to change a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) body: String,
-    /// With it the same request may be sent again and is done once.
+    /// With it the same request may be sent again and has one effect.
     pub(crate) idempotency_key: Option<String>,
 }
 
-/// How it is asked for.
+/// Its method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Post,
@@ -45,53 +45,53 @@ impl Api {
         Api { agent: config.into(), url: url.to_owned(), bearer: format!("Bearer {token}") }
     }
 
-    /// The answer of a GET.
+    /// The JSON of the response to a GET.
     ///
     /// # Errors
     ///
-    /// Everything but 200.
+    /// For every status but 200.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
         Ok(serde_json::from_str(&self.get_text(path)?)?)
     }
 
-    /// The text of the answer of a GET.
+    /// The text of the response to a GET.
     ///
     /// # Errors
     ///
-    /// Everything but 200.
+    /// For every status but 200.
     pub(crate) fn get_text(&self, path: &str) -> Result<String> {
         let request = self.agent.get(format!("{}{path}", self.url));
-        let mut answer = request.header("authorization", &self.bearer).call()?;
-        let status = answer.status().as_u16();
-        let text = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
+        let mut response = request.header("authorization", &self.bearer).call()?;
+        let status = response.status().as_u16();
+        let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
         if status != 200 {
             bail!("GET {path}: {status} {text}");
         }
         Ok(text)
     }
 
-    /// Sends a request and gives the answer, whatever its status.
+    /// Sends a request and returns the response, whatever its status.
     ///
     /// # Errors
     ///
-    /// There was no whole answer: nobody knows whether it was done.
-    pub(crate) fn send(&self, asked: &Request) -> Result<(u16, Value)> {
-        let url = format!("{}{}", self.url, asked.path);
-        let mut answer = match asked.method {
+    /// Without a complete response; whether the change was made is unknown.
+    pub(crate) fn send(&self, change: &Request) -> Result<(u16, Value)> {
+        let url = format!("{}{}", self.url, change.path);
+        let mut response = match change.method {
             Method::Delete => {
                 self.agent.delete(url).header("authorization", &self.bearer).call()?
             }
             Method::Post => {
                 let mut request = self.agent.post(url).header("authorization", &self.bearer);
-                if let Some(key) = &asked.idempotency_key {
+                if let Some(key) = &change.idempotency_key {
                     request = request.header("idempotency-key", key);
                 }
-                request.header("content-type", "application/json").send(asked.body.as_str())?
+                request.header("content-type", "application/json").send(change.body.as_str())?
             }
         };
-        let text = answer.body_mut().read_to_string()?;
+        let text = response.body_mut().read_to_string()?;
         let value = serde_json::from_str(&text).with_context(|| format!("no JSON: {text:?}"))?;
-        Ok((answer.status().as_u16(), value))
+        Ok((response.status().as_u16(), value))
     }
 
     /// The verdict on a secret.

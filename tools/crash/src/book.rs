@@ -1,4 +1,4 @@
-//! What was acknowledged, and what was asked and not answered.
+//! The changes that were acknowledged, and those without an response.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,23 +13,23 @@ pub(crate) struct Acknowledged {
     pub(crate) key: String,
     pub(crate) event: &'static str,
     pub(crate) revision: u64,
-    /// Its place in the log; `None` if the answer did not tell.
+    /// Its place in the log; `None` if the response did not say.
     pub(crate) seq: Option<u64>,
 }
 
-/// A change to ask for, and what the log will say of it.
+/// A change to request, and the event that the log will have for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct Change {
     pub(crate) request: Request,
     pub(crate) event: &'static str,
     pub(crate) revision: u64,
 }
 
-/// All that was acknowledged and all that was left open, in all rounds.
+/// The changes of all rounds.
 #[derive(Clone, Default)]
 pub(crate) struct Book(Arc<Mutex<Entries>>);
 
-/// What is in it.
+/// The contents of a book.
 #[derive(Clone, Default)]
 pub(crate) struct Entries {
     pub(crate) acknowledged: Vec<Acknowledged>,
@@ -37,13 +37,13 @@ pub(crate) struct Entries {
     pub(crate) secrets: Vec<(String, String)>,
     /// Some of the receipts.
     pub(crate) receipts: Vec<String>,
-    /// Asked, and either not answered or answered with a fault.
-    open: Vec<Wish>,
+    /// Requested, and either not answered or answered with a fault.
+    open: Vec<Change>,
     clients: u64,
 }
 
-/// Of so many secrets and receipts a few are kept, to be verified later.
-const KEPT: usize = 64;
+/// Of so many changes the secrets or receipts of a few are collected, to be verified later.
+const SAMPLE: usize = 64;
 
 impl Book {
     pub(crate) fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -67,50 +67,50 @@ impl Book {
         entries.clients
     }
 
-    /// Writes an acknowledgement down and gives the key it was about.
-    pub(crate) fn note(&self, wish: &Wish, answer: &Value) -> String {
-        let key = text(answer, "/key/id");
-        let seq = answer.pointer("/event/seq").and_then(Value::as_u64);
-        let (event, revision) = (wish.event, wish.revision);
+    /// Enters an acknowledgement and returns the id of its key.
+    pub(crate) fn acknowledge(&self, change: &Change, response: &Value) -> String {
+        let key = text(response, "/key/id");
+        let seq = response.pointer("/event/seq").and_then(Value::as_u64);
+        let (event, revision) = (change.event, change.revision);
         let mut entries = self.entries();
         entries.acknowledged.push(Acknowledged { key: key.clone(), event, revision, seq });
-        let secret = text(answer, "/secret");
-        if !secret.is_empty() && entries.acknowledged.len() % KEPT < KEPT / 16 {
+        let secret = text(response, "/secret");
+        if !secret.is_empty() && entries.acknowledged.len() % SAMPLE < SAMPLE / 16 {
             entries.secrets.push((key.clone(), secret));
         }
-        let receipt = text(answer, "/receipt");
-        if !receipt.is_empty() && entries.acknowledged.len() % KEPT < KEPT / 8 {
+        let receipt = text(response, "/receipt");
+        if !receipt.is_empty() && entries.acknowledged.len() % SAMPLE < SAMPLE / 8 {
             entries.receipts.push(receipt);
         }
         key
     }
 
-    /// Writes down that nobody knows whether it was done.
-    pub(crate) fn leave_open(&self, wish: Wish) {
-        self.entries().open.push(wish);
+    /// Enters a change whose outcome is unknown.
+    pub(crate) fn leave_open(&self, change: Change) {
+        self.entries().open.push(change);
     }
 
-    /// Asks again for what was left open and may be asked again: it is done, once, whether or not
-    /// it had been. How many there were.
+    /// Requests the open changes again if that is safe: each is made once, whether or not it had been
+    /// made. Returns their number.
     pub(crate) fn settle(&self, api: &Api) -> Result<usize> {
         let open = std::mem::take(&mut self.entries().open);
         let mut settled = 0;
-        for wish in open {
-            let request = &wish.request;
+        for change in open {
+            let request = &change.request;
             if request.idempotency_key.is_none() && request.method == Method::Post {
-                // Whole or not at all: the check of the log sees to that.
+                // Made or not made: the check of the log accepts both.
                 continue;
             }
-            let (status, answer) = api.send(request)?;
+            let (status, response) = api.send(request)?;
             // A repeated DELETE is refused when it was done the first time.
             if request.method == Method::Delete && status == 409 {
                 continue;
             }
             ensure!(
                 status == 200 || status == 201,
-                "asked again after the restart: {status} {answer} to {wish:?}"
+                "requested again after the restart: {status} {response} to {change:?}"
             );
-            self.note(&wish, &answer);
+            self.acknowledge(&change, &response);
             settled += 1;
         }
         Ok(settled)

@@ -66,7 +66,7 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
             came.push(one);
             std::fs::remove_dir_all(&data)?;
         }
-        run.tell(round, stopped.book.len() + killed.book.len());
+        run.finish_round(round, stopped.book.len() + killed.book.len());
     }
     let count = |which| came.iter().filter(|one| **one == which).count();
     Ok(Outcome::Held(format!(
@@ -191,11 +191,11 @@ fn outcome(program: &Path, data: &Path, book: &Book) -> Result<Came> {
     }
 }
 
-/// A refusal is one sentence of the program's, and no panic.
+/// A refusal is one sentence of the program, and no panic.
 fn is_sentence(error: &anyhow::Error) -> Result<()> {
-    let said = error.to_string();
-    let clear = said.starts_with("keyledger: ") && said.lines().count() == 1;
-    ensure!(clear, "refused without a clear sentence: {said:?}");
+    let message = error.to_string();
+    let clear = message.starts_with("keyledger: ") && message.lines().count() == 1;
+    ensure!(clear, "refused without a clear sentence: {message:?}");
     Ok(())
 }
 

@@ -90,7 +90,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // What cannot be unmounted shows in `mount`; there is nobody left to tell.
+        // A failure leaves the image in the list of `mount`; a drop cannot return it.
         let _ = run("umount", &[&self.mount]);
     }
 }

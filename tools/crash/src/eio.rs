@@ -34,7 +34,7 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
         fail(program, &shim, &data, &book, &mut run.dice)
             .with_context(|| format!("round {round}"))?;
         acknowledged += book.len();
-        run.tell(round, acknowledged);
+        run.finish_round(round, acknowledged);
         std::fs::remove_dir_all(&data)?;
     }
     Ok(Outcome::Held(format!(

@@ -33,7 +33,7 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
         fill(&run.programs.good, &disk, &data, &book, &mut run.dice)
             .with_context(|| format!("round {round}"))?;
         acknowledged += book.len();
-        run.tell(round, acknowledged);
+        run.finish_round(round, acknowledged);
         std::fs::remove_dir_all(&data)?;
     }
     Ok(Outcome::Held(format!(

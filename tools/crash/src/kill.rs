@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -11,7 +9,7 @@ use crate::book::Book;
 use crate::check::check;
 use crate::clients::Clients;
 use crate::round::{Outcome, Run, grouped};
-use crate::service::{Service, fsck};
+use crate::service::{Service, fsck, pause};
 
 pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
     let folder = run.programs.folder()?;
@@ -21,7 +19,7 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
     let mut settled = 0;
     for round in 1..=run.rounds {
         settled += kill(run, &data, &book).with_context(|| format!("round {round}"))?;
-        run.tell(round, book.len());
+        run.finish_round(round, book.len());
     }
     let service = Service::start(program, &data)?;
     settled += book.settle(&service.api())?;
@@ -29,37 +27,30 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
     service.stop()?;
     fsck(program, &data)?;
     Ok(Outcome::Held(format!(
-        "{} rounds, {} acknowledged, 0 lost; {} asked again after a kill, none done twice",
+        "{} rounds, {} acknowledged, 0 lost; {} requested again after a kill, none done twice",
         run.rounds,
         grouped(book.len()),
         grouped(settled),
     )))
 }
 
-/// One round; how many changes had to be asked for again.
+/// One round; returns how many changes had to be requested again.
 fn kill(run: &mut Run<'_>, data: &Path, book: &Book) -> Result<usize> {
     let program = run.programs.good.as_path();
     if run.dice.roll(2) == 0 {
         // It opens the log and replays it: that must be safe to interrupt, too.
         let service = Service::spawn(Command::new(program), data)?;
-        wait(run.dice.millis(1, 60));
+        pause(run.dice.millis(1, 60));
         service.kill()?;
     }
     let service = Service::start(program, data)?;
     check(&service.api(), book).context("after the restart")?;
     let settled = book.settle(&service.api())?;
-    check(&service.api(), book).context("after asking again")?;
+    check(&service.api(), book).context("after the second requests")?;
     let clients = Clients::start(16, || service.api(), book);
     clients.run_for(run.dice.millis(50, 600));
     service.kill()?;
     clients.join()?;
     fsck(program, data)?;
     Ok(settled)
-}
-
-/// Lets the time pass.
-fn wait(time: Duration) {
-    let (_tell, hears) = mpsc::channel::<()>();
-    // Nobody tells.
-    let _ = hears.recv_timeout(time);
 }

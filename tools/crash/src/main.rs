@@ -3,7 +3,7 @@
 //! `cargo xtask crash` runs the long form; `crash --short`, a few rounds of each, runs with every
 //! change. It knows the program from outside only: its command line, its HTTP, its files.
 
-#![expect(clippy::print_stdout, reason = "a tool talks on stdout")]
+#![expect(clippy::print_stdout, reason = "the output of a tool is on stdout")]
 
 mod api;
 mod book;
@@ -32,7 +32,7 @@ use clap::{Parser, ValueEnum};
 use crate::round::{Dice, Outcome, Run};
 use crate::service::Programs;
 
-/// Breaks the service in many ways, many times over, and checks what is left.
+/// Breaks the service in many ways, many times over, and checks its data.
 #[derive(Parser)]
 #[command(after_help = "\
 Examples:
@@ -115,12 +115,12 @@ impl Scenario {
     }
 }
 
-/// Runs what was asked for; whether everything held.
-fn run(asked: &Arguments) -> Result<bool> {
+/// Runs the scenarios; returns whether nothing was violated.
+fn run(arguments: &Arguments) -> Result<bool> {
     let programs = Programs::build()?;
     let all = Scenario::value_variants();
-    let scenarios = if asked.scenarios.is_empty() { all } else { &asked.scenarios };
-    let seed = asked.seed.unwrap_or_else(|| RandomState::new().hash_one(()) % 1_000_000);
+    let scenarios = if arguments.scenarios.is_empty() { all } else { &arguments.scenarios };
+    let seed = arguments.seed.unwrap_or_else(|| RandomState::new().hash_one(()) % 1_000_000);
     println!("seed {seed}");
     let mut held = true;
     for (number, scenario) in (1..).zip(all).filter(|(_, one)| scenarios.contains(one)) {
@@ -128,16 +128,16 @@ fn run(asked: &Arguments) -> Result<bool> {
         let name = scenario.name();
         let mut run = Run {
             programs: &programs,
-            rounds: asked.rounds.unwrap_or(if asked.short { short } else { long }),
+            rounds: arguments.rounds.unwrap_or(if arguments.short { short } else { long }),
             // Each scenario has numbers of its own, so that it can be run again without the others.
             dice: Dice::new(seed.wrapping_mul(31).wrapping_add(number)),
-            told: (!asked.short).then(|| name.to_owned()),
+            progress: (!arguments.short).then(|| name.to_owned()),
         };
         let started = Instant::now();
         let outcome = scenario.run(&mut run);
         let seconds = started.elapsed().as_secs_f64();
         match outcome {
-            Ok(Outcome::Held(said)) => println!("{name}: {said} ({seconds:.0} s)"),
+            Ok(Outcome::Held(summary)) => println!("{name}: {summary} ({seconds:.0} s)"),
             Ok(Outcome::Skipped(why)) => println!("{name}: skipped, {why}"),
             Err(error) => {
                 held = false;

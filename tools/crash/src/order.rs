@@ -30,7 +30,7 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
         let seen = judged.with_context(|| format!("round {round}"))?;
         ensure!(seen == book, "{book} were acknowledged and {seen} are in the trace");
         acknowledged += seen;
-        run.tell(round, acknowledged);
+        run.finish_round(round, acknowledged);
     }
     let weak = run.programs.flush_only()?;
     let (book, judged) = watch(&weak, &folder.path().join("weak"))?;
@@ -43,8 +43,8 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
     )))
 }
 
-/// Runs clients against a traced service; how many changes they were told of, and what the trace
-/// says.
+/// Runs clients against a traced service; returns how many changes were acknowledged, and what the
+/// trace shows.
 fn watch(program: &Path, data: &Path) -> Result<(usize, Result<usize>)> {
     let output = data.with_extension("strace");
     let mut command = Command::new("strace");

@@ -40,7 +40,7 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
             (book, data) = (Book::default(), good.disk.mount.join(format!("data-{round}")));
         }
         good.cut(&data, &book, &mut run.dice).with_context(|| format!("round {round}"))?;
-        run.tell(round, acknowledged + book.len());
+        run.finish_round(round, acknowledged + book.len());
     }
     acknowledged += book.len();
     let weak = Power { program: run.programs.flush_only()?, ..good };

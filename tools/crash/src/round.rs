@@ -1,14 +1,14 @@
-//! What every scenario is given, and what it comes to.
+//! What every scenario is given, and its outcome.
 
 use std::time::Duration;
 
 use crate::service::Programs;
 
-/// What a scenario came to.
+/// The outcome of a scenario.
 pub(crate) enum Outcome {
-    /// Nothing was violated; what was done, in one sentence.
+    /// Nothing was violated; the sentence says what was done.
     Held(String),
-    /// It cannot run here, because.
+    /// It cannot run here; the sentence says why.
     Skipped(String),
 }
 
@@ -17,14 +17,14 @@ pub(crate) struct Run<'a> {
     pub(crate) programs: &'a Programs,
     pub(crate) rounds: u32,
     pub(crate) dice: Dice,
-    /// What it is called where it says how far it is; `None` says nothing.
-    pub(crate) told: Option<String>,
+    /// The name under which it prints its progress; `None` prints none.
+    pub(crate) progress: Option<String>,
 }
 
 impl Run<'_> {
-    /// Says that a round is over.
-    pub(crate) fn tell(&self, round: u32, acknowledged: usize) {
-        if let Some(name) = &self.told {
+    /// Prints that a round is over.
+    pub(crate) fn finish_round(&self, round: u32, acknowledged: usize) {
+        if let Some(name) = &self.progress {
             let (rounds, acknowledged) = (self.rounds, grouped(acknowledged));
             println!("{name}: round {round} of {rounds}, {acknowledged} acknowledged");
         }
@@ -53,9 +53,9 @@ impl Dice {
     }
 
     /// A place below `length`.
+    #[expect(clippy::expect_used, reason = "what is below a `usize` is one")]
     pub(crate) fn place(&mut self, length: usize) -> usize {
-        let place = self.roll(u64::try_from(length).unwrap_or(u64::MAX));
-        usize::try_from(place).unwrap_or(0)
+        usize::try_from(self.roll(length as u64)).expect("below a `usize`")
     }
 
     /// A while between `from` and `to` milliseconds.

@@ -12,12 +12,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::api::Api;
 
-/// How long a start, a stop or a check of a directory may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time limit for a start and for a stop.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The built programs.
 pub(crate) struct Programs {
-    /// As it is shipped.
+    /// The program as it is shipped.
     pub(crate) good: PathBuf,
     target: PathBuf,
 }
@@ -31,11 +31,11 @@ impl Programs {
         Ok(Programs { good: target.join("release").join("keyledger"), target })
     }
 
-    /// A program whose engine leaves our own sync out: one that must fail. Its build has a folder
-    /// of its own, so that nobody takes it for the other one.
+    /// A program whose engine leaves our own sync out, and which must fail. It is built in a folder of
+    /// its own, so that it is not taken for the other one.
     pub(crate) fn flush_only(&self) -> Result<PathBuf> {
         let target = self.target.join("flush-only");
-        // It only has to run, so the build is a quick one.
+        // A quick build: it only has to run.
         let quick = ["lto=\"off\"", "debug=false", "opt-level=1", "codegen-units=16"];
         let quick = quick.map(|setting| format!("profile.release.{setting}"));
         let mut words = vec!["build", "--release", "-p", "keyledger", "--features", "flush-only"];
@@ -66,7 +66,7 @@ pub(crate) struct Service {
     pid: Option<Pid>,
     url: String,
     token: String,
-    said: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
 }
 
 impl Service {
@@ -74,7 +74,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// It ended before; the error is what it said on stderr.
+    /// The service ended before; the error is its stderr.
     pub(crate) fn start(program: &Path, data: &Path) -> Result<Service> {
         let mut service = Service::spawn(Command::new(program), data)?;
         service.ready(program, data)?;
@@ -87,42 +87,43 @@ impl Service {
         command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--data"]);
         command.arg(data).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("the service cannot be started")?;
-        let mut stderr = child.stderr.take().context("no stderr")?;
-        let said = std::thread::spawn(move || {
+        let mut pipe = child.stderr.take().context("no stderr")?;
+        let stderr = std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            // What came before an error counts too.
-            let _ = stderr.read_to_end(&mut bytes);
+            // What was read before an error counts, too.
+            let _ = pipe.read_to_end(&mut bytes);
             String::from_utf8_lossy(&bytes).into_owned()
         });
         let (url, token) = (String::new(), String::new());
-        Ok(Service { child, pid: None, url, token, said: Some(said) })
+        Ok(Service { child, pid: None, url, token, stderr: Some(stderr) })
     }
 
     /// Waits until it is ready, and gets a token from `program`.
     pub(crate) fn ready(&mut self, program: &Path, data: &Path) -> Result<()> {
         let stdout = self.child.stdout.take().context("no stdout")?;
-        let (told, hears) = mpsc::channel();
+        let (found, ready) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let word = |name| line.split(' ').find_map(|word| word.strip_prefix(name));
                 if let (Some(listen), Some(pid)) = (word("listen="), word("pid=")) {
-                    // The one who waited may have given up.
-                    let _ = told.send((format!("http://{listen}"), pid.to_owned()));
+                    // The receiver may have given up.
+                    let _ = found.send((format!("http://{listen}"), pid.to_owned()));
                 }
             }
         });
-        match hears.recv_timeout(PATIENCE) {
+        match ready.recv_timeout(TIMEOUT) {
             Ok((url, pid)) => {
                 self.url = url;
                 self.pid = Pid::from_raw(pid.parse()?);
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => bail!("it is not ready after {PATIENCE:?}"),
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("it is not ready after {TIMEOUT:?}"),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 let status = self.child.wait()?;
-                let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
-                let said = said.trim();
-                ensure!(status.code().is_some(), "it ended by a signal ({status}): {said}");
-                bail!("{said}");
+                let stderr = self.stderr.take().context("it was waited for before")?;
+                let stderr = stderr.join().ok().context("the reader of stderr panicked")?;
+                let stderr = stderr.trim();
+                ensure!(status.code().is_some(), "it ended by a signal ({status}): {stderr}");
+                bail!("{stderr}");
             }
         }
         self.token = token(program, data)?;
@@ -141,24 +142,22 @@ impl Service {
         Ok(())
     }
 
-    /// Asks it to stop (SIGTERM) and waits until it has.
+    /// Sends SIGTERM and waits for the end.
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            let (_tell, hears) = mpsc::channel::<()>();
-            // Nobody tells: the time passes.
-            let _ = hears.recv_timeout(Duration::from_millis(5));
+            pause(Duration::from_millis(5));
         }
-        bail!("it has not stopped after {PATIENCE:?}")
+        bail!("it has not stopped after {TIMEOUT:?}")
     }
 
     /// To the service itself; a tracer in front of it ends with it.
     fn signal(&mut self, signal: Signal) -> Result<()> {
-        // One that has ended by itself has given its number back.
+        // The number of a process that has ended may belong to another one.
         if self.child.try_wait()?.is_none() {
             kill_process(self.pid.unwrap_or(Pid::from_child(&self.child)), signal)?;
         }
@@ -168,10 +167,16 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Nothing to do about it when it is gone already.
+        // It may have ended already.
         let _ = self.signal(Signal::KILL);
         let _ = self.child.wait();
     }
+}
+
+/// Sleeps. (`thread::sleep` is not allowed anywhere.)
+pub(crate) fn pause(time: Duration) {
+    let (_open, never) = mpsc::channel::<()>();
+    let _ = never.recv_timeout(time);
 }
 
 /// A token that may do everything in one account.

@@ -103,7 +103,7 @@ pub(crate) fn run(run: &mut Run<'_>) -> Result<Outcome> {
         life(program, &data, fault, &book, &mut ends).with_context(|| what.clone())?;
         acknowledged += book.len();
         std::fs::remove_dir_all(&data)?;
-        run.tell(round, acknowledged);
+        run.finish_round(round, acknowledged);
     }
     Ok(Outcome::Held(format!(
         "{} of {} failing calls: {} services served, {} refused to, {} were killed; {} acknowledged, 0 lost; \
@@ -250,8 +250,8 @@ fn look(program: &Path, base: &Path, rounds: u32) -> Result<usize> {
                 }
                 looks += 1;
                 if ended.status.code().is_none() {
-                    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-                    bail!("{words:?} with {call} {when} ended by a signal: {said}");
+                    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+                    bail!("{words:?} with {call} {when} ended by a signal: {stderr}");
                 }
             }
         }

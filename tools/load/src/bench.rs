@@ -1,7 +1,7 @@
 //! The table: the service beside its floor, in the same run.
 //!
 //! Both processes run all the time. In every round each is loaded in turn, and who goes first
-//! changes from round to round, so that what else the machine does falls on both alike. A ratio is
+//! changes from round to round, so that other work of the machine affects both alike. A ratio is
 //! made of two neighbours in time; the table shows the median of the rounds, and how far they lie
 //! apart.
 
@@ -12,19 +12,20 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use crate::op::Op;
 use crate::options::Bench;
 use crate::process::{Server, allocated};
 use crate::run::{self, Plan, Until, real};
-use crate::script::{Op, Script, Secrets};
+use crate::script::{Script, Secrets};
 use crate::setup::{self, Material, wait};
-use crate::{expiry, spoken};
+use crate::{dialect_requests, expiry, token};
 
 use table::{Report, Round, Row, Sample, Size};
 
-/// Keys created before the memory is looked at for the first time, so that what the process takes
-/// once (buffers, caches, threads) is not put down to the keys.
+/// Keys that are created before the memory is measured for the first time, so that what the process
+/// takes once (buffers, caches, threads) is not counted for the keys.
 const SETTLE: usize = 2_000;
 
 /// Runs everything and prints the table.
@@ -46,7 +47,7 @@ pub(crate) fn run(options: &Bench) -> Result<()> {
         println!("{report}");
     }
     match complaints.first() {
-        Some(first) => bail!("{} rounds had answers not as wished; {first}", complaints.len()),
+        Some(first) => bail!("{} rounds had unexpected responses; {first}", complaints.len()),
         None => Ok(()),
     }
 }
@@ -56,8 +57,23 @@ pub(crate) fn run(options: &Bench) -> Result<()> {
 enum Side {
     Floor,
     Service,
-    /// The native create on the service, which a dialect's may not be slower than.
-    Beside,
+    /// The native create on the service, which a dialect's create is compared with.
+    Baseline,
+}
+
+/// What a service takes, in bytes.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// Resident memory.
+    memory: u64,
+    /// Allocated blocks of its data directory.
+    disk: u64,
+}
+
+impl Taken {
+    fn by(service: &Server, folder: &Path) -> Result<Taken> {
+        Ok(Taken { memory: service.resident()?, disk: allocated(&folder.join("data"))? })
+    }
 }
 
 /// A bench under way.
@@ -69,8 +85,8 @@ struct Runner<'a> {
     material: Material,
     /// Keys created so far, each an event.
     keys: u64,
-    /// Memory of the empty service and allocated bytes of its directory.
-    empty: (u64, u64),
+    /// Of the empty service.
+    empty: Taken,
     report: Report,
     complaints: Vec<String>,
 }
@@ -81,15 +97,18 @@ impl<'a> Runner<'a> {
         let program = std::env::current_exe()?;
         let mut floor = Command::new(program);
         set_workers(&mut floor, options.workers).args(["floor", "--listen", "127.0.0.1:0"]);
-        std::fs::write(folder.join("users.secret"), spoken::SECRET)?;
+        std::fs::write(folder.join("users.secret"), dialect_requests::SECRET)?;
         let mut service = serve(options, folder);
         // The first start makes the directory and in it the key that signs tokens.
         let service = wait(Server::start(&mut service, "", &folder.join("server.log")))?;
-        let token = token(options, folder)?;
+        let arguments =
+            "--account acme --subject ann --role owner,admin --plan enterprise --ttl 1h";
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let token = token::mint(&options.server, &folder.join("data"), &arguments)?;
         let floor = wait(Server::start(&mut floor, &token, &folder.join("floor.log")))?;
         let mut service = service;
         service.target.token = token;
-        let empty = (service.resident()?, allocated(&folder.join("data"))?);
+        let empty = Taken::by(&service, folder)?;
         Ok(Runner {
             options,
             folder,
@@ -103,22 +122,21 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// Creates the keys to begin with, and looks at what they take.
+    /// Creates the first keys and measures what they take.
     fn preload(&mut self) -> Result<()> {
         let count = self.options.keys.max(1);
-        say(&format!("creating {count} keys"));
-        let data = self.folder.join("data");
+        progress(&format!("creating {count} keys"));
         let target = &self.service.target;
         let mut secrets = setup::create(target, SETTLE.min(count), self.options.connections)?;
-        let before = (self.service.resident()?, allocated(&data)?);
+        let before = Taken::by(&self.service, self.folder)?;
         let rest = count.saturating_sub(secrets.len());
         secrets.extend(setup::create(target, rest, self.options.connections)?);
         if rest > 0 {
             let each = |now: u64, then: u64| real(now.saturating_sub(then)) / real(rest as u64);
             let of = format!("{rest} keys");
-            let memory = each(self.service.resident()?, before.0);
-            self.report.sizes.push(Size::memory(&of, memory));
-            self.report.sizes.push(Size::disk(&of, each(allocated(&data)?, before.1)));
+            let now = Taken::by(&self.service, self.folder)?;
+            self.report.sizes.push(Size::memory(&of, each(now.memory, before.memory)));
+            self.report.sizes.push(Size::disk(&of, each(now.disk, before.disk)));
         }
         self.keys = secrets.len() as u64;
         self.material.secrets = Arc::new(Secrets::new(&secrets)?);
@@ -135,11 +153,11 @@ impl<'a> Runner<'a> {
         let mut row = Row::new(op, connections);
         let script = self.material.script(&self.service.target, op)?;
         let native = |op| self.material.script(&self.service.target, op);
-        let create = op.beside().map(native).transpose()?;
+        let create = op.baseline().map(native).transpose()?;
         for round in 0..self.options.rounds.max(1) {
-            say(&format!("{}, {connections} connections, round {}", op.name(), round + 1));
-            // Each goes first as often as last: the log grows, the machine tires.
-            let mut sides = [Side::Floor, Side::Service, Side::Beside];
+            progress(&format!("{}, {connections} connections, round {}", op.name(), round + 1));
+            // Each goes first as often as last, because the log grows and the machine slows down.
+            let mut sides = [Side::Floor, Side::Service, Side::Baseline];
             if round % 2 == 1 {
                 sides.reverse();
             }
@@ -148,10 +166,10 @@ impl<'a> Runner<'a> {
                 match (side, &create) {
                     (Side::Floor, _) => taken.floor = self.side(false, &script, connections)?,
                     (Side::Service, _) => taken.service = self.side(true, &script, connections)?,
-                    (Side::Beside, Some(create)) => {
+                    (Side::Baseline, Some(create)) => {
                         taken.create = Some(self.side(true, create, connections)?);
                     }
-                    (Side::Beside, None) => {}
+                    (Side::Baseline, None) => {}
                 }
             }
             row.rounds.push(taken);
@@ -160,11 +178,11 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Lets keys run out while nothing else happens.
+    /// Measures the expiry of keys while nothing else happens.
     fn expiry(&mut self) -> Result<()> {
         let count = self.options.expiring;
         if count > 0 {
-            say(&format!("letting {count} keys run out, twice"));
+            progress(&format!("letting {count} keys run out, twice"));
             self.report.late = wait(expiry::measure(&self.service.target, count))?;
             // Each was made and ended.
             self.keys += 2 * count as u64;
@@ -177,15 +195,16 @@ impl<'a> Runner<'a> {
         let server = if service { &self.service } else { &self.floor };
         let Bench { warm_up, duration, threads, .. } = *self.options;
         let until = Until::Time { warm_up, duration };
-        let plan = Plan { connections, threads, until, keep_secrets: false, every: Duration::ZERO };
+        let plan =
+            Plan { connections, threads, until, collect_secrets: false, every: Duration::ZERO };
         let before = server.processor()?;
         let outcome = run::run(&server.target, script, plan)?;
         let used = server.processor()? - before;
         if service {
             self.keys += outcome.created;
         }
-        let who = if service { "service" } else { "floor" };
-        self.complaints.extend(outcome.complaint().map(|text| format!("{who}: {text}")));
+        let side = if service { "service" } else { "floor" };
+        self.complaints.extend(outcome.complaint().map(|text| format!("{side}: {text}")));
         Ok(Sample {
             per_second: outcome.per_second(),
             p50_ms: outcome.millis(0.5),
@@ -194,17 +213,17 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// Stops the service and starts it again on what it has, and looks at what all keys take.
+    /// Restarts the service on its data and measures the start, and what all keys take.
     fn finish(self) -> Result<(Report, Vec<String>)> {
         let Runner { options, folder, service, floor, keys, empty, mut report, complaints, .. } =
             self;
         drop(floor);
-        say(&format!("starting again with {keys} keys"));
-        let disk = allocated(&folder.join("data"))?.saturating_sub(empty.1);
+        progress(&format!("starting again with {keys} keys"));
+        let disk = allocated(&folder.join("data"))?.saturating_sub(empty.disk);
         wait(service.stop())?;
         let again =
             wait(Server::start(&mut serve(options, folder), "", &folder.join("server.log")))?;
-        let memory = again.resident()?.saturating_sub(empty.0);
+        let memory = again.resident()?.saturating_sub(empty.memory);
         let of = format!("{keys} keys");
         let each = |bytes| real(bytes) / real(keys.max(1));
         report.sizes.push(Size::memory(&format!("{of}, after a restart"), each(memory)));
@@ -220,7 +239,12 @@ fn serve(options: &Bench, folder: &Path) -> Command {
     let mut command = Command::new(&options.server);
     command.arg("serve").arg("--data").arg(folder.join("data"));
     command.args(["--listen", "127.0.0.1:0"]);
-    command.args(["--jwt-issuer", spoken::ISSUER, "--jwt-audience", spoken::AUDIENCE]);
+    command.args([
+        "--jwt-issuer",
+        dialect_requests::ISSUER,
+        "--jwt-audience",
+        dialect_requests::AUDIENCE,
+    ]);
     command.arg("--jwt-secret-file").arg(folder.join("users.secret"));
     set_workers(&mut command, options.workers);
     command
@@ -234,22 +258,7 @@ fn set_workers(command: &mut Command, workers: Option<usize>) -> &mut Command {
     command
 }
 
-/// A token to work with, from the service's own command: the last line it prints.
-fn token(options: &Bench, folder: &Path) -> Result<String> {
-    let mut command = Command::new(&options.server);
-    command.arg("token").arg("--data").arg(folder.join("data"));
-    command.args(["--account", "acme", "--subject", "ann", "--role", "owner,admin"]);
-    command.args(["--plan", "enterprise", "--ttl", "1h"]);
-    let output = command.output().context("cannot run the service's `token`")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let last = text.lines().last().unwrap_or_default().trim();
-    if !output.status.success() || last.is_empty() {
-        bail!("`token` gave none: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(last.to_owned())
-}
-
-/// Tells the person who waits what is being done.
-fn say(what: &str) {
+/// Prints what is being done.
+fn progress(what: &str) {
     eprintln!("bench: {what}");
 }

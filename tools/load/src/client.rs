@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::answer::Head;
+use crate::response::ResponseHead;
 
-/// Room for an answer to begin with; it grows when an answer is longer.
+/// The first size of the buffer; it grows when a response is longer.
 const BUFFER: usize = 16 * 1024;
 
-/// Where to send requests, and the token to send along.
+/// The server that requests go to, and the token they carry.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// The server's address.
@@ -66,19 +66,19 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
 }
 
-/// An answer, still in the connection's buffer.
-pub(crate) struct Answer<'a> {
-    head: Head,
+/// A response, still in the connection's buffer.
+pub(crate) struct Response<'a> {
+    head: ResponseHead,
     bytes: &'a [u8],
 }
 
-impl Answer<'_> {
+impl Response<'_> {
     /// The status code.
     pub(crate) fn status(&self) -> u16 {
         self.head.status
     }
 
-    /// The answer as it came, head included.
+    /// The response as it came, with its head.
     pub(crate) fn raw(&self) -> &[u8] {
         self.bytes
     }
@@ -98,8 +98,8 @@ impl Connection {
         Ok(Connection { stream, buffer: vec![0; BUFFER] })
     }
 
-    /// Sends `request` and waits for its whole answer.
-    pub(crate) async fn call(&mut self, request: &[u8]) -> Result<Answer<'_>> {
+    /// Sends `request` and waits for the complete response.
+    pub(crate) async fn call(&mut self, request: &[u8]) -> Result<Response<'_>> {
         self.stream.write_all(request).await.context("cannot send")?;
         let mut filled = 0;
         let mut head = None;
@@ -113,19 +113,19 @@ impl Connection {
                 bail!("the server closed the connection in the middle");
             }
             filled += count;
-            let come = self.buffer.get(..filled).unwrap_or_default();
+            let received = self.buffer.get(..filled).unwrap_or_default();
             if head.is_none() {
-                head = Head::read(come)?;
+                head = ResponseHead::read(received)?;
             }
             let Some(head) = head else { continue };
-            match head.end(come)? {
+            match head.end(received)? {
                 Some(end) if end == filled => break,
-                Some(_) => bail!("the server sent more than its answer"),
+                Some(_) => bail!("the server sent more than its response"),
                 None => {}
             }
         }
         let bytes = self.buffer.get(..filled).unwrap_or_default();
-        Ok(Answer { head: head.context("no head")?, bytes })
+        Ok(Response { head: head.context("no head")?, bytes })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The floor: what axum alone costs. The same JSON in and out as the service, typed and checked
 //! for unknown fields like the service's, and nothing behind it: no token check, no rules, no log.
 
-mod spoken;
+mod dialects;
+mod values;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,15 +18,12 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-/// A moment; all of them are the same one here.
-const MOMENT: &str = "2026-01-02T03:04:05.000000Z";
-/// As long as a real one.
-const SECRET: &str = "kl_live_0123456789ABCDEFGHIJKLMNOPabcdef";
+use self::values::{MICROS, SECRET, id};
 
 /// Numbers the keys that were "created".
 static CREATED: AtomicU64 = AtomicU64::new(0);
 
-/// Serves until it is ended. As many worker threads as the service has: tokio's own choice, one a
+/// Serves until the process is killed. As many worker threads as the service has: tokio's own choice, one a
 /// core, or what `TOKIO_WORKER_THREADS` says.
 pub(crate) fn serve(listen: SocketAddr) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -51,7 +49,7 @@ fn router() -> Router {
         .route("/v1/keys", post(create).get(list))
         .route("/v1/keys/verify", post(verify))
         .route("/readyz", get(async || "ready"));
-    spoken::routes(native)
+    dialects::routes(native)
 }
 
 /// `POST /v1/keys`
@@ -90,11 +88,6 @@ async fn list(Query(query): Query<List>) -> Json<Page> {
     };
     let items = (1..=query.limit.min(500)).map(|number| Key::new(number, new(number))).collect();
     Json(Page { items, next_cursor: query.cursor.or_else(|| Some("AAAAAAAAAAAA".to_owned())) })
-}
-
-/// An id as long as a real one.
-fn id(number: u64) -> String {
-    format!("01234567-89ab-7def-8123-{number:012x}")
 }
 
 /// The body of a create.
@@ -180,8 +173,8 @@ impl Key {
             status: "enabled",
             masked: "kl_live_012345…",
             revision: 1,
-            created_at: MOMENT,
-            updated_at: MOMENT,
+            created_at: MICROS,
+            updated_at: MICROS,
             last_used_at: None,
             created_by: "ann",
         }
@@ -212,7 +205,7 @@ struct Verified {
     log_size: u64,
 }
 
-/// What a verify tells of the key.
+/// What a verify shows of the key.
 #[derive(Serialize)]
 struct Holder {
     id: String,

@@ -15,15 +15,15 @@ use tokio::task::JoinSet;
 
 use crate::client::Target;
 
-/// What a stream says first.
+/// The first line of a stream.
 const GREETING: &[u8] = b": following";
-/// How long all of them may take to be greeted.
+/// Time limit for opening all streams.
 const OPEN_LIMIT: Duration = Duration::from_secs(60);
-/// How many are opened at once: the queue of a listener is short.
+/// How many are opened at once: the backlog of a listener is short.
 const AT_ONCE: usize = 100;
 
 thread_local! {
-    /// What is read goes nowhere, so one place does for all.
+    /// What is read is thrown away, so one buffer does for all.
     static SINK: RefCell<Vec<u8>> = RefCell::new(vec![0; 256 * 1024]);
 }
 
@@ -32,14 +32,14 @@ thread_local! {
 pub(crate) enum Kind {
     /// Follow everything and read it
     Reads,
-    /// Follow everything and, once greeted, read nothing
+    /// Follow everything and read only the first line
     Stalls,
-    /// Follow what never happens
+    /// Follow events that never happen
     Idles,
 }
 
 impl Kind {
-    /// The stream that the `number`th follower asks for.
+    /// The stream of the `number`th follower.
     fn path(self, number: usize) -> String {
         match self {
             Kind::Reads | Kind::Stalls => "/v1/events/stream".to_owned(),
@@ -64,11 +64,11 @@ struct Counts {
 }
 
 impl Followers {
-    /// Opens `count` streams that begin after place `after`, and waits until each was greeted.
+    /// Opens `count` streams that begin after place `after`, and waits for the first line of each.
     ///
     /// # Errors
     ///
-    /// One of them was refused, or is not greeted in a minute.
+    /// One of them was refused, or sent no first line within a minute.
     pub(crate) fn open(
         target: &Target,
         kind: Kind,
@@ -77,7 +77,7 @@ impl Followers {
     ) -> Result<Followers> {
         let counts = Arc::<Counts>::default();
         let (stop, stopped) = oneshot::channel();
-        let (told, opened) = std::sync::mpsc::channel();
+        let (report, opened) = std::sync::mpsc::channel();
         let (target, of_thread) = (target.clone(), Arc::clone(&counts));
         let thread = std::thread::Builder::new().name("followers".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -86,14 +86,14 @@ impl Followers {
                 let streams = open_all(&target, kind, count, after).await;
                 let streams = match streams {
                     Ok(streams) => streams,
-                    Err(error) => return drop(told.send(Err(error))),
+                    Err(error) => return drop(report.send(Err(error))),
                 };
-                drop(told.send(Ok(())));
+                drop(report.send(Ok(())));
                 let mut reading = JoinSet::new();
                 for stream in streams {
                     reading.spawn(follow(stream, kind, Arc::clone(&of_thread)));
                 }
-                // Either way it is the end.
+                // A message or a dropped sender: both are the end.
                 drop(stopped.await);
             });
         })?;
@@ -102,7 +102,7 @@ impl Followers {
         Ok(followers)
     }
 
-    /// Bytes that all of them have received since they were greeted.
+    /// Bytes that all of them have received after the first lines.
     pub(crate) fn received(&self) -> u64 {
         self.counts.received.load(Ordering::Relaxed)
     }
@@ -116,7 +116,7 @@ impl Followers {
 impl Drop for Followers {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // It panics nowhere.
+        // The thread does not panic.
         drop(self.thread.take().map(std::thread::JoinHandle::join));
     }
 }
@@ -140,7 +140,7 @@ async fn open_all(
             opening.spawn(async move {
                 let mut stream = TcpStream::connect(address).await.context("cannot connect")?;
                 stream.write_all(&request).await?;
-                greeted(&stream).await?;
+                read_greeting(&stream).await?;
                 Ok::<_, anyhow::Error>(stream)
             });
             if opening.len() >= AT_ONCE
@@ -154,13 +154,11 @@ async fn open_all(
         }
         Ok(streams)
     };
-    tokio::time::timeout(OPEN_LIMIT, opening)
-        .await
-        .context("the streams are not greeted in time")?
+    tokio::time::timeout(OPEN_LIMIT, opening).await.context("the streams do not begin in time")?
 }
 
 /// Reads up to the first line of a stream.
-async fn greeted(stream: &TcpStream) -> Result<()> {
+async fn read_greeting(stream: &TcpStream) -> Result<()> {
     let mut head = Vec::new();
     while memmem::find(&head, GREETING).is_none() {
         stream.readable().await?;
@@ -180,14 +178,20 @@ async fn follow(stream: TcpStream, kind: Kind, counts: Arc<Counts>) {
     if kind == Kind::Stalls {
         std::future::pending::<()>().await;
     }
+    drain(&stream, |count| {
+        counts.received.fetch_add(count, Ordering::Relaxed);
+    })
+    .await;
+    counts.ended.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Reads a stream until the server ends it, and reports the number of bytes of each read.
+pub(crate) async fn drain(stream: &TcpStream, mut received: impl FnMut(u64)) {
     while stream.readable().await.is_ok() {
         match SINK.with_borrow_mut(|sink| stream.try_read(sink)) {
-            Ok(count @ 1..) => {
-                counts.received.fetch_add(count as u64, Ordering::Relaxed);
-            }
+            Ok(count @ 1..) => received(count as u64),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Ok(0) | Err(_) => break,
+            Ok(0) | Err(_) => return,
         }
     }
-    counts.ended.fetch_add(1, Ordering::Relaxed);
 }

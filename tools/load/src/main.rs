@@ -2,26 +2,30 @@
 //!
 //! A closed loop: every connection sends a request, waits for the answer and sends the next. The
 //! generator runs beside the server on the same machine, so it must use as little of it as it can:
-//! request bytes are made beforehand and of an answer only the status and the length are read.
+//! request bytes are made beforehand, and of a response only the status and the length are read.
 //!
 //! The *floor* is a bare axum handler with the same JSON in and out and nothing behind it. The
 //! ratio to it says more than a figure alone: it carries over from one machine to another.
 
-#![expect(clippy::print_stdout, reason = "a tool talks on stdout")]
+#![expect(clippy::print_stdout, reason = "the output of a tool is on stdout")]
 
-mod answer;
 mod bench;
 mod client;
+mod dialect_requests;
 mod expiry;
 mod floor;
 mod followers;
+mod op;
+mod operation;
 mod options;
 mod process;
+mod response;
 mod run;
 mod script;
 mod setup;
 mod siege;
-mod spoken;
+mod template;
+mod token;
 
 use std::process::ExitCode;
 
@@ -31,12 +35,12 @@ use options::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match (arguments.command, arguments.one) {
+    let done = match (arguments.command, arguments.operation) {
         (Some(Command::Floor { listen }), _) => floor::serve(listen),
-        (Some(Command::Expiry { url, token, keys }), _) => setup::expiry(&url, &token, keys),
+        (Some(Command::Expiry { url, token, keys }), _) => expiry::run(&url, &token, keys),
         (Some(Command::Bench(options)), _) => bench::run(&options),
         (Some(Command::Siege(options)), _) => siege::run(&options),
-        (None, Some(one)) => setup::one(&one),
+        (None, Some(operation)) => operation::run(&operation),
         (None, None) => Err(anyhow::anyhow!("give --url, --token and --op, or see --help")),
     };
     match done {

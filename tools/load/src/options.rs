@@ -7,21 +7,21 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::followers::Kind;
-use crate::script::Op;
+use crate::op::Op;
 
 /// Puts load on a keyledger server and says how fast it answers.
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
-    /// What to do instead of loading a running server.
+    /// Another measurement than one operation on a running server.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     /// Load a running server.
     #[command(flatten)]
-    pub(crate) one: Option<One>,
+    pub(crate) operation: Option<Operation>,
 }
 
-/// What else there is.
+/// The other measurements.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve the floor: the same JSON in and out, nothing behind it
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     },
     /// Start the service and the floor, load both in turn, print one table
     Bench(Bench),
-    /// Start the service, besiege it in every way, and show what a quiet tenant notices
+    /// Start the service, let one tenant overload it in every way, and show what another notices
     Siege(Siege),
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Siege {
     #[arg(long)]
     pub(crate) short: bool,
     /// How long the quiet tenant is watched, before and during each scenario
-    #[arg(long, default_value = "5s", value_parser = duration)]
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
     /// Only the scenario of this name; may be given more than once
     #[arg(long)]
@@ -73,7 +73,7 @@ pub(crate) struct Siege {
 
 /// One operation against a running server.
 #[derive(Args)]
-pub(crate) struct One {
+pub(crate) struct Operation {
     /// The server, as in `http://127.0.0.1:7070`
     #[arg(long)]
     pub(crate) url: String,
@@ -90,10 +90,10 @@ pub(crate) struct One {
     #[arg(long, default_value_t = 1)]
     pub(crate) threads: usize,
     /// How long to measure, as in `5s` or `500ms`
-    #[arg(long, default_value = "5s", value_parser = duration)]
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
     /// How long to run before that, unmeasured
-    #[arg(long, default_value = "300ms", value_parser = duration)]
+    #[arg(long, default_value = "300ms", value_parser = humantime::parse_duration)]
     pub(crate) warm_up: Duration,
     /// How many keys to create first, for `verify`, `list` and `mixed` to spread over
     #[arg(long, default_value_t = 10_000)]
@@ -104,7 +104,7 @@ pub(crate) struct One {
     /// How many streams of events are open meanwhile
     #[arg(long, default_value_t = 0)]
     pub(crate) followers: usize,
-    /// What those who follow do
+    /// What the followers do
     #[arg(long, default_value = "reads")]
     pub(crate) following: Kind,
     /// Print JSON
@@ -138,10 +138,10 @@ pub(crate) struct Bench {
     #[arg(long, default_value_t = 1)]
     pub(crate) threads: usize,
     /// How long one round of one operation on one side is measured
-    #[arg(long, default_value = "1s", value_parser = duration)]
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
     /// How long each round runs before that, unmeasured
-    #[arg(long, default_value = "300ms", value_parser = duration)]
+    #[arg(long, default_value = "300ms", value_parser = humantime::parse_duration)]
     pub(crate) warm_up: Duration,
     /// How many rounds; floor and service take turns, the table shows medians
     #[arg(long, default_value_t = 9)]
@@ -161,19 +161,6 @@ pub(crate) struct Bench {
     pub(crate) json: bool,
 }
 
-/// Reads `5s`, `500ms` or `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|one: char| !one.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "write it as 5s, 500ms or 2m".to_owned())?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
-        _ => Err("write it as 5s, 500ms or 2m".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,12 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read() {
-        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for bad in ["", "5", "s", "5h", "-1s"] {
-            assert!(duration(bad).is_err(), "{bad}");
+    fn durations_have_units() {
+        let duration = |text: &str| {
+            let line = ["load", "siege", "--server", "keyledger", "--duration", text];
+            match Arguments::try_parse_from(line).ok()?.command? {
+                Command::Siege(siege) => Some(siege.duration),
+                Command::Floor { .. } | Command::Expiry { .. } | Command::Bench(_) => None,
+            }
+        };
+        assert_eq!(duration("5s"), Some(Duration::from_secs(5)));
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        for bad in ["", "5", "s", "-1s"] {
+            assert_eq!(duration(bad), None, "{bad}");
         }
     }
 }

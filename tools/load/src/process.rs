@@ -1,4 +1,4 @@
-//! A server process of our own: started, asked about, stopped.
+//! A server process: started, measured, stopped.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -15,12 +15,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::client::{Connection, Target};
 use crate::run::real;
 
-/// How long a server may take to be ready, a replay of millions of events included.
+/// Time limit for a start, with a replay of millions of events.
 const START_LIMIT: Duration = Duration::from_secs(120);
-/// How long it may take to stop.
+/// Time limit for a stop.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// Between two looks at whether something has happened; the precision of the time to ready.
-const LOOK: Duration = Duration::from_millis(1);
+/// The interval between two polls; the precision of the time to ready.
+const POLL: Duration = Duration::from_millis(1);
 
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
@@ -33,7 +33,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `command`, which prints `listen=ADDRESS` on its first lines, and waits until it is
-    /// ready. What it says on stderr goes to the file `log`.
+    /// ready. Its stderr is appended to the file `log`.
     pub(crate) async fn start(command: &mut Command, token: &str, log: &Path) -> Result<Server> {
         let name = PathBuf::from(command.get_program());
         let stderr = File::options().create(true).append(true).open(log)?;
@@ -44,8 +44,8 @@ impl Server {
         let target = Target { address, token: token.to_owned() };
         let mut server = Server { child, target, ready_after: Duration::ZERO };
         let Some(address) = server.address()? else {
-            let said = std::fs::read_to_string(log).unwrap_or_default();
-            bail!("{} printed no `listen=`; on stderr it said: {said:?}", name.display());
+            let stderr = std::fs::read_to_string(log)?;
+            bail!("{} printed no `listen=`; its stderr: {stderr:?}", name.display());
         };
         server.target.address = address;
         let request = Target { token: String::new(), ..server.target.clone() }.get("/readyz");
@@ -53,18 +53,19 @@ impl Server {
             if started.elapsed() > START_LIMIT || server.child.try_wait()?.is_some() {
                 bail!("{} does not get ready", name.display());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
         }
         server.ready_after = started.elapsed();
         Ok(server)
     }
 
-    /// The address on the line of stdout that has one. The rest is read too, lest the pipe fills.
+    /// The address on the line of stdout that has one. The rest is read too, so that the pipe does not
+    /// fill up.
     fn address(&mut self) -> Result<Option<SocketAddr>> {
         let stdout = self.child.stdout.take().context("no stdout")?;
-        let (told, hears) = mpsc::channel();
-        std::thread::spawn(move || listen_line(stdout, &told));
-        let Ok(text) = hears.recv_timeout(START_LIMIT) else { return Ok(None) };
+        let (found, address) = mpsc::channel();
+        std::thread::spawn(move || listen_line(stdout, &found));
+        let Ok(text) = address.recv_timeout(START_LIMIT) else { return Ok(None) };
         Ok(Some(text.parse().with_context(|| format!("`listen={text}` is no address"))?))
     }
 
@@ -100,15 +101,15 @@ impl Server {
         Ok(real(ticks) / real(rustix::param::clock_ticks_per_second()))
     }
 
-    /// Asks it to stop and waits until it has.
+    /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let asked = Instant::now();
+        let signalled = Instant::now();
         while self.child.try_wait()?.is_none() {
-            if asked.elapsed() > STOP_LIMIT {
+            if signalled.elapsed() > STOP_LIMIT {
                 bail!("the server did not stop within {} s of SIGTERM", STOP_LIMIT.as_secs());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
@@ -116,26 +117,26 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing to do about it when it is gone already.
+        // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
 /// Sends on the address of the line `… listen=ADDRESS …` and then reads to the end.
-fn listen_line(stdout: ChildStdout, told: &mpsc::Sender<String>) {
+fn listen_line(stdout: ChildStdout, found: &mpsc::Sender<String>) {
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         let word = line.split_whitespace().find_map(|word| word.strip_prefix("listen="));
         if let Some(address) = word {
-            // The one who waited may have given up.
-            drop(told.send(address.to_owned()));
+            // The receiver may have given up.
+            drop(found.send(address.to_owned()));
         }
     }
 }
 
 async fn is_ready(target: &Target, request: &[u8]) -> bool {
     let Ok(mut connection) = Connection::open(target.address).await else { return false };
-    connection.call(request).await.is_ok_and(|answer| answer.status() == 200)
+    connection.call(request).await.is_ok_and(|response| response.status() == 200)
 }
 
 /// What a directory takes on the disk, in bytes: blocks, not lengths.

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use memchr::memmem;
 use parking_lot::Mutex;
 
-use crate::client::{Answer, Connection, Target};
+use crate::client::{Connection, Response, Target};
 use crate::script::{Kind, Script};
 
 /// How hard and how long.
@@ -22,10 +22,9 @@ pub(crate) struct Plan {
     pub(crate) threads: usize,
     /// When to stop.
     pub(crate) until: Until,
-    /// Whether to keep the secrets that creating keys gives.
-    pub(crate) keep_secrets: bool,
-    /// How long after a request the next one of its connection is sent, if its answer is there.
-    /// Nothing: at once.
+    /// Whether to collect the secrets of created keys.
+    pub(crate) collect_secrets: bool,
+    /// The interval between two requests of a connection; zero sends the next one at once.
     pub(crate) every: Duration,
 }
 
@@ -43,24 +42,24 @@ pub(crate) enum Until {
     },
 }
 
-/// What came of it.
+/// What was measured.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// Answers as wished in the measured time.
+    /// Successful responses in the measured time.
     pub(crate) measured: u64,
     /// The measured time.
     pub(crate) elapsed: Duration,
-    /// Answers as wished in all, by kind: created, verified, listed.
+    /// Keys that were created, measured or not.
     pub(crate) created: u64,
-    /// All answers, wished or not, measured or not.
+    /// All responses, measured or not.
     pub(crate) answered: u64,
-    /// Nanoseconds from sending to the end of the answer, of the measured ones.
+    /// Nanoseconds from sending to the end of the response, of the measured ones.
     pub(crate) latency: Histogram<u64>,
-    /// Answers not as wished, by status.
-    pub(crate) unwished: BTreeMap<u16, u64>,
-    /// The first of them, as it came.
-    pub(crate) first_unwished: Option<String>,
-    /// The secrets, if they were to be kept.
+    /// Responses that were no success, by status.
+    pub(crate) failed: BTreeMap<u16, u64>,
+    /// The first of them, as received.
+    pub(crate) first_failure: Option<String>,
+    /// The secrets of created keys, if the plan collects them.
     pub(crate) secrets: Vec<Vec<u8>>,
 }
 
@@ -72,13 +71,13 @@ impl Outcome {
             created: 0,
             answered: 0,
             latency: Histogram::new_with_bounds(1_000, 60_000_000_000, 3)?,
-            unwished: BTreeMap::new(),
-            first_unwished: None,
+            failed: BTreeMap::new(),
+            first_failure: None,
             secrets: Vec::new(),
         })
     }
 
-    /// Answers as wished a second.
+    /// Successful responses a second.
     pub(crate) fn per_second(&self) -> f64 {
         real(self.measured) / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
@@ -88,12 +87,12 @@ impl Outcome {
         real(self.latency.value_at_quantile(quantile)) / 1e6
     }
 
-    /// One sentence about the answers that were not as wished, if there were any.
+    /// A sentence about the responses that were no success, if there were any.
     pub(crate) fn complaint(&self) -> Option<String> {
-        let first = self.first_unwished.as_deref()?;
+        let first = self.first_failure.as_deref()?;
         let counts: Vec<String> =
-            self.unwished.iter().map(|(status, count)| format!("{count} × {status}")).collect();
-        Some(format!("answers not as wished: {}; the first: {first}", counts.join(", ")))
+            self.failed.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+        Some(format!("unexpected responses: {}; the first: {first}", counts.join(", ")))
     }
 
     fn add(&mut self, other: Outcome) -> Result<()> {
@@ -102,27 +101,33 @@ impl Outcome {
         self.created += other.created;
         self.answered += other.answered;
         self.latency.add(other.latency)?;
-        for (status, count) in other.unwished {
-            *self.unwished.entry(status).or_default() += count;
+        for (status, count) in other.failed {
+            *self.failed.entry(status).or_default() += count;
         }
-        self.first_unwished = self.first_unwished.take().or(other.first_unwished);
+        self.first_failure = self.first_failure.take().or(other.first_failure);
         self.secrets.extend(other.secrets);
         Ok(())
     }
 
-    /// Takes down one answer; `took` if it came in the measured time.
-    fn note(&mut self, kind: Kind, answer: &Answer<'_>, took: Option<Duration>, keep: bool) {
+    /// Counts a response; `took` is `Some` in the measured time.
+    fn record(
+        &mut self,
+        kind: Kind,
+        response: &Response<'_>,
+        took: Option<Duration>,
+        collect: bool,
+    ) {
         self.answered += 1;
-        if !kind.satisfied_by(answer) {
-            *self.unwished.entry(answer.status()).or_default() += 1;
-            if self.first_unwished.is_none() {
-                self.first_unwished = Some(String::from_utf8_lossy(answer.raw()).into_owned());
+        if !kind.satisfied_by(response) {
+            *self.failed.entry(response.status()).or_default() += 1;
+            if self.first_failure.is_none() {
+                self.first_failure = Some(String::from_utf8_lossy(response.raw()).into_owned());
             }
             return;
         }
         if kind == Kind::Create {
             self.created += 1;
-            if keep && let Some(secret) = secret(answer.raw()) {
+            if collect && let Some(secret) = secret(response.raw()) {
                 self.secrets.push(secret.to_vec());
             }
         }
@@ -133,7 +138,7 @@ impl Outcome {
     }
 }
 
-/// What the connections of one thread share.
+/// What the connections of a thread share.
 struct Shared {
     outcome: Mutex<Outcome>,
     /// Requests still to send, when they are counted.
@@ -147,8 +152,8 @@ struct Shared {
 ///
 /// # Errors
 ///
-/// When a connection cannot be made or breaks. An answer that is not as wished is no error here;
-/// it is in the outcome.
+/// When a connection cannot be made or breaks. A response that is no success is no error here; the
+/// outcome counts it.
 pub(crate) fn run(target: &Target, script: &Script, plan: Plan) -> Result<Outcome> {
     let count = if let Until::Count(count) = plan.until { count } else { usize::MAX };
     let left = Arc::new(AtomicUsize::new(count));
@@ -187,7 +192,7 @@ fn thread(
         }
         Ok::<_, anyhow::Error>(connections)
     });
-    // All threads come here, with connections or without, or the others would wait for ever.
+    // Every thread reaches the barrier, with or without connections, or the others would wait for ever.
     barrier.wait();
     let connections = connections?;
     let begin = Instant::now();
@@ -230,13 +235,13 @@ async fn drive(
     let counted = matches!(shared.plan.until, Until::Count(_));
     let (from, to) = shared.window;
     let mut now = Instant::now();
-    // Not all at once.
+    // Spread over the interval, not all at once.
     let every = shared.plan.every;
     let mut due = now + every.mul_f64(real(number as u64) / real(shared.plan.connections as u64));
     while now < to {
         if !every.is_zero() {
             tokio::time::sleep_until(due.into()).await;
-            // What was missed is not made up for: that would be a burst.
+            // Missed requests are not sent later: that would be a burst.
             due = now.max(due + every);
         }
         if counted
@@ -249,22 +254,22 @@ async fn drive(
         }
         let (kind, request) = script.next();
         let sent = if every.is_zero() { now } else { Instant::now() };
-        let answer = connection.call(request).await?;
+        let response = connection.call(request).await?;
         now = Instant::now();
         let took = (from <= now && now < to).then(|| now.duration_since(sent));
-        shared.outcome.lock().note(kind, &answer, took, shared.plan.keep_secrets);
+        shared.outcome.lock().record(kind, &response, took, shared.plan.collect_secrets);
     }
     Ok(())
 }
 
-/// The secret in the answer that created a key.
+/// The secret in the response to a create.
 fn secret(raw: &[u8]) -> Option<&[u8]> {
     let mark = b"\"secret\":\"";
     let rest = raw.get(memmem::rfind(raw, mark)? + mark.len()..)?;
     rest.get(..memchr::memchr(b'"', rest)?)
 }
 
-/// A count as a number to reckon with.
+/// A count as a floating-point number.
 #[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
 pub(crate) fn real(count: u64) -> f64 {
     count as f64

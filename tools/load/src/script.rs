@@ -1,77 +1,14 @@
-//! What a connection sends: request bytes made beforehand, with holes to fill in.
+//! What a connection sends: request bytes that were made beforehand, with holes to fill in.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use memchr::memmem;
 
-use crate::client::{Answer, Target};
-use crate::spoken::Spoken;
-
-/// What to load the server with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Op {
-    /// `POST /v1/keys`, a new key each
-    Create,
-    /// `POST /v1/keys?receipt=true`: a new key each, with its proof in the answer
-    Receipt,
-    /// `POST /v1/keys/verify`, spread over all keys there are
-    Verify,
-    /// `GET /v1/keys`, pages of 50, spread over the first hundred
-    List,
-    /// Of twenty requests 18 verify, one creates and one lists
-    Mixed,
-    /// `POST /v1/keys` as `callcov` is asked, ten keys for a user; only within `bench`
-    Users,
-    /// A sandbox key of covosign each
-    Covosign,
-    /// A key of callcov each, ten for a user; only within `bench`
-    Callcov,
-    /// A key of cloudsigma each
-    Cloudsigma,
-    /// A key of capgo each
-    Capgo,
-    /// A key of composable each; needs the role admin
-    Composable,
-    /// composable's public key: found, after the first request
-    Public,
-}
-
-impl Op {
-    /// Its name in the table.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Op::Create => "create",
-            Op::Receipt => "create, receipt",
-            Op::Verify => "verify",
-            Op::List => "list",
-            Op::Mixed => "mixed",
-            Op::Users => "create, users",
-            Op::Covosign => "covosign",
-            Op::Callcov => "callcov",
-            Op::Cloudsigma => "cloudsigma",
-            Op::Capgo => "capgo",
-            Op::Composable => "composable",
-            Op::Public => "composable pk",
-        }
-    }
-
-    /// The native create that an operation is measured beside: by as many users.
-    pub(crate) fn beside(self) -> Option<Op> {
-        match self {
-            Op::Create | Op::Users | Op::Verify | Op::List | Op::Mixed => None,
-            Op::Callcov => Some(Op::Users),
-            Op::Receipt
-            | Op::Covosign
-            | Op::Cloudsigma
-            | Op::Capgo
-            | Op::Composable
-            | Op::Public => Some(Op::Create),
-        }
-    }
-}
+use crate::client::{Response, Target};
+use crate::dialect_requests::DialectRequests;
+use crate::op::Op;
+use crate::template::{Template, key_name};
 
 /// The kind of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +24,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether this is the answer that such a request should get.
-    pub(crate) fn satisfied_by(self, answer: &Answer<'_>) -> bool {
+    /// Whether the response is a success for such a request.
+    pub(crate) fn satisfied_by(self, response: &Response<'_>) -> bool {
         match self {
-            // One dialect has no other word for it than OK.
-            Kind::Create => matches!(answer.status(), 200 | 201),
+            // One dialect responds with 200 to a create.
+            Kind::Create => matches!(response.status(), 200 | 201),
             Kind::Verify => {
-                answer.status() == 200 && memmem::find(answer.raw(), b"\"valid\":true").is_some()
+                response.status() == 200
+                    && memmem::find(response.raw(), b"\"valid\":true").is_some()
             }
-            Kind::List | Kind::Find => answer.status() == 200,
+            Kind::List | Kind::Find => response.status() == 200,
         }
     }
 }
@@ -108,7 +46,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Takes the secrets that creating keys gave.
+    /// The secrets of created keys.
     pub(crate) fn new(secrets: &[Vec<u8>]) -> Result<Secrets> {
         let width = secrets.first().context("no key was created")?.len();
         if secrets.iter().any(|secret| secret.len() != width) {
@@ -122,43 +60,21 @@ impl Secrets {
         self.bytes.len().checked_div(self.width).unwrap_or(0)
     }
 
+    #[expect(clippy::expect_used, reason = "callers pass an index below the length")]
     fn get(&self, index: usize) -> &[u8] {
         let start = index * self.width;
-        self.bytes.get(start..start + self.width).unwrap_or_default()
+        self.bytes.get(start..start + self.width).expect("an index below the length")
     }
 }
 
-/// Request bytes with a hole.
-#[derive(Clone, Debug)]
-pub(crate) struct Template {
-    bytes: Vec<u8>,
-    hole: Range<usize>,
-}
-
-impl Template {
-    /// Finds the hole: where `mark` stands in `bytes`.
-    pub(crate) fn new(bytes: Vec<u8>, mark: &str) -> Result<Template> {
-        let start = memmem::rfind(&bytes, mark.as_bytes()).context("no hole to fill")?;
-        Ok(Template { bytes, hole: start..start + mark.len() })
-    }
-
-    /// The bytes with `value`, as long as the hole, in it.
-    pub(crate) fn filled(&mut self, value: &[u8]) -> &[u8] {
-        if let Some(hole) = self.bytes.get_mut(self.hole.clone()) {
-            hole.copy_from_slice(value);
-        }
-        &self.bytes
-    }
-}
-
-/// What one connection sends, without end.
+/// The endless requests of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     op: Op,
     create: Template,
     verify: Template,
-    /// Of the operation, if that is a dialect's.
-    spoken: Option<Spoken>,
+    /// The requests of the operation, if it is not one of the native API.
+    dialect: Option<DialectRequests>,
     pages: Arc<Vec<Vec<u8>>>,
     secrets: Arc<Secrets>,
     /// Which connection this is: part of a key's name, and the start of its random walk.
@@ -180,7 +96,7 @@ impl Script {
         if (needs_secrets && secrets.len() == 0) || (needs_pages && pages.is_empty()) {
             bail!("`{}` needs keys that are there already: give --keys", op.name());
         }
-        let number = name(0, 0);
+        let number = key_name(0, 0);
         let body = format!(
             r#"{{"name":"{number}","environment":"live","permissions":["orders.read","orders.write"],"project":"checkout"}}"#
         );
@@ -189,8 +105,18 @@ impl Script {
         let mark = "?".repeat(secrets.width.max(1));
         let body = format!(r#"{{"key":"{mark}","permission":"orders.read"}}"#);
         let verify = Template::new(target.post("/v1/keys/verify", &body), &mark)?;
-        let spoken = Spoken::new(target, op)?;
-        Ok(Script { op, create, verify, spoken, pages, secrets, connection: 0, turn: 0, random: 1 })
+        let dialect = DialectRequests::new(target, op)?;
+        Ok(Script {
+            op,
+            create,
+            verify,
+            dialect,
+            pages,
+            secrets,
+            connection: 0,
+            turn: 0,
+            random: 1,
+        })
     }
 
     /// The same script for another connection.
@@ -222,12 +148,12 @@ impl Script {
                 _ => Kind::Verify,
             },
         };
-        if let Some(spoken) = &mut self.spoken {
-            return (kind, spoken.next(self.connection, self.turn));
+        if let Some(requests) = &mut self.dialect {
+            return (kind, requests.next(self.connection, self.turn));
         }
         let bytes = match kind {
             Kind::Create | Kind::Find => {
-                self.create.filled(name(self.connection, self.turn).as_bytes())
+                self.create.filled(key_name(self.connection, self.turn).as_bytes())
             }
             Kind::Verify => {
                 let at = below(&mut self.random, self.secrets.len());
@@ -240,11 +166,6 @@ impl Script {
         };
         (kind, bytes)
     }
-}
-
-/// A key's name, always as long.
-pub(crate) fn name(connection: usize, turn: usize) -> String {
-    format!("load-{:05}-{:09}", connection % 100_000, turn % 1_000_000_000)
 }
 
 /// A number below `bound` (xorshift64; the low bits of a large word are even enough here).
@@ -301,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_verify_is_said() {
+    fn a_verify_without_keys_is_an_error() {
         let target = Target::new("http://127.0.0.1:1", "").unwrap();
         assert!(Script::new(&target, Op::Verify, Arc::default(), Arc::default()).is_err());
         assert!(Script::new(&target, Op::Create, Arc::default(), Arc::default()).is_ok());

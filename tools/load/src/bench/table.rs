@@ -1,23 +1,23 @@
-//! What a bench found out, as a table or as JSON, beside what the service must reach.
+//! The results of a bench, as a table or as JSON, beside the goals of the service.
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
 use crate::expiry::Lateness;
+use crate::op::Op;
 use crate::run::real;
-use crate::script::Op;
 
 /// One round of one operation on one side.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sample {
-    /// Answers a second.
+    /// Responses a second.
     pub(super) per_second: f64,
-    /// Half of the answers took at most this long.
+    /// The median latency.
     pub(super) p50_ms: f64,
-    /// 99 of 100 did.
+    /// The 99th percentile of the latency.
     pub(super) p99_ms: f64,
-    /// Processor time of the server an answer.
+    /// Processor time of the server per response.
     pub(super) processor_us: f64,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Row {
     pub(super) rounds: Vec<Round>,
 }
 
-/// Neighbours in time.
+/// The measurements of one round, next to each other in time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Round {
     pub(super) service: Sample,
@@ -37,7 +37,7 @@ pub(super) struct Round {
     pub(super) create: Option<Sample>,
 }
 
-/// What an operation must reach; a bound of infinity is none.
+/// The goal of an operation; a bound of infinity is none.
 struct Goal {
     ratio: f64,
     p99_ms: f64,
@@ -180,7 +180,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// What one thing takes of something, on the average.
+/// What one key or event takes on average.
 pub(super) struct Size {
     what: &'static str,
     of: String,
@@ -200,10 +200,10 @@ impl Size {
     }
 }
 
-/// What rounds of a second each cannot tell from equal.
+/// A ratio that rounds of one second cannot distinguish from 1.
 const AS_FAST: f64 = 0.97;
 
-/// Everything found out.
+/// All results.
 #[derive(Default)]
 pub(super) struct Report {
     /// The operations.
@@ -214,11 +214,11 @@ pub(super) struct Report {
     pub(super) late: Lateness,
     /// From the start of the process to the first 200 of `/readyz`.
     pub(super) ready_s: f64,
-    /// Events that were read for it.
+    /// Events that this start replayed.
     pub(super) replayed: u64,
 }
 
-/// Events a second that a start must reach.
+/// The goal of a start, in events a second.
 const REPLAY: f64 = 600_000.0;
 
 impl Report {
@@ -226,7 +226,7 @@ impl Report {
         real(self.replayed) / self.ready_s.max(f64::MIN_POSITIVE)
     }
 
-    /// All of it for a program to read.
+    /// The results as JSON.
     pub(super) fn json(&self) -> Value {
         let size = |size: &Size| json!({"what": size.what, "of": size.of, "bytes": size.bytes});
         json!({
@@ -333,14 +333,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_is_held_against_the_native_create() {
+    fn a_dialect_is_compared_with_the_native_create() {
         let mut row = Row::new(Op::Capgo, 64);
         let floor = sample(100_000.0, 1.0);
-        for (create, said) in [(50_000.0, "yes (1.00"), (60_000.0, "NO (0.83")] {
+        for (create, verdict) in [(50_000.0, "yes (1.00"), (60_000.0, "NO (0.83")] {
             let create = Some(sample(create, 2.0));
             row.rounds = vec![Round { service: sample(50_000.0, 2.0), floor, create }];
-            let said = format!("as fast as create: {said} of it, for 1.00 of its cpu)");
-            assert_eq!(row.wanted(), said);
+            let wanted = format!("as fast as create: {verdict} of it, for 1.00 of its cpu)");
+            assert_eq!(row.wanted(), wanted);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The besiegers: connections that do one thing, again and again, and put up with every answer.
+//! Attackers: connections that do one thing, again and again, whatever the response.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,64 +12,66 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-use crate::answer::Head;
+use crate::followers::drain;
+use crate::response::ResponseHead;
 
-/// How long one waits who was not let in.
-const AGAIN: Duration = Duration::from_millis(50);
+/// The pause before the next attempt.
+const RETRY: Duration = Duration::from_millis(50);
 
-/// What a besieger does with a connection.
+/// What an attacker does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Sends the request, reads the answer, sends it again.
-    Ask,
+    /// Sends the request, reads the response, sends it again.
+    Repeat,
     /// Sends the request so many times at once, and reads nothing.
     NeverRead(usize),
     /// Opens it and sends nothing.
     Idle,
-    /// Sends the request and reads for ever.
+    /// Sends the request and reads to the end of the stream.
     Follow,
-    /// Sends the request, reads a little, closes it, comes again.
+    /// Sends the request, reads a little, closes the connection.
     Leave,
 }
 
-/// So many besiegers of one kind.
+/// So many attackers of one kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Wave {
     /// How many connections.
     pub(crate) connections: usize,
     pub(crate) manner: Manner,
-    /// What is sent.
+    /// The bytes of the request.
     pub(crate) request: Arc<Vec<u8>>,
     pub(crate) to: SocketAddr,
-    /// Where they come from.
+    /// The address that they connect from.
     pub(crate) from: IpAddr,
 }
 
-/// What the besiegers were answered: by status, 0 where the connection was refused or ended.
+/// The responses to an attack.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct Responses {
+    /// Their number by status; 0 stands for a connection that was refused or ended.
     pub(crate) by_status: BTreeMap<u16, u64>,
     /// Bytes of streams that were read.
     pub(crate) read: u64,
 }
 
-/// Besiegers at work, on a thread of their own.
+/// Attackers at work, on a thread of their own.
 pub(crate) struct Attack {
     thread: JoinHandle<Result<()>>,
-    answers: Arc<Mutex<Answers>>,
+    responses: Arc<Mutex<Responses>>,
 }
 
 impl Attack {
-    /// Begins; it goes on until `ended`.
+    /// Starts attackers that go on until `ended`.
     pub(crate) fn start(waves: &[Wave], ended: &watch::Receiver<bool>) -> Attack {
-        let answers = Arc::<Mutex<Answers>>::default();
-        let (waves, of_thread, mut ended) = (waves.to_vec(), Arc::clone(&answers), ended.clone());
+        let responses = Arc::<Mutex<Responses>>::default();
+        let (waves, shared, mut ended) = (waves.to_vec(), Arc::clone(&responses), ended.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 for wave in waves {
                     for _ in 0..wave.connections {
-                        tokio::spawn(besiege(wave.clone(), Arc::clone(&of_thread)));
+                        tokio::spawn(attack(wave.clone(), Arc::clone(&shared)));
                     }
                 }
                 let _ = ended.wait_for(|ended| *ended).await;
@@ -78,32 +80,32 @@ impl Attack {
             runtime.shutdown_background();
             Ok(())
         });
-        Attack { thread, answers }
+        Attack { thread, responses }
     }
 
-    /// Waits for the end, and says what was answered.
-    pub(crate) fn join(self) -> Result<Answers> {
-        self.thread.join().map_err(|_| anyhow!("the besiegers' thread died"))??;
-        Ok(std::mem::take(&mut *self.answers.lock()))
+    /// Waits for the end and returns the responses.
+    pub(crate) fn join(self) -> Result<Responses> {
+        self.thread.join().map_err(|_| anyhow!("the attackers' thread died"))??;
+        Ok(std::mem::take(&mut *self.responses.lock()))
     }
 }
 
-/// One besieger, for ever.
-async fn besiege(wave: Wave, answers: Arc<Mutex<Answers>>) {
+/// One attacker, for ever.
+async fn attack(wave: Wave, responses: Arc<Mutex<Responses>>) {
     loop {
-        // Refused, closed, timed out: that is what a siege is for.
-        let _ = attempt(&wave, &answers).await;
-        *answers.lock().by_status.entry(0).or_default() += 1;
-        tokio::time::sleep(AGAIN).await;
+        // Whatever the failure: the attack goes on.
+        let _ = attempt(&wave, &responses).await;
+        *responses.lock().by_status.entry(0).or_default() += 1;
+        tokio::time::sleep(RETRY).await;
     }
 }
 
-async fn attempt(wave: &Wave, answers: &Mutex<Answers>) -> Result<()> {
+async fn attempt(wave: &Wave, responses: &Mutex<Responses>) -> Result<()> {
     let socket = if wave.to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.bind(SocketAddr::new(wave.from, 0))?;
     let mut stream = socket.connect(wave.to).await?;
     match wave.manner {
-        Manner::Ask => ask(&mut stream, &wave.request, answers).await,
+        Manner::Repeat => repeat(&mut stream, &wave.request, responses).await,
         Manner::NeverRead(times) => {
             for _ in 0..times {
                 stream.write_all(&wave.request).await?;
@@ -113,27 +115,21 @@ async fn attempt(wave: &Wave, answers: &Mutex<Answers>) -> Result<()> {
         Manner::Idle => hold(&stream).await,
         Manner::Follow => {
             stream.write_all(&wave.request).await?;
-            let mut buffer = vec![0; 64 * 1024];
-            loop {
-                let read = stream.read(&mut buffer).await?;
-                if read == 0 {
-                    return Ok(());
-                }
-                answers.lock().read += u64::try_from(read)?;
-            }
+            drain(&stream, |count| responses.lock().read += count).await;
+            Ok(())
         }
         Manner::Leave => {
             stream.write_all(&wave.request).await?;
             let read = stream.read(&mut [0; 512]).await?;
-            answers.lock().read += u64::try_from(read)?;
+            responses.lock().read += u64::try_from(read)?;
             Ok(())
         }
     }
 }
 
-/// Until the other end closes it.
+/// Waits until the other end closes the connection.
 async fn hold(stream: &TcpStream) -> Result<()> {
-    // Answers that nobody reads may lie in front of the end, so the end alone is waited for.
+    // Unread responses may precede the end, so readiness for reading says nothing.
     loop {
         let ready = stream.ready(tokio::io::Interest::WRITABLE).await?;
         if ready.is_write_closed() {
@@ -143,7 +139,11 @@ async fn hold(stream: &TcpStream) -> Result<()> {
     }
 }
 
-async fn ask(stream: &mut TcpStream, request: &[u8], answers: &Mutex<Answers>) -> Result<()> {
+async fn repeat(
+    stream: &mut TcpStream,
+    request: &[u8],
+    responses: &Mutex<Responses>,
+) -> Result<()> {
     let mut buffer = Vec::with_capacity(16 * 1024);
     loop {
         stream.write_all(request).await?;
@@ -152,15 +152,15 @@ async fn ask(stream: &mut TcpStream, request: &[u8], answers: &Mutex<Answers>) -
             if stream.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
             }
-            let Some(head) = Head::read(&buffer)? else { continue };
+            let Some(head) = ResponseHead::read(&buffer)? else { continue };
             if head.end(&buffer)?.is_some() {
                 break head.status;
             }
         };
-        *answers.lock().by_status.entry(status).or_default() += 1;
+        *responses.lock().by_status.entry(status).or_default() += 1;
         if status == 503 || status == 429 {
-            // As rude as can be, but without spinning.
-            tokio::time::sleep(AGAIN).await;
+            // No busy loop: the generator shares the machine with the service.
+            tokio::time::sleep(RETRY).await;
         }
     }
 }

@@ -11,25 +11,25 @@ use crate::run::real;
 
 /// Between two requests.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Who waits longer has been shut out.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A request that takes longer counts as not answered.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The kinds of requests of a quiet tenant.
 pub(crate) const KINDS: [&str; 6] = ["verify", "create", "get", "list", "events", "checkpoint"];
 
-/// What the quiet tenant saw.
-pub(crate) struct Quiet {
+/// What was measured of the quiet tenant.
+pub(crate) struct Measured {
     /// Nanoseconds, by kind.
     latency: [Histogram<u64>; KINDS.len()],
-    /// What was not answered as it should be: kind, and what came.
+    /// Requests without a successful response: the kind, and what came instead.
     pub(crate) failures: Vec<String>,
 }
 
-impl Quiet {
-    fn new() -> Result<Quiet> {
+impl Measured {
+    fn new() -> Result<Measured> {
         let one = Histogram::new_with_bounds(1_000, 60_000_000_000, 3)?;
         let latency = std::array::from_fn(|_| one.clone());
-        Ok(Quiet { latency, failures: Vec::new() })
+        Ok(Measured { latency, failures: Vec::new() })
     }
 
     /// Milliseconds for one kind, `quantile` from 0 to 1.
@@ -54,8 +54,8 @@ impl Probe {
     pub(crate) async fn new(target: &Target) -> Result<Probe> {
         let mut connection = Connection::open(target.address).await?;
         let create = target.post("/v1/keys", r#"{"name":"quiet"}"#);
-        let answer = connection.call(&create).await?;
-        let made: Value = serde_json::from_slice(&answer.body()?)?;
+        let response = connection.call(&create).await?;
+        let made: Value = serde_json::from_slice(&response.body()?)?;
         let text = |pointer: &str| {
             let found = made.pointer(pointer).and_then(Value::as_str);
             found.with_context(|| format!("no {pointer} in {made}"))
@@ -72,41 +72,41 @@ impl Probe {
         Ok(Probe { target: target.clone(), connection: Some(connection), requests })
     }
 
-    /// Asks for that long, all kinds in turn.
-    pub(crate) async fn watch(&mut self, duration: Duration) -> Result<Quiet> {
-        let mut quiet = Quiet::new()?;
+    /// Sends requests for that long, all kinds in turn.
+    pub(crate) async fn watch(&mut self, duration: Duration) -> Result<Measured> {
+        let mut measured = Measured::new()?;
         let since = Instant::now();
         while since.elapsed() < duration {
             for (kind, name) in KINDS.iter().enumerate() {
-                let asked = Instant::now();
-                match tokio::time::timeout(PATIENCE, self.ask(kind)).await {
+                let sent = Instant::now();
+                match tokio::time::timeout(TIMEOUT, self.send(kind)).await {
                     Ok(Ok(())) => {
-                        let took = u64::try_from(asked.elapsed().as_nanos())?;
-                        if let Some(latency) = quiet.latency.get_mut(kind) {
+                        let took = u64::try_from(sent.elapsed().as_nanos())?;
+                        if let Some(latency) = measured.latency.get_mut(kind) {
                             latency.saturating_record(took);
                         }
                     }
-                    Ok(Err(error)) => quiet.failures.push(format!("{name}: {error:#}")),
+                    Ok(Err(error)) => measured.failures.push(format!("{name}: {error:#}")),
                     Err(_) => {
                         self.connection = None;
-                        quiet.failures.push(format!("{name}: no answer in {PATIENCE:?}"));
+                        measured.failures.push(format!("{name}: no answer in {TIMEOUT:?}"));
                     }
                 }
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        Ok(quiet)
+        Ok(measured)
     }
 
-    async fn ask(&mut self, kind: usize) -> Result<()> {
+    async fn send(&mut self, kind: usize) -> Result<()> {
         let request = self.requests.get(kind).context("no such kind")?;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(self.target.address).await?,
         };
-        let answer = connection.call(request).await?;
-        if !(200..300).contains(&answer.status()) {
-            bail!("{}", String::from_utf8_lossy(answer.raw()));
+        let response = connection.call(request).await?;
+        if !(200..300).contains(&response.status()) {
+            bail!("{}", String::from_utf8_lossy(response.raw()));
         }
         self.connection = Some(connection);
         Ok(())
@@ -116,8 +116,8 @@ impl Probe {
 /// A gauge of the service's metrics.
 pub(crate) async fn gauge(target: &Target, name: &str) -> Option<u64> {
     let mut connection = Connection::open(target.address).await.ok()?;
-    let answer = connection.call(&target.get("/metrics")).await.ok()?;
-    let body = String::from_utf8(answer.body().ok()?).ok()?;
+    let response = connection.call(&target.get("/metrics")).await.ok()?;
+    let body = String::from_utf8(response.body().ok()?).ok()?;
     let line = body.lines().find(|line| line.split(' ').next() == Some(name))?;
     line.split(' ').nth(1)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The scenarios: each is something that was seen to bring the service down, or is like it.
+//! The scenarios: each is like an attack that was seen to bring a service down.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -6,50 +6,49 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::Field;
 use super::attack::{Manner, Wave};
+use super::field::Field;
 use crate::client::{Connection, Target};
 
-/// Somebody doing his worst.
+/// An attack.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) waves: Vec<Wave>,
 }
 
-/// The address that the besiegers have; the quiet tenant is at 127.0.0.1.
+/// The address of the attackers; the quiet tenant is at 127.0.0.1.
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// How large everything is: in full, and in short.
 struct Scale {
     changes: usize,
-    askers: usize,
+    repeaters: usize,
     dead: usize,
     followers: usize,
     idle: usize,
     flood: usize,
 }
 
-const FULL: Scale =
-    Scale { changes: 40_000, askers: 1_500, dead: 530, followers: 1_000, idle: 10_000, flood: 256 };
+const FULL: Scale = Scale {
+    changes: 40_000,
+    repeaters: 1_500,
+    dead: 530,
+    followers: 1_000,
+    idle: 10_000,
+    flood: 256,
+};
 
 const SHORT: Scale =
-    Scale { changes: 500, askers: 150, dead: 60, followers: 100, idle: 400, flood: 64 };
+    Scale { changes: 500, repeaters: 150, dead: 60, followers: 100, idle: 400, flood: 64 };
 
-/// All of them, and what must be there for them.
+/// All scenarios; creates what they need.
 pub(super) async fn all(field: &Field, short: bool) -> Result<Vec<Scenario>> {
     let scale = if short { SHORT } else { FULL };
     let Field { greedy, auditor, .. } = field;
     let key = changed_key(greedy, scale.changes).await?;
-    let wave = |target: &Target, manner, connections, request: Vec<u8>| Wave {
-        connections,
-        manner,
-        request: Arc::new(request),
-        to: target.address,
-        from: ELSEWHERE,
-    };
     let nobody = Target { token: String::new(), ..greedy.clone() };
     let create = greedy.post("/v1/keys", r#"{"name":"flood"}"#);
-    let writers = wave(greedy, Manner::Ask, scale.flood.min(16), create.clone());
+    let writers = wave(greedy, Manner::Repeat, scale.flood.min(16), create.clone());
     let stream = |query: &str| format!("/v1/events/stream{query}");
     let scenario = |name, waves| Scenario { name, waves };
     Ok(vec![
@@ -57,8 +56,8 @@ pub(super) async fn all(field: &Field, short: bool) -> Result<Vec<Scenario>> {
             "a greedy owner asks for the past of a key that changed very often",
             vec![wave(
                 greedy,
-                Manner::Ask,
-                scale.askers,
+                Manner::Repeat,
+                scale.repeaters,
                 greedy.get(&format!("/v1/keys/{key}?as_of=seq:5")),
             )],
         ),
@@ -92,16 +91,27 @@ pub(super) async fn all(field: &Field, short: bool) -> Result<Vec<Scenario>> {
                 writers,
             ],
         ),
-        scenario("a flood of new keys", vec![wave(greedy, Manner::Ask, scale.flood, create)]),
+        scenario("a flood of new keys", vec![wave(greedy, Manner::Repeat, scale.flood, create)]),
         scenario(
             "a flood of readings of the trail",
             vec![
-                wave(greedy, Manner::Ask, scale.flood, greedy.get("/v1/events?limit=500")),
-                wave(auditor, Manner::Ask, scale.flood, auditor.get("/v1/events?type=revoked")),
-                wave(greedy, Manner::Ask, scale.flood, greedy.get("/v1/keys?q=nobody&limit=500")),
+                wave(greedy, Manner::Repeat, scale.flood, greedy.get("/v1/events?limit=500")),
+                wave(auditor, Manner::Repeat, scale.flood, auditor.get("/v1/events?type=revoked")),
+                wave(
+                    greedy,
+                    Manner::Repeat,
+                    scale.flood,
+                    greedy.get("/v1/keys?q=nobody&limit=500"),
+                ),
             ],
         ),
     ])
+}
+
+/// So many attackers of one target.
+fn wave(target: &Target, manner: Manner, connections: usize, request: Vec<u8>) -> Wave {
+    let request = Arc::new(request);
+    Wave { connections, manner, request, to: target.address, from: ELSEWHERE }
 }
 
 /// An export of everything.
@@ -110,18 +120,18 @@ fn ndjson(target: &Target) -> Vec<u8> {
     request.replacen("\r\n", "\r\nAccept: application/x-ndjson\r\n", 1).into_bytes()
 }
 
-/// A key that was disabled and enabled that often.
+/// Creates a key and disables and enables it so many times.
 async fn changed_key(target: &Target, changes: usize) -> Result<String> {
     let mut connection = Connection::open(target.address).await?;
-    let answer = connection.call(&target.post("/v1/keys", r#"{"name":"busy"}"#)).await?;
-    let made: Value = serde_json::from_slice(&answer.body()?)?;
-    let id = made.pointer("/key/id").and_then(Value::as_str).context("no id")?.to_owned();
+    let response = connection.call(&target.post("/v1/keys", r#"{"name":"busy"}"#)).await?;
+    let created: Value = serde_json::from_slice(&response.body()?)?;
+    let id = created.pointer("/key/id").and_then(Value::as_str).context("no id")?.to_owned();
     let turns =
         ["disable", "enable"].map(|turn| target.post(&format!("/v1/keys/{id}/{turn}"), "{}"));
     for turn in turns.iter().cycle().take(changes) {
-        let answer = connection.call(turn).await?;
-        if answer.status() != 200 {
-            bail!("cannot change a key: {}", String::from_utf8_lossy(answer.raw()));
+        let response = connection.call(turn).await?;
+        if response.status() != 200 {
+            bail!("cannot change a key: {}", String::from_utf8_lossy(response.raw()));
         }
     }
     Ok(id)

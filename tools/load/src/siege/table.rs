@@ -2,25 +2,32 @@
 
 use std::fmt;
 
-use super::attack::Answers;
-use super::probe::{KINDS, Quiet};
+use super::attack::Responses;
+use super::probe::{KINDS, Measured};
 use crate::run::real;
+
+/// What the service takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Cost {
+    /// Resident memory in bytes.
+    pub(crate) memory: u64,
+    pub(crate) threads: u64,
+}
 
 /// One scenario.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    pub(crate) before: Quiet,
-    pub(crate) during: Quiet,
-    /// Memory in bytes, and threads.
-    pub(crate) cost_before: (u64, u64),
-    pub(crate) cost_during: (u64, u64),
-    pub(crate) attack: Answers,
-    /// Connections that were still open long after the besiegers had gone.
+    pub(crate) before: Measured,
+    pub(crate) during: Measured,
+    pub(crate) cost_before: Cost,
+    pub(crate) cost_during: Cost,
+    pub(crate) attack: Responses,
+    /// Connections that were still open long after the attack.
     pub(crate) left: u64,
 }
 
 impl Row {
-    /// What must not be.
+    /// What makes the siege fail.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let failures = self.before.failures.iter().chain(&self.during.failures);
         let mut found: Vec<_> =
@@ -54,17 +61,17 @@ impl fmt::Display for Table {
             writeln!(
                 f,
                 "  service: {:.0} MiB and {} threads before, {:.0} MiB and {} threads during",
-                mebi(cost_before.0),
-                cost_before.1,
-                mebi(cost_during.0),
-                cost_during.1,
+                mebi(cost_before.memory),
+                cost_before.threads,
+                mebi(cost_during.memory),
+                cost_during.threads,
             )?;
             let statuses = attack.by_status.iter();
             let statuses: Vec<_> =
                 statuses.map(|(status, count)| format!("{count} × {status}")).collect();
             writeln!(
                 f,
-                "  besiegers: {}; {:.0} MiB of streams read; {} connections left",
+                "  attackers: {}; {:.0} MiB of streams read; {} connections left",
                 statuses.join(", "),
                 mebi(attack.read),
                 row.left,

@@ -22,8 +22,6 @@ const NOT_YET: &[&str] = &[
     "crates/server",
     "crates/tlog",
     "tests/it",
-    "tools/crash",
-    "tools/load",
 ];
 /// The file of this list.
 const HERE: &str = "tools/xtask/src/tidy/words.rs";

@@ -6,11 +6,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::id;
-
-/// Moments; all of them are the same one here.
-const SECONDS: &str = "2026-01-02T03:04:05Z";
-const MILLIS: &str = "2026-01-02T03:04:05.000Z";
+use super::values::{MILLIS, SECONDS, id};
 
 pub(super) fn routes(router: Router) -> Router {
     router
@@ -191,7 +187,7 @@ async fn composable(Json(new): Json<ComposableNew>) -> (StatusCode, Json<Composa
 }
 
 #[derive(Deserialize)]
-struct PublicAsked {
+struct PublicQuery {
     #[serde(rename = "name")]
     _name: String,
     #[serde(rename = "ttl")]
@@ -204,7 +200,7 @@ struct Public {
     value: &'static str,
 }
 
-async fn public(Query(_): Query<PublicAsked>) -> Json<Public> {
+async fn public(Query(_): Query<PublicQuery>) -> Json<Public> {
     let value = "pk-0123456789abcdef0123456789abcdef0123456789abcdef";
     Json(Public { expire_at: MILLIS, value })
 }

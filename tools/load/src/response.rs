@@ -1,21 +1,21 @@
-//! Where an HTTP/1.1 answer ends. It reads the status, `Content-Length` and `Transfer-Encoding`,
-//! and nothing else (RFC 9112 §6).
+//! The end of an HTTP/1.1 response. Of its head only the status, `Content-Length` and
+//! `Transfer-Encoding` are read (RFC 9112 §6).
 
 use anyhow::{Context, Result, bail};
 use memchr::memmem;
 
-/// How the end of a body is told.
+/// How the length of a body is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Length {
-    /// By its number of bytes.
+    /// As a number of bytes.
     Exactly(usize),
-    /// By a chunk of size 0.
+    /// By a last chunk of size 0.
     Chunked,
 }
 
-/// What the first lines of an answer say.
+/// The head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct ResponseHead {
     /// The status code.
     pub(crate) status: u16,
     /// Where the body begins.
@@ -24,16 +24,16 @@ pub(crate) struct Head {
     length: Length,
 }
 
-impl Head {
-    /// Reads the head of an answer; `None` when it has not all come in yet.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Option<Head>> {
+impl ResponseHead {
+    /// Reads the head of a response; `None` when it is not complete yet.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Option<ResponseHead>> {
         let Some(end) = memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
         let head = bytes.get(..end).unwrap_or_default();
         let status = head
             .strip_prefix(b"HTTP/1.1 ")
             .and_then(|rest| rest.get(..3))
             .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
-            .context("this is no HTTP/1.1 answer")?;
+            .context("this is no HTTP/1.1 response")?;
         let mut length = Length::Exactly(0);
         for line in head.split(|byte| *byte == b'\n').skip(1) {
             if let Some(value) = value(line, b"content-length:") {
@@ -46,10 +46,10 @@ impl Head {
                 length = Length::Chunked;
             }
         }
-        Ok(Some(Head { status, start: end + 4, length }))
+        Ok(Some(ResponseHead { status, start: end + 4, length }))
     }
 
-    /// Where this answer ends; `None` when it has not all come in yet.
+    /// Where the response ends; `None` when it is not complete yet.
     pub(crate) fn end(self, bytes: &[u8]) -> Result<Option<usize>> {
         match self.length {
             Length::Exactly(length) => {
@@ -60,12 +60,12 @@ impl Head {
         }
     }
 
-    /// The body of a whole answer, its chunks put together.
+    /// The body of a complete response, its chunks joined.
     pub(crate) fn body(self, bytes: &[u8]) -> Result<Vec<u8>> {
         match self.length {
             Length::Exactly(length) => {
                 let body = bytes.get(self.start..self.start + length);
-                Ok(body.context("the answer is not whole")?.to_vec())
+                Ok(body.context("the response is not complete")?.to_vec())
             }
             Length::Chunked => {
                 let mut body = Vec::new();
@@ -83,7 +83,7 @@ fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Walks the chunks from `at` on (RFC 9112 §7.1); gives the end of the last one, trailers
-/// included, or `None` when it has not come in yet.
+/// included, or `None` when it is not complete yet.
 fn chunks(bytes: &[u8], mut at: usize, mut each: impl FnMut(&[u8])) -> Result<Option<usize>> {
     loop {
         let Some(line) = line(bytes, at) else { return Ok(None) };
@@ -124,24 +124,24 @@ mod tests {
         let bytes = whole.as_bytes();
         for cut in 0..bytes.len() {
             let part = &bytes[..cut];
-            let end = Head::read(part).unwrap().map(|head| head.end(part).unwrap());
+            let end = ResponseHead::read(part).unwrap().map(|head| head.end(part).unwrap());
             assert!(end.is_none_or(|end| end.is_none()), "whole at {cut} of {whole:?}");
         }
-        let head = Head::read(bytes).unwrap().unwrap();
+        let head = ResponseHead::read(bytes).unwrap().unwrap();
         assert_eq!(head.status, status);
         assert_eq!(head.end(bytes).unwrap(), Some(bytes.len()));
         assert_eq!(head.body(bytes).unwrap(), body.as_bytes());
     }
 
     #[test]
-    fn a_length_is_believed() {
+    fn a_content_length_ends_a_body() {
         check("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello");
         check("HTTP/1.1 201 Created\r\nx: y\r\ncontent-length:2\r\nz: 1\r\n\r\n{}", 201, "{}");
         check("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", 404, "");
     }
 
     #[test]
-    fn chunks_are_put_together() {
+    fn chunks_are_joined() {
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         check(&format!("{head}0\r\n\r\n"), 200, "");
         check(&format!("{head}5\r\nhello\r\n0\r\n\r\n"), 200, "hello");
@@ -155,10 +155,10 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        assert!(Head::read(b"SSH-2.0\r\n\r\n").is_err());
-        assert!(Head::read(b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n").is_err());
-        assert!(Head::read(b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n").is_err());
+        assert!(ResponseHead::read(b"SSH-2.0\r\n\r\n").is_err());
+        assert!(ResponseHead::read(b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n").is_err());
+        assert!(ResponseHead::read(b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n").is_err());
         let bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n";
-        assert!(Head::read(bytes).unwrap().unwrap().end(bytes).is_err());
+        assert!(ResponseHead::read(bytes).unwrap().unwrap().end(bytes).is_err());
     }
 }
