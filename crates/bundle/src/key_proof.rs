@@ -145,7 +145,7 @@ fn records(
         }
         records.push((Entry { seq: Seq(*seq), record: exhibit.record, account }, bytes));
     }
-    Ok((records, row, auditor.standing(key)))
+    Ok((records, row, auditor.state(key)))
 }
 
 /// A row that the note commits to.

@@ -10,8 +10,8 @@
 
 mod facts;
 mod finding;
-mod known;
 mod rows;
+mod tracked_key;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use keys::{
 
 use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Violation};
-use self::known::{Extent, Holder, Known, Made};
+use self::tracked_key::{Extent, Holder, Made, TrackedKey};
 use crate::record::codec::{self, Interner};
 use crate::record::{Link, Record};
 use signedlog::Leaf;
@@ -53,7 +53,7 @@ impl Decoder {
     /// [`Violation::Unreadable`], for bytes that no ledger wrote.
     pub fn read(&mut self, seq: Seq, bytes: &[u8]) -> Result<AuditRecord, Finding> {
         let record = codec::decode(bytes, &mut self.0)
-            .map_err(|error| Finding { seq, flaw: error.into() })?;
+            .map_err(|error| Finding { seq, violation: error.into() })?;
         Ok(AuditRecord { seq, leaf: Leaf::of(bytes), record })
     }
 }
@@ -64,7 +64,7 @@ pub struct Auditor {
     first: Option<Seq>,
     next: Seq,
     last_at: Timestamp,
-    keys: HashMap<KeyId, Known>,
+    keys: HashMap<KeyId, TrackedKey>,
     /// The first halves of digests: as good as the whole, in half the memory.
     digests: HashSet<[u8; 16]>,
     numbers: HashMap<Account, u64>,
@@ -118,7 +118,7 @@ impl Auditor {
         self.next
     }
 
-    /// How many keys are known.
+    /// How many keys there are.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.keys.len()
@@ -134,9 +134,9 @@ impl Auditor {
     /// so far: to grow, a table moves everything in it. Where fewer are made later on, the room is
     /// taken in vain. Of a whole log only.
     pub fn expect(&mut self, records: u64) {
-        let known = self.keys.len();
-        let keys = known as u128 * u128::from(records) / u128::from(self.next.0.max(1));
-        let more = usize::try_from(keys).unwrap_or_default().saturating_sub(known);
+        let so_far = self.keys.len();
+        let keys = so_far as u128 * u128::from(records) / u128::from(self.next.0.max(1));
+        let more = usize::try_from(keys).unwrap_or_default().saturating_sub(so_far);
         self.keys.reserve(more);
         self.digests.reserve(more);
     }
@@ -147,17 +147,17 @@ impl Auditor {
     ///
     /// The first thing that is wrong with it. The auditor is as it was before; nothing after this
     /// record can be judged.
-    pub fn push(&mut self, exhibit: &AuditRecord) -> Result<Account, Finding> {
-        let AuditRecord { seq, record, .. } = exhibit;
-        let found = self.check(exhibit).map_err(|flaw| Finding { seq: *seq, flaw })?;
+    pub fn push(&mut self, audited: &AuditRecord) -> Result<Account, Finding> {
+        let AuditRecord { seq, record, .. } = audited;
+        let found = self.check(audited).map_err(|violation| Finding { seq: *seq, violation })?;
         self.first.get_or_insert(*seq);
         self.next = seq.next();
         self.last_at = record.at;
         Ok(found)
     }
 
-    fn check(&mut self, exhibit: &AuditRecord) -> Result<Account, Violation> {
-        let AuditRecord { seq, record, .. } = exhibit;
+    fn check(&mut self, audited: &AuditRecord) -> Result<Account, Violation> {
+        let AuditRecord { seq, record, .. } = audited;
         let in_order = match self.extent {
             Extent::Whole => *seq == self.next,
             Extent::Part(_) | Extent::Key => *seq >= self.next,
@@ -169,47 +169,47 @@ impl Auditor {
             return Err(Violation::TimeGoesBack { before: self.last_at, found: record.at });
         }
         match &record.event {
-            Event::Created(made) => self.created(exhibit, made),
-            Event::Enabled => self.changed(exhibit, Command::Enable),
-            Event::Disabled => self.changed(exhibit, Command::Disable),
-            Event::Expired { due: None } => self.changed(exhibit, Command::Expire),
-            Event::Expired { due: Some(_) } => self.changed(exhibit, Command::ExpireDue),
-            Event::Revoked(said) => self.changed(exhibit, Command::Revoke(*said)),
+            Event::Created(made) => self.created(audited, made),
+            Event::Enabled => self.changed(audited, Command::Enable),
+            Event::Disabled => self.changed(audited, Command::Disable),
+            Event::Expired { due: None } => self.changed(audited, Command::Expire),
+            Event::Expired { due: Some(_) } => self.changed(audited, Command::ExpireDue),
+            Event::Revoked(revocation) => self.changed(audited, Command::Revoke(*revocation)),
         }
     }
 
     /// A change of a key's status.
-    fn changed(&mut self, exhibit: &AuditRecord, command: Command) -> Result<Account, Violation> {
-        let AuditRecord { seq, leaf, record } = exhibit;
+    fn changed(&mut self, audited: &AuditRecord, command: Command) -> Result<Account, Violation> {
+        let AuditRecord { seq, leaf, record } = audited;
         let link = &record.link;
         if record.replaced.is_some() {
             return Err(Violation::OtherEvent);
         }
-        let known = self.known(exhibit, link)?;
-        let standing = known.standing;
+        let tracked = self.tracked(audited, link)?;
+        let state = tracked.state;
         // Whoever met the key when it was due recorded that; a worker may act for any account.
         let when_due = matches!(command, Command::ExpireDue);
         if !when_due {
-            not_due(link.key, &standing, record.at)?;
-            in_scope(record, &known.account)?;
+            not_due(link.key, &state, record.at)?;
+            in_scope(record, &tracked.account)?;
         }
-        let event = decide(&facts(&standing, record.at), command)?;
+        let event = decide(&facts(&state, record.at), command)?;
         if event != record.event {
             return Err(Violation::OtherEvent);
         }
-        let after = standing.after(&event, record.at);
-        check_link(&known, link, &after)?;
-        let account = known.account.clone();
+        let after = state.after(&event, record.at);
+        check_link(&tracked, link, &after)?;
+        let account = tracked.account.clone();
         if !after.status.is_alive() {
-            self.ended(link.key, &known);
+            self.ended(link.key, &tracked);
         }
-        self.keys.insert(link.key, Known { standing: after, head: (*seq, *leaf), ..known });
+        self.keys.insert(link.key, TrackedKey { state: after, head: (*seq, *leaf), ..tracked });
         Ok(account)
     }
 
     /// A new key, and the one it takes the place of.
-    fn created(&mut self, exhibit: &AuditRecord, made: &Arc<NewKey>) -> Result<Account, Violation> {
-        let AuditRecord { seq, leaf, record } = exhibit;
+    fn created(&mut self, audited: &AuditRecord, made: &Arc<NewKey>) -> Result<Account, Violation> {
+        let AuditRecord { seq, leaf, record } = audited;
         self.fits(record, made)?;
         let limits = Limits {
             active: made.dialect.most_active(),
@@ -224,7 +224,7 @@ impl Auditor {
         };
         let replaced = match (&made.replaces, &record.replaced) {
             (None, None) => {
-                of_new.status = self.keys.get(&made.id).map(|known| known.standing.status);
+                of_new.status = self.keys.get(&made.id).map(|tracked| tracked.state.status);
                 decide(&of_new, Command::Create(Arc::clone(made), limits))?;
                 None
             }
@@ -232,17 +232,17 @@ impl Auditor {
                 if self.keys.contains_key(&made.id) {
                     return Err(keys::Refusal::KeyExists.into());
                 }
-                let old = self.known(exhibit, link)?;
+                let old = self.tracked(audited, link)?;
                 let after = rotated(record, made, &old, (&of_new, limits), replaces.valid_until)?;
                 check_link(&old, link, &after)?;
-                Some((link.key, Known { standing: after, head: (*seq, *leaf), ..old }))
+                Some((link.key, TrackedKey { state: after, head: (*seq, *leaf), ..old }))
             }
             (_, _) => {
                 return Err(Violation::Key("and the key that it replaces are not both named"));
             }
         };
         self.keys.extend(replaced);
-        self.keep(exhibit, made);
+        self.track(audited, made);
         Ok(made.account.clone())
     }
 
@@ -278,11 +278,11 @@ impl Auditor {
     }
 
     /// Remembers a new key.
-    fn keep(&mut self, exhibit: &AuditRecord, made: &NewKey) {
-        let AuditRecord { seq, leaf, record } = exhibit;
+    fn track(&mut self, audited: &AuditRecord, made: &NewKey) {
+        let AuditRecord { seq, leaf, record } = audited;
         let next = made.number.saturating_add(1);
         match self.numbers.get_mut(&made.account) {
-            Some(known) => *known = next,
+            Some(number) => *number = next,
             None => drop(self.numbers.insert(made.account.clone(), next)),
         }
         self.digests.insert(half(&made.digest));
@@ -292,7 +292,7 @@ impl Auditor {
         if made.dialect.most_active().is_some() {
             self.capped.entry(holder(made)).or_default().push(made.id);
         }
-        let known = Known {
+        let tracked = TrackedKey {
             account: made.account.clone(),
             made: Some(Made {
                 owner: made.owner.clone(),
@@ -301,30 +301,30 @@ impl Auditor {
                 dialect: made.dialect,
                 salt: record.salt,
             }),
-            standing: KeyState::created(made, record.at),
+            state: KeyState::created(made, record.at),
             head: (*seq, *leaf),
         };
-        self.keys.insert(made.id, known);
+        self.keys.insert(made.id, tracked);
     }
 
     /// A key that a record touches, before it does.
-    fn known(&self, exhibit: &AuditRecord, link: &Link) -> Result<Known, Violation> {
-        let mut known = match self.keys.get(&link.key) {
-            Some(known) => known.clone(),
-            None => self.believed(exhibit, link)?,
+    fn tracked(&self, audited: &AuditRecord, link: &Link) -> Result<TrackedKey, Violation> {
+        let mut tracked = match self.keys.get(&link.key) {
+            Some(tracked) => tracked.clone(),
+            None => self.believed(audited, link)?,
         };
         // When its creation was not handed in, its due time is known from a rotation, or else from
         // the record that says it has come.
-        if let (None, Event::Expired { due }) = (&known.made, &exhibit.record.event) {
-            known.standing.expires_at = known.standing.expires_at.or(*due);
+        if let (None, Event::Expired { due }) = (&tracked.made, &audited.record.event) {
+            tracked.state.expires_at = tracked.state.expires_at.or(*due);
         }
-        Ok(known)
+        Ok(tracked)
     }
 
     /// A key from before the part that is handed in, as the first link to it tells.
-    fn believed(&self, exhibit: &AuditRecord, link: &Link) -> Result<Known, Violation> {
+    fn believed(&self, audited: &AuditRecord, link: &Link) -> Result<TrackedKey, Violation> {
         let unknown = || Violation::UnknownKey(link.key);
-        let account = match (&self.extent, &exhibit.record.event) {
+        let account = match (&self.extent, &audited.record.event) {
             (Extent::Part(accounts), _) => accounts.get(&link.key),
             (Extent::Key, Event::Created(made)) => Some(&made.account),
             (Extent::Whole | Extent::Key, _) => None,
@@ -333,17 +333,17 @@ impl Auditor {
         let (Some(status), Some(head)) = (link.before, link.previous) else {
             return Err(unknown());
         };
-        if head.0 >= self.first.unwrap_or(exhibit.seq) {
+        if head.0 >= self.first.unwrap_or(audited.seq) {
             return Err(Violation::LeftOut { key: link.key, missing: head.0 });
         }
-        let standing = KeyState {
+        let state = KeyState {
             status,
             revision: link.revision.saturating_sub(1),
             expires_at: None,
             updated_at: Timestamp::MIN,
             replaced_by: None,
         };
-        Ok(Known { account, made: None, standing, head })
+        Ok(TrackedKey { account, made: None, state, head })
     }
 
     /// Active keys among those that a cap counts; 0 where there is no cap.
@@ -354,16 +354,16 @@ impl Auditor {
         let alive = self.capped.get(&holder(made)).map(Vec::as_slice).unwrap_or_default();
         let active = alive
             .iter()
-            .filter(|id| self.keys.get(*id).is_some_and(|known| known.standing.is_active(now)));
+            .filter(|id| self.keys.get(*id).is_some_and(|tracked| tracked.state.is_active(now)));
         u32::try_from(active.count()).unwrap_or(u32::MAX)
     }
 
-    fn ended(&mut self, id: KeyId, known: &Known) {
-        let Some(made) = &known.made else { return };
+    fn ended(&mut self, id: KeyId, tracked: &TrackedKey) {
+        let Some(made) = &tracked.made else { return };
         if made.dialect.most_active().is_none() {
             return;
         }
-        let holder = (known.account.clone(), made.owner.clone(), made.dialect);
+        let holder = (tracked.account.clone(), made.owner.clone(), made.dialect);
         if let Some(alive) = self.capped.get_mut(&holder) {
             alive.retain(|other| *other != id);
         }
@@ -371,13 +371,13 @@ impl Auditor {
 
     /// How a key stands after the records so far.
     #[must_use]
-    pub fn standing(&self, key: KeyId) -> Option<KeyState> {
-        self.keys.get(&key).map(|known| known.standing)
+    pub fn state(&self, key: KeyId) -> Option<KeyState> {
+        self.keys.get(&key).map(|tracked| tracked.state)
     }
 
     /// All keys and how they stand, in no order.
-    pub fn standings(&self) -> impl Iterator<Item = (KeyId, KeyState)> + '_ {
-        self.keys.iter().map(|(id, known)| (*id, known.standing))
+    pub fn states(&self) -> impl Iterator<Item = (KeyId, KeyState)> + '_ {
+        self.keys.iter().map(|(id, tracked)| (*id, tracked.state))
     }
 }
 

@@ -106,8 +106,11 @@ mod tests {
         let all = caller(None, Role::Admin);
         let refused = (0..10).filter(|_| rates.change(&greedy).is_err()).count();
         assert!(refused >= 6, "{refused}");
-        let told = rates.change(&greedy);
-        assert!(matches!(told, Err(Error::RateLimited { retry_after_s: 1 })), "{told:?}");
+        let refused_again = rates.change(&greedy);
+        assert!(
+            matches!(refused_again, Err(Error::RateLimited { retry_after_s: 1 })),
+            "{refused_again:?}"
+        );
         for caller in [&other, &all] {
             assert!(rates.change(caller).is_ok());
         }

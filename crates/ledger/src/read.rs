@@ -17,3 +17,4 @@ pub(crate) mod table_snapshot;
 pub(crate) mod trail;
 #[cfg(test)]
 mod trail_tests;
+pub(crate) mod verify;

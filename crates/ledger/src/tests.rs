@@ -284,8 +284,8 @@ async fn another_accounts_key_is_unknown() {
 async fn a_rehearsal_records_nothing() {
     let (log, clock) = (memory(), ManualClock::new());
     let ledger = open(&log, &clock);
-    let ask = RequestOptions { dry_run: true, ..RequestOptions::default() };
-    let rehearsed = ledger.create(&owner(), draft(None), ask).await.unwrap();
+    let options = RequestOptions { dry_run: true, ..RequestOptions::default() };
+    let rehearsed = ledger.create(&owner(), draft(None), options).await.unwrap();
     assert!(rehearsed.secret.is_none() && rehearsed.entry.is_none());
     assert_eq!(*log.length().borrow(), Seq(0));
 }

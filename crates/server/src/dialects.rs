@@ -219,12 +219,12 @@ fn plain() -> NewKeyRequest {
 
 /// When an expired key's time ended: at its due time, or earlier if somebody ended it.
 fn ended_at(view: &KeyView) -> Option<Timestamp> {
-    let standing = &view.standing;
-    match standing.expires_at {
+    let state = &view.state;
+    match state.expires_at {
         _ if view.status != Status::Expired => None,
-        Some(due) if standing.status.is_alive() => Some(due),
-        Some(due) => Some(due.min(standing.updated_at)),
-        None => Some(standing.updated_at),
+        Some(due) if state.status.is_alive() => Some(due),
+        Some(due) => Some(due.min(state.updated_at)),
+        None => Some(state.updated_at),
     }
 }
 

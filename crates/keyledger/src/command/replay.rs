@@ -120,11 +120,11 @@ fn print_table(options: &Replay, length: Seq, keys: &[KeyView], digest: &str) ->
             view.key.id.to_string(),
             print::plain(view.key.account.as_str()),
             view.status.to_string(),
-            view.standing.revision.to_string(),
+            view.state.revision.to_string(),
             format!("{}…", print::plain(view.key.prefix.as_str())),
             print::plain(view.key.name.as_str()),
             view.created_at.to_string(),
-            view.standing.expires_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
+            view.state.expires_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
         ]);
     }
     table.print()?;
@@ -138,11 +138,11 @@ fn row_json(view: &KeyView) -> Value {
         "owner": view.key.owner.as_str(),
         "name": view.key.name.as_str(),
         "status": view.status.to_string(),
-        "revision": view.standing.revision,
+        "revision": view.state.revision,
         "prefix": view.key.prefix.as_str(),
         "created_at": view.created_at.to_string(),
         "created_by": view.created_by.as_str(),
-        "expires_at": view.standing.expires_at.map(|at| at.to_string()),
-        "replaced_by": view.standing.replaced_by.map(|id| id.to_string()),
+        "expires_at": view.state.expires_at.map(|at| at.to_string()),
+        "replaced_by": view.state.replaced_by.map(|id| id.to_string()),
     })
 }

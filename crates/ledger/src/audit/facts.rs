@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keys::{Account, Command, Facts, KeyId, KeyState, Limits, NewKey, Rotation, Timestamp, decide};
 
-use super::{Holder, Known, Made, Violation};
+use super::{Holder, Made, TrackedKey, Violation};
 use crate::record::{Link, Record};
 
 pub(super) fn holder(made: &NewKey) -> Holder {
@@ -26,12 +26,12 @@ pub(super) fn no_facts(now: Timestamp) -> Facts {
     }
 }
 
-pub(super) fn facts(standing: &KeyState, now: Timestamp) -> Facts {
+pub(super) fn facts(state: &KeyState, now: Timestamp) -> Facts {
     Facts {
-        status: Some(standing.status),
-        due: standing.expires_at,
-        revision: standing.revision,
-        replaced_by: standing.replaced_by,
+        status: Some(state.status),
+        due: state.expires_at,
+        revision: state.revision,
+        replaced_by: state.replaced_by,
         ..no_facts(now)
     }
 }
@@ -40,13 +40,13 @@ pub(super) fn facts(standing: &KeyState, now: Timestamp) -> Facts {
 pub(super) fn rotated(
     record: &Record,
     made: &Arc<NewKey>,
-    old: &Known,
+    old: &TrackedKey,
     (of_new, limits): (&Facts, Limits),
     until: Timestamp,
 ) -> Result<KeyState, Violation> {
-    let (now, standing) = (record.at, &old.standing);
+    let (now, state) = (record.at, &old.state);
     let key = made.replaces.as_ref().map_or(made.id, |replaces| replaces.key);
-    not_due(key, standing, now)?;
+    not_due(key, state, now)?;
     let copied = |of: &Made| {
         (&of.owner, of.kind, of.environment, of.dialect)
             == (&made.owner, made.kind, made.environment, made.dialect)
@@ -58,23 +58,23 @@ pub(super) fn rotated(
     let overlap_s = until.micros_since(now).div_ceil(1_000_000);
     let rotation = Rotation::new(overlap_s).map_err(|_| Violation::Overlap)?;
     // The due time of a key whose creation is not known can be no later than what was recorded.
-    let due = standing.expires_at.or(old.made.is_none().then_some(until));
+    let due = state.expires_at.or(old.made.is_none().then_some(until));
     let facts = Facts {
         active: of_new.active,
         prefix_taken: of_new.prefix_taken,
         due,
-        ..facts(standing, now)
+        ..facts(state, now)
     };
     let event = decide(&facts, Command::Rotate(Arc::clone(made), rotation, limits))?;
     if event != record.event {
         return Err(Violation::OtherEvent);
     }
-    Ok(standing.replaced(made.id, until, now))
+    Ok(state.replaced(made.id, until, now))
 }
 
-pub(super) fn not_due(key: KeyId, standing: &KeyState, now: Timestamp) -> Result<(), Violation> {
-    match standing.expires_at {
-        Some(due) if standing.is_due(now) => Err(Violation::Due { key, due }),
+pub(super) fn not_due(key: KeyId, state: &KeyState, now: Timestamp) -> Result<(), Violation> {
+    match state.expires_at {
+        Some(due) if state.is_due(now) => Err(Violation::Due { key, due }),
         Some(_) | None => Ok(()),
     }
 }
@@ -87,13 +87,17 @@ pub(super) fn in_scope(record: &Record, account: &Account) -> Result<(), Violati
     }
 }
 
-/// Whether a link is the one that leads from `known` to `after`.
-pub(super) fn check_link(known: &Known, link: &Link, after: &KeyState) -> Result<(), Violation> {
+/// Whether a link is the one that leads from `tracked` to `after`.
+pub(super) fn check_link(
+    tracked: &TrackedKey,
+    link: &Link,
+    after: &KeyState,
+) -> Result<(), Violation> {
     let checks: [(&'static str, bool); 4] = [
         ("revision", link.revision == after.revision),
-        ("status before", link.before == Some(known.standing.status)),
+        ("status before", link.before == Some(tracked.state.status)),
         ("status after", link.after == after.status),
-        ("previous record", link.previous == Some(known.head)),
+        ("previous record", link.previous == Some(tracked.head)),
     ];
     match checks.into_iter().find(|(_, good)| !good) {
         Some((field, _)) => Err(Violation::Link { key: link.key, field }),

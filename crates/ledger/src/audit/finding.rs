@@ -7,12 +7,12 @@ use crate::DecodeError;
 
 /// A record that no ledger would have written there, and why.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("record {seq}: {flaw}")]
+#[error("record {seq}: {violation}")]
 pub struct Finding {
     /// Its place.
     pub seq: Seq,
     /// What is wrong with it.
-    pub flaw: Violation,
+    pub violation: Violation,
 }
 
 /// What is wrong with a record.

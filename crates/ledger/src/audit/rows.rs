@@ -22,7 +22,7 @@ impl Auditor {
     /// whose creation was not handed in has no row here.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        let rows = self.keys.par_iter().filter_map(|(id, known)| known.row(*id));
+        let rows = self.keys.par_iter().filter_map(|(id, tracked)| tracked.row(*id));
         let mut rows: Vec<Row> = rows.collect();
         rows.par_sort_unstable();
         rows

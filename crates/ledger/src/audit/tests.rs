@@ -46,7 +46,7 @@ fn judge(stored: &[Vec<u8>]) -> Result<Auditor, Finding> {
     Ok(auditor)
 }
 
-fn spoken(dialect: Dialect) -> Caller {
+fn caller_by(dialect: Dialect) -> Caller {
     Caller { dialect, ..owner() }
 }
 
@@ -65,22 +65,22 @@ async fn a_leaf_that_is_not_chained_is_found() {
     assert!(found.ends_with("has the wrong previous record"), "{found}");
     stored[1].push(0);
     let found = judge(&stored).err().unwrap();
-    assert!(matches!(found.flaw, Violation::Unreadable(_)), "{found}");
+    assert!(matches!(found.violation, Violation::Unreadable(_)), "{found}");
 }
 
 #[tokio::test]
 async fn a_cap_that_was_passed_over_is_found() {
     let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
     let ledger = open(&log, &clock);
-    let caller = spoken(Dialect::Callcov);
+    let caller = caller_by(Dialect::Callcov);
     for _ in 0..10 {
         ledger.create(&caller, capped(), RequestOptions::default()).await.unwrap();
     }
     assert!(judge(&chained(&records(log.as_ref()))).is_ok());
-    // The writer is told of no cap; the dialect has one all the same.
+    // The writer is given no cap; the dialect has one all the same.
     ledger.create(&caller, draft(None), RequestOptions::default()).await.unwrap();
     let found = judge(&chained(&records(log.as_ref()))).err().unwrap();
-    assert!(matches!(found.flaw, Violation::Refused(Refusal::ActiveKeyLimit(10))), "{found}");
+    assert!(matches!(found.violation, Violation::Refused(Refusal::ActiveKeyLimit(10))), "{found}");
 }
 
 #[tokio::test]
@@ -88,13 +88,13 @@ async fn a_handle_given_twice_is_found() {
     let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
     let ledger = open(&log, &clock);
     for _ in 0..2 {
-        let caller = spoken(Dialect::Cloudsigma);
+        let caller = caller_by(Dialect::Cloudsigma);
         ledger.create(&caller, draft(None), RequestOptions::default()).await.unwrap();
     }
-    let mut told = records(log.as_ref());
-    assert!(judge(&chained(&told)).is_ok());
-    let Event::Created(first) = told[0].event.clone() else { panic!() };
-    forgeries::made(&mut told[1], |key| key.prefix = first.prefix);
-    let found = judge(&chained(&told)).err().unwrap();
-    assert!(matches!(found.flaw, Violation::Refused(Refusal::PrefixTaken)), "{found}");
+    let mut records_read = records(log.as_ref());
+    assert!(judge(&chained(&records_read)).is_ok());
+    let Event::Created(first) = records_read[0].event.clone() else { panic!() };
+    forgeries::made(&mut records_read[1], |key| key.prefix = first.prefix);
+    let found = judge(&chained(&records_read)).err().unwrap();
+    assert!(matches!(found.violation, Violation::Refused(Refusal::PrefixTaken)), "{found}");
 }

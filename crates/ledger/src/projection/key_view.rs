@@ -12,7 +12,7 @@ pub struct KeyView {
     /// What never changes.
     pub key: Arc<NewKey>,
     /// What does, as recorded.
-    pub standing: KeyState,
+    pub state: KeyState,
     /// The status as it is at the moment of the answer.
     pub status: Status,
     /// When it was made.
@@ -28,7 +28,7 @@ impl KeyView {
     pub(crate) fn new(key: &Key, state: KeyState, now: Timestamp) -> KeyView {
         KeyView {
             key: Arc::clone(&key.made),
-            standing: state,
+            state,
             status: state.status_at(now),
             created_at: key.created_at,
             created_by: key.created_by.clone(),

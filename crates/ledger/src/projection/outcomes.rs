@@ -14,7 +14,7 @@ use crate::record::{Idempotency, Record};
 const REMEMBERED_S: u64 = 24 * 3600;
 /// How long the secret of a create can be given again.
 const SECRET_S: u64 = 600;
-/// The most secrets in memory, and of one caller: 80 a second, for as long as they are kept.
+/// The most secrets in memory, and of one caller: 80 a second, for as long as they are entry.
 const MOST_SECRETS: usize = 250_000;
 const MOST_SECRETS_OF_ONE: usize = 50_000;
 
@@ -34,19 +34,19 @@ impl Default for OutcomeBounds {
     }
 }
 
-/// How many of something each caller holds.
+/// How many entries each holder has.
 #[derive(Default)]
-struct Held(HashMap<Arc<Holder>, usize>);
+struct HolderCounts(HashMap<Arc<Holder>, usize>);
 
-impl Held {
+impl HolderCounts {
     fn of(&self, holder: &Holder) -> usize {
         self.0.get(holder).copied().unwrap_or(0)
     }
 
-    /// One more. All that one caller holds share the answer.
+    /// One more. All entries of one holder share what is returned.
     fn add(&mut self, holder: Holder) -> Arc<Holder> {
         let holder = match self.0.get_key_value(&holder) {
-            Some((known, _)) => Arc::clone(known),
+            Some((shared, _)) => Arc::clone(shared),
             None => Arc::new(holder),
         };
         *self.0.entry(Arc::clone(&holder)).or_default() += 1;
@@ -54,9 +54,9 @@ impl Held {
     }
 
     fn remove(&mut self, holder: &Holder) {
-        if let Some(held) = self.0.get_mut(holder) {
-            *held -= 1;
-            if *held == 0 {
+        if let Some(count) = self.0.get_mut(holder) {
+            *count -= 1;
+            if *count == 0 {
                 self.0.remove(holder);
             }
         }
@@ -75,9 +75,9 @@ pub(crate) struct Outcome {
 #[derive(Default)]
 pub(crate) struct Outcomes {
     bounds: OutcomeBounds,
-    known: HashMap<[u8; 32], Outcome>,
+    by_key: HashMap<[u8; 32], Outcome>,
     order: VecDeque<(Timestamp, [u8; 32], Arc<Holder>)>,
-    held: Held,
+    counts: HolderCounts,
 }
 
 impl Outcomes {
@@ -89,36 +89,36 @@ impl Outcomes {
     pub(crate) fn apply(&mut self, seq: Seq, record: &Record) {
         let Some(Idempotency { key, request }) = record.idempotency else { return };
         self.forget(record.at);
-        if let Some(known) = self.known.get_mut(&key)
-            && known.first.0 + u64::from(known.count) == seq.0
+        if let Some(outcome) = self.by_key.get_mut(&key)
+            && outcome.first.0 + u64::from(outcome.count) == seq.0
         {
-            known.count += 1;
+            outcome.count += 1;
             return;
         }
-        self.known.insert(key, Outcome { request, first: seq, count: 1 });
+        self.by_key.insert(key, Outcome { request, first: seq, count: 1 });
         let actor = &record.actor;
-        let holder = self.held.add((actor.account.clone(), actor.subject.clone()));
+        let holder = self.counts.add((actor.account.clone(), actor.subject.clone()));
         self.order.push_back((record.at, key, holder));
     }
 
     /// The outcome under `key`, if it is not older than 24 hours at `now`.
     pub(crate) fn find(&mut self, key: &[u8; 32], now: Timestamp) -> Option<Outcome> {
         self.forget(now);
-        self.known.get(key).copied()
+        self.by_key.get(key).copied()
     }
 
     /// Whether there is room for another one of this caller, while `pending` are on their way.
     pub(crate) fn has_room(&self, holder: &Holder, pending: usize) -> bool {
-        self.known.len() + pending < self.bounds.all
-            && self.held.of(holder) + pending < self.bounds.one
+        self.by_key.len() + pending < self.bounds.all
+            && self.counts.of(holder) + pending < self.bounds.one
     }
 
     fn forget(&mut self, now: Timestamp) {
         while let Some((at, key, holder)) = self.order.front()
             && at.plus_secs(REMEMBERED_S) <= now
         {
-            self.known.remove(key);
-            self.held.remove(holder);
+            self.by_key.remove(key);
+            self.counts.remove(holder);
             self.order.pop_front();
         }
     }
@@ -128,18 +128,18 @@ impl Outcomes {
 #[derive(Default)]
 pub(crate) struct Secrets {
     /// By the key's id, which begins with the time: the oldest is the first.
-    known: BTreeMap<KeyId, Kept>,
-    held: Held,
+    by_id: BTreeMap<KeyId, RememberedSecret>,
+    counts: HolderCounts,
 }
 
-struct Kept {
+struct RememberedSecret {
     at: Timestamp,
     secret: Secret,
     holder: Arc<Holder>,
 }
 
 impl Secrets {
-    /// Keeps one; `false` if there is no room for another one of this caller.
+    /// Remembers one; `false` if there is no room for another one of this caller.
     pub(crate) fn insert(
         &mut self,
         at: Timestamp,
@@ -148,31 +148,31 @@ impl Secrets {
         holder: Holder,
     ) -> bool {
         self.forget(at);
-        if self.known.len() >= MOST_SECRETS || self.held.of(&holder) >= MOST_SECRETS_OF_ONE {
+        if self.by_id.len() >= MOST_SECRETS || self.counts.of(&holder) >= MOST_SECRETS_OF_ONE {
             return false;
         }
-        let holder = self.held.add(holder);
-        self.known.insert(id, Kept { at, secret: secret.clone(), holder });
+        let holder = self.counts.add(holder);
+        self.by_id.insert(id, RememberedSecret { at, secret: secret.clone(), holder });
         true
     }
 
     /// The secret of a key, if it is not older than ten minutes at `now`.
     pub(crate) fn find(&mut self, id: KeyId, now: Timestamp) -> Option<Secret> {
         self.forget(now);
-        self.known.get(&id).map(|kept| kept.secret.clone())
+        self.by_id.get(&id).map(|entry| entry.secret.clone())
     }
 
     /// Forgets that of a key that was not made after all.
     pub(crate) fn remove(&mut self, id: KeyId) {
-        if let Some(kept) = self.known.remove(&id) {
-            self.held.remove(&kept.holder);
+        if let Some(entry) = self.by_id.remove(&id) {
+            self.counts.remove(&entry.holder);
         }
     }
 
     /// Forgets what is too old. Called by the worker too, so that a quiet ledger forgets.
     pub(crate) fn forget(&mut self, now: Timestamp) {
-        while let Some((&id, kept)) = self.known.first_key_value()
-            && kept.at.plus_secs(SECRET_S) <= now
+        while let Some((&id, entry)) = self.by_id.first_key_value()
+            && entry.at.plus_secs(SECRET_S) <= now
         {
             self.remove(id);
         }

@@ -35,11 +35,11 @@ async fn each_caller_has_its_bound_and_all_have_one_and_a_restart_forgets_neithe
     let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
     let (ann, bob) = (named("ann"), named("bob"));
     let mut ledger = open(&log, &clock, 5, 3);
-    let mut said = Vec::new();
+    let mut replies = Vec::new();
     for key in 1..=4 {
-        said.push(create(&ledger, &ann, key).await);
+        replies.push(create(&ledger, &ann, key).await);
     }
-    assert_eq!(said, ["made", "made", "made", "full"]);
+    assert_eq!(replies, ["made", "made", "made", "full"]);
     for _ in 0..2 {
         // Past its bound, what was answered is answered again, and bob is not concerned.
         assert_eq!(create(&ledger, &ann, 1).await, "again");
@@ -47,8 +47,8 @@ async fn each_caller_has_its_bound_and_all_have_one_and_a_restart_forgets_neithe
         ledger.create(&ann, draft(None), RequestOptions::default()).await.unwrap();
         ledger = open(&log, &clock, 5, 3);
     }
-    let said = [create(&ledger, &bob, 11).await, create(&ledger, &bob, 12).await];
-    assert_eq!(said, ["made", "made"]);
+    let replies = [create(&ledger, &bob, 11).await, create(&ledger, &bob, 12).await];
+    assert_eq!(replies, ["made", "made"]);
     assert_eq!(create(&ledger, &bob, 13).await, "full", "all of them together are five");
 
     clock.advance(24 * 3600);
@@ -65,8 +65,8 @@ async fn many_at_once_do_not_get_past_the_bound() {
         let ledger = ledger.clone();
         tasks.spawn(async move { create(&ledger, &named("ann"), key).await });
     }
-    let said = tasks.join_all().await;
-    assert_eq!(said.iter().filter(|said| **said == "made").count(), 10);
+    let replies = tasks.join_all().await;
+    assert_eq!(replies.iter().filter(|reply| **reply == "made").count(), 10);
     assert_eq!(ledger.stats().keys, 10);
 }
 
@@ -84,7 +84,7 @@ async fn one_who_asks_again_because_no_answer_came_gets_the_secret() {
     }
     let again = ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
     assert!(again.replayed);
-    let secret = again.secret.expect("it was kept for whoever comes");
+    let secret = again.secret.expect("it is remembered");
     assert_eq!(again.key.key.digest, secret.digest());
 }
 
@@ -97,6 +97,6 @@ async fn a_refused_request_leaves_no_secret_behind() {
     assert!(matches!(other, Err(Error::IdempotencyMismatch)));
     let again = ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
     assert!(again.replayed);
-    let kept: Vec<KeyId> = ledger.state().secrets.lock().known.keys().copied().collect();
-    assert_eq!(kept, [made.key.key.id]);
+    let ids: Vec<KeyId> = ledger.state().secrets.lock().by_id.keys().copied().collect();
+    assert_eq!(ids, [made.key.key.id]);
 }

@@ -23,13 +23,13 @@ impl Row {
 
     /// The row of `key`. `salt` is that of its first record, `last` the leaf of its last one.
     #[must_use]
-    pub fn of(key: KeyId, salt: &[u8; 16], standing: &KeyState, last: Leaf) -> Row {
-        let due = standing.expires_at.map_or(i64::MAX, Timestamp::micros);
+    pub fn of(key: KeyId, salt: &[u8; 16], state: &KeyState, last: Leaf) -> Row {
+        let due = state.expires_at.map_or(i64::MAX, Timestamp::micros);
         let state = Sha256::new()
             .chain_update(salt)
-            .chain_update(standing.revision.to_be_bytes())
+            .chain_update(state.revision.to_be_bytes())
             .chain_update(last.0)
-            .chain_update([status_byte(standing.status)])
+            .chain_update([status_byte(state.status)])
             .chain_update(due.to_be_bytes())
             .finalize();
         Row { key: Row::place(key), state: state.into() }
@@ -69,20 +69,20 @@ mod tests {
     #[test]
     fn a_row_never_changes_its_bytes() {
         let key = KeyId::from_bytes([1; 16]);
-        let standing = KeyState {
+        let state = KeyState {
             status: Status::Revoked,
             revision: 3,
             expires_at: Some(Timestamp::from_micros(1_700_000_000_000_000)),
             updated_at: Timestamp::MIN,
             replaced_by: None,
         };
-        let row = Row::of(key, &[2; 16], &standing, Leaf([4; 32]));
+        let row = Row::of(key, &[2; 16], &state, Leaf([4; 32]));
         let expected = concat!(
             "cc8cd41cef907c4d216069122c4b89936211361f9050a717a1e37ad1862e952f",
             "9ad06048bd6edbe2f77dc745e844fc23956867351cfcfc760d8befd537cce57e",
         );
         assert_eq!(hex::encode(row.to_bytes()), expected);
-        let endless = KeyState { expires_at: None, ..standing };
+        let endless = KeyState { expires_at: None, ..state };
         assert_ne!(Row::of(key, &[2; 16], &endless, Leaf([4; 32])).state, row.state);
     }
 }

@@ -35,22 +35,22 @@ pub(crate) struct Key {
     pub(crate) created_by: Subject,
     /// That of its first record, for its row in the table's note.
     pub(crate) salt: [u8; 16],
-    state: RwLock<State>,
+    chained: RwLock<ChainedState>,
     pub(crate) uses: Uses,
 }
 
-/// What events change about a key.
+/// What events change about a key, and the record that did last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct State {
-    pub(crate) standing: KeyState,
+pub(crate) struct ChainedState {
+    pub(crate) state: KeyState,
     /// Place and leaf of the last record that touched it: the head of its chain.
     pub(crate) head: (Seq, Leaf),
 }
 
-impl State {
+impl ChainedState {
     /// The state right after `Created`.
-    pub(crate) fn created(key: &NewKey, at: Timestamp, seq: Seq, leaf: Leaf) -> State {
-        State { standing: KeyState::created(key, at), head: (seq, leaf) }
+    pub(crate) fn created(key: &NewKey, at: Timestamp, seq: Seq, leaf: Leaf) -> ChainedState {
+        ChainedState { state: KeyState::created(key, at), head: (seq, leaf) }
     }
 
     /// The link of a record that takes the key from this state to `after`.
@@ -58,7 +58,7 @@ impl State {
         Link {
             key,
             revision: after.revision,
-            before: Some(self.standing.status_at(now)),
+            before: Some(self.state.status_at(now)),
             after: after.status,
             previous: Some(self.head),
         }
@@ -110,8 +110,12 @@ impl Uses {
 }
 
 impl Key {
-    pub(crate) fn state(&self) -> State {
-        *self.state.read()
+    pub(crate) fn state(&self) -> KeyState {
+        self.chained.read().state
+    }
+
+    pub(crate) fn chained_state(&self) -> ChainedState {
+        *self.chained.read()
     }
 }
 
@@ -156,7 +160,7 @@ impl KeyTable {
                 created_at: record.at,
                 created_by: record.actor.subject.clone(),
                 salt: record.salt,
-                state: RwLock::new(State::created(made, record.at, seq, leaf)),
+                chained: RwLock::new(ChainedState::created(made, record.at, seq, leaf)),
                 uses: Uses::default(),
             });
             if let Some(due) = made.expires_at {
@@ -190,13 +194,13 @@ impl KeyTable {
     ) -> Option<Arc<Key>> {
         let key = self.get(id)?;
         let (before, after) = {
-            let mut state = key.state.write();
-            let before = state.standing;
-            *state = State { standing: change(before), head: (seq, leaf) };
-            (before, state.standing)
+            let mut chained = key.chained.write();
+            let before = chained.state;
+            *chained = ChainedState { state: change(before), head: (seq, leaf) };
+            (before, chained.state)
         };
-        let due = |standing: &KeyState| {
-            standing.expires_at.filter(|_| standing.status.is_alive()).map(|due| (due, id))
+        let due = |state: &KeyState| {
+            state.expires_at.filter(|_| state.status.is_alive()).map(|due| (due, id))
         };
         if due(&before) != due(&after) {
             let mut queue = self.due.lock();
@@ -266,15 +270,15 @@ impl KeyTable {
         keys.sort_unstable_by_key(|key| key.made.id);
         let mut hash = Sha256::new();
         for key in keys {
-            let State { standing, head: (seq, leaf) } = key.state();
+            let ChainedState { state, head: (seq, leaf) } = key.chained_state();
             hash.update(key.made.id.to_bytes());
             hash.update(key.made.digest.0);
             hash.update(key.made.number.to_be_bytes());
-            hash.update([status_byte(standing.status)]);
-            hash.update(standing.revision.to_be_bytes());
-            hash.update(standing.expires_at.map_or(i64::MAX, Timestamp::micros).to_be_bytes());
-            hash.update(standing.updated_at.micros().to_be_bytes());
-            hash.update(standing.replaced_by.map_or([0; 16], KeyId::to_bytes));
+            hash.update([status_byte(state.status)]);
+            hash.update(state.revision.to_be_bytes());
+            hash.update(state.expires_at.map_or(i64::MAX, Timestamp::micros).to_be_bytes());
+            hash.update(state.updated_at.micros().to_be_bytes());
+            hash.update(state.replaced_by.map_or([0; 16], KeyId::to_bytes));
             hash.update(seq.0.to_be_bytes());
             hash.update(leaf.0);
         }

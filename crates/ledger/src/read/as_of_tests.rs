@@ -70,8 +70,8 @@ impl Story {
                 }
                 (2, Some((owner, id, _))) => {
                     let rotation = Rotation::new(dice.roll(20)).unwrap();
-                    let (changes, ask) = (Changes::default(), RequestOptions::default());
-                    let made = story.ledger.rotate(&owner, id, changes, rotation, ask).await;
+                    let (changes, options) = (Changes::default(), RequestOptions::default());
+                    let made = story.ledger.rotate(&owner, id, changes, rotation, options).await;
                     if let Ok(made) = made {
                         story.keys.push((owner, made.key.key.id, made.secret.unwrap()));
                     }
@@ -125,7 +125,7 @@ fn all(mut page: impl FnMut(u64) -> crate::Page<KeyView, u64>) -> Vec<KeyView> {
     items
 }
 
-fn same_keys(story: &Story, then: &Ledger, moment: &Moment, told: &str) {
+fn same_keys(story: &Story, then: &Ledger, moment: &Moment, case: &str) {
     let filters = [
         KeyFilter::default(),
         KeyFilter { status: Some(Status::Enabled), ..KeyFilter::default() },
@@ -137,15 +137,15 @@ fn same_keys(story: &Story, then: &Ledger, moment: &Moment, told: &str) {
         for (_, id, _) in &story.keys {
             let (was, is) =
                 (then.key(&auditor, *id), story.ledger.key_as_of(&auditor, *id, moment));
-            assert_eq!(text(is), text(was), "{told}");
+            assert_eq!(text(is), text(was), "{case}");
         }
         for filter in &filters {
             let is =
                 all(|after| story.ledger.keys_as_of(&auditor, filter, after, 3, moment).unwrap());
             let was = all(|after| then.keys(&auditor, filter, after, 4).unwrap());
-            assert_eq!(text(&is), text(was), "{told} {filter:?}");
+            assert_eq!(text(&is), text(was), "{case} {filter:?}");
             if let Some(status) = filter.status {
-                assert!(is.iter().all(|view| view.status == status), "{told} {filter:?}");
+                assert!(is.iter().all(|view| view.status == status), "{case} {filter:?}");
             }
         }
     }
@@ -155,7 +155,7 @@ fn same_keys(story: &Story, then: &Ledger, moment: &Moment, told: &str) {
         for (_, _, secret) in &story.keys {
             let (secret, question) = (secret.reveal(), Question::default());
             let is = story.ledger.verify_as_of(&auditor, secret, &question, moment);
-            assert_eq!(text(is), text(then.verify(&verifier, secret, &question)), "{told}");
+            assert_eq!(text(is), text(then.verify(&verifier, secret, &question)), "{case}");
         }
     }
 }
@@ -172,7 +172,7 @@ pub(crate) fn held(
     held
 }
 
-fn same_report(story: &Story, then: &Ledger, moment: &Moment, dice: &mut Dice, told: &str) {
+fn same_report(story: &Story, then: &Ledger, moment: &Moment, dice: &mut Dice, case: &str) {
     let start = Timestamp::from_micros(1_700_000_000_000_000);
     let from = start.plus_secs(dice.roll(60));
     let to = from.plus_secs(dice.roll(60));
@@ -180,9 +180,9 @@ fn same_report(story: &Story, then: &Ledger, moment: &Moment, dice: &mut Dice, t
         let report = |ledger: &Ledger, moment: &Moment| held(ledger, &auditor, (from, to), moment);
         let so_far = then.moment(&auditor, None).unwrap();
         let was = report(then, &so_far);
-        assert_eq!(text(report(&story.ledger, moment)), text(&was), "{told} {from} {to}");
+        assert_eq!(text(report(&story.ledger, moment)), text(&was), "{case} {from} {to}");
         for Held { from: since, until, .. } in was {
-            assert!(from <= since && since < until && until <= to, "{told}");
+            assert!(from <= since && since < until && until <= to, "{case}");
         }
     }
 }
@@ -196,9 +196,9 @@ async fn as_of_every_place_is_what_a_log_of_just_those_records_says() {
             let moment = story.at(AsOf::Seq(Seq(seq)));
             assert_eq!(moment.seq(), Some(Seq(seq)));
             let then = story.then(&moment);
-            let told = format!("seed {seed} seq {seq}");
-            same_keys(&story, &then, &moment, &told);
-            same_report(&story, &then, &moment, &mut dice, &told);
+            let case = format!("seed {seed} seq {seq}");
+            same_keys(&story, &then, &moment, &case);
+            same_report(&story, &then, &moment, &mut dice, &case);
         }
     }
 }
@@ -214,15 +214,15 @@ async fn a_key_with_many_records_is_as_of_every_place_what_they_make_it() {
         for seq in 0..story.length() {
             let moment = story.at(AsOf::Seq(Seq(seq)));
             let then = story.then(&moment);
-            let told = format!("seed {seed} seq {seq}");
-            same_keys(&story, &then, &moment, &told);
-            same_report(&story, &then, &moment, &mut dice, &told);
+            let case = format!("seed {seed} seq {seq}");
+            same_keys(&story, &then, &moment, &case);
+            same_report(&story, &then, &moment, &mut dice, &case);
         }
         let auditor = caller(None, Role::Auditor);
         for (_, id, _) in &story.keys {
-            let standing = story.ledger.key(&auditor, *id).unwrap().standing;
-            longest = longest.max(standing.revision);
-            replaced += u32::from(standing.revision > 9 && standing.replaced_by.is_some());
+            let state = story.ledger.key(&auditor, *id).unwrap().state;
+            longest = longest.max(state.revision);
+            replaced += u32::from(state.revision > 9 && state.replaced_by.is_some());
         }
     }
     assert!(longest > 30 && replaced > 5, "{longest} {replaced}");
@@ -248,9 +248,9 @@ async fn as_of_every_time_is_what_was_recorded_by_then_judged_then() {
             let by_then = times.iter().filter(|at| **at <= time).count() as u64;
             assert_eq!((moment.length(), moment.at()), (Seq(by_then), time));
             let then = story.then(&moment);
-            let told = format!("seed {seed} time {time}");
-            same_keys(&story, &then, &moment, &told);
-            same_report(&story, &then, &moment, &mut dice, &told);
+            let case = format!("seed {seed} time {time}");
+            same_keys(&story, &then, &moment, &case);
+            same_report(&story, &then, &moment, &mut dice, &case);
         }
     }
 }

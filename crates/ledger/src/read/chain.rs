@@ -9,7 +9,7 @@ use signedlog::Leaf;
 
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::projection::table::{Key, State};
+use crate::projection::table::{ChainedState, Key};
 use crate::read::as_of::Moment;
 use crate::record::codec::Interner;
 use crate::record::{Link, Record};
@@ -105,7 +105,7 @@ impl States<'_> {
             && let Some(linked) = self.chain.next().transpose()?
         {
             let Linked { seq, record, link, .. } = linked;
-            let standing = KeyState {
+            let state = KeyState {
                 status: link.after,
                 revision: link.revision,
                 expires_at: self.due,
@@ -116,7 +116,7 @@ impl States<'_> {
                 (self.due, self.replaced_by) = (self.first_due, None);
             }
             if seq < self.before {
-                return Ok(Some(standing));
+                return Ok(Some(state));
             }
         }
         Ok(None)
@@ -127,21 +127,21 @@ impl Iterator for States<'_> {
     type Item = Result<KeyState, Error>;
 
     fn next(&mut self) -> Option<Result<KeyState, Error>> {
-        let standing = match self.present.take() {
+        let state = match self.present.take() {
             Some(present) => Ok(Some(present)),
             None => self.older(),
         };
-        if let Ok(Some(standing)) = &standing {
-            self.done = standing.revision == 1;
+        if let Ok(Some(state)) = &state {
+            self.done = state.revision == 1;
         }
-        standing.transpose()
+        state.transpose()
     }
 }
 
 impl Ledger {
     /// The records of `key`, the last one first.
     pub(crate) fn chain(&self, key: &Key) -> Chain<'_> {
-        let (seq, leaf) = key.state().head;
+        let (seq, leaf) = key.chained_state().head;
         self.chain_from(key, (seq, Some(leaf)))
     }
 
@@ -175,13 +175,13 @@ impl Ledger {
     /// made later. Costs one record read for each state after the first that is taken, and a few:
     /// of a key with many records only one later one is read.
     pub(crate) fn states(&self, key: &Key, length: Seq) -> States<'_> {
-        let State { standing, head } = key.state();
+        let ChainedState { state, head } = key.chained_state();
         let mut states = States {
             chain: self.chain_from(key, (head.0, Some(head.1))),
-            present: (head.0 < length).then_some(standing),
+            present: (head.0 < length).then_some(state),
             before: head.0.min(length),
-            due: standing.expires_at,
-            replaced_by: standing.replaced_by,
+            due: state.expires_at,
+            replaced_by: state.replaced_by,
             first_due: key.made.expires_at,
             done: false,
         };
@@ -199,7 +199,7 @@ impl Ledger {
 
     /// The state of `key` at `moment`, `None` if it was made later; and how many records had to be
     /// read for that.
-    pub(crate) fn standing_at(
+    pub(crate) fn state_at(
         &self,
         key: &Key,
         moment: &Moment,
@@ -208,7 +208,7 @@ impl Ledger {
         if states.present.is_none() && moment.precedes(key) {
             return Ok((None, 0));
         }
-        let standing = states.next().transpose()?;
-        Ok((standing, states.chain.read))
+        let state = states.next().transpose()?;
+        Ok((state, states.chain.read))
     }
 }

@@ -30,8 +30,8 @@ async fn a_look_back_reads_two_records() {
     // The first records are on no list, and are found along their links.
     for (seq, cost) in [(last, 0), (last - 1, 2), (last - 2, 2), (last - 23, 2), (0, 4)] {
         let moment = story.at(AsOf::Seq(Seq(seq)));
-        let (standing, read) = story.ledger.standing_at(&key, &moment).unwrap();
-        assert!(standing.is_some());
+        let (state, read) = story.ledger.state_at(&key, &moment).unwrap();
+        assert!(state.is_some());
         assert_eq!(read, cost, "{seq}");
     }
 }
@@ -48,8 +48,8 @@ async fn a_key_with_forty_thousand_records_is_looked_back_to_in_a_few_reads() {
     for round in 0..40_i64 {
         if round == 25 {
             let rotation = Rotation::new(600).unwrap();
-            let (changes, ask) = (Changes::default(), RequestOptions::default());
-            story.ledger.rotate(&owner, id, changes, rotation, ask).await.unwrap();
+            let (changes, options) = (Changes::default(), RequestOptions::default());
+            story.ledger.rotate(&owner, id, changes, rotation, options).await.unwrap();
         }
         story.clock.advance(round % 3);
         let mut tasks = tokio::task::JoinSet::new();
@@ -62,26 +62,26 @@ async fn a_key_with_forty_thousand_records_is_looked_back_to_in_a_few_reads() {
         tasks.join_all().await;
     }
     let key = story.ledger.state().table.get(id).unwrap();
-    let (mut standing, mut replaced) = (None, false);
+    let (mut state, mut replaced) = (None, false);
     for stored in story.log.read(Seq(0), usize::MAX).unwrap() {
         let record = crate::decode(&stored.bytes).unwrap();
-        standing = match (&record.event, standing) {
+        state = match (&record.event, state) {
             (Event::Created(made), None) => Some(KeyState::created(made, record.at)),
             (Event::Created(made), Some(old)) => {
                 replaced = true;
                 let until = made.replaces.as_ref().unwrap().valid_until;
                 Some(old.replaced(made.id, until, record.at))
             }
-            (event, standing) => Some(standing.unwrap().after(event, record.at)),
+            (event, state) => Some(state.unwrap().after(event, record.at)),
         };
         if stored.seq.0 % 11 == 0 {
             let moment = Moment { length: stored.seq.next(), at: record.at };
-            let (then, read) = story.ledger.standing_at(&key, &moment).unwrap();
-            assert_eq!(then, standing, "{}", stored.seq);
+            let (then, read) = story.ledger.state_at(&key, &moment).unwrap();
+            assert_eq!(then, state, "{}", stored.seq);
             assert!(read <= 5, "{read} records were read at {}", stored.seq);
         }
     }
-    assert!(replaced && standing.unwrap().revision > 40_000, "{standing:?}");
+    assert!(replaced && state.unwrap().revision > 40_000, "{state:?}");
     // The report of a moment is one of that moment, not of all that was before.
     let so_far = story.ledger.moment(&auditor, None).unwrap();
     let (from, to) = (Timestamp::MIN, Timestamp::from_micros(key.created_at.micros() + 1));

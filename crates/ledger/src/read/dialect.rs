@@ -25,11 +25,11 @@ impl Ledger {
         let digest = Digest::of_presented(presented)?;
         let key = self.state().table.by_digest(&digest)?;
         let now = self.judged_at();
-        let standing = key.state().standing;
+        let state = key.state();
         let good = key.made.dialect == dialect
-            && standing.status_at(now) == Status::Enabled
+            && state.status_at(now) == Status::Enabled
             && key.made.allowed_ips.allows(ip);
-        good.then(|| KeyView::new(&key, standing, now))
+        good.then(|| KeyView::new(&key, state, now))
     }
 
     /// The id of the key with this text, made by `dialect`, in an account that the caller sees.
@@ -74,10 +74,11 @@ impl Ledger {
         let keys = self.state().table.account(account.as_str());
         let keys = keys.filter(|_| caller.sees(account));
         let owner = &caller.identity.subject;
-        let found = keys.map(|keys| keys.spoken(dialect, owner, after, limit)).unwrap_or_default();
+        let found =
+            keys.map(|keys| keys.of_dialect(dialect, owner, after, limit)).unwrap_or_default();
         let next = found.last().filter(|_| found.len() == limit).map(|last| last.made.number);
         let now = self.judged_at();
-        let items = found.iter().map(|key| KeyView::new(key, key.state().standing, now)).collect();
+        let items = found.iter().map(|key| KeyView::new(key, key.state(), now)).collect();
         Ok(Page { items, next })
     }
 
@@ -101,7 +102,7 @@ impl Ledger {
         if caller.identity.roles.is_empty() {
             return Err(Error::Refused(Refusal::UnknownKey));
         }
-        Ok(KeyView::new(&key, key.state().standing, self.judged_at()))
+        Ok(KeyView::new(&key, key.state(), self.judged_at()))
     }
 }
 

@@ -1,15 +1,14 @@
-//! Reading: keys and verify, as they are and as they were. Nothing here writes, and nothing waits
+//! One key, and lists of keys, as they are and as they were. Nothing here writes, and nothing waits
 //! for the writer.
 
 use std::sync::Arc;
 
-use eventlog::Seq;
 use keys::{
-    Account, Dialect, Digest, Environment, KeyId, KeyRole, KeyState, Kind, NewKey, Project,
-    Question, Refusal, Status, Subject, Timestamp, Verdict, judge,
+    Account, Dialect, Environment, KeyId, KeyRole, KeyState, Kind, NewKey, Project, Refusal,
+    Status, Subject, Timestamp,
 };
 
-use crate::caller::{AUDIT, Caller, READ, Scope, VERIFY};
+use crate::caller::{Caller, READ, Scope};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::Page;
@@ -43,21 +42,6 @@ pub struct KeyFilter {
     pub expires_before: Option<Timestamp>,
 }
 
-/// The answer to a verify.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// The first verdict that holds.
-    pub verdict: Verdict,
-    /// The key; `None` if it is malformed or not found.
-    pub key: Option<Arc<NewKey>>,
-    /// Its due time now, which a rotation may have brought forward.
-    pub expires_at: Option<Timestamp>,
-    /// How often it may still be used today; `None` without a limit.
-    pub remaining_today: Option<u32>,
-    /// The length of the log that the answer has seen.
-    pub log_size: Seq,
-}
-
 impl Ledger {
     /// One key.
     ///
@@ -67,7 +51,7 @@ impl Ledger {
     pub fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyView, Error> {
         caller.require(READ)?;
         let key = self.find(caller, id, &RequestOptions::default())?;
-        Ok(KeyView::new(&key, key.state().standing, self.judged_at()))
+        Ok(KeyView::new(&key, key.state(), self.judged_at()))
     }
 
     /// One key as it was at `moment`. Reads the log if the key has changed since.
@@ -79,9 +63,9 @@ impl Ledger {
     pub fn key_as_of(&self, caller: &Caller, id: KeyId, moment: &Moment) -> Result<KeyView, Error> {
         caller.require(READ)?;
         let key = self.find(caller, id, &RequestOptions::default())?;
-        let (standing, _) = self.standing_at(&key, moment)?;
-        let standing = standing.ok_or(Error::Refused(Refusal::UnknownKey))?;
-        Ok(view_at(&key, standing, moment))
+        let (state, _) = self.state_at(&key, moment)?;
+        let state = state.ok_or(Error::Refused(Refusal::UnknownKey))?;
+        Ok(view_at(&key, state, moment))
     }
 
     /// A page of keys in the order they were made, from position `after` on (0 is the start).
@@ -117,12 +101,12 @@ impl Ledger {
         moment: &Moment,
     ) -> Result<Page<KeyView, u64>, Error> {
         caller.require(READ)?;
-        let kept = self.kept(caller, filter.account.as_ref());
+        let visible = self.key_list(caller, filter.account.as_ref());
         let mut place = usize::try_from(after).unwrap_or(usize::MAX);
         let last = place.saturating_add(MOST_LOOKED_AT);
         let (mut items, mut read) = (Vec::new(), 0);
         while items.len() < limit && place < last && read < MOST_LOOKED_AT {
-            let slice = kept.slice(place, SLICE);
+            let slice = visible.slice(place, SLICE);
             if slice.is_empty() {
                 return Ok(Page { items, next: None });
             }
@@ -135,134 +119,49 @@ impl Ledger {
                 if !is_of(filter, &key.made) {
                     continue;
                 }
-                let (standing, cost) = self.standing_at(&key, moment)?;
+                let (state, cost) = self.state_at(&key, moment)?;
                 read += cost;
                 // Keys are in the order they were made: all that follow were made later, too.
-                let Some(standing) = standing else { return Ok(Page { items, next: None }) };
-                if stands_so(filter, &standing, moment) {
-                    items.push(view_at(&key, standing, moment));
+                let Some(state) = state else { return Ok(Page { items, next: None }) };
+                if is_in_state(filter, &state, moment) {
+                    items.push(view_at(&key, state, moment));
                 }
             }
         }
-        let more = kept.slice(place, 1).first().is_some_and(|key| !moment.precedes(key));
+        let more = visible.slice(place, 1).first().is_some_and(|key| !moment.precedes(key));
         Ok(Page { items, next: more.then_some(place as u64) })
     }
 
     /// The keys of `account`, or of all that the caller sees.
-    pub(crate) fn kept(&self, caller: &Caller, account: Option<&Account>) -> Kept<'_> {
+    pub(crate) fn key_list(&self, caller: &Caller, account: Option<&Account>) -> KeyList<'_> {
         let table = &self.state().table;
         match caller.identity.scope.narrowed(account) {
-            Some(Scope::All) => Kept::All(table),
-            Some(Scope::Account(account)) => Kept::Of(table.account(account.as_str())),
-            None => Kept::Of(None),
+            Some(Scope::All) => KeyList::All(table),
+            Some(Scope::Account(account)) => KeyList::Of(table.account(account.as_str())),
+            None => KeyList::Of(None),
         }
-    }
-
-    /// Judges a presented key, and counts the use if it is valid. Memory only.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Forbidden`].
-    pub fn verify(
-        &self,
-        caller: &Caller,
-        presented: &str,
-        question: &Question,
-    ) -> Result<Verified, Error> {
-        caller.require(VERIFY)?;
-        // Before the lookup: the answer has seen at least this much.
-        let log_size = self.state().size();
-        let key = match self.bearing(caller, presented) {
-            Ok(key) => key,
-            Err(verdict) => return Ok(Verified::without_key(verdict, log_size)),
-        };
-        let now = self.judged_at();
-        let standing = key.state().standing;
-        if let Some(due) = standing.expires_at.filter(|due| *due <= now) {
-            self.state().reached.met_due(due);
-        }
-        let mut verdict = judge(&key.made, &standing, question, now);
-        let mut remaining_today = None;
-        if verdict == Verdict::Valid {
-            (verdict, remaining_today) = match key.uses.count(now, key.made.daily_limit) {
-                Ok(remaining) => (Verdict::Valid, remaining),
-                Err(()) => (Verdict::UsageExceeded, Some(0)),
-            };
-        }
-        Ok(Verified {
-            verdict,
-            key: Some(Arc::clone(&key.made)),
-            expires_at: standing.expires_at,
-            remaining_today,
-            log_size,
-        })
-    }
-
-    /// Judges a presented key as it was at `moment`. Counts no use, and knows of none: counts are
-    /// not in the log, so that no answer is [`Verdict::UsageExceeded`]. Reads the log if the key
-    /// has changed since.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Forbidden`] but for auditors and admins; a fault of the storage.
-    pub fn verify_as_of(
-        &self,
-        caller: &Caller,
-        presented: &str,
-        question: &Question,
-        moment: &Moment,
-    ) -> Result<Verified, Error> {
-        caller.require(AUDIT)?;
-        let nothing = |verdict| Ok(Verified::without_key(verdict, moment.length));
-        let key = match self.bearing(caller, presented) {
-            Ok(key) => key,
-            Err(verdict) => return nothing(verdict),
-        };
-        let (Some(standing), _) = self.standing_at(&key, moment)? else {
-            return nothing(Verdict::NotFound);
-        };
-        Ok(Verified {
-            verdict: judge(&key.made, &standing, question, moment.at),
-            key: Some(Arc::clone(&key.made)),
-            expires_at: standing.expires_at,
-            remaining_today: None,
-            log_size: moment.length,
-        })
-    }
-
-    /// The key of that text, as far as the caller may know of it.
-    fn bearing(&self, caller: &Caller, presented: &str) -> Result<Arc<Key>, Verdict> {
-        let digest = Digest::of_presented(presented).ok_or(Verdict::Malformed)?;
-        let key = self.state().table.by_digest(&digest).ok_or(Verdict::NotFound)?;
-        if caller.sees(&key.made.account) { Ok(key) } else { Err(Verdict::NotFound) }
-    }
-}
-
-impl Verified {
-    fn without_key(verdict: Verdict, log_size: Seq) -> Verified {
-        Verified { verdict, key: None, expires_at: None, remaining_today: None, log_size }
     }
 }
 
 /// The keys that a list goes through, in the order they were made.
-pub(crate) enum Kept<'t> {
+pub(crate) enum KeyList<'t> {
     All(&'t KeyTable),
     /// Those of one account, if it has any.
     Of(Option<Arc<AccountKeys>>),
 }
 
-impl Kept<'_> {
+impl KeyList<'_> {
     /// Up to `limit` keys from position `after` on.
     pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
         match self {
-            Kept::All(table) => table.slice(after, limit),
-            Kept::Of(keys) => keys.as_ref().map(|k| k.slice(after, limit)).unwrap_or_default(),
+            KeyList::All(table) => table.slice(after, limit),
+            KeyList::Of(keys) => keys.as_ref().map(|k| k.slice(after, limit)).unwrap_or_default(),
         }
     }
 }
 
-fn view_at(key: &Key, standing: KeyState, moment: &Moment) -> KeyView {
-    let view = KeyView::new(key, standing, moment.at);
+fn view_at(key: &Key, state: KeyState, moment: &Moment) -> KeyView {
+    let view = KeyView::new(key, state, moment.at);
     // The log does not know of uses.
     let last_used_at = view.last_used_at.filter(|_| moment.is_present());
     KeyView { last_used_at, ..view }
@@ -288,8 +187,8 @@ fn is_of(filter: &KeyFilter, key: &NewKey) -> bool {
 }
 
 /// Whether a key stands as the filter wants it.
-fn stands_so(filter: &KeyFilter, standing: &KeyState, moment: &Moment) -> bool {
+fn is_in_state(filter: &KeyFilter, state: &KeyState, moment: &Moment) -> bool {
     let KeyFilter { status, expires_before, .. } = filter;
-    status.is_none_or(|wanted: Status| wanted == standing.status_at(moment.at))
-        && expires_before.is_none_or(|end| standing.expires_at.is_some_and(|due| due < end))
+    status.is_none_or(|wanted: Status| wanted == state.status_at(moment.at))
+        && expires_before.is_none_or(|end| state.expires_at.is_some_and(|due| due < end))
 }

@@ -16,7 +16,7 @@ use crate::projection::table::Due;
 use crate::projection::table::Key;
 use crate::read::as_of::{Moment, first, time_of};
 use crate::read::chain::States;
-use crate::read::query::Kept;
+use crate::read::query::KeyList;
 use crate::state::State;
 
 /// Records that are replayed between two looks whether the digest is still wanted.
@@ -60,24 +60,24 @@ impl Ledger {
         let now = self.judged_at();
         let until = now.plus_secs(within_s);
         let table = &self.state().table;
-        let kept = self.kept(caller, None);
+        let list = self.key_list(caller, None);
         // One more than asked for, to know whether it is the last page.
         let (due, next) = match &caller.identity.scope {
             Scope::All => page_of(table.due_after(after, until, limit + 1), limit),
-            Scope::Account(_) if kept.slice(MOST_LOOKED_AT, 1).is_empty() => {
-                page_of(self.soonest(&kept, after, until, limit + 1)?, limit)
+            Scope::Account(_) if list.slice(MOST_LOOKED_AT, 1).is_empty() => {
+                page_of(self.soonest(&list, after, until, limit + 1)?, limit)
             }
             Scope::Account(account) => self.due_of(account, after, until, limit)?,
         };
         let keys = due.iter().filter_map(|due| table.get(due.key));
-        let items = keys.map(|key| KeyView::new(&key, key.state().standing, now)).collect();
+        let items = keys.map(|key| KeyView::new(&key, key.state(), now)).collect();
         Ok(Page { items, next })
     }
 
-    /// Those of `kept` that fall due until `until`, soonest first, at most `limit` after `after`.
+    /// Those of `list` that fall due until `until`, soonest first, at most `limit` after `after`.
     fn soonest(
         &self,
-        kept: &Kept<'_>,
+        list: &KeyList<'_>,
         after: Option<Due>,
         until: Timestamp,
         limit: usize,
@@ -85,13 +85,13 @@ impl Ledger {
         let (mut soonest, mut place) = (BinaryHeap::new(), 0);
         loop {
             self.still_wanted()?;
-            let slice = kept.slice(place, SLICE);
+            let slice = list.slice(place, SLICE);
             if slice.is_empty() {
                 return Ok(soonest.into_sorted_vec());
             }
             place += slice.len();
             for key in slice {
-                let KeyState { status, expires_at, .. } = key.state().standing;
+                let KeyState { status, expires_at, .. } = key.state();
                 let at = expires_at.filter(|at| status.is_alive() && *at <= until);
                 let due = at.map(|at| Due { at, key: key.made.id });
                 soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
@@ -149,12 +149,12 @@ impl Ledger {
         moment: &Moment,
     ) -> Result<Holdings, Error> {
         caller.require(READ)?;
-        let kept = self.kept(caller, account);
+        let list = self.key_list(caller, account);
         let late = |key: &Arc<Key>| key.created_at >= to || moment.precedes(key);
         let mut keys = Vec::new();
         loop {
             self.still_wanted()?;
-            let slice = kept.slice(keys.len(), SLICE);
+            let slice = list.slice(keys.len(), SLICE);
             // In the order they were made: where one is too late, so are all that follow.
             let over = slice.last().is_none_or(late);
             keys.extend(slice.into_iter().take_while(|key| !late(key)));
@@ -259,7 +259,7 @@ impl Holdings {
         };
         if next.is_some() && status.is_none() {
             let last = self.ledger.states(&key, length).next().transpose()?;
-            status = last.map(|standing| standing.status_at(self.between.1));
+            status = last.map(|state| state.status_at(self.between.1));
         }
         let mut spans = spans(self.ledger.states(&key, end), &key, (from, to), status)?;
         if let Some(open) = open {
@@ -303,12 +303,12 @@ fn spans(
 ) -> Result<Vec<Held>, Error> {
     let mut spans: Vec<Held> = Vec::new();
     let mut end = to;
-    for standing in states {
-        let standing = standing?;
-        let last = *at_end.get_or_insert_with(|| standing.status_at(to));
-        let start = standing.updated_at.max(from);
-        let until = standing.expires_at.map_or(end, |due| due.min(end));
-        if standing.status == Status::Enabled && start < until {
+    for state in states {
+        let state = state?;
+        let last = *at_end.get_or_insert_with(|| state.status_at(to));
+        let start = state.updated_at.max(from);
+        let until = state.expires_at.map_or(end, |due| due.min(end));
+        if state.status == Status::Enabled && start < until {
             match spans.last_mut() {
                 Some(later) if later.from == until => later.from = start,
                 Some(_) | None => {
@@ -317,7 +317,7 @@ fn spans(
                 }
             }
         }
-        end = standing.updated_at;
+        end = state.updated_at;
         if end <= from {
             break;
         }

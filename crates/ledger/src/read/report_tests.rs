@@ -16,8 +16,8 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
             let until = ledger.now().plus_secs(within_s);
             let all = ledger.keys(&reader, &KeyFilter::default(), 0, 500).unwrap().items;
             let due = all.iter().filter_map(|view| {
-                let at = view.standing.expires_at.filter(|at| *at <= until)?;
-                view.standing.status.is_alive().then_some(Due { at, key: view.key.id })
+                let at = view.state.expires_at.filter(|at| *at <= until)?;
+                view.state.status.is_alive().then_some(Due { at, key: view.key.id })
             });
             let mut due: Vec<_> = due.collect();
             due.sort_unstable();

@@ -16,7 +16,7 @@ use crate::caller::{AUDIT, Caller, READ, Scope};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::row::Row;
-use crate::projection::table::{Key, State};
+use crate::projection::table::{ChainedState, Key};
 use crate::read::as_of::Moment;
 use crate::read::chain::Linked;
 use crate::write::request::RequestOptions;
@@ -207,9 +207,9 @@ impl Ledger {
 
     /// The row that `key` had after the first `size` records; `None` if it was made later.
     fn row(&self, key: &Key, size: Seq) -> Result<Option<Row>, Error> {
-        let State { standing, head } = key.state();
+        let ChainedState { state, head } = key.chained_state();
         if head.0 < size {
-            return Ok(Some(Row::of(key.made.id, &key.salt, &standing, head.1)));
+            return Ok(Some(Row::of(key.made.id, &key.salt, &state, head.1)));
         }
         // It was touched since; its links lead back.
         let mut last = None;
@@ -219,10 +219,8 @@ impl Ledger {
                 break;
             }
         }
-        let standing = self.states(key, size).next().transpose()?;
-        Ok(last
-            .zip(standing)
-            .map(|((_, leaf), standing)| Row::of(key.made.id, &key.salt, &standing, leaf)))
+        let state = self.states(key, size).next().transpose()?;
+        Ok(last.zip(state).map(|((_, leaf), state)| Row::of(key.made.id, &key.salt, &state, leaf)))
     }
 }
 

@@ -49,19 +49,19 @@ fn row_of(key: KeyId, proof: &KeyProof) -> Row {
     let noted = proof.records.iter().filter(|record| record.seq.0 < proof.table.size);
     let records: Vec<_> =
         noted.map(|proved| (&proved.entry, crate::decode(&proved.entry).unwrap())).collect();
-    let mut standing: Option<KeyState> = None;
+    let mut state: Option<KeyState> = None;
     for (_, record) in &records {
-        standing = match (&record.event, standing) {
+        state = match (&record.event, state) {
             (keys::Event::Created(made), None) => Some(KeyState::created(made, record.at)),
             (keys::Event::Created(made), Some(old)) => {
                 let until = made.replaces.as_ref().unwrap().valid_until;
                 Some(old.replaced(made.id, until, record.at))
             }
-            (event, standing) => Some(standing.unwrap().after(event, record.at)),
+            (event, state) => Some(state.unwrap().after(event, record.at)),
         };
     }
     let salt = records.first().unwrap().1.salt;
-    Row::of(key, &salt, &standing.unwrap(), Leaf::of(records.last().unwrap().0))
+    Row::of(key, &salt, &state.unwrap(), Leaf::of(records.last().unwrap().0))
 }
 
 fn assert_in_table(proof: &KeyProof, row: &RowProof) {

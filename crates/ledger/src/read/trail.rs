@@ -224,8 +224,8 @@ impl Ledger {
     pub(crate) async fn state_after(&self, key: &Arc<Key>, seq: Seq) -> Result<KeyState, Error> {
         let (ledger, key) = (self.clone(), Arc::clone(key));
         let job = move || ledger.states(&key, seq.next()).next().transpose();
-        let standing = tokio::task::spawn_blocking(job).await.map_err(Error::fault)??;
-        standing.ok_or(Error::Refused(Refusal::UnknownKey))
+        let state = tokio::task::spawn_blocking(job).await.map_err(Error::fault)??;
+        state.ok_or(Error::Refused(Refusal::UnknownKey))
     }
 }
 

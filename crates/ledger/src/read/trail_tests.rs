@@ -54,11 +54,11 @@ fn holds(story: &Story, entries: &[Entry], filter: &EventFilter, from: u64, limi
         let seen: Vec<_> = seen.map(|entry| entry.seq).collect();
         let up: Vec<_> = seen.iter().copied().filter(|seq| seq.0 >= from).collect();
         let down: Vec<_> = seen.iter().copied().rev().filter(|seq| seq.0 < from).collect();
-        let told = format!("{scope:?} {filter:?} {from} {limit}");
+        let case = format!("{scope:?} {filter:?} {from} {limit}");
         let walk = Walk::Up(Seq(from));
-        assert_eq!(page_by_page(&story.ledger, &reader, filter, walk, limit), up, "{told}");
+        assert_eq!(page_by_page(&story.ledger, &reader, filter, walk, limit), up, "{case}");
         let walk = Walk::Down(Seq(from));
-        assert_eq!(page_by_page(&story.ledger, &reader, filter, walk, limit), down, "{told}");
+        assert_eq!(page_by_page(&story.ledger, &reader, filter, walk, limit), down, "{case}");
     }
 }
 
@@ -116,7 +116,7 @@ async fn a_key_with_very_many_events_has_its_history_page_by_page() {
         tasks.join_all().await;
         story.ledger.create(&owner, draft(None), RequestOptions::default()).await.unwrap();
     }
-    let revision = story.ledger.key(&owner, id).unwrap().standing.revision;
+    let revision = story.ledger.key(&owner, id).unwrap().state.revision;
     assert!(revision > 10_000, "{revision}");
     let entries = everything(&story);
     for kind in [None, Some(EventKind::Disabled), Some(EventKind::Created)] {

@@ -99,7 +99,7 @@ fn record(event: Event, link: Link) -> Record {
 
 fn golden() -> Vec<(&'static str, Record)> {
     let alive = link(Some(Status::Enabled), Status::Disabled);
-    let said = Revocation {
+    let revocation = Revocation {
         code: Some(ReasonCode::Compromised),
         compromised_since: Some(Timestamp::from_secs(1_699_999_999)),
     };
@@ -146,7 +146,10 @@ fn golden() -> Vec<(&'static str, Record)> {
             "expired, by its owner",
             record(Event::Expired { due: None }, link(Some(Status::Enabled), Status::Expired)),
         ),
-        ("revoked", record(Event::Revoked(said), link(Some(Status::Expired), Status::Revoked))),
+        (
+            "revoked",
+            record(Event::Revoked(revocation), link(Some(Status::Expired), Status::Revoked)),
+        ),
         (
             "revoked, nothing said",
             record(

@@ -85,26 +85,26 @@ impl Equivalent<Arc<[Permission]>> for Texts<'_> {
 }
 
 fn read<T>(
-    known: &mut HashSet<T>,
+    values: &mut HashSet<T>,
     text: &str,
     stored: impl Fn(&str) -> Result<T, Invalid>,
 ) -> Result<T, Invalid>
 where
     T: Borrow<str> + Clone + Eq + Hash,
 {
-    if let Some(shared) = known.get(text) {
+    if let Some(shared) = values.get(text) {
         return Ok(shared.clone());
     }
     let mut made = stored(text)?;
-    one(known, &mut made);
+    one(values, &mut made);
     Ok(made)
 }
 
-fn one<T: Clone + Eq + Hash>(known: &mut HashSet<T>, value: &mut T) {
-    match known.get(value) {
+fn one<T: Clone + Eq + Hash>(values: &mut HashSet<T>, value: &mut T) {
+    match values.get(value) {
         Some(shared) => *value = shared.clone(),
-        None if known.len() < MOST => {
-            known.insert(value.clone());
+        None if values.len() < MOST => {
+            values.insert(value.clone());
         }
         None => {}
     }

@@ -19,7 +19,7 @@ use self::salts::Salts;
 use crate::caller::worker;
 use crate::error::Error;
 use crate::projection::outcomes::Outcome;
-use crate::projection::table::{Key, State as ChainedState};
+use crate::projection::table::{ChainedState, Key};
 use crate::record::{Actor, Idempotency, Link, Record, codec};
 use crate::state::State;
 use crate::write::job::Idempotent;
@@ -134,7 +134,7 @@ impl<'s> Batch<'s> {
     }
 
     fn chained_state(&self, key: &Key) -> ChainedState {
-        self.touched.get(&key.made.id).copied().unwrap_or_else(|| key.state())
+        self.touched.get(&key.made.id).copied().unwrap_or_else(|| key.chained_state())
     }
 
     /// Decides a create and writes it down.
@@ -165,11 +165,11 @@ impl<'s> Batch<'s> {
         let before = self.chained_state(old);
         let number = self.next_number(&key.account);
         let facts = Facts {
-            status: Some(before.standing.status_at(self.now)),
-            due: before.standing.expires_at,
-            revision: before.standing.revision,
+            status: Some(before.state.status_at(self.now)),
+            due: before.state.expires_at,
+            revision: before.state.revision,
             wanted_revision: context.if_revision,
-            replaced_by: before.standing.replaced_by,
+            replaced_by: before.state.replaced_by,
             ..self.facts_of_new(key, number, rules)
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
@@ -177,7 +177,7 @@ impl<'s> Batch<'s> {
         let event = decide(&facts, Command::Rotate(key, rotation, self.limits(rules)))?;
         let key = created_by(&event);
         let until = key.replaces.as_ref().map_or(self.now, |replaces| replaces.valid_until);
-        let after = before.standing.replaced(key.id, until, self.now);
+        let after = before.state.replaced(key.id, until, self.now);
         let old_link = before.link(old.made.id, &after, self.now);
         let draft = Draft {
             event,
@@ -226,7 +226,7 @@ impl<'s> Batch<'s> {
 
     /// Whoever meets a due key records its `Expired` first, in the worker's name.
     fn expire_if_due(&mut self, key: &Key, dry_run: bool) -> Result<(), Error> {
-        if dry_run || !self.chained_state(key).standing.is_due(self.now) {
+        if dry_run || !self.chained_state(key).state.is_due(self.now) {
             return Ok(());
         }
         let context = RequestContext::plain(worker());
@@ -240,9 +240,9 @@ impl<'s> Batch<'s> {
         command: Command,
     ) -> Result<Decided, Error> {
         let before = self.chained_state(key);
-        let facts = self.facts_of(&before.standing, &command, context);
+        let facts = self.facts_of(&before.state, &command, context);
         let event = decide(&facts, command)?;
-        let state = before.standing.after(&event, self.now);
+        let state = before.state.after(&event, self.now);
         let link = before.link(key.made.id, &state, self.now);
         let link = Link { before: facts.status, ..link };
         self.finish(context, Draft { event, link, state, replaced: None })
@@ -287,9 +287,9 @@ impl<'s> Batch<'s> {
             return Ok(Decided { seq, recorded: false, record, state });
         }
         let head = (seq, Leaf::of(&bytes));
-        self.touched.insert(record.link.key, ChainedState { standing: state, head });
-        if let Some((link, standing)) = replaced {
-            self.touched.insert(link.key, ChainedState { standing, head });
+        self.touched.insert(record.link.key, ChainedState { state, head });
+        if let Some((link, state)) = replaced {
+            self.touched.insert(link.key, ChainedState { state, head });
         }
         if let Event::Created(key) = &record.event {
             self.numbers.insert(key.account.clone(), key.number + 1);

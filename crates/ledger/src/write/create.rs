@@ -197,7 +197,7 @@ fn view(key: &Arc<NewKey>, entry: &Entry) -> KeyView {
     let state = KeyState::created(key, at);
     KeyView {
         key: Arc::clone(key),
-        standing: state,
+        state,
         status: state.status_at(at),
         created_at: at,
         created_by: entry.record.actor.subject.clone(),

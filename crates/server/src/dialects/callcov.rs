@@ -159,7 +159,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
             key_prefix: key.prefix.as_str(),
             description: key.description.as_ref().map(Description::as_str),
             created_at: made.key.created_at.to_seconds_text(),
-            expires_at: made.key.standing.expires_at.map(Timestamp::to_seconds_text),
+            expires_at: made.key.state.expires_at.map(Timestamp::to_seconds_text),
         },
     ))
 }
@@ -222,9 +222,9 @@ impl Listed {
             description: view.key.description.as_ref().map(ToString::to_string),
             is_active: view.status == Status::Enabled,
             last_used_at: view.last_used_at.map(Timestamp::to_seconds_text),
-            expires_at: ended_at(view).or(view.standing.expires_at).map(Timestamp::to_seconds_text),
+            expires_at: ended_at(view).or(view.state.expires_at).map(Timestamp::to_seconds_text),
             created_at: view.created_at.to_seconds_text(),
-            updated_at: view.standing.updated_at.to_seconds_text(),
+            updated_at: view.state.updated_at.to_seconds_text(),
         }
     }
 }

@@ -150,7 +150,7 @@ impl ApiKey {
             created_at: view.created_at.to_seconds_text(),
             updated_at,
             user_id: view.key.owner.to_string(),
-            expires_at: view.standing.expires_at.map(keys::Timestamp::to_seconds_text),
+            expires_at: view.state.expires_at.map(keys::Timestamp::to_seconds_text),
         }
     }
 }
@@ -235,7 +235,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     let listing = list::Listing { caller: who.caller, dialect: DIALECT, account };
     let show = |view: &KeyView, _| {
         let masked = Some(format!("{}...", view.key.prefix.as_str()));
-        let updated_at = Some(view.standing.updated_at.to_seconds_text());
+        let updated_at = Some(view.state.updated_at.to_seconds_text());
         view.status.is_alive().then(|| ApiKey::new(view, masked, updated_at))
     };
     list::stream(&app, listing, ("{\"data\":[", |_| "]}".to_owned()), show).await

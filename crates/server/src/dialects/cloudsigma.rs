@@ -144,7 +144,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         prefix: key.prefix.as_str(),
         name: key.name.as_str(),
         created_at: made.key.created_at.to_seconds_text(),
-        expires_at: made.key.standing.expires_at.map(Timestamp::to_seconds_text),
+        expires_at: made.key.state.expires_at.map(Timestamp::to_seconds_text),
     };
     Ok(with_secret(StatusCode::CREATED, &Success::new(answer)))
 }
@@ -183,7 +183,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
             name: view.key.name.to_string(),
             created_at: view.created_at.to_seconds_text(),
             last_used_at: view.last_used_at.map(Timestamp::to_seconds_text),
-            expires_at: view.standing.expires_at.map(Timestamp::to_seconds_text),
+            expires_at: view.state.expires_at.map(Timestamp::to_seconds_text),
         })
     };
     let head = "{\"success\":true,\"data\":{\"keys\":[";

@@ -250,7 +250,7 @@ async fn public(State(app): State<App>, request: Request) -> Result<Response, Ap
         }
         Err(error) => return Err(error.into()),
     };
-    let expire_at = view.standing.expires_at.map(keys::Timestamp::to_millis_text);
+    let expire_at = view.state.expires_at.map(keys::Timestamp::to_millis_text);
     let value = view.key.public_value.as_deref();
     Ok(with_secret(StatusCode::OK, &Public { expire_at, value }))
 }

@@ -175,7 +175,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
             Environment::Live => "PRODUCTION",
             Environment::Sandbox => "SANDBOX",
         },
-        expires_at: made.key.standing.expires_at.map(keys::Timestamp::to_seconds_text),
+        expires_at: made.key.state.expires_at.map(keys::Timestamp::to_seconds_text),
     };
     let status = StatusCode::CREATED;
     let mut response = with_secret(status, &Envelope::new(status, MADE, answer));

@@ -93,7 +93,7 @@ impl Target for KeyId {
     }
 
     fn revision(&self, app: &App, caller: &Caller) -> Option<u32> {
-        app.ledger().key(caller, *self).ok().map(|view| view.standing.revision)
+        app.ledger().key(caller, *self).ok().map(|view| view.state.revision)
     }
 }
 

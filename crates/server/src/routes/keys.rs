@@ -115,7 +115,7 @@ fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> 
         receipt: None,
     };
     let mut response = wire::receipted(status, &answer, receipt);
-    wire::tag(&mut response, created.key.standing.revision);
+    wire::tag(&mut response, created.key.state.revision);
     wire::replayed(&mut response, created.replayed);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -255,7 +255,7 @@ pub(crate) async fn one(
 
 fn shown(view: &KeyView, answer: &Placed<Key<'_>>) -> Response {
     let mut response = wire::json(StatusCode::OK, answer);
-    wire::tag(&mut response, view.standing.revision);
+    wire::tag(&mut response, view.state.revision);
     response
 }
 

@@ -47,13 +47,13 @@ impl<'a> Key<'a> {
             made: Made::new(&view.key),
             status: view.status.as_str(),
             masked: format!("{}…", view.key.prefix.as_str()),
-            revision: view.standing.revision,
+            revision: view.state.revision,
             created_at: Time(view.created_at),
-            updated_at: Time(view.standing.updated_at),
-            expires_at: view.standing.expires_at.map(Time),
+            updated_at: Time(view.state.updated_at),
+            expires_at: view.state.expires_at.map(Time),
             last_used_at: view.last_used_at.map(Time),
             created_by: view.created_by.as_str(),
-            replaced_by: view.standing.replaced_by.map(Text),
+            replaced_by: view.state.replaced_by.map(Text),
         }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Diff) -> Result<Exit> {
     let table = table(&client, checkpoint.size)?;
     let mut differences = Vec::new();
     let mut keys = 0_u64;
-    for (id, state) in auditor.standings() {
+    for (id, state) in auditor.states() {
         keys += 1;
         let replayed = Row {
             status: state.status_at(auditor.last_at()).as_str().to_owned(),
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Diff) -> Result<Exit> {
             differences.push(Difference { id, replayed: Some(replayed), served: served.cloned() });
         }
     }
-    let unknown = table.iter().filter(|(id, _)| auditor.standing(**id).is_none());
+    let unknown = table.iter().filter(|(id, _)| auditor.state(**id).is_none());
     differences.extend(unknown.map(|(id, row)| Difference {
         id: *id,
         replayed: None,

@@ -10,7 +10,7 @@ async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (
     let (what, pick, number) = step;
     let id = ids.get(usize::from(pick) % ids.len().max(1)).copied();
     let dialects = [Dialect::Native, Dialect::Callcov, Dialect::Cloudsigma];
-    let caller = spoken(dialects[usize::from(number) % 3]);
+    let caller = caller_by(dialects[usize::from(number) % 3]);
     let outcome = match (what % 8, id) {
         (0 | 1, _) | (_, None) => {
             let rules = Rules {
@@ -77,13 +77,13 @@ proptest! {
         let live = ledger.state().table.slice(0, usize::MAX);
         prop_assert_eq!(auditor.keys(), live.len());
         for key in live {
-            let known = &auditor.keys[&key.made.id];
-            let state = key.state();
-            prop_assert_eq!((known.standing, known.head), (state.standing, state.head));
+            let tracked = &auditor.keys[&key.made.id];
+            let chained = key.chained_state();
+            prop_assert_eq!((tracked.state, tracked.head), (chained.state, chained.head));
         }
         // A part of it, from anywhere on.
         let from = from.index(bytes.len().max(1));
-        let accounts = auditor.keys.iter().map(|(id, known)| (*id, known.account.clone()));
+        let accounts = auditor.keys.iter().map(|(id, tracked)| (*id, tracked.account.clone()));
         let mut part = Auditor::partial(accounts.collect());
         let mut decoder = Decoder::default();
         for (seq, bytes) in (0..).zip(&bytes).skip(from) {
@@ -97,14 +97,14 @@ proptest! {
         out in any::<prop::sample::Index>(),
     ) {
         let (log, _) = log_of(&steps);
-        let told = records(log.as_ref());
-        let stored = chained(&told);
+        let all = records(log.as_ref());
+        let stored = chained(&all);
         let out = out.index(stored.len().max(1));
-        let keys: Vec<_> = told[out].links().map(|link| link.key).collect();
-        let goes_on = told.iter().skip(out + 1).any(|record| {
+        let keys: Vec<_> = all[out].links().map(|link| link.key).collect();
+        let goes_on = all.iter().skip(out + 1).any(|record| {
             record.links().any(|link| keys.contains(&link.key))
         });
-        let accounts = told.iter().flat_map(Record::links).map(|link| link.key);
+        let accounts = all.iter().flat_map(Record::links).map(|link| link.key);
         let acme = Account::new("acme").unwrap();
         let mut part = Auditor::partial(accounts.map(|key| (key, acme.clone())).collect());
         let mut decoder = Decoder::default();

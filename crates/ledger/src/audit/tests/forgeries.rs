@@ -14,17 +14,17 @@ pub(super) async fn story() -> Vec<Record> {
     let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
     let ledger = open(&log, &clock);
     let revoke = Change::Revoke(Revocation::default());
-    let ask = RequestOptions::default;
+    let options = RequestOptions::default;
     let make = async |caller: &Caller, ttl| {
-        ledger.create(caller, draft(ttl), ask()).await.unwrap().key.key.id
+        ledger.create(caller, draft(ttl), options()).await.unwrap().key.key.id
     };
     let rotate = async |id, overlap_s| {
         let rotation = Rotation::new(overlap_s).unwrap();
-        let rotated = ledger.rotate(&owner(), id, Changes::default(), rotation, ask()).await;
+        let rotated = ledger.rotate(&owner(), id, Changes::default(), rotation, options()).await;
         rotated.unwrap().key.key.id
     };
     let change = async |caller: &Caller, id, change| {
-        ledger.change(caller, id, change, ask()).await.unwrap();
+        ledger.change(caller, id, change, options()).await.unwrap();
         clock.advance(1);
     };
     let other = caller(Some("other"), Role::Owner);
@@ -34,7 +34,7 @@ pub(super) async fn story() -> Vec<Record> {
     let b = make(&owner(), None).await;
     let c = rotate(b, 60).await;
     let d = make(&other, None).await;
-    make(&spoken(Dialect::Covosign), None).await;
+    make(&caller_by(Dialect::Covosign), None).await;
     clock.advance(40);
     ledger.expire_due(&crate::caller::worker(), 9, None).await.unwrap();
     change(&owner(), a, revoke).await;

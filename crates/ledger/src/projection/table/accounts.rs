@@ -17,7 +17,7 @@ pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
 #[derive(Default)]
 pub(crate) struct AccountKeys {
     keys: RwLock<Vec<Arc<Key>>>,
-    spoken: RwLock<Spoken>,
+    by_dialect: RwLock<DialectKeys>,
 }
 
 /// Keys by their number, and so in the order they were made.
@@ -26,7 +26,7 @@ type Numbered = BTreeMap<u64, Arc<Key>>;
 /// Keys that dialects made: their caps count some of them, their lists show some. Native keys need
 /// neither, and are not here.
 #[derive(Default)]
-struct Spoken {
+struct DialectKeys {
     /// All that are not revoked, as they are listed: of the account, or of an owner.
     listed: HashMap<(Dialect, Option<Subject>), Numbered>,
     /// The alive ones of dialects with a cap, of each owner.
@@ -58,7 +58,7 @@ impl Accounts {
         });
         account.keys.write().push(Arc::clone(key));
         if key.made.dialect != Dialect::Native {
-            account.spoken.write().insert(key);
+            account.by_dialect.write().insert(key);
         }
     }
 
@@ -68,12 +68,12 @@ impl Accounts {
             return;
         }
         if let Some(account) = self.get(key.made.account.as_str()) {
-            account.spoken.write().changed(&key.made, status);
+            account.by_dialect.write().changed(&key.made, status);
         }
     }
 }
 
-impl Spoken {
+impl DialectKeys {
     fn insert(&mut self, key: &Arc<Key>) {
         let (dialect, number) = (key.made.dialect, key.made.number);
         self.listed.entry(list(&key.made)).or_default().insert(number, Arc::clone(key));
@@ -128,30 +128,30 @@ impl AccountKeys {
     }
 
     pub(super) fn alive(&self, owner: &Subject, dialect: Dialect) -> Vec<Arc<Key>> {
-        let spoken = self.spoken.read();
-        let alive = spoken.alive.get(&(dialect, owner.clone()));
+        let keys = self.by_dialect.read();
+        let alive = keys.alive.get(&(dialect, owner.clone()));
         alive.map(|keys| keys.values().cloned().collect()).unwrap_or_default()
     }
 
     /// Alive public keys that are for the same as `wanted`, whoever owns them, the oldest first.
     pub(crate) fn public(&self, wanted: &NewKey) -> Vec<Arc<Key>> {
-        let spoken = self.spoken.read();
-        let alive = spoken.public.get(&purpose(wanted));
+        let keys = self.by_dialect.read();
+        let alive = keys.public.get(&purpose(wanted));
         alive.map(|keys| keys.values().cloned().collect()).unwrap_or_default()
     }
 
     /// Up to `limit` keys of `dialect` that are not revoked, in the order they were made, behind
     /// the one with the number `after`: those of `owner` if the dialect lists by owner, else all.
-    pub(crate) fn spoken(
+    pub(crate) fn of_dialect(
         &self,
         dialect: Dialect,
         owner: &Subject,
         after: u64,
         limit: usize,
     ) -> Vec<Arc<Key>> {
-        let spoken = self.spoken.read();
+        let keys = self.by_dialect.read();
         let owner = dialect.lists_by_owner().then(|| owner.clone());
-        let keys = spoken.listed.get(&(dialect, owner));
+        let keys = keys.listed.get(&(dialect, owner));
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         let keys = keys.map(|keys| keys.range(behind).map(|(_, key)| key));
         keys.into_iter().flatten().take(limit).cloned().collect()

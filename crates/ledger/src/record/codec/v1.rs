@@ -156,9 +156,9 @@ impl<'a> RecordV1<'a> {
                 Event::Enabled => EventV1::Enabled,
                 Event::Disabled => EventV1::Disabled,
                 Event::Expired { due } => EventV1::Expired { due: due.map(Timestamp::micros) },
-                Event::Revoked(said) => EventV1::Revoked {
-                    code: said.code.map(Into::into),
-                    compromised_since: said.compromised_since.map(Timestamp::micros),
+                Event::Revoked(revocation) => EventV1::Revoked {
+                    code: revocation.code.map(Into::into),
+                    compromised_since: revocation.compromised_since.map(Timestamp::micros),
                 },
             },
             link: (record.link.before.is_some()).then(|| LinkV1::new(&record.link)),

@@ -79,7 +79,7 @@ impl Batch<'_> {
     /// Active keys of the account, owner and dialect of `key`.
     fn active_beside(&self, key: &NewKey) -> u32 {
         let alive = self.state.table.alive(key.account.as_str(), &key.owner, key.dialect);
-        let recorded = alive.iter().filter(|k| self.chained_state(k).standing.is_active(self.now));
+        let recorded = alive.iter().filter(|k| self.chained_state(k).state.is_active(self.now));
         let pending = self.created.iter().filter(|other| {
             other.account == key.account && other.owner == key.owner && other.dialect == key.dialect
         });
@@ -102,7 +102,7 @@ impl Batch<'_> {
         let account = self.state.table.account(wanted.account.as_str());
         let alive = account.iter().flat_map(|keys| keys.public(wanted));
         let recorded =
-            alive.filter(|k| does(&k.made, &self.chained_state(k).standing)).map(|k| k.made.id);
+            alive.filter(|k| does(&k.made, &self.chained_state(k).state)).map(|k| k.made.id);
         let pending = self.created.iter().filter(|k| does(k, &KeyState::created(k, self.now)));
         recorded.chain(pending.map(|key| key.id)).next()
     }

@@ -44,7 +44,7 @@ pub(super) struct ApiKey {
 
 impl ApiKey {
     pub(super) fn new(view: &KeyView, value: Option<String>) -> ApiKey {
-        let KeyView { key, standing, .. } = view;
+        let KeyView { key, state, .. } = view;
         ApiKey {
             account: key.account.to_string(),
             project: key.project.as_ref().map(ToString::to_string),
@@ -54,10 +54,10 @@ impl ApiKey {
                 Kind::Public => "pk",
             },
             role: key.role.as_ref().map(ToString::to_string).unwrap_or_default(),
-            expires_at: ended_at(view).or(standing.expires_at).map(Timestamp::to_millis_text),
+            expires_at: ended_at(view).or(state.expires_at).map(Timestamp::to_millis_text),
             enabled: view.status == Status::Enabled,
             created_at: view.created_at.to_millis_text(),
-            updated_at: standing.updated_at.to_millis_text(),
+            updated_at: state.updated_at.to_millis_text(),
             id: key.id.to_string(),
             masked_value: format!("{}****", key.prefix.as_str()),
             value,
@@ -135,9 +135,9 @@ mod tests {
             dialect: keys::Dialect::Composable,
             public_value: None,
         };
-        let standing = KeyState::created(&key, start);
+        let state = KeyState::created(&key, start);
         KeyView {
-            standing,
+            state,
             status: Status::Expired,
             created_at: start,
             created_by: "ann".parse().unwrap(),

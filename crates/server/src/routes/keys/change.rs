@@ -110,7 +110,7 @@ async fn change(
     let receipt = receipt(app, &asked.caller, asked.receipt, entry)?;
     let answer = wire::Changed { key: Key::new(&changed.key), event, receipt: None };
     let mut response = wire::receipted(StatusCode::OK, &answer, receipt.as_ref());
-    wire::tag(&mut response, changed.key.standing.revision);
+    wire::tag(&mut response, changed.key.state.revision);
     wire::replayed(&mut response, changed.replayed);
     Ok(response)
 }

@@ -9,18 +9,18 @@ use signedlog::Leaf;
 
 /// What an auditor remembers of a key.
 #[derive(Clone)]
-pub(super) struct Known {
+pub(super) struct TrackedKey {
     pub(super) account: Account,
     /// What a rotation copies; `None` if the key's creation was not handed in.
     pub(super) made: Option<Made>,
-    pub(super) standing: KeyState,
+    pub(super) state: KeyState,
     pub(super) head: (Seq, Leaf),
 }
 
-impl Known {
+impl TrackedKey {
     pub(super) fn row(&self, id: KeyId) -> Option<Row> {
         let made = self.made.as_ref()?;
-        Some(Row::of(id, &made.salt, &self.standing, self.head.1))
+        Some(Row::of(id, &made.salt, &self.state, self.head.1))
     }
 }
 

@@ -1,0 +1,114 @@
+//! Judging a presented key, as it is and as it was.
+
+use std::sync::Arc;
+
+use eventlog::Seq;
+use keys::{Digest, NewKey, Question, Timestamp, Verdict, judge};
+
+use crate::caller::{AUDIT, Caller, VERIFY};
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::projection::table::Key;
+use crate::read::as_of::Moment;
+
+/// The answer to a verify.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The first verdict that holds.
+    pub verdict: Verdict,
+    /// The key; `None` if it is malformed or not found.
+    pub key: Option<Arc<NewKey>>,
+    /// Its due time now, which a rotation may have brought forward.
+    pub expires_at: Option<Timestamp>,
+    /// How often it may still be used today; `None` without a limit.
+    pub remaining_today: Option<u32>,
+    /// The length of the log that the answer has seen.
+    pub log_size: Seq,
+}
+
+impl Verified {
+    fn without_key(verdict: Verdict, log_size: Seq) -> Verified {
+        Verified { verdict, key: None, expires_at: None, remaining_today: None, log_size }
+    }
+}
+
+impl Ledger {
+    /// Judges a presented key, and counts the use if it is valid. Memory only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`].
+    pub fn verify(
+        &self,
+        caller: &Caller,
+        presented: &str,
+        question: &Question,
+    ) -> Result<Verified, Error> {
+        caller.require(VERIFY)?;
+        // Before the lookup: the answer has seen at least this much.
+        let log_size = self.state().size();
+        let key = match self.bearing(caller, presented) {
+            Ok(key) => key,
+            Err(verdict) => return Ok(Verified::without_key(verdict, log_size)),
+        };
+        let now = self.judged_at();
+        let state = key.state();
+        if let Some(due) = state.expires_at.filter(|due| *due <= now) {
+            self.state().reached.met_due(due);
+        }
+        let mut verdict = judge(&key.made, &state, question, now);
+        let mut remaining_today = None;
+        if verdict == Verdict::Valid {
+            (verdict, remaining_today) = match key.uses.count(now, key.made.daily_limit) {
+                Ok(remaining) => (Verdict::Valid, remaining),
+                Err(()) => (Verdict::UsageExceeded, Some(0)),
+            };
+        }
+        Ok(Verified {
+            verdict,
+            key: Some(Arc::clone(&key.made)),
+            expires_at: state.expires_at,
+            remaining_today,
+            log_size,
+        })
+    }
+
+    /// Judges a presented key as it was at `moment`. Counts no use, and knows of none: counts are
+    /// not in the log, so that no answer is [`Verdict::UsageExceeded`]. Reads the log if the key
+    /// has changed since.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for auditors and admins; a fault of the storage.
+    pub fn verify_as_of(
+        &self,
+        caller: &Caller,
+        presented: &str,
+        question: &Question,
+        moment: &Moment,
+    ) -> Result<Verified, Error> {
+        caller.require(AUDIT)?;
+        let nothing = |verdict| Ok(Verified::without_key(verdict, moment.length));
+        let key = match self.bearing(caller, presented) {
+            Ok(key) => key,
+            Err(verdict) => return nothing(verdict),
+        };
+        let (Some(state), _) = self.state_at(&key, moment)? else {
+            return nothing(Verdict::NotFound);
+        };
+        Ok(Verified {
+            verdict: judge(&key.made, &state, question, moment.at),
+            key: Some(Arc::clone(&key.made)),
+            expires_at: state.expires_at,
+            remaining_today: None,
+            log_size: moment.length,
+        })
+    }
+
+    /// The key of that text, as far as the caller may know of it.
+    fn bearing(&self, caller: &Caller, presented: &str) -> Result<Arc<Key>, Verdict> {
+        let digest = Digest::of_presented(presented).ok_or(Verdict::Malformed)?;
+        let key = self.state().table.by_digest(&digest).ok_or(Verdict::NotFound)?;
+        if caller.sees(&key.made.account) { Ok(key) } else { Err(Verdict::NotFound) }
+    }
+}
