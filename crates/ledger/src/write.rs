@@ -14,3 +14,5 @@ pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod rotate;
 pub(crate) mod wake_chain;
+#[cfg(test)]
+mod wake_chain_tests;

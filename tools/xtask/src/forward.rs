@@ -20,10 +20,9 @@ pub(crate) fn bench(options: &[OsString]) -> Result<()> {
     cargo::run_command(&mut load)?;
     // What the evidence costs: the ledger with and without it, in turns. No option of the service
     // turns it off.
-    cargo::run(&["build", "--locked", "--release", "-p", "ledger", "--example", "speed"])?;
-    let release = built.join("release");
-    let mut speed = Command::new(release.join("examples").join("speed"));
-    cargo::run_command(speed.args(["evidence", "600000"]).arg(built.join("speed")))
+    cargo::run(&[
+        "bench", "--locked", "-p", "ledger", "--bench", "speed", "--", "evidence", "600000",
+    ])
 }
 
 /// Builds the service and the load generator for release and besieges the one with the other.

@@ -1,4 +1,12 @@
-//! A list of places in the log: compressed gaps, about a byte a place.
+//! A list of places in the log: compressed gaps, one to four bytes a place.
+//!
+//! Not a roaring bitmap, which was measured beside it (`benches/places.rs`, and the memory with a
+//! counting allocator). Most lists are of accounts and keys with few of a log's many records, and
+//! there a bitmap takes two to three times the memory: 10 places take 144 bytes here and 530 there,
+//! a million that are 10,000 apart 4.3 bytes each here and 9.2 there. To add a place, which happens
+//! under the lock that the writer holds, takes 2 to 20 ns here and 10 to 200 ns there. Where a list
+//! has a third of all records a bitmap is smaller (0.5 bytes a place, here 1.1), and to find a place
+//! in a long list or to read a page of it takes a few microseconds in either.
 
 use eventlog::Seq;
 

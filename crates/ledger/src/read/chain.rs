@@ -3,10 +3,15 @@
 //! Each record is held against the hash that the one after it names, so that what is read is what
 //! was recorded. Of a key with many records a walk begins where it has to, not at the last one.
 
+mod window;
+#[cfg(test)]
+mod window_tests;
+
 use eventlog::{Log, Seq};
 use keys::{Event, KeyId, KeyState, Timestamp};
 use signedlog::Leaf;
 
+use self::window::Window;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::{ChainedState, Key};
@@ -14,9 +19,6 @@ use crate::read::as_of::Moment;
 use crate::record::codec::Interner;
 use crate::record::{Link, Record};
 use crate::replay::decode;
-
-/// Records read at once where a key's records lie close together; a frame holds about as many.
-const WINDOW: u64 = 32;
 
 /// A key's chain of records does not hold: a record is not the one that was linked.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +41,7 @@ pub(crate) struct Chain<'l> {
     /// Where to go on. Only a walk that does not begin at the last record begins without a hash:
     /// that record only leads to those that are wanted.
     head: Option<(Seq, Option<Leaf>)>,
-    /// What was read last, up to the record followed last.
-    window: Vec<eventlog::Record>,
+    window: Window,
     interner: Interner,
     /// How many records were read.
     pub(crate) read: usize,
@@ -50,27 +51,14 @@ impl Chain<'_> {
     fn follow(&mut self, seq: Seq, leaf: Option<Leaf>) -> Result<Linked, Error> {
         self.read += 1;
         let is_linked = |bytes: &[u8]| leaf.is_none_or(|leaf| Leaf::of(bytes) == leaf);
-        let stored = self.stored(seq)?.filter(|stored| is_linked(&stored.bytes));
+        let stored = self.window.record(self.log, seq).map_err(Error::fault)?;
+        let stored = stored.filter(|stored| is_linked(&stored.bytes));
         let stored = stored.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
         let record = decode(&stored, &mut self.interner).map_err(Error::fault)?;
         let own = record.links().find(|link| link.key == self.key).copied();
         let link = own.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
         self.head = link.previous.map(|(seq, leaf)| (seq, Some(leaf)));
         Ok(Linked { seq, record, link, bytes: stored.bytes })
-    }
-
-    /// The record at `seq`. Where the one before it was near, so may the next one be: what lies
-    /// in front of it is read along, because a frame is read whole anyway.
-    fn stored(&mut self, seq: Seq) -> Result<Option<eventlog::Record>, Error> {
-        let last = self.window.last().map(|last| last.seq);
-        self.window.retain(|stored| stored.seq <= seq);
-        if self.window.last().is_none_or(|stored| stored.seq != seq) {
-            let near = last.is_some_and(|last| last.0.abs_diff(seq.0) < WINDOW);
-            let from = if near { seq.0.saturating_sub(WINDOW - 1) } else { seq.0 };
-            let limit = usize::try_from(seq.0 - from + 1).unwrap_or(1);
-            self.window = self.log.read(Seq(from), limit).map_err(Error::fault)?;
-        }
-        Ok(self.window.last().filter(|stored| stored.seq == seq).cloned())
     }
 }
 
@@ -165,7 +153,7 @@ impl Ledger {
             log: self.state().log.stored(),
             key: key.made.id,
             head: Some(head),
-            window: Vec::new(),
+            window: Window::default(),
             interner: Interner::default(),
             read: 0,
         }

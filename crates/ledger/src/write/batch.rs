@@ -5,6 +5,8 @@
 
 mod facts;
 mod salts;
+#[cfg(test)]
+mod salts_tests;
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! How fast the ledger is without HTTP: durable creates, verifies, replay; bytes a key and an
-//! event. `cargo run --release -p ledger --example speed -- [events] [folder]`; with 0 events it only
-//! reads the folder again. With `evidence` in front of that it holds a ledger that signs against
+//! event. `cargo bench -p ledger --bench speed -- [events] [folder]`; with 0 events it only reads the
+//! folder again. With `evidence` in front of that it holds a ledger that signs against
 //! one that does not, in turns; with `as_of` it looks back along one key of so many records; with
 //! `flood` one account makes so many keys at once, and another one by one beside it.
-#![expect(clippy::print_stdout, reason = "an example talks on stdout")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "a rate is printed in whole numbers")]
 
 use std::error::Error;
@@ -116,12 +116,17 @@ fn verify(ledger: &Ledger, secrets: &[String]) -> Result<(), Box<dyn Error>> {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1).peekable();
+    let (flags, arguments): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument == "--bench");
+    let mut arguments = arguments.into_iter().peekable();
+    // `cargo bench` passes the flag; without it a test only wants to see that this runs.
+    let default_events = if flags.is_empty() { 2_000 } else { 300_000 };
     let flooding = arguments.next_if(|first| first == "flood").is_some();
     let looking_back = arguments.next_if(|first| first == "as_of").is_some();
     let evidence = arguments.next_if(|first| first == "evidence").is_some();
-    let events = arguments.next().map_or(Ok(300_000), |text| text.parse::<u64>())?;
-    let folder = arguments.next().unwrap_or_else(|| "target/speed".to_owned());
+    let events = arguments.next().map_or(Ok(default_events), |text| text.parse::<u64>())?;
+    let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/speed").to_owned();
+    let folder = arguments.next().unwrap_or(folder);
     if flooding {
         return flood(Path::new(&folder), events).await;
     }
