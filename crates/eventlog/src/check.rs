@@ -1,6 +1,6 @@
 //! The check of everything a log holds: every checksum, every link of the chain, no gap.
 //!
-//! It reads and changes nothing. What the records mean is not known here.
+//! It reads and changes nothing, and does not look into records.
 
 #[cfg(test)]
 mod tests;
@@ -8,10 +8,10 @@ mod tests;
 use bytes::Bytes;
 
 use crate::{
-    Cause, Damage, Flaw, MAX_EXTRA, Seq,
-    engine::{Engine, Store, follow},
+    Cause, Damage, DamageKind, MAX_EXTRA, Seq,
+    engine::{Engine, follow},
     frame::FrameHash,
-    sled::SledLog,
+    store::Store,
 };
 
 /// What a check saw, all of it in order.
@@ -33,28 +33,19 @@ pub enum CheckError {
     /// Something is not as it was appended.
     #[error(transparent)]
     Damaged(#[from] Damage),
-    /// The storage cannot be read, so the rest is not known.
+    /// The storage cannot be read, so the rest was not checked.
     #[error("the storage cannot be read at record {at}")]
     Storage {
         /// The records before this one are in order.
         at: Seq,
-        /// What the storage said.
+        /// The storage's error.
         source: Cause,
     },
 }
 
 /// Checks every frame and every extra of a log, up to its length at the start of the check.
 ///
-/// `progress` hears after each frame how many records are known to be in order.
-///
-/// # Errors
-///
-/// The first damage, or the storage failed. The log is as it was.
-pub fn check(log: &SledLog, progress: &mut dyn FnMut(Seq)) -> Result<Checked, CheckError> {
-    engine(log.engine(), progress)
-}
-
-/// [`check()`], for any engine.
+/// `progress` is called after each frame with the number of records found in order.
 pub(crate) fn engine<S: Store>(
     engine: &Engine<S>,
     progress: &mut dyn FnMut(Seq),
@@ -64,7 +55,7 @@ pub(crate) fn engine<S: Store>(
     let mut broken_at = None;
     let store = engine.store();
     store
-        .visit(Seq(0), &mut |filed, bytes| {
+        .visit_frames(Seq(0), &mut |filed, bytes| {
             if walk.checked.records >= end {
                 return false;
             }
@@ -85,21 +76,21 @@ pub(crate) fn engine<S: Store>(
     }
     let at = walk.checked.records;
     if at != end {
-        return Err(Damage { at, flaw: Flaw::Gap }.into());
+        return Err(Damage { at, kind: DamageKind::Gap }.into());
     }
     if walk.within.is_some() {
-        return Err(Damage { at, flaw: Flaw::Append }.into());
+        return Err(Damage { at, kind: DamageKind::Append }.into());
     }
     let mut long = false;
     let mut extras = 0;
     store
-        .visit_extras(&mut |_, length| {
+        .visit_extras(&mut |length| {
             long |= length > MAX_EXTRA;
             extras += 1;
         })
         .map_err(|source| CheckError::Storage { at, source })?;
     if long {
-        return Err(Damage { at, flaw: Flaw::Extra }.into());
+        return Err(Damage { at, kind: DamageKind::Extra }.into());
     }
     Ok(Checked { extras, ..walk.checked })
 }
@@ -117,11 +108,11 @@ impl Walk {
         let at = self.checked.records;
         let frame = follow(at, filed, bytes)?;
         if frame.before != self.checked.hash {
-            return Err(Damage { at, flaw: Flaw::Chain });
+            return Err(Damage { at, kind: DamageKind::Chain });
         }
         let expected = self.within.unwrap_or((0, frame.number));
         if (frame.place, frame.number) != expected {
-            return Err(Damage { at, flaw: Flaw::Append });
+            return Err(Damage { at, kind: DamageKind::Append });
         }
         self.within = (!frame.is_last()).then(|| (frame.place.saturating_add(1), frame.number));
         self.checked.records = frame.end();

@@ -1,11 +1,11 @@
-//! What every engine has to do, told once and run for each.
+//! What every engine has to do, written once and run for each.
 
 pub(crate) mod cases;
 
 use tempfile::TempDir;
 
 use crate::{
-    CheckError, Checked, Log, check,
+    CheckError, Checked, Log,
     memory::{Fault, MemoryLog},
     sled::{Options, SledLog},
 };
@@ -90,7 +90,7 @@ impl Subject for OnDisk {
     }
 
     fn check(&self) -> Result<Checked, CheckError> {
-        check(&self.log, &mut |_| ())
+        self.log.check(&mut |_| ())
     }
 }
 
@@ -108,9 +108,9 @@ macro_rules! conforms {
 conforms! {
     a_new_log_is_empty
     what_was_appended_is_read_in_any_pieces
-    a_writer_that_is_behind_is_told_so_and_nothing_is_written
+    a_writer_that_is_behind_gets_a_conflict_and_nothing_is_written
     concurrent_writers_lose_nothing_and_write_nothing_twice
-    an_append_that_fails_and_is_kept_breaks_the_log_and_is_there_after_a_restart
+    an_append_that_fails_but_is_stored_breaks_the_log_and_is_there_after_a_restart
     an_append_that_fails_and_is_lost_breaks_the_log_and_is_gone_after_a_restart
     a_part_of_an_append_is_never_read_and_the_next_append_takes_its_place
     what_is_too_long_is_refused_and_nothing_is_written

@@ -1,7 +1,7 @@
 //! The log itself, over any store of pairs in order: frames, chaining, conflicts, breaking.
 //!
-//! It knows no disk. A [`Store`] keeps pairs and makes them durable; everything that has to be
-//! the same in every engine is here, once.
+//! It knows no disk. A [`Store`] holds pairs and makes them durable; what is the same in every
+//! engine is here, once.
 
 mod steps;
 
@@ -19,83 +19,13 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Broken, Cause, CloseError, Damage, Extra, Flaw, Guarded, MAX_EXTRA, MAX_EXTRA_KEY,
-    MAX_RECORD, MAX_SEAL, ReadError, Record, Seq,
+    AppendError, Broken, CloseError, Damage, DamageKind, Extra, Guarded, MAX_EXTRA, MAX_EXTRA_KEY,
+    MAX_RECORD, MAX_SEAL, ReadError, Record, Seq, Space,
     frame::{self, Frame, FrameHash},
+    log::Log,
+    store::{Change, End, Store, extra_key, frame_key},
     watchdog::{Health, Watchdog},
 };
-
-/// The first byte of the key of an extra. No frame's key starts with it: a log would need more
-/// than 2^63 records.
-const EXTRA_PREFIX: u8 = 0xFF;
-
-/// The end of a log: how long it is, and the hash of its last frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct End {
-    pub(crate) length: Seq,
-    pub(crate) hash: FrameHash,
-}
-
-/// One change to a store.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    Put(Vec<u8>, Vec<u8>),
-    Remove(Vec<u8>),
-}
-
-/// A visitor of frames, with the place they are filed under; `false` ends the visit.
-pub(crate) type Visit<'a> = &'a mut dyn FnMut(Seq, Bytes) -> bool;
-
-/// Pairs in the order of their keys.
-pub(crate) trait Store: Send + Sync + 'static {
-    /// Whether that many bytes may be written now.
-    fn room(&self, bytes: usize) -> Result<(), AppendError>;
-
-    /// Makes all the changes or none, and returns when they are on stable storage.
-    ///
-    /// After an error nobody knows whether they are.
-    fn write(&self, changes: Vec<Change>) -> Result<(), Cause>;
-
-    /// Remembers a seal, see [`crate::Log::seal`].
-    fn seal(&self, seal: Bytes);
-
-    /// What the guard said when the store was opened.
-    fn guarded(&self) -> Guarded;
-
-    /// Hears of each new end, after it is on stable storage.
-    fn grown(&self, end: End);
-
-    /// The value of a key.
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Cause>;
-
-    /// The last frame filed under `at` or before.
-    fn floor(&self, at: Seq) -> Result<Option<(Seq, Bytes)>, Cause>;
-
-    /// Visits the frames filed under `from` and after, in order.
-    fn visit(&self, from: Seq, visit: Visit<'_>) -> Result<(), Cause>;
-
-    /// Visits the extras: keys without their prefix, and the lengths of the values.
-    fn visit_extras(&self, visit: &mut dyn FnMut(&[u8], usize)) -> Result<(), Cause>;
-
-    /// Leaves everything as after a clean stop.
-    fn close(&self, end: End) -> Result<(), Cause>;
-}
-
-/// The key of the frame whose first record is at `first`.
-pub(crate) fn frame_key(first: Seq) -> [u8; 8] {
-    first.0.to_be_bytes()
-}
-
-/// The key under which an extra is stored.
-pub(crate) fn extra_key(key: &[u8]) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(1 + key.len());
-    stored.push(EXTRA_PREFIX);
-    stored.extend_from_slice(key);
-    stored
-}
-
-/// Where the extras begin, and the frames end.
-pub(crate) const EXTRAS: [u8; 1] = [EXTRA_PREFIX];
 
 /// How long a writer waits for its turn until it looks whether that will come.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -161,11 +91,11 @@ impl<S: Store> Engine<S> {
         &self.store
     }
 
-    /// The durable end, if appends are accepted; else only what is known of it.
-    pub(crate) fn end(&self) -> End {
+    /// The durable end, while appends are accepted.
+    pub(crate) fn end(&self) -> Result<End, Broken> {
         match &*self.tail.lock() {
-            Tail::At(end) => *end,
-            Tail::Broken(_) => End::default(),
+            Tail::At(end) => Ok(*end),
+            Tail::Broken(broken) => Err(broken.clone()),
         }
     }
 
@@ -174,7 +104,45 @@ impl<S: Store> Engine<S> {
         Seq(self.durable.load(Ordering::Acquire))
     }
 
-    pub(crate) fn append(
+    /// The writer's turn. Nobody waits for one that has been given up.
+    fn lock_tail(&self) -> Result<MutexGuard<'_, Tail>, Broken> {
+        loop {
+            if let Some(tail) = self.tail.try_lock_for(PATIENCE) {
+                return Ok(tail);
+            }
+            self.health.get()?;
+        }
+    }
+
+    /// A store may take a full disk for a broken one, halfway through a write. So this looks first,
+    /// and a full disk is only a refusal.
+    fn refuse_full(&self, batches: &[Vec<Change>]) -> Result<(), AppendError> {
+        const { assert!(usize::BITS <= u64::BITS) }
+        let bytes = batches.iter().flatten().map(Change::size).sum::<usize>() as u64;
+        match self.store.space() {
+            Some(space) if !space.has_room(bytes) => {
+                let needed = space.reserve.saturating_add(bytes);
+                Err(AppendError::Full { available: space.available, needed })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Accepts no appends: it was opened to be read.
+    pub(crate) fn refuse_appends(&self) {
+        *self.tail.lock() = Tail::Broken(self.health.broke(Broken::Closed));
+    }
+
+    /// Does something while the log is as a writer has it who waits for the disk.
+    #[cfg(test)]
+    pub(crate) fn while_writing(&self, act: &mut dyn FnMut()) {
+        let _tail = self.tail.lock();
+        act();
+    }
+}
+
+impl<S: Store> Log for Engine<S> {
+    fn append(
         &self,
         expected: Seq,
         records: &[Vec<u8>],
@@ -189,7 +157,7 @@ impl<S: Store> Engine<S> {
         };
         let (frames, hash) = frame::pack(end.length, end.hash, records);
         let batches = steps::batches(frames, extras);
-        self.store.room(batches.iter().flatten().map(Change::size).sum())?;
+        self.refuse_full(&batches)?;
         // Set before the write: if it fails halfway we must not guess.
         *tail = Tail::Broken(Broken::Halfway);
         for batch in batches {
@@ -211,65 +179,59 @@ impl<S: Store> Engine<S> {
         Ok(expected)
     }
 
-    pub(crate) fn read(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
+    fn read(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
         let end = self.durable();
         if from >= end || limit == 0 {
             return Ok(Vec::new());
         }
         let Some((start, _)) = self.store.floor(from).map_err(ReadError::Storage)? else {
-            return Err(Damage { at: from, flaw: Flaw::Gap }.into());
+            return Err(Damage { at: from, kind: DamageKind::Gap }.into());
         };
         let left = usize::try_from(end.0 - from.0).unwrap_or(usize::MAX);
         let mut reading =
             Reading { next: start, from, end, left: limit.min(left), read: Ok(Vec::new()) };
         self.store
-            .visit(start, &mut |filed, bytes| reading.visit(filed, &bytes))
+            .visit_frames(start, &mut |filed, bytes| reading.take(filed, &bytes))
             .map_err(ReadError::Storage)?;
         let Reading { next, left, read, .. } = reading;
         let records = read?;
         if left > 0 {
-            return Err(Damage { at: next, flaw: Flaw::Gap }.into());
+            return Err(Damage { at: next, kind: DamageKind::Gap }.into());
         }
         Ok(records)
     }
 
-    pub(crate) fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+    fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
         self.store.get(&extra_key(key)).map_err(ReadError::Storage)
     }
 
-    pub(crate) fn seal(&self, seal: Bytes) {
+    fn seal(&self, seal: Bytes) {
         if seal.len() <= MAX_SEAL {
             self.store.seal(seal);
         }
     }
 
-    pub(crate) fn guarded(&self) -> Guarded {
+    fn guarded(&self) -> Guarded {
         self.store.guarded()
     }
 
-    pub(crate) fn length(&self) -> watch::Receiver<Seq> {
+    fn length(&self) -> watch::Receiver<Seq> {
         self.length.subscribe()
     }
 
-    pub(crate) fn health(&self) -> Result<(), Broken> {
+    fn health(&self) -> Result<(), Broken> {
         self.health.get()
     }
 
-    pub(crate) fn stalled(&self) -> watch::Receiver<bool> {
+    fn space(&self) -> Option<Space> {
+        self.store.space()
+    }
+
+    fn stalled(&self) -> watch::Receiver<bool> {
         self.health.stalled()
     }
 
-    /// The writer's turn. Nobody waits for one that has been given up.
-    fn lock_tail(&self) -> Result<MutexGuard<'_, Tail>, Broken> {
-        loop {
-            if let Some(tail) = self.tail.try_lock_for(PATIENCE) {
-                return Ok(tail);
-            }
-            self.health.get()?;
-        }
-    }
-
-    pub(crate) fn close(&self) -> Result<(), CloseError> {
+    fn close(&self) -> Result<(), CloseError> {
         let mut tail = self.lock_tail()?;
         let end = match &*tail {
             Tail::At(end) => *end,
@@ -280,27 +242,6 @@ impl<S: Store> Engine<S> {
         let closed = self.health.timed(|| self.store.close(end))?;
         self.health.broke(Broken::Closed);
         closed.map_err(CloseError::Storage)
-    }
-
-    /// Accepts no appends: it was opened to be read.
-    pub(crate) fn refuse_appends(&self) {
-        *self.tail.lock() = Tail::Broken(self.health.broke(Broken::Closed));
-    }
-
-    /// Does something while the log is as a writer has it who waits for the disk.
-    #[cfg(test)]
-    pub(crate) fn while_writing(&self, act: &mut dyn FnMut()) {
-        let _tail = self.tail.lock();
-        act();
-    }
-}
-
-impl Change {
-    fn size(&self) -> usize {
-        match self {
-            Change::Put(key, value) => key.len() + value.len(),
-            Change::Remove(key) => key.len(),
-        }
     }
 }
 
@@ -314,7 +255,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn visit(&mut self, filed: Seq, bytes: &Bytes) -> bool {
+    fn take(&mut self, filed: Seq, bytes: &Bytes) -> bool {
         let Ok(records) = &mut self.read else { return false };
         match follow(self.next, filed, bytes) {
             Ok(frame) => {
@@ -340,11 +281,11 @@ impl Reading {
 /// The frame that is filed where the log goes on, taken apart.
 pub(crate) fn follow(next: Seq, filed: Seq, bytes: &Bytes) -> Result<Frame, Damage> {
     if filed != next {
-        return Err(Damage { at: next, flaw: Flaw::Gap });
+        return Err(Damage { at: next, kind: DamageKind::Gap });
     }
-    let frame = Frame::decode(bytes).map_err(|flaw| Damage { at: next, flaw })?;
+    let frame = Frame::decode(bytes).map_err(|kind| Damage { at: next, kind })?;
     if frame.first != filed {
-        return Err(Damage { at: next, flaw: Flaw::Place });
+        return Err(Damage { at: next, kind: DamageKind::Place });
     }
     Ok(frame)
 }
@@ -368,7 +309,7 @@ fn recover(store: &impl Store) -> Result<(End, Vec<Seq>), ReadError> {
     }
     match unfinished.last() {
         None => Ok((End::default(), unfinished)),
-        Some(at) => Err(Damage { at: *at, flaw: Flaw::Append }.into()),
+        Some(at) => Err(Damage { at: *at, kind: DamageKind::Append }.into()),
     }
 }
 

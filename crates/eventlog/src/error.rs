@@ -82,17 +82,17 @@ pub enum CloseError {
 
 /// Something that is not as it was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the frame of record {at} {flaw}")]
+#[error("the frame of record {at} {kind}")]
 pub struct Damage {
     /// The first record that cannot be trusted.
     pub at: Seq,
     /// What is wrong with its frame.
-    pub flaw: Flaw,
+    pub kind: DamageKind,
 }
 
 /// What is wrong with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum DamageKind {
     /// It does not start like one.
     #[error("is not a frame")]
     Magic,

@@ -10,7 +10,7 @@ mod tests;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::{Flaw, MAX_FRAME, MAX_RECORD, Seq};
+use crate::{DamageKind, MAX_FRAME, MAX_RECORD, Seq};
 
 /// The bytes of a frame before its records.
 pub const HEADER: usize = 60;
@@ -67,6 +67,10 @@ impl Frame {
     /// The bytes of this frame.
     ///
     /// Its records must be 1 to [`MAX_RECORD`] bytes and together fit in [`MAX_FRAME`].
+    ///
+    /// # Panics
+    ///
+    /// They are together more than 64 KiB.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let records: Vec<&[u8]> = self.records.iter().map(AsRef::as_ref).collect();
@@ -80,18 +84,18 @@ impl Frame {
     /// # Errors
     ///
     /// The first thing that is wrong with it.
-    pub fn decode(bytes: &Bytes) -> Result<Frame, Flaw> {
+    pub fn decode(bytes: &Bytes) -> Result<Frame, DamageKind> {
         let mut fields = Fields(bytes);
         if fields.take::<4>()? != MAGIC {
-            return Err(Flaw::Magic);
+            return Err(DamageKind::Magic);
         }
         let checksum = u32::from_be_bytes(fields.take()?);
         let length = usize::from(u16::from_be_bytes(fields.take()?));
         if length != bytes.len() || !(HEADER..=MAX_FRAME).contains(&length) {
-            return Err(Flaw::Length);
+            return Err(DamageKind::Length);
         }
         if crc32c::crc32c(bytes.get(COVERED..).unwrap_or_default()) != checksum {
-            return Err(Flaw::Checksum);
+            return Err(DamageKind::Checksum);
         }
         let count = u16::from_be_bytes(fields.take()?);
         let place = u32::from_be_bytes(fields.take()?);
@@ -99,14 +103,14 @@ impl Frame {
         let first = Seq(u64::from_be_bytes(fields.take()?));
         let before = FrameHash(fields.take()?);
         if count == 0 || place >= number || first.0.checked_add(count.into()).is_none() {
-            return Err(Flaw::Form);
+            return Err(DamageKind::Form);
         }
         let mut records = Vec::with_capacity(count.into());
         let mut at = HEADER;
         for _ in 0..count {
             let length = usize::from(u16::from_be_bytes(fields.take()?));
             if length > MAX_RECORD {
-                return Err(Flaw::Form);
+                return Err(DamageKind::Form);
             }
             fields.skip(length)?;
             at += LENGTH;
@@ -114,7 +118,7 @@ impl Frame {
             at += length;
         }
         if at != bytes.len() {
-            return Err(Flaw::Form);
+            return Err(DamageKind::Form);
         }
         Ok(Frame { first, place, number, before, records })
     }
@@ -134,14 +138,14 @@ pub(crate) fn announced_length(bytes: &[u8]) -> Option<usize> {
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
-        let (field, rest) = self.0.split_first_chunk().ok_or(Flaw::Length)?;
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], DamageKind> {
+        let (field, rest) = self.0.split_first_chunk().ok_or(DamageKind::Length)?;
         self.0 = rest;
         Ok(*field)
     }
 
-    fn skip(&mut self, length: usize) -> Result<(), Flaw> {
-        self.0 = self.0.get(length..).ok_or(Flaw::Form)?;
+    fn skip(&mut self, length: usize) -> Result<(), DamageKind> {
+        self.0 = self.0.get(length..).ok_or(DamageKind::Form)?;
         Ok(())
     }
 }
@@ -159,7 +163,8 @@ pub(crate) struct Packed {
 /// frame too, which is `before` if there are no records.
 pub(crate) fn pack(first: Seq, before: FrameHash, records: &[Vec<u8>]) -> (Vec<Packed>, FrameHash) {
     let groups = group(records);
-    let number = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+    #[expect(clippy::expect_used, reason = "frames with a wrong number could not be read")]
+    let number = u32::try_from(groups.len()).expect("an append has fewer than 2^32 frames");
     let (mut first, mut before) = (first, before);
     let mut frames = Vec::with_capacity(groups.len());
     for (place, group) in (0..).zip(groups) {
@@ -217,7 +222,8 @@ fn encode(
     bytes
 }
 
-/// A frame's counts fit: it is at most [`MAX_FRAME`] bytes. What would not is refused by `decode`.
+/// A frame's counts fit: it is at most [`MAX_FRAME`] bytes.
+#[expect(clippy::expect_used, reason = "a frame with a wrong length could not be read")]
 fn u16_of(count: usize) -> u16 {
-    u16::try_from(count).unwrap_or(u16::MAX)
+    u16::try_from(count).expect("a frame is shorter than 64 KiB")
 }

@@ -7,12 +7,11 @@ use std::{collections::BTreeMap, io, ops::Bound, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
-use tokio::sync::watch;
 
 use crate::{
-    AppendError, Broken, Cause, CheckError, Checked, CloseError, Extra, Guarded, Log, ReadError,
-    Record, Seq, check,
-    engine::{Change, EXTRAS, End, Engine, Store, Visit, frame_key},
+    Cause, CheckError, Checked, Guarded, Log, ReadError, Seq, Wrapper, check,
+    engine::Engine,
+    store::{Change, EXTRAS, End, FrameVisitor, Store, frame_key, frame_place},
 };
 
 /// How a write fails.
@@ -27,6 +26,23 @@ pub enum Fault {
 }
 
 /// A log in memory. A clone is the same log.
+///
+/// It can be told to fail as a disk does. The caller of a failed append knows nothing; opening the
+/// log anew shows what is there.
+///
+/// ```
+/// use eventlog::{AppendError, Log, Seq, memory::{Fault, MemoryLog}};
+///
+/// let log = MemoryLog::new();
+/// log.fail_next(Fault::Keep);
+/// let unknown = log.append(Seq(0), &[b"one".to_vec()], &[]);
+/// assert!(matches!(unknown, Err(AppendError::Broken(_))));
+/// assert!(log.health().is_err());
+///
+/// let log = log.reopen()?;
+/// assert_eq!(log.read(Seq(0), 1)?[0].bytes, "one");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct MemoryLog {
     engine: Arc<Engine<MemoryStore>>,
@@ -98,7 +114,7 @@ impl MemoryLog {
         &self.engine
     }
 
-    /// [`crate::check()`], for this engine.
+    /// Checks every frame and every extra, as [`SledLog::check`](crate::sled::SledLog::check).
     ///
     /// # Errors
     ///
@@ -114,46 +130,11 @@ impl Default for MemoryLog {
     }
 }
 
-impl Log for MemoryLog {
-    fn append(
-        &self,
-        expected: Seq,
-        records: &[Vec<u8>],
-        extras: &[Extra],
-    ) -> Result<Seq, AppendError> {
-        self.engine.append(expected, records, extras)
-    }
+impl Wrapper for MemoryLog {
+    type Inner = dyn Log;
 
-    fn read(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
-        self.engine.read(from, limit)
-    }
-
-    fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
-        self.engine.extra(key)
-    }
-
-    fn seal(&self, seal: Bytes) {
-        self.engine.seal(seal);
-    }
-
-    fn guarded(&self) -> Guarded {
-        self.engine.guarded()
-    }
-
-    fn length(&self) -> watch::Receiver<Seq> {
-        self.engine.length()
-    }
-
-    fn health(&self) -> Result<(), Broken> {
-        self.engine.health()
-    }
-
-    fn stalled(&self) -> watch::Receiver<bool> {
-        self.engine.stalled()
-    }
-
-    fn close(&self) -> Result<(), CloseError> {
-        self.engine.close()
+    fn inner(&self) -> &dyn Log {
+        &*self.engine
     }
 }
 
@@ -170,15 +151,11 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn room(&self, _: usize) -> Result<(), AppendError> {
-        Ok(())
-    }
-
     fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
         let fault = next_fault(&mut self.fault.lock());
         if fault == Some(Fault::Hang) {
-            let (goes_on, told) = &*self.answers;
-            told.wait_while(&mut goes_on.lock(), |goes_on| !*goes_on);
+            let (goes_on, woken) = &*self.answers;
+            woken.wait_while(&mut goes_on.lock(), |goes_on| !*goes_on);
         }
         if fault != Some(Fault::Lose) {
             self.change(changes);
@@ -210,25 +187,24 @@ impl Store for MemoryStore {
     fn floor(&self, at: Seq) -> Result<Option<(Seq, Bytes)>, Cause> {
         let pairs = self.pairs.read();
         let last = pairs.range(..=frame_key(at).to_vec()).next_back();
-        Ok(last.and_then(|(key, value)| Some((place(key)?, value.clone()))))
+        last.map(|(key, value)| Ok((frame_place(key)?, value.clone()))).transpose()
     }
 
-    fn visit(&self, from: Seq, visit: Visit<'_>) -> Result<(), Cause> {
+    fn visit_frames(&self, from: Seq, visitor: FrameVisitor<'_>) -> Result<(), Cause> {
         let pairs = self.pairs.read();
         for (key, value) in pairs.range(frame_key(from).to_vec()..EXTRAS.to_vec()) {
-            let Some(filed) = place(key) else { continue };
-            if !visit(filed, value.clone()) {
+            if !visitor(frame_place(key)?, value.clone()) {
                 break;
             }
         }
         Ok(())
     }
 
-    fn visit_extras(&self, visit: &mut dyn FnMut(&[u8], usize)) -> Result<(), Cause> {
+    fn visit_extras(&self, visitor: &mut dyn FnMut(usize)) -> Result<(), Cause> {
         let pairs = self.pairs.read();
         let extras = (Bound::Included(EXTRAS.to_vec()), Bound::Unbounded);
-        for (key, value) in pairs.range::<Vec<u8>, _>(extras) {
-            visit(key.get(1..).unwrap_or_default(), value.len());
+        for (_, value) in pairs.range::<Vec<u8>, _>(extras) {
+            visitor(value.len());
         }
         Ok(())
     }
@@ -244,8 +220,4 @@ pub(crate) fn next_fault(planned: &mut Option<(u32, Fault)>) -> Option<Fault> {
     let Some(left) = writes.checked_sub(1) else { return Some(fault) };
     *planned = Some((left, fault));
     None
-}
-
-fn place(key: &[u8]) -> Option<Seq> {
-    Some(Seq(u64::from_be_bytes(key.try_into().ok()?)))
 }

@@ -7,6 +7,7 @@
 mod ballast;
 mod folder;
 mod guard;
+mod layout;
 mod open;
 mod refusal;
 mod store;
@@ -16,15 +17,9 @@ mod tests;
 
 use std::{path::PathBuf, time::Duration};
 
-use bytes::Bytes;
-use tokio::sync::watch;
-
 pub use self::refusal::OpenError;
 pub(crate) use self::store::SledStore;
-use crate::{
-    AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq, Space,
-    engine::Engine,
-};
+use crate::{CheckError, Checked, Log, Seq, Wrapper, check, engine::Engine};
 
 /// Where a log is, and how it is opened.
 #[derive(Clone, Debug)]
@@ -59,6 +54,26 @@ impl Options {
 /// A log on disk.
 ///
 /// Dropping it without [`Log::close`] is a crash that loses nothing.
+///
+/// ```
+/// use eventlog::{Extra, Log, Seq, sled::{Options, SledLog}};
+///
+/// # let parent = tempfile::tempdir()?;
+/// # let dir = parent.path().join("data");
+/// let options = Options::new(dir);
+/// let log = SledLog::open(&options)?;
+/// // When `append` returns, the record and the extra are on stable storage.
+/// let tile = Extra { key: b"tile/0".to_vec(), value: vec![7; 32] };
+/// log.append(Seq(0), &[b"one".to_vec()], &[tile])?;
+/// drop(log);
+///
+/// let log = SledLog::open(&options)?;
+/// assert_eq!(log.read(Seq(0), 10)?[0].bytes, "one");
+/// assert_eq!(log.extra(b"tile/0")?.as_deref(), Some(&[7; 32][..]));
+/// assert_eq!(log.check(&mut |_| ())?.records, Seq(1));
+/// log.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct SledLog {
     engine: Engine<SledStore>,
@@ -82,58 +97,31 @@ impl SledLog {
     /// # Errors
     ///
     /// As [`SledLog::open`], and if there is no log.
-    pub fn look(options: &Options) -> Result<SledLog, OpenError> {
-        Ok(SledLog { engine: open::look(options)? })
+    pub fn open_read_only(options: &Options) -> Result<SledLog, OpenError> {
+        Ok(SledLog { engine: open::open_read_only(options)? })
     }
 
+    /// Checks every frame and every extra, up to the length at the start of the check.
+    ///
+    /// `progress` is called after each frame with the number of records found in order.
+    ///
+    /// # Errors
+    ///
+    /// The first damage, or the storage failed. The log is as it was.
+    pub fn check(&self, progress: &mut dyn FnMut(Seq)) -> Result<Checked, CheckError> {
+        check::engine(&self.engine, progress)
+    }
+
+    #[cfg(test)]
     pub(crate) fn engine(&self) -> &Engine<SledStore> {
         &self.engine
     }
 }
 
-impl Log for SledLog {
-    fn append(
-        &self,
-        expected: Seq,
-        records: &[Vec<u8>],
-        extras: &[Extra],
-    ) -> Result<Seq, AppendError> {
-        self.engine.append(expected, records, extras)
-    }
+impl Wrapper for SledLog {
+    type Inner = dyn Log;
 
-    fn read(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
-        self.engine.read(from, limit)
-    }
-
-    fn extra(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
-        self.engine.extra(key)
-    }
-
-    fn seal(&self, seal: Bytes) {
-        self.engine.seal(seal);
-    }
-
-    fn guarded(&self) -> Guarded {
-        self.engine.guarded()
-    }
-
-    fn length(&self) -> watch::Receiver<Seq> {
-        self.engine.length()
-    }
-
-    fn health(&self) -> Result<(), Broken> {
-        self.engine.health()
-    }
-
-    fn stalled(&self) -> watch::Receiver<bool> {
-        self.engine.stalled()
-    }
-
-    fn space(&self) -> Option<Space> {
-        self.engine.store().space()
-    }
-
-    fn close(&self) -> Result<(), CloseError> {
-        self.engine.close()
+    fn inner(&self) -> &dyn Log {
+        &self.engine
     }
 }

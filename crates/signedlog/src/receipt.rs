@@ -51,7 +51,7 @@ impl fmt::Display for Receipt {
 impl ReceiptTail {
     /// The tail with the rest of the audit path, `path`, and the note of a checkpoint.
     pub(crate) fn new(path: &[Hash], note: &str) -> ReceiptTail {
-        ReceiptTail { text: proof_file::ending(path, note), quoted: OnceLock::new() }
+        ReceiptTail { text: proof_file::tail(path, note), quoted: OnceLock::new() }
     }
 
     /// The text as `quote` makes it, for instance as a JSON string. `quote` runs once for all

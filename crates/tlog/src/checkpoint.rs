@@ -28,6 +28,17 @@ pub enum CheckpointError {
 /// A tree's origin, size and root: the text `<origin>\n<size>\n<base64 root>\n`.
 ///
 /// Extension lines are neither written nor accepted: nobody could audit them.
+///
+/// ```
+/// use tlog::{Checkpoint, leaf_hash, note::Signer};
+///
+/// let log = Signer::from_seed("log.example.com", &[7; 32])?;
+/// // The root of a tree of one leaf is the hash of that leaf.
+/// let checkpoint = Checkpoint::new("log.example.com", 1, leaf_hash(b"an entry"))?;
+/// let note = checkpoint.sign(&log)?;
+/// assert_eq!(Checkpoint::open(note.as_bytes(), log.verifier_key())?, checkpoint);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     origin: String,
@@ -106,8 +117,8 @@ impl Checkpoint {
         log: &VerifierKey,
         witnesses: &[VerifierKey],
     ) -> Result<(Checkpoint, Opened), CheckpointError> {
-        let known = [std::slice::from_ref(log), witnesses].concat();
-        let opened = note::open(message, &known)?;
+        let keys = [std::slice::from_ref(log), witnesses].concat();
+        let opened = note::open(message, &keys)?;
         let by_log = opened.verified.iter().any(|signed| signed.key == *log);
         if !by_log || log.algorithm() != Algorithm::Ed25519 {
             return Err(NoteError::Unsigned.into());

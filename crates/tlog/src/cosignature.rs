@@ -6,10 +6,8 @@
 //! [`Verified::cosigned_at_s`](crate::note::Verified::cosigned_at_s).
 
 use crate::Checkpoint;
+use crate::note::timestamped::{MAX_TIME_S, join, message};
 use crate::note::{Algorithm, KeyError, Signature, Signer, VerifierKey};
-
-/// The largest time a cosignature may bear, in seconds since 1970.
-pub const MAX_TIME_S: u64 = (1 << 63) - 1;
 
 /// The key of a witness. The signed text does not say which witness it is, so one seed serves
 /// one witness, and no log.
@@ -32,7 +30,7 @@ impl Cosigner {
         self.0.verifier_key()
     }
 
-    /// Cosigns a checkpoint at `time_s` seconds since 1970; `None` after [`MAX_TIME_S`].
+    /// Cosigns a checkpoint at `time_s` seconds since 1970; `None` from 2^63 on.
     ///
     /// The witness has checked that it is consistent with the last one it signed.
     #[must_use]
@@ -41,18 +39,6 @@ impl Cosigner {
             return None;
         }
         let signature = self.0.sign_bytes(message(&checkpoint.text(), time_s).as_bytes());
-        Some(self.0.signature([time_s.to_be_bytes().as_slice(), &signature].concat()))
+        Some(self.0.signature(join(time_s, &signature)))
     }
-}
-
-/// The text that a cosignature signs, for a checkpoint with this text.
-pub(crate) fn message(text: &str, time_s: u64) -> String {
-    format!("cosignature/v1\ntime {time_s}\n{text}")
-}
-
-/// The time and the Ed25519 signature in a cosignature's bytes.
-pub(crate) fn split(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (time, signature) = bytes.split_first_chunk()?;
-    let time_s = u64::from_be_bytes(*time);
-    (time_s <= MAX_TIME_S).then_some((time_s, signature))
 }

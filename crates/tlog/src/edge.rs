@@ -5,10 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::nodes::Nodes;
-use crate::prover::{read, siblings};
-use crate::{
-    Frontier, Hash, ProveError, TILE_WIDTH, Tile, TileIndex, TileReader, empty_root, node_hash,
-};
+use crate::prover::siblings;
+use crate::{Hash, Tile, TileIndex, TileReader, empty_root, node_hash};
 
 /// A growing tree: of each level the one tile that is not yet full, and the last full ones of
 /// the lowest.
@@ -40,42 +38,6 @@ impl RightEdge {
         RightEdge::default()
     }
 
-    /// The edge of the first `full_tiles` × 256 leaves, from the stored full tiles alone.
-    ///
-    /// What comes after them (fewer than 256 leaves, if no tile was lost) the caller then
-    /// pushes. Reads fewer than 256 tiles a level. The tiles are taken on trust: compare
-    /// [`RightEdge::root`] with a root you know.
-    ///
-    /// # Errors
-    ///
-    /// A [`ProveError`], [`ProveError::Missing`] naming the tile that is not there.
-    pub fn recover<R: TileReader>(
-        full_tiles: u64,
-        stored: &R,
-    ) -> Result<RightEdge, ProveError<R::Error>> {
-        let size = full_tiles.checked_mul(u64::from(TILE_WIDTH));
-        let size = size.filter(|size| *size <= Frontier::MAX_SIZE);
-        let out_of_range =
-            ProveError::OutOfRange { index: full_tiles, size: Frontier::MAX_SIZE >> 8 };
-        let size = size.ok_or(out_of_range)?;
-        let mut levels = vec![Arc::default()];
-        for below in 0..TileIndex::MAX_LEVEL {
-            let tiles = size >> (8 * (below + 1));
-            if tiles == 0 {
-                break;
-            }
-            let mut nodes = Nodes::default();
-            for number in (tiles & !0xff)..tiles {
-                let out_of_range = ProveError::OutOfRange { index: number, size };
-                let index = TileIndex::full(below, number).ok_or(out_of_range)?;
-                let tile: Nodes = read(stored, index)?.hashes().collect();
-                nodes.push(*tile.root().ok_or(ProveError::Missing(index))?);
-            }
-            levels.push(Arc::new(nodes));
-        }
-        Ok(RightEdge { size, levels, ..RightEdge::new() })
-    }
-
     /// The number of leaves.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -86,14 +48,6 @@ impl RightEdge {
     #[must_use]
     pub fn root(&self) -> Hash {
         self.ends().last().copied().unwrap_or_else(empty_root)
-    }
-
-    /// The frontier, for a snapshot to keep.
-    #[must_use]
-    pub fn frontier(&self) -> Frontier {
-        let mut nodes: Vec<Hash> = self.subtrees().copied().collect();
-        nodes.reverse();
-        Frontier::from_parts(self.size, nodes).unwrap_or_default()
     }
 
     /// The roots of the complete subtrees that make up the tree, the smallest (rightmost) first.
@@ -128,8 +82,7 @@ impl RightEdge {
             nodes.push(hash);
             let Some(root) = nodes.root().copied() else { break };
             let full = std::mem::take(partial);
-            let index = TileIndex::full(level, ((self.size >> (8 * level)) >> 8) - 1);
-            completed.extend(index.and_then(|index| tile_of(&full, index)));
+            completed.push(full_tile(&full, level, ((self.size >> (8 * level)) >> 8) - 1));
             if level == 0 {
                 self.recent.truncate(RightEdge::RECENT - 1);
                 self.recent.push_front(full);
@@ -199,6 +152,13 @@ impl RightEdge {
     pub fn over<R: TileReader>(&self, stored: R) -> OverEdge<'_, R> {
         OverEdge { edge: self, stored }
     }
+}
+
+/// Tile `number` of `level`, which these hashes have just completed.
+#[expect(clippy::expect_used, reason = "a tile left out would be missing for ever")]
+fn full_tile(nodes: &Nodes, level: u8, number: u64) -> Tile {
+    let index = TileIndex::full(level, number).expect("a level has at most 2^56 tiles");
+    tile_of(nodes, index).expect("a full tile has 256 hashes")
 }
 
 /// The first hashes of a tile, as many as `index` says; `None` if there are fewer.

@@ -1,4 +1,13 @@
 //! Bundles of entries (c2sp.org/tlog-tiles, "Log entries"): `u16 BE length ‖ entry`, up to 256.
+//!
+//! ```
+//! use tlog::entries;
+//!
+//! let bundle = entries::encode(["one", "three"])?;
+//! assert_eq!(bundle, b"\x00\x03one\x00\x05three");
+//! assert_eq!(entries::decode(&bundle)?, [&b"one"[..], b"three"]);
+//! # Ok::<(), entries::BundleError>(())
+//! ```
 
 use crate::TILE_WIDTH;
 

@@ -6,6 +6,15 @@ use crate::{Hash, empty_root, node_hash};
 ///
 /// There is one for each bit set in the size, so never more than 64. Adding a leaf costs one
 /// node hash on average; the root costs at most 63.
+///
+/// ```
+/// use tlog::{Frontier, empty_root, leaf_hash};
+///
+/// let mut frontier = Frontier::new();
+/// assert_eq!(frontier.root(), empty_root());
+/// frontier.push(leaf_hash(b"an entry"));
+/// assert_eq!((frontier.size(), frontier.root()), (1, leaf_hash(b"an entry")));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     size: u64,
@@ -13,24 +22,10 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// The largest size that a frontier is made for; none can ever be pushed past `u64`.
-    pub const MAX_SIZE: u64 = 1 << 63;
-
     /// The frontier of the empty tree.
     #[must_use]
     pub fn new() -> Frontier {
         Frontier::default()
-    }
-
-    /// The frontier of a tree of `size` leaves with these `nodes`, the largest subtree first.
-    ///
-    /// `None` if their number is not the number of bits set in `size`, or if `size` is more
-    /// than [`Frontier::MAX_SIZE`]. The hashes themselves are taken on trust: compare
-    /// [`Frontier::root`] with a root you know.
-    #[must_use]
-    pub fn from_parts(size: u64, nodes: Vec<Hash>) -> Option<Frontier> {
-        let whole = size <= Frontier::MAX_SIZE && u64::from(size.count_ones()) == len(&nodes);
-        whole.then_some(Frontier { size, nodes })
     }
 
     /// The number of leaves.
@@ -39,21 +34,19 @@ impl Frontier {
         self.size
     }
 
-    /// The roots of the complete subtrees, the largest first: one for each bit set in the size.
-    #[must_use]
-    pub fn nodes(&self) -> &[Hash] {
-        &self.nodes
-    }
-
     /// Adds a leaf by its [`leaf_hash`](crate::leaf_hash).
     pub fn push(&mut self, leaf: Hash) {
         let mut hash = leaf;
         for _ in 0..self.size.trailing_ones() {
-            let Some(left) = self.nodes.pop() else { break };
-            hash = node_hash(&left, &hash);
+            hash = node_hash(&self.pop(), &hash);
         }
         self.nodes.push(hash);
         self.size += 1;
+    }
+
+    #[expect(clippy::expect_used, reason = "without the node the root would be a wrong one")]
+    fn pop(&mut self) -> Hash {
+        self.nodes.pop().expect("there is a node for each bit of the size")
     }
 
     /// The root of the tree: the Merkle Tree Hash of RFC 6962 §2.1.
@@ -82,8 +75,4 @@ impl FromIterator<Hash> for Frontier {
 /// The root over complete subtrees, the smallest (rightmost) first; `None` if there are none.
 pub(crate) fn root_over<'a>(subtrees: impl Iterator<Item = &'a Hash>) -> Option<Hash> {
     subtrees.copied().reduce(|right, left| node_hash(&left, &right))
-}
-
-fn len(nodes: &[Hash]) -> u64 {
-    u64::try_from(nodes.len()).unwrap_or(u64::MAX)
 }

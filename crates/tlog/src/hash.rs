@@ -61,8 +61,7 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
 }
 
 /// The hash of an inner node: SHA-256(0x01 ‖ left ‖ right).
-#[must_use]
-pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     let mut input = [1; 1 + 2 * Hash::LEN];
     let (_, children) = input.split_at_mut(1);
     let (first, second) = children.split_at_mut(Hash::LEN);
@@ -75,4 +74,17 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 #[must_use]
 pub fn empty_root() -> Hash {
     Hash(Sha256::digest([]).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_and_nodes_are_hashed_apart() {
+        let (left, right) = (leaf_hash(b"left"), leaf_hash(b"right"));
+        let joined = [left.0, right.0].concat();
+        assert_ne!(leaf_hash(&joined), node_hash(&left, &right));
+        assert_ne!(node_hash(&left, &right), node_hash(&right, &left));
+    }
 }

@@ -63,8 +63,8 @@ impl TileReader for MemoryTree {
             return Ok(Some(tile));
         }
         let tiles = self.completed.get(usize::from(index.level()));
-        let number = usize::try_from(index.number()).unwrap_or(usize::MAX);
-        let tile = tiles.and_then(|tiles| tiles.get(number));
+        let number = usize::try_from(index.number()).ok();
+        let tile = tiles.zip(number).and_then(|(tiles, number)| tiles.get(number));
         Ok(tile.and_then(|tile| tile.prefix(index.width())))
     }
 }

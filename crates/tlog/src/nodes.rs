@@ -21,8 +21,8 @@ impl Nodes {
         let (mut node, mut position) = (hash, self.width);
         self.nodes.push(node);
         for height in 0..self.width.trailing_ones() {
-            // A right one is complete: so is the left one before it.
-            let Some(left) = self.get(height, position - 1) else { break };
+            #[expect(clippy::expect_used, reason = "without it the root would be a wrong one")]
+            let left = self.get(height, position - 1).expect("left of a complete node is one");
             node = node_hash(left, &node);
             self.nodes.push(node);
             position /= 2;

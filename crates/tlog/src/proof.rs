@@ -58,12 +58,8 @@ pub fn verify_inclusion(
     if found == *root { Ok(()) } else { Err(ProofError::Root) }
 }
 
-/// The root that an inclusion proof leads to: of use only to compare it with one that is known.
-///
-/// # Errors
-///
-/// [`ProofError::NoSuchLeaf`] or [`ProofError::Length`].
-pub fn root_from_inclusion(
+/// The root that an inclusion proof leads to.
+fn root_from_inclusion(
     leaf: &Hash,
     index: u64,
     size: u64,
@@ -109,7 +105,7 @@ pub fn verify_consistency(
     // the whole older tree its hash is known and left out of the proof.
     let path = Path::new(old - 1, new);
     let shift = old.trailing_zeros();
-    let inner = path.inner.saturating_sub(usize::try_from(shift).unwrap_or(usize::MAX));
+    let inner = path.inner.saturating_sub(shift as usize);
     let given = usize::from(!old.is_power_of_two());
     let expected = given + inner + path.border;
     let (start, rest) = match proof.split_first() {
@@ -139,7 +135,7 @@ impl Path {
     fn new(index: u64, size: u64) -> Path {
         let inner = u64::BITS - (index ^ (size - 1)).leading_zeros();
         let border = index.checked_shr(inner).unwrap_or(0).count_ones();
-        let steps = |bits: u32| usize::try_from(bits).unwrap_or(usize::MAX);
+        let steps = |bits: u32| bits as usize;
         Path { inner: steps(inner), border: steps(border) }
     }
 }

@@ -83,7 +83,7 @@ impl ProofFile {
 }
 
 /// Appends how the proof file of entry `index` begins, as [`ProofFile`] prints it: up to the first hashes
-/// of the way up, `proof`. An [`ending`] goes on from there. `line_end` is what ends a line: `"\n"`,
+/// of the way up, `proof`. A [`tail`] goes on from there. `line_end` is what ends a line: `"\n"`,
 /// or how that is spelled in a quoted text. All of it is ASCII.
 pub fn push_beginning(text: &mut Vec<u8>, index: u64, proof: &[Hash], line_end: &str) {
     for part in [HEADER, line_end, "index ", &index.to_string(), line_end] {
@@ -95,7 +95,7 @@ pub fn push_beginning(text: &mut Vec<u8>, index: u64, proof: &[Hash], line_end: 
 /// How a proof file ends: the last hashes of the way up, and the checkpoint, which is not looked
 /// at: for one who has just signed it.
 #[must_use]
-pub fn ending(proof: &[Hash], checkpoint: &str) -> String {
+pub fn tail(proof: &[Hash], checkpoint: &str) -> String {
     let mut hashes = Vec::with_capacity(proof.len() * 45);
     push_hashes(&mut hashes, proof, "\n");
     format!("{}\n{checkpoint}", String::from_utf8_lossy(&hashes))

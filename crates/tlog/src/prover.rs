@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use crate::frontier::root_over;
 use crate::nodes::Nodes;
-use crate::{Frontier, Hash, Tile, TileIndex, empty_root};
+use crate::{Hash, Tile, TileIndex, empty_root};
 
 /// Something that can hand out tiles. A closure `Fn(TileIndex) -> Result<Option<Tile>, E>` is one.
 pub trait TileReader {
@@ -59,23 +59,23 @@ pub enum ProveError<E: Error + 'static> {
     Read(#[source] E),
 }
 
-/// Makes proofs in a tree of one size, and keeps the tiles it has read for the next proof.
+/// Makes proofs in a tree of one size, and caches the tiles it has read for the next proof.
 ///
-/// A batch of proofs at one size costs little more than one. At most 64 tiles are kept, 16 KiB
+/// A batch of proofs at one size costs little more than one. At most 64 tiles are cached, 16 KiB
 /// each. The tiles are taken on trust, see the crate's introduction.
 pub struct Prover<'r, R> {
     reader: &'r R,
     size: u64,
-    kept: BTreeMap<(u8, u64), Nodes>,
+    tiles: BTreeMap<(u8, u64), Nodes>,
 }
 
-/// How many tiles a prover keeps: an inclusion proof needs at most 16.
-const KEPT: usize = 64;
+/// How many tiles a prover caches: an inclusion proof needs at most 16.
+const CACHED_TILES: usize = 64;
 
 impl<'r, R: TileReader> Prover<'r, R> {
     /// A prover for the tree of the first `size` leaves that `reader` has.
     pub fn new(reader: &'r R, size: u64) -> Prover<'r, R> {
-        Prover { reader, size, kept: BTreeMap::new() }
+        Prover { reader, size, tiles: BTreeMap::new() }
     }
 
     /// The size of the tree, in leaves.
@@ -129,17 +129,6 @@ impl<'r, R: TileReader> Prover<'r, R> {
         Ok(path)
     }
 
-    /// The right edge of the tree, to go on from.
-    ///
-    /// # Errors
-    ///
-    /// A [`ProveError`]; the prover is fit for use again.
-    pub fn frontier(&mut self) -> Result<Frontier, ProveError<R::Error>> {
-        let nodes = self.subtrees(0, self.size)?;
-        let out_of_range = ProveError::OutOfRange { index: self.size, size: Frontier::MAX_SIZE };
-        Frontier::from_parts(self.size, nodes).ok_or(out_of_range)
-    }
-
     /// The root of the tree.
     ///
     /// # Errors
@@ -159,28 +148,29 @@ impl<'r, R: TileReader> Prover<'r, R> {
         let mut from = start;
         let mut roots = Vec::new();
         while let Some(height) = (end - from).checked_ilog2() {
-            roots.push(self.subtree(u8::try_from(height).unwrap_or(u8::MAX), from >> height)?);
+            roots.push(self.subtree(height, from >> height)?);
             from += 1 << height;
         }
         Ok(roots)
     }
 
     /// The root of the complete subtree of `height` that is `position` (from 0) in its row.
-    fn subtree(&mut self, height: u8, position: u64) -> Result<Hash, ProveError<R::Error>> {
-        let (level, row) = (height / 8, height % 8);
+    fn subtree(&mut self, height: u32, position: u64) -> Result<Hash, ProveError<R::Error>> {
+        #[expect(clippy::cast_possible_truncation, reason = "a height is below 64")]
+        let (level, row) = ((height / 8) as u8, height % 8);
         let first = position << row;
-        let place = usize::try_from((first & 0xff) >> row).unwrap_or(usize::MAX);
+        let place = usize::from((first & 0xff) as u8) >> row;
         let size = self.size;
-        let hash = self.nodes(level, first >> 8)?.get(u32::from(row), place).copied();
+        let hash = self.nodes(level, first >> 8)?.get(row, place).copied();
         hash.ok_or(ProveError::OutOfRange { index: first, size })
     }
 
     fn nodes(&mut self, level: u8, number: u64) -> Result<&Nodes, ProveError<R::Error>> {
-        if self.kept.len() >= KEPT && !self.kept.contains_key(&(level, number)) {
-            self.kept.clear();
+        if self.tiles.len() >= CACHED_TILES && !self.tiles.contains_key(&(level, number)) {
+            self.tiles.clear();
         }
-        match self.kept.entry((level, number)) {
-            Entry::Occupied(kept) => Ok(kept.into_mut()),
+        match self.tiles.entry((level, number)) {
+            Entry::Occupied(tile) => Ok(tile.into_mut()),
             Entry::Vacant(free) => {
                 let index = TileIndex::at(level, number, self.size)
                     .ok_or(ProveError::OutOfRange { index: number, size: self.size })?;
@@ -234,19 +224,6 @@ fn left_size(size: u64) -> u64 {
     1 << (size - 1).ilog2()
 }
 
-/// One inclusion proof; see [`Prover::inclusion`].
-///
-/// # Errors
-///
-/// A [`ProveError`].
-pub fn inclusion_proof<R: TileReader>(
-    reader: &R,
-    index: u64,
-    size: u64,
-) -> Result<Vec<Hash>, ProveError<R::Error>> {
-    Prover::new(reader, size).inclusion(index)
-}
-
 /// One consistency proof; see [`Prover::consistency`].
 ///
 /// # Errors
@@ -258,22 +235,4 @@ pub fn consistency_proof<R: TileReader>(
     new: u64,
 ) -> Result<Vec<Hash>, ProveError<R::Error>> {
     Prover::new(reader, new).consistency(old)
-}
-
-/// The frontier that the tree had at `size`; see [`Prover::frontier`].
-///
-/// # Errors
-///
-/// A [`ProveError`].
-pub fn frontier_at<R: TileReader>(reader: &R, size: u64) -> Result<Frontier, ProveError<R::Error>> {
-    Prover::new(reader, size).frontier()
-}
-
-/// The root that the tree had at `size`; see [`Prover::root`].
-///
-/// # Errors
-///
-/// A [`ProveError`].
-pub fn root_at<R: TileReader>(reader: &R, size: u64) -> Result<Hash, ProveError<R::Error>> {
-    Prover::new(reader, size).root()
 }

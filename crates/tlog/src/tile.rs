@@ -89,6 +89,16 @@ impl TileIndex {
 }
 
 /// A path under which a log serves a tile or a bundle of entries.
+///
+/// ```
+/// use tlog::{TileIndex, TilePath};
+///
+/// let index = TileIndex::at(0, 1234, 316_000).expect("a tree of that size has the tile");
+/// assert_eq!(index.width(), 96);
+/// assert_eq!(index.path(), "tile/0/x001/234.p/96");
+/// assert_eq!("tile/0/x001/234.p/96".parse(), Ok(TilePath::Hashes(index)));
+/// assert!("tile/0/1234.p/96".parse::<TilePath>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TilePath {
     /// A tile of hashes, `tile/<L>/<N>[.p/<W>]`.
@@ -219,7 +229,7 @@ impl Tile {
     #[must_use]
     pub fn halves(&self) -> (&[u8], &[u8]) {
         let middle = self.bytes.len() / 2;
-        self.bytes.split_at_checked(middle).unwrap_or((&self.bytes, &[]))
+        self.bytes.split_at(middle)
     }
 
     /// The bytes alone, without a copy.

@@ -1,10 +1,10 @@
 //! Every kind of damage, made on purpose, is found where it is.
 
 use crate::{
-    CheckError, Damage, Extra, Flaw, Log, MAX_EXTRA, ReadError, Seq,
-    engine::{Change, Store, extra_key, frame_key},
+    CheckError, Damage, DamageKind, Extra, Log, MAX_EXTRA, ReadError, Seq,
     frame::Frame,
     memory::MemoryLog,
+    store::{Change, Store, extra_key, frame_key},
 };
 
 /// Four appends: records 0 to 4, 5 to 9, 10 to 11 in two frames, and 12.
@@ -27,12 +27,12 @@ fn frame(log: &MemoryLog, at: u64) -> Frame {
     Frame::decode(&bytes).unwrap()
 }
 
-fn damage(log: &MemoryLog) -> (u64, Flaw) {
+fn damage(log: &MemoryLog) -> (u64, DamageKind) {
     let mut last = Seq(0);
     let found = log.check(&mut |seq| last = seq).unwrap_err();
-    let CheckError::Damaged(Damage { at, flaw }) = found else { panic!("{found}") };
+    let CheckError::Damaged(Damage { at, kind }) = found else { panic!("{found}") };
     assert_eq!(at, last, "what was said to be in order is up to the damage");
-    (at.get(), flaw)
+    (at.get(), kind)
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn a_missing_frame_is_found() {
         let log = log();
         let key = frame_key(Seq(missing)).into();
         log.engine().store().write(vec![Change::Remove(key)]).unwrap();
-        assert_eq!(damage(&log), (at, Flaw::Gap));
+        assert_eq!(damage(&log), (at, DamageKind::Gap));
         let read = log.read(Seq(0), 100).unwrap_err();
         assert!(
-            matches!(read, ReadError::Damaged(Damage { at: Seq(gap), flaw: Flaw::Gap }) if gap == at)
+            matches!(read, ReadError::Damaged(Damage { at: Seq(gap), kind: DamageKind::Gap }) if gap == at)
         );
         assert_eq!(log.read(Seq(0), usize::try_from(at).unwrap()).unwrap().len() as u64, at);
     }
@@ -65,7 +65,7 @@ fn a_changed_byte_is_found() {
     let mut bytes = frame(&log, 5).encode();
     bytes[80] ^= 1;
     put(&log, 5, bytes);
-    assert_eq!(damage(&log), (5, Flaw::Checksum));
+    assert_eq!(damage(&log), (5, DamageKind::Checksum));
     assert!(log.read(Seq(7), 1).is_err());
     assert_eq!(log.read(Seq(3), 2).unwrap().len(), 2);
 }
@@ -76,14 +76,14 @@ fn a_frame_that_was_forged_with_its_checksum_is_found() {
     let mut forged = frame(&log, 5);
     forged.records[2] = vec![9; 9].into();
     put(&log, 5, forged.encode());
-    assert_eq!(damage(&log), (10, Flaw::Chain));
+    assert_eq!(damage(&log), (10, DamageKind::Chain));
 }
 
 #[test]
 fn a_frame_in_the_wrong_place_is_found() {
     let log = log();
     put(&log, 5, frame(&log, 0).encode());
-    assert_eq!(damage(&log), (5, Flaw::Place));
+    assert_eq!(damage(&log), (5, DamageKind::Place));
     assert!(log.read(Seq(5), 1).is_err());
 }
 
@@ -93,10 +93,10 @@ fn an_append_that_lacks_a_part_is_found() {
     let mut forged = frame(&log, 12);
     (forged.place, forged.number) = (1, 2);
     put(&log, 12, forged.encode());
-    assert_eq!(damage(&log), (12, Flaw::Append));
+    assert_eq!(damage(&log), (12, DamageKind::Append));
     forged.place = 0;
     put(&log, 12, forged.encode());
-    assert_eq!(damage(&log), (13, Flaw::Append));
+    assert_eq!(damage(&log), (13, DamageKind::Append));
 }
 
 #[test]
@@ -106,5 +106,5 @@ fn an_extra_that_is_too_long_is_found() {
     assert_eq!(log.check(&mut |_| ()).unwrap().extras, 1);
     let change = Change::Put(extra_key(&[2]), vec![0; MAX_EXTRA + 1]);
     log.engine().store().write(vec![change]).unwrap();
-    assert_eq!(damage(&log), (13, Flaw::Extra));
+    assert_eq!(damage(&log), (13, DamageKind::Extra));
 }

@@ -77,7 +77,7 @@ pub(super) fn what_was_appended_is_read_in_any_pieces<S: Subject>() {
     }
 }
 
-pub(super) fn a_writer_that_is_behind_is_told_so_and_nothing_is_written<S: Subject>() {
+pub(super) fn a_writer_that_is_behind_gets_a_conflict_and_nothing_is_written<S: Subject>() {
     let subject = S::fresh();
     let log = subject.log();
     log.append(Seq(0), &texts(&["a", "b"]), &[]).unwrap();
@@ -147,7 +147,7 @@ fn failed<S: Subject>(fault: Fault) -> S {
     subject
 }
 
-pub(super) fn an_append_that_fails_and_is_kept_breaks_the_log_and_is_there_after_a_restart<
+pub(super) fn an_append_that_fails_but_is_stored_breaks_the_log_and_is_there_after_a_restart<
     S: Subject,
 >() {
     let subject = failed::<S>(Fault::Keep);

@@ -1,7 +1,9 @@
 //! The steps in which an append is written.
 
-use super::{Change, extra_key, frame_key};
-use crate::{Extra, frame};
+use crate::{
+    Extra, frame,
+    store::{Change, extra_key, frame_key},
+};
 
 /// The most bytes of frames that are made durable in one step.
 ///

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 
 use super::{Frame, FrameHash, HEADER, pack};
-use crate::{Flaw, MAX_FRAME, MAX_RECORD, Seq};
+use crate::{DamageKind, MAX_FRAME, MAX_RECORD, Seq};
 
 /// Two appends: one of one frame, one of two. Never to be changed.
 const GOLDEN: &str = include_str!("../../../../schemas/golden/eventlog/frames.txt");
@@ -90,7 +90,7 @@ fn every_cut_and_every_addition_is_refused() {
         assert!(Frame::decode(&Bytes::copy_from_slice(&bytes[..length])).is_err());
     }
     let longer = [bytes, vec![0]].concat();
-    assert_eq!(Frame::decode(&longer.into()), Err(Flaw::Length));
+    assert_eq!(Frame::decode(&longer.into()), Err(DamageKind::Length));
 }
 
 #[test]
@@ -101,13 +101,13 @@ fn numbers_that_contradict_each_other_are_refused() {
         Frame::decode(&frame.encode().into())
     };
     assert_eq!(wrong(|_| ()), Ok(sample()));
-    assert_eq!(wrong(|frame| frame.place = 3), Err(Flaw::Form));
-    assert_eq!(wrong(|frame| frame.number = 0), Err(Flaw::Form));
-    assert_eq!(wrong(|frame| frame.records.clear()), Err(Flaw::Form));
-    assert_eq!(wrong(|frame| frame.first = Seq(u64::MAX - 1)), Err(Flaw::Form));
+    assert_eq!(wrong(|frame| frame.place = 3), Err(DamageKind::Form));
+    assert_eq!(wrong(|frame| frame.number = 0), Err(DamageKind::Form));
+    assert_eq!(wrong(|frame| frame.records.clear()), Err(DamageKind::Form));
+    assert_eq!(wrong(|frame| frame.first = Seq(u64::MAX - 1)), Err(DamageKind::Form));
     assert_eq!(
         wrong(|frame| frame.records = vec![vec![0; MAX_RECORD + 1].into()]),
-        Err(Flaw::Form)
+        Err(DamageKind::Form)
     );
 }
 

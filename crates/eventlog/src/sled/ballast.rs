@@ -5,10 +5,8 @@
 
 use std::{io, path::Path};
 
+use super::layout::BALLAST;
 use crate::files;
-
-/// The name of the ballast in a data directory.
-pub(super) const BALLAST: &str = "ballast";
 
 /// Enough for sled's first segment and a snapshot of some 100,000 pages.
 const BYTES: usize = 8 << 20;

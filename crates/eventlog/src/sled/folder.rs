@@ -10,11 +10,11 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use rustix::fs::{Access, access};
 
-use super::{OpenError, ballast::BALLAST, guard::GUARD, open::LOG, store::DB};
+use super::{
+    layout::{BALLAST, DB, FORMAT, GUARD, LOG},
+    refusal::OpenError,
+};
 use crate::files;
-
-/// The file that says what a data directory is.
-pub(super) const FORMAT: &str = "FORMAT";
 
 /// Its only line, in this version.
 pub(super) const FORMAT_LINE: &str = "keyledger data v1\n";

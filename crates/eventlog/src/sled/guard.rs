@@ -17,10 +17,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{Seq, engine::End, files, frame::FrameHash};
-
-/// The name of the guard, where it is not elsewhere.
-pub(super) const GUARD: &str = "guard";
+use crate::{Seq, files, frame::FrameHash, store::End};
 
 /// What a guard file starts with.
 const FIRST_LINE: &str = "keyledger guard v1";

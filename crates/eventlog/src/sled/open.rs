@@ -4,24 +4,24 @@
 //! that came out of it was held against the survey and the guard ([`sled::Writes::Aside`]); of a log
 //! that is only looked at it is never written. Whatever fails before, the directory is as it was.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, sync::Arc};
 
 use super::{
-    OpenError, Options, ballast,
-    folder::{self, FORMAT, FORMAT_LINE},
-    guard::{self, GUARD, GuardKeeper, Mark, Opened},
+    Options, ballast,
+    folder::{self, FORMAT_LINE},
+    guard::{self, GuardKeeper, Mark, Opened},
+    layout::{FORMAT, GUARD, LOG},
+    refusal::OpenError,
     store::{SledStore, open_db},
     survey::{self, NO_SNAPSHOT},
 };
 use crate::{
     CheckError, Guarded, ReadError, check,
-    engine::{End, Engine, Store},
+    engine::Engine,
     files,
     frame::{Frame, FrameHash},
+    store::{End, Store},
 };
-
-/// sled's folder in a data directory.
-pub(super) const LOG: &str = "log";
 
 /// Opens or makes the log of a data directory.
 pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
@@ -48,7 +48,7 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     despite_full_disk(dir, || store.release(&log).map_err(|error| OpenError::sled(&log, error)))?;
     folder::tighten(dir, &log);
     despite_full_disk(dir, || store.settle(&log).map_err(|error| OpenError::cause(&log, error)))?;
-    let end = engine.end();
+    let end = end_of(&engine, &log)?;
     let snapshot = survey::newest_snapshot(&log).map_err(at)?;
     let snapshot = snapshot.map_or_else(|| NO_SNAPSHOT.into(), |found| found.name);
     let opened = Opened { length: end.length, snapshot };
@@ -64,7 +64,7 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
 }
 
 /// Opens the log of a data directory to be read, and writes nothing at all.
-pub(super) fn look(options: &Options) -> Result<Engine<SledStore>, OpenError> {
+pub(super) fn open_read_only(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let dir = options.dir.as_path();
     let lock = folder::take_existing(dir)?;
     if !folder::is_ours(dir)? {
@@ -130,6 +130,11 @@ fn walk(log: &Path, engine: &Engine<SledStore>) -> Result<(), OpenError> {
     }
 }
 
+/// The end of a log that was just opened, and so accepts appends.
+fn end_of(engine: &Engine<SledStore>, path: &Path) -> Result<End, OpenError> {
+    engine.end().map_err(|broken| OpenError::cause(path, Arc::new(broken)))
+}
+
 /// The end that the guard remembers must be a part of the log.
 fn compare(
     dir: &Path,
@@ -137,7 +142,7 @@ fn compare(
     guard: Option<End>,
     engine: &Engine<SledStore>,
 ) -> Result<(), OpenError> {
-    let end = engine.end();
+    let end = end_of(engine, dir)?;
     let Some(guard) = guard else {
         if end == End::default() {
             return Ok(());

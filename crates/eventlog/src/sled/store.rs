@@ -14,15 +14,11 @@ use std::{
 use bytes::Bytes;
 use sled::{Batch, Db, IVec, Writes};
 
-use super::{folder::Lock, guard::GuardKeeper};
+use super::{folder::Lock, guard::GuardKeeper, layout::DB};
 use crate::{
-    AppendError, Cause, Guarded, Seq, Space,
-    engine::{Change, EXTRAS, End, Store, Visit, frame_key},
-    files,
+    Cause, Guarded, Seq, Space, files,
+    store::{Change, EXTRAS, End, FrameVisitor, Store, frame_key, frame_place},
 };
-
-/// The file in sled's folder that holds everything.
-pub(super) const DB: &str = "db";
 
 /// sled's cache. Its default is 1 GiB, whatever the machine. Ours reads what it has not read lately
 /// at the start and for an audit, and then in order: a large one would not help.
@@ -115,13 +111,6 @@ impl SledStore {
         *self.fault.lock() = Some((writes, fault));
     }
 
-    /// The room on the disk.
-    pub(super) fn space(&self) -> Option<Space> {
-        let stat = rustix::fs::statvfs(&self.dir).ok()?;
-        let available = stat.f_bavail.saturating_mul(stat.f_frsize);
-        Some(Space { available, reserve: self.reserve_bytes })
-    }
-
     /// How often the disk was told to keep what it was given.
     #[cfg(all(test, not(feature = "flush-only")))]
     pub(super) fn syncs(&self) -> u64 {
@@ -171,16 +160,10 @@ impl Disk {
 }
 
 impl Store for SledStore {
-    /// sled takes a full disk for a broken one, halfway through a write. So we look first, and a
-    /// full disk is only a refusal.
-    fn room(&self, bytes: usize) -> Result<(), AppendError> {
-        let Some(space) = self.space() else { return Ok(()) };
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        if space.has_room(bytes) {
-            return Ok(());
-        }
-        let needed = space.reserve.saturating_add(bytes);
-        Err(AppendError::Full { available: space.available, needed })
+    fn space(&self) -> Option<Space> {
+        let stat = rustix::fs::statvfs(&self.dir).ok()?;
+        let available = stat.f_bavail.saturating_mul(stat.f_frsize);
+        Some(Space { available, reserve: self.reserve_bytes })
     }
 
     /// One batch is all or nothing, also for a crash: sled reserves a place for a batch's manifest
@@ -245,24 +228,24 @@ impl Store for SledStore {
         last.map(frame_of).transpose()
     }
 
-    fn visit(&self, from: Seq, visit: Visit<'_>) -> Result<(), Cause> {
+    fn visit_frames(&self, from: Seq, visitor: FrameVisitor<'_>) -> Result<(), Cause> {
         let mut passed = None;
         for pair in self.db.range(frame_key(from).as_slice()..EXTRAS.as_slice()) {
             let (filed, bytes) = frame_of(pair.map_err(shared)?)?;
             if let Some(passed) = passed.replace(filed) {
                 self.let_go(passed)?;
             }
-            if !visit(filed, bytes) {
+            if !visitor(filed, bytes) {
                 break;
             }
         }
         Ok(())
     }
 
-    fn visit_extras(&self, visit: &mut dyn FnMut(&[u8], usize)) -> Result<(), Cause> {
+    fn visit_extras(&self, visitor: &mut dyn FnMut(usize)) -> Result<(), Cause> {
         for pair in self.db.range(EXTRAS.as_slice()..) {
-            let (key, value) = pair.map_err(shared)?;
-            visit(key.get(1..).unwrap_or_default(), value.len());
+            let (_, value) = pair.map_err(shared)?;
+            visitor(value.len());
         }
         Ok(())
     }
@@ -277,10 +260,7 @@ impl Store for SledStore {
 }
 
 fn frame_of((key, value): (IVec, IVec)) -> Result<(Seq, Bytes), Cause> {
-    let Ok(key) = <[u8; 8]>::try_from(key.as_ref()) else {
-        return Err(shared(io::Error::new(io::ErrorKind::InvalidData, "a key is no place")));
-    };
-    Ok((Seq(u64::from_be_bytes(key)), Bytes::from_owner(value)))
+    Ok((frame_place(&key)?, Bytes::from_owner(value)))
 }
 
 fn shared(error: impl std::error::Error + Send + Sync + 'static) -> Cause {

@@ -2,7 +2,7 @@
 //!
 //! sled takes whatever is damaged at the end of its file for an append that a crash tore: on
 //! opening it overwrites it, and a moment later nobody can tell what was there. The survey makes
-//! sled's walk without its writes ([`recovery`]), looks for frames in what sled would keep and in
+//! sled's walk without its writes ([`recovery`]), looks for frames in what sled would apply and in
 //! what it would not, and refuses when an acknowledged one is lost. It reads what was written
 //! since the last open, which sled reads too; after a crash in the middle of opening, everything.
 //!
@@ -21,9 +21,9 @@ use std::{
 use bytes::{Buf, Bytes};
 
 use self::recovery::Recovery;
-use super::{OpenError, guard::Mark, store::DB};
+use super::{guard::Mark, layout::DB, refusal::OpenError};
 use crate::{
-    Damage, Flaw, Seq,
+    Damage, DamageKind, Seq,
     frame::{self, Frame, FrameHash},
 };
 
@@ -50,12 +50,12 @@ pub(super) struct Found {
 pub(super) struct Survey {
     /// Where what was surveyed starts; `None` if that is not known.
     from: Option<Seq>,
-    /// The frames that sled would keep, by their first place: where they end, and whether they
+    /// The frames that sled would apply, by their first place: where they end, and whether they
     /// are the last of their append.
-    kept: BTreeMap<Seq, BTreeSet<(Seq, bool)>>,
+    applied: BTreeMap<Seq, BTreeSet<(Seq, bool)>>,
     /// The first places of the appends that sled would drop, whole or in part.
     dropped: BTreeSet<Seq>,
-    /// The hashes of the kept frames that end where the guard does.
+    /// The hashes of the applied frames that end where the guard does.
     at_guard: Vec<FrameHash>,
 }
 
@@ -76,21 +76,21 @@ pub(super) fn survey(log: &Path, guard: Option<&Mark>) -> Result<Survey, OpenErr
         check_snapshot(found)?;
     }
     let name = snapshot.as_ref().map_or(NO_SNAPSHOT, |found| &found.name);
-    let (known, from) = match guard {
+    let (opened_at, from) = match guard {
         Some(mark) if mark.opened.snapshot == name => {
             (Some(mark.opened.length), snapshot.as_ref().map_or(0, |found| found.lsn))
         }
         // Somebody else opened it, or a crash came between sled's open and the guard.
         _ => (None, 0),
     };
-    let mut survey = Survey { from: known, ..Survey::default() };
+    let mut survey = Survey { from: opened_at, ..Survey::default() };
     let Some(file) = file else { return Ok(survey) };
     let covered = snapshot.map_or(0, |found| found.lsn);
     let recovery = Recovery::read(file, covered)
         .map_err(at)?
         .map_err(|_| OpenError::damaged(log, "two segments claim the same place"))?;
     let end = guard.map(|mark| mark.end.length);
-    recovery.show(from, &mut |kept, bytes| survey.see(kept, bytes, end)).map_err(at)?;
+    recovery.show(from, &mut |applied, bytes| survey.see(applied, bytes, end)).map_err(at)?;
     Ok(survey)
 }
 
@@ -107,8 +107,8 @@ impl Survey {
         guard_path: &Path,
         guard: Option<&Mark>,
     ) -> Result<(), OpenError> {
-        let damage = |at, flaw| OpenError::damage(dir, Damage { at, flaw });
-        let ends = self.kept.values().flatten();
+        let damage = |at, kind| OpenError::damage(dir, Damage { at, kind });
+        let ends = self.applied.values().flatten();
         let seen = ends.filter(|(_, last)| *last).map(|(end, _)| *end).max();
         let length = seen.max(self.from).unwrap_or_default();
         let Some(guard) = guard else {
@@ -130,15 +130,15 @@ impl Survey {
         // The next append starts when the one before is acknowledged. So one that starts behind
         // the end proves that the one at the end was.
         if self.dropped.range(length.next()..).next().is_some() {
-            return Err(damage(length, Flaw::Gap));
+            return Err(damage(length, DamageKind::Gap));
         }
-        self.covers(from, length).map_err(|at| damage(at, Flaw::Gap))
+        self.covers(from, length).map_err(|at| damage(at, DamageKind::Gap))
     }
 
-    /// Whether the kept frames are without a gap; if not, where the first one is.
+    /// Whether the applied frames are without a gap; if not, where the first one is.
     fn covers(&self, from: Seq, to: Seq) -> Result<(), Seq> {
         let mut covered = from;
-        for (first, ends) in self.kept.range(..to) {
+        for (first, ends) in self.applied.range(..to) {
             if *first > covered {
                 return Err(covered);
             }
@@ -151,7 +151,7 @@ impl Survey {
     ///
     /// A record may hold what looks like a frame. Frames that are whole are passed over at once,
     /// so what is inside of one is not looked at.
-    fn see(&mut self, kept: bool, bytes: &Bytes, guard: Option<Seq>) {
+    fn see(&mut self, applied: bool, bytes: &Bytes, guard: Option<Seq>) {
         let mut rest = bytes.clone();
         while let Some(at) = memchr::memmem::find(&rest, &frame::MAGIC) {
             rest.advance(at);
@@ -164,12 +164,12 @@ impl Survey {
                 continue;
             };
             rest.advance(bytes.len());
-            if kept {
+            if applied {
                 if guard == Some(frame.end()) {
                     self.at_guard.push(FrameHash::of(&bytes));
                 }
                 let end = (frame.end(), frame.is_last());
-                self.kept.entry(frame.first).or_default().insert(end);
+                self.applied.entry(frame.first).or_default().insert(end);
             } else if frame.place == 0 {
                 self.dropped.insert(frame.first);
             }

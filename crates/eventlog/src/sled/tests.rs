@@ -5,8 +5,8 @@ mod engine;
 mod flips;
 mod golden;
 mod guards;
-mod looking;
 mod permissions;
+mod read_only;
 mod refusals;
 
 use std::{

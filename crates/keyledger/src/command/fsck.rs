@@ -37,7 +37,7 @@ const CHUNK: usize = 4_096;
 pub(crate) fn run(options: &Fsck) -> Result<Exit> {
     let log = Arc::new(options.directory.open()?);
     let mut progress = Progress::new("frames checked, records:");
-    let checked = eventlog::check(&log, &mut |seq| progress.at(seq.0))?;
+    let checked = log.check(&mut |seq| progress.at(seq.0))?;
     drop(progress);
 
     let mut progress = Progress::new("records decoded:");
@@ -109,7 +109,7 @@ fn check_journal(directory: &StoppedDir) -> Result<u64> {
     let Some((log, signing)) = directory.open_journal()? else { return Ok(0) };
     let log = Arc::new(log);
     let mut progress = Progress::new("frames of the access journal checked, entries:");
-    let checked = eventlog::check(&log, &mut |seq| progress.at(seq.0))?;
+    let checked = log.check(&mut |seq| progress.at(seq.0))?;
     drop(progress);
     let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), checked.records));
     let clock = Arc::new(FixedClock(SystemClock::default().now()));

@@ -38,7 +38,7 @@ impl StoppedDir {
         if !dir.join("FORMAT").try_exists()? && !dir.join("log").try_exists()? {
             bail!("`{}` is no keyledger data directory; say which one with --data", dir.display());
         }
-        Ok(SledLog::look(&layout::log(dir, self.guard.as_deref()))?)
+        Ok(SledLog::open_read_only(&layout::log(dir, self.guard.as_deref()))?)
     }
 
     /// Opens its access journal, with the key that signs it. `None` if it has none.
@@ -48,7 +48,7 @@ impl StoppedDir {
             return Ok(None);
         }
         let signing = log_key::read(&options.dir, self.data.secrets.exposed())?;
-        Ok(Some((SledLog::look(&options)?, signing)))
+        Ok(Some((SledLog::open_read_only(&options)?, signing)))
     }
 
     /// The key that signs the log.

@@ -6,8 +6,7 @@ use std::str::FromStr;
 use ed25519_dalek::{Signature as Ed25519Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-use super::{Signature, Verified};
-use crate::cosignature;
+use super::{Signature, Verified, timestamped};
 use crate::text::{decode_base64, encode_base64, is_key_name};
 
 /// What a key signs, and how; part of its id (c2sp.org/signed-note, "Signature types").
@@ -15,7 +14,7 @@ use crate::text::{decode_base64, encode_base64, is_key_name};
 pub enum Algorithm {
     /// 0x01: Ed25519 over the note's text.
     Ed25519,
-    /// 0x04: the timestamped cosignature of a witness, see [`cosignature`].
+    /// 0x04: the timestamped cosignature of a witness, see [`cosignature`](crate::cosignature).
     Cosignature,
 }
 
@@ -122,8 +121,8 @@ impl VerifierKey {
                 None
             }
             Algorithm::Cosignature => {
-                let (time_s, bytes) = cosignature::split(signature.bytes())?;
-                self.verify_bytes(cosignature::message(text, time_s).as_bytes(), bytes)?;
+                let (time_s, bytes) = timestamped::split(signature.bytes())?;
+                self.verify_bytes(timestamped::message(text, time_s).as_bytes(), bytes)?;
                 Some(time_s)
             }
         };

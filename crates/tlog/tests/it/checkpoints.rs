@@ -1,12 +1,15 @@
 //! Checkpoints, cosignatures, proof files.
 
 use tlog::checkpoint::CheckpointError;
-use tlog::cosignature::{Cosigner, MAX_TIME_S};
+use tlog::cosignature::Cosigner;
 use tlog::note::{Note, NoteError, Signer, VerifierKey};
 use tlog::proof_file::ProofFileError;
-use tlog::{Checkpoint, ProofFile, inclusion_proof, root_at};
+use tlog::{Checkpoint, ProofFile};
 
-use crate::samples::{ORIGIN, entry, signer, tree};
+use crate::samples::{ORIGIN, entry, inclusion_proof, root_at, signer, tree};
+
+/// The largest time a cosignature may bear.
+const MAX_TIME_S: u64 = (1 << 63) - 1;
 
 fn checkpoint(size: u64) -> Checkpoint {
     Checkpoint::new(ORIGIN, size, root_at(&tree(size), size).unwrap()).unwrap()
@@ -127,8 +130,8 @@ fn a_plain_signature_over_the_same_text_is_no_cosignature() {
     let signer = Signer::from_seed("witness.example", &[3; 32]).unwrap();
     let text = format!("cosignature/v1\ntime 1679315147\n{}", checkpoint(2).text());
     let message = tlog::note::sign(&text, &[&signer]).unwrap();
-    let known = [witness.verifier_key().clone()];
-    assert_eq!(tlog::note::open(message.as_bytes(), &known), Err(NoteError::Unsigned));
+    let keys = [witness.verifier_key().clone()];
+    assert_eq!(tlog::note::open(message.as_bytes(), &keys), Err(NoteError::Unsigned));
 }
 
 #[test]
@@ -152,23 +155,23 @@ fn a_cosignature_of_a_time_out_of_range_is_refused() {
         let bytes = [id.as_slice(), &time_s.to_be_bytes(), signature.bytes()].concat();
         let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
         let message = format!("{text}\n— witness.example {base64}\n");
-        let known = [witness.verifier_key().clone()];
-        assert_eq!(tlog::note::open(message.as_bytes(), &known).is_ok(), lawful, "{time_s}");
+        let keys = [witness.verifier_key().clone()];
+        assert_eq!(tlog::note::open(message.as_bytes(), &keys).is_ok(), lawful, "{time_s}");
     }
 }
 
 #[test]
 fn every_changed_byte_of_a_cosignature_is_refused() {
     let witness = Cosigner::from_seed("witness.example", &[3; 32]).unwrap();
-    let known = [witness.verifier_key().clone()];
+    let keys = [witness.verifier_key().clone()];
     let line = witness.cosign(&checkpoint(2), 1).unwrap();
     let signed = format!("{}\n{line}\n", checkpoint(2).text());
-    assert!(tlog::note::open(signed.as_bytes(), &known).is_ok());
+    assert!(tlog::note::open(signed.as_bytes(), &keys).is_ok());
     for place in 0..signed.len() {
         for flip in [0x01, 0x02, 0x10, 0x20, 0x80] {
             let mut changed = signed.clone().into_bytes();
             changed[place] ^= flip;
-            assert!(tlog::note::open(&changed, &known).is_err(), "{place}");
+            assert!(tlog::note::open(&changed, &keys).is_err(), "{place}");
         }
     }
 }

@@ -26,24 +26,25 @@ fn the_published_note_opens() {
 
 #[test]
 fn a_seed_has_the_known_verifier_key() {
-    let known = "ledger.example.com/apikeys+dd441a68+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
-    assert_eq!(signer().verifier_key().to_string(), known);
-    assert_eq!(key(known), *signer().verifier_key());
-    assert_eq!(format!("{:?}", signer()), format!("Signer({known})"));
+    let expected =
+        "ledger.example.com/apikeys+dd441a68+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+    assert_eq!(signer().verifier_key().to_string(), expected);
+    assert_eq!(key(expected), *signer().verifier_key());
+    assert_eq!(format!("{:?}", signer()), format!("Signer({expected})"));
 }
 
 #[test]
 fn every_changed_byte_of_a_note_is_refused() {
-    let known = [key(KEY)];
+    let keys = [key(KEY)];
     for place in 0..NOTE.len() {
         for byte in (0..=255).filter(|byte| *byte != NOTE.as_bytes()[place]) {
             let mut changed = NOTE.as_bytes().to_vec();
             changed[place] = byte;
-            assert!(note::open(&changed, &known).is_err(), "{place} {byte}");
+            assert!(note::open(&changed, &keys).is_err(), "{place} {byte}");
         }
         let mut cut = NOTE.as_bytes().to_vec();
         cut.remove(place);
-        assert!(note::open(&cut, &known).is_err(), "without {place}");
+        assert!(note::open(&cut, &keys).is_err(), "without {place}");
     }
 }
 
@@ -51,13 +52,13 @@ fn every_changed_byte_of_a_note_is_refused() {
 fn a_change_in_a_stranger_s_signature_leaves_the_text_alone() {
     let stranger = Signer::from_seed("stranger.example", &[9; 32]).unwrap();
     let message = note::sign(TEXT, &[&signer(), &stranger]).unwrap();
-    let known = [signer().verifier_key().clone()];
+    let keys = [signer().verifier_key().clone()];
     let mut ignored = 0;
     for place in 0..message.len() {
         for flip in [0x01, 0x20, 0x80] {
             let mut changed = message.clone().into_bytes();
             changed[place] ^= flip;
-            if let Ok(opened) = note::open(&changed, &known) {
+            if let Ok(opened) = note::open(&changed, &keys) {
                 assert_eq!(opened.text(), TEXT);
                 assert_eq!(opened.note.to_string().into_bytes(), changed);
                 ignored += 1;
@@ -70,35 +71,36 @@ fn a_change_in_a_stranger_s_signature_leaves_the_text_alone() {
 #[test]
 fn strangers_are_ignored_and_a_known_key_s_bad_signature_is_fatal() {
     let (first, second) = (signer(), Signer::from_seed("b.example", &[2; 32]).unwrap());
-    let known = |signer: &Signer| signer.verifier_key().clone();
+    let key_of = |signer: &Signer| signer.verifier_key().clone();
     let message = note::sign(TEXT, &[&first, &second]).unwrap();
     let open = |message: &str, keys: &[VerifierKey]| note::open(message.as_bytes(), keys);
-    for keys in [vec![known(&first)], vec![known(&second)], vec![known(&second), known(&first)]] {
+    for keys in [vec![key_of(&first)], vec![key_of(&second)], vec![key_of(&second), key_of(&first)]]
+    {
         assert_eq!(open(&message, &keys).unwrap().verified.len(), keys.len());
     }
     assert_eq!(open(&message, &[]), Err(NoteError::Unsigned));
     assert_eq!(open(&message, &[key(KEY)]), Err(NoteError::Unsigned));
     // The same key under another name is another key.
     let renamed = Signer::from_seed("c.example", &[7; 32]).unwrap();
-    assert_eq!(open(&message, &[known(&renamed)]), Err(NoteError::Unsigned));
+    assert_eq!(open(&message, &[key_of(&renamed)]), Err(NoteError::Unsigned));
     // The second signature is over another text.
     let other = note::sign("Something else.\n", &[&second]).unwrap();
     let line = other.lines().last().unwrap();
     let mixed = format!("{}{line}\n", note::sign(TEXT, &[&first]).unwrap());
-    let bad = NoteError::BadSignature { name: "b.example".into(), id: known(&second).id() };
-    assert_eq!(open(&mixed, &[known(&first), known(&second)]), Err(bad));
-    assert_eq!(open(&mixed, &[known(&first)]).unwrap().verified.len(), 1);
+    let bad = NoteError::BadSignature { name: "b.example".into(), id: key_of(&second).id() };
+    assert_eq!(open(&mixed, &[key_of(&first), key_of(&second)]), Err(bad));
+    assert_eq!(open(&mixed, &[key_of(&first)]).unwrap().verified.len(), 1);
     // A key that signs twice has signed once.
     let twice = note::sign(TEXT, &[&first, &first]).unwrap();
-    assert_eq!(open(&twice, &[known(&first)]).unwrap().verified.len(), 1);
+    assert_eq!(open(&twice, &[key_of(&first)]).unwrap().verified.len(), 1);
 }
 
 #[test]
 fn the_last_blank_line_ends_the_text() {
-    let known = [signer().verifier_key().clone()];
+    let keys = [signer().verifier_key().clone()];
     for text in ["\n", "\n\n", "one\n\ntwo\n", "one\n\n", "\n\n\none\n", "— a b\n\n— c d\n"] {
         let message = note::sign(text, &[&signer()]).unwrap();
-        assert_eq!(note::open(message.as_bytes(), &known).unwrap().text(), text);
+        assert_eq!(note::open(message.as_bytes(), &keys).unwrap().text(), text);
     }
 }
 
@@ -189,9 +191,9 @@ fn a_signature_that_only_some_verifiers_take_is_refused() {
         let bad = NoteError::BadSignature { name: ORIGIN.to_owned(), id: ours.id() };
         assert_eq!(note::open(message.as_bytes(), std::slice::from_ref(&ours)), Err(bad));
         let verifier = StandardVerifier::new(&ours.to_string()).unwrap();
-        let known = VerifierList::new(vec![Box::new(verifier)]);
+        let keys = VerifierList::new(vec![Box::new(verifier)]);
         let parsed = signed_note::Note::from_bytes(message.as_bytes()).unwrap();
-        assert_eq!(parsed.verify(&known).is_ok(), signature == lenient);
+        assert_eq!(parsed.verify(&keys).is_ok(), signature == lenient);
     }
 }
 
@@ -222,9 +224,9 @@ proptest! {
         prop_assert_eq!(our_note.as_bytes(), their_note.to_bytes());
 
         let verifier = StandardVerifier::new(&key.to_string()).unwrap();
-        let known = VerifierList::new(vec![Box::new(verifier)]);
+        let keys = VerifierList::new(vec![Box::new(verifier)]);
         let parsed = signed_note::Note::from_bytes(our_note.as_bytes()).unwrap();
-        prop_assert_eq!(parsed.verify(&known).unwrap().0.len(), 1);
+        prop_assert_eq!(parsed.verify(&keys).unwrap().0.len(), 1);
         let opened = note::open(&their_note.to_bytes(), std::slice::from_ref(key)).unwrap();
         prop_assert_eq!(opened.text(), text.as_str());
         prop_assert_eq!(Note::parse(our_note.as_bytes()).unwrap().to_string(), our_note);

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use tlog::{
-    Hash, Rebuild, RebuildError, RightEdge, Tile, TileIndex, inclusion_proof, leaf_hash, root_at,
-    tiles_of, verify_inclusion,
+    Hash, Rebuild, RebuildError, RightEdge, Tile, TileIndex, leaf_hash, tiles_of, verify_inclusion,
 };
 
-use crate::samples::{entry, leaf, tree};
+use crate::samples::{entry, inclusion_proof, leaf, root_at, tree};
 
 /// A log as an auditor gets it: all tiles, partial ones too, and all entries.
 #[derive(Clone)]

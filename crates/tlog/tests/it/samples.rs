@@ -1,7 +1,7 @@
 //! What the tests share: entries, trees, a log's key.
 
 use tlog::note::Signer;
-use tlog::{Hash, MemoryTree, leaf_hash};
+use tlog::{Hash, MemoryTree, ProveError, Prover, TileReader, leaf_hash};
 
 pub(crate) const ORIGIN: &str = "ledger.example.com/apikeys";
 
@@ -22,4 +22,18 @@ pub(crate) fn leaf(i: u64) -> Hash {
 
 pub(crate) fn tree(size: u64) -> MemoryTree {
     (0..size).map(leaf).collect()
+}
+
+/// The root that a tree had at `size`, from its tiles.
+pub(crate) fn root_at<R: TileReader>(reader: &R, size: u64) -> Result<Hash, ProveError<R::Error>> {
+    Prover::new(reader, size).root()
+}
+
+/// One inclusion proof.
+pub(crate) fn inclusion_proof<R: TileReader>(
+    reader: &R,
+    index: u64,
+    size: u64,
+) -> Result<Vec<Hash>, ProveError<R::Error>> {
+    Prover::new(reader, size).inclusion(index)
 }

@@ -6,10 +6,10 @@ use std::convert::Infallible;
 use tlog::entries::{self, BundleError};
 use tlog::{
     Frontier, ProveError, RightEdge, Tile, TileIndex, TilePath, TileReader as _, bundles_of,
-    frontier_at, root_at, tiles_of,
+    tiles_of,
 };
 
-use crate::samples::{entry, leaf, tree};
+use crate::samples::{entry, leaf, root_at, tree};
 
 type Store = BTreeMap<TileIndex, Tile>;
 
@@ -161,9 +161,8 @@ fn proofs_over_edge_and_store_are_those_of_the_whole_tree_at_any_size() {
     let log = edge.over(reader(&store));
     for size in (0..=66_000).step_by(613).chain([255, 256, 257, 65_535, 65_536, 65_537, 66_000]) {
         assert_eq!(root_at(&log, size).unwrap(), root_at(&whole, size).unwrap(), "{size}");
-        assert_eq!(frontier_at(&log, size).unwrap().size(), size);
     }
-    assert_eq!(frontier_at(&log, 66_000).unwrap(), edge.frontier());
+    assert_eq!(root_at(&log, 66_000).unwrap(), edge.root());
     let beyond = root_at(&log, 66_001).unwrap_err();
     assert!(matches!(beyond, ProveError::Missing(index) if !index.is_within(66_000)));
 }
@@ -195,33 +194,6 @@ fn a_prover_takes_a_wider_tile_and_no_narrower_or_other_one() {
         let missing = TileIndex::new(0, 0, 100).unwrap();
         assert!(matches!(error, ProveError::Missing(index) if index == missing), "{error}");
     }
-}
-
-#[test]
-fn an_edge_recovered_from_full_tiles_is_the_edge_that_was() {
-    for size in [0, 1, 255, 256, 257, 511, 1000, 65_535, 65_536, 65_537, 131_072 + 300] {
-        let (edge, store) = grown(size);
-        let mut again = RightEdge::recover(size / 256, &reader(&store)).unwrap();
-        assert_eq!(again.size(), size / 256 * 256);
-        for i in again.size()..size {
-            assert_eq!(again.push(leaf(i)), []);
-        }
-        assert_eq!(again.frontier(), edge.frontier(), "{size}");
-        for index in tiles_of(size) {
-            assert_eq!(again.tile(index), edge.tile(index), "{size}");
-        }
-    }
-}
-
-#[test]
-fn an_edge_is_not_recovered_without_its_tiles() {
-    let (_, mut store) = grown(600);
-    let missing = TileIndex::full(0, 1).unwrap();
-    store.remove(&missing);
-    let error = RightEdge::recover(2, &reader(&store)).unwrap_err();
-    assert!(matches!(error, ProveError::Missing(index) if index == missing), "{error}");
-    let error = RightEdge::recover(u64::MAX, &reader(&store)).unwrap_err();
-    assert!(matches!(error, ProveError::OutOfRange { .. }), "{error}");
 }
 
 #[test]

@@ -18,7 +18,12 @@ use self::modules::{Crate, ReadFile};
 use super::Finding;
 
 /// Crates whose circles are not yet taken apart. A crate without one must not be in it.
-const NOT_YET: &[&str] = &["bundle", "eventlog", "ledger", "server", "tlog"];
+#[rustfmt::skip]
+const NOT_YET: &[&str] = &[
+    "bundle",
+    "ledger",
+    "server",
+];
 
 /// The file of this list.
 const HERE: &str = "tools/xtask/src/tidy/circles.rs";
@@ -320,7 +325,8 @@ mod tests {
     fn tests_are_not_looked_at() {
         let a = ("a.rs", "use crate::b::B;\npub struct A;\n");
         let b = "#[cfg(test)]\nmod tests { use crate::a::A; }\n#[cfg(all(test, unix))]\nuse \
-                 crate::a::A;\n#[cfg(test)]\nmod missing;\npub struct B;\n";
+                 crate::a::A;\n#[cfg(test)]\nmod missing;\npub struct B;\nfn f() { #[cfg(test)] if x { \
+                 crate::a::A::new(); } }\n";
         assert_eq!(circles(&[ABC, a, ("b.rs", b), ("c.rs", "")]), NONE);
     }
 

@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt};
 use bytes::Bytes;
 
 /// sled's default, which we do not change; `conf` says it too.
-const SEGMENT: u64 = 512 * 1024;
+const SEGMENT: u64 = SEGMENT_BYTES as u64;
+
+/// The same, as the length of a buffer.
+const SEGMENT_BYTES: usize = 512 * 1024;
 
 /// The header of a segment: CRC-32, LSN, highest stable LSN.
 const SEGMENT_HEADER: u64 = 20;
@@ -133,10 +136,10 @@ impl Recovery {
     }
 
     fn segment(&self, at: u64) -> io::Result<Bytes> {
-        let mut bytes = vec![0; usize::try_from(SEGMENT).unwrap_or_default()];
+        let mut bytes = vec![0; SEGMENT_BYTES];
         let mut filled = 0;
         while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, at + u64::try_from(filled).unwrap_or_default())? {
+            match self.file.read_at(rest, at + filled as u64)? {
                 0 => break,
                 read => filled += read,
             }

@@ -6,7 +6,7 @@ use tempfile::tempdir;
 
 use super::{append, copy, files_of, length, numbered, open, used_bytes};
 use crate::{
-    Log, Seq, check,
+    Log, Seq,
     conforms::cases::Dice,
     sled::{OpenError, Options, SledLog},
 };
@@ -42,7 +42,7 @@ fn outcome(dir: &Path, records: &[Vec<u8>], guarded: usize) -> Outcome {
             return Outcome::Refused;
         }
     };
-    let checked = check(&log, &mut |_| ());
+    let checked = log.check(&mut |_| ());
     let read = log.read(Seq(0), usize::MAX);
     let (Ok(_), Ok(read)) = (checked, read) else { return Outcome::Found };
     assert!(read.len() >= guarded, "{} of {guarded}", read.len());
@@ -165,7 +165,7 @@ fn the_torn_append_of_a_crash_is_healed_away() {
         let log = open(&copied);
         assert_eq!(length(&log), Seq(20), "cut at {cut} of {end}");
         append(&log, &numbered(20, 5));
-        assert!(check(&log, &mut |_| ()).is_ok());
+        assert!(log.check(&mut |_| ()).is_ok());
     }
 }
 

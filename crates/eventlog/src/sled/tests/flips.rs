@@ -14,7 +14,7 @@ use tempfile::tempdir;
 
 use super::{append, copy, files_of, length, numbered, open, used_bytes};
 use crate::{
-    Log, Seq, check,
+    Log, Seq,
     conforms::cases::Dice,
     sled::{Options, SledLog, folder::wait_until_free},
 };
@@ -71,7 +71,7 @@ fn open_log(dir: &Path) -> Result<(), String> {
     match SledLog::open(&Options::new(dir)) {
         Err(_) if files_of(dir) == before => Ok(()),
         Err(error) => Err(format!("changed, and then refused: {error}")),
-        Ok(log) => match (check(&log, &mut |_| ()), log.read(Seq(0), usize::MAX)) {
+        Ok(log) => match (log.check(&mut |_| ()), log.read(Seq(0), usize::MAX)) {
             (Ok(_), Ok(read)) if read.len() as u64 != RECORDS => Err(format!("{}", read.len())),
             (Ok(_), Ok(_)) if length(&log) != Seq(RECORDS) => Err(length(&log).to_string()),
             _ => Ok(()),

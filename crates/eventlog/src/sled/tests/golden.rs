@@ -6,7 +6,7 @@ use tempfile::tempdir;
 
 use super::{append, copy, open};
 use crate::{
-    Log, Seq, check,
+    Log, Seq,
     sled::{SledLog, guard},
 };
 
@@ -30,7 +30,7 @@ fn the_golden_data_directory_opens_and_goes_on() {
     let log = open(&dir);
     assert_eq!(records(&log), golden_records());
     assert_eq!(log.extra(b"tile").unwrap().unwrap(), vec![7; 100]);
-    let checked = check(&log, &mut |_| ()).unwrap();
+    let checked = log.check(&mut |_| ()).unwrap();
     assert_eq!((checked.records, checked.frames, checked.extras), (Seq(5), 4, 1));
     append(&log, &[b"more".to_vec()]);
     log.close().unwrap();

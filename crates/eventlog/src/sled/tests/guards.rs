@@ -6,7 +6,7 @@ use tempfile::tempdir;
 
 use super::{append, length, numbered, open};
 use crate::{
-    AppendError, Extra, Log, MAX_EXTRA, MAX_RECORD, Seq, check,
+    AppendError, Extra, Log, MAX_EXTRA, MAX_RECORD, Seq,
     sled::{
         OpenError, Options, SledLog, ballast,
         guard::{self, GuardKeeper, Mark, Opened},
@@ -43,7 +43,7 @@ fn the_longest_values_do_not_become_blobs() {
     }
     drop(log);
     let log = open(dir.path());
-    assert_eq!(check(&log, &mut |_| ()).unwrap().records, Seq(800));
+    assert_eq!(log.check(&mut |_| ()).unwrap().records, Seq(800));
     assert_eq!(fs::read_dir(dir.path().join("log/blobs")).unwrap().count(), 0);
 }
 
@@ -143,7 +143,7 @@ fn a_guard_reads_back_and_a_changed_one_does_not() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("guard");
     let opened = Opened { length: Seq(3), snapshot: "snap.00000000000001F4".into() };
-    let end = crate::engine::End { length: Seq(9), hash: crate::frame::FrameHash([0xA5; 32]) };
+    let end = crate::store::End { length: Seq(9), hash: crate::frame::FrameHash([0xA5; 32]) };
     let mark = Mark { end, opened: opened.clone(), seal: None };
     drop(GuardKeeper::start(path.clone(), (end, opened), None).unwrap());
     let text = fs::read_to_string(&path).unwrap();

@@ -62,7 +62,7 @@ fn a_log_that_lost_its_format_is_said_to_have() {
     fs::remove_file(dir.path().join("FORMAT")).unwrap();
     let error = refused(dir.path());
     assert!(matches!(error, OpenError::NoFormat { .. }), "{error}");
-    let looked = SledLog::look(&Options::new(dir.path()));
+    let looked = SledLog::open_read_only(&Options::new(dir.path()));
     assert!(matches!(looked, Err(OpenError::NoFormat { .. })), "{looked:?}");
     fs::write(dir.path().join("FORMAT"), "keyledger data v1\n").unwrap();
     assert_eq!(length(&open(dir.path())), Seq(50));
@@ -85,14 +85,17 @@ fn what_the_system_refuses_is_said_as_what_it_is() {
     ] {
         let error = || std::io::Error::from_raw_os_error(number);
         let sled = sled::Error::Io(error());
-        for said in [
+        for error in [
             OpenError::io(path, error()),
             OpenError::cause(path, Arc::new(error())),
             OpenError::cause(path, Arc::new(sled)),
         ] {
-            let said = said.to_string();
-            assert!(said.contains(words) && said.contains("/data/guard"), "{number}: {said}");
-            assert!(!said.contains("backup"), "{number}: {said}");
+            let message = error.to_string();
+            assert!(
+                message.contains(words) && message.contains("/data/guard"),
+                "{number}: {message}"
+            );
+            assert!(!message.contains("backup"), "{number}: {message}");
         }
     }
 }

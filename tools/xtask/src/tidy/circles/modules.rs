@@ -298,6 +298,30 @@ impl<'ast> Visit<'ast> for Code<'_> {
         }
     }
 
+    fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
+        if !is_test(&field.attrs) {
+            visit::visit_field_value(self, field);
+        }
+    }
+
+    fn visit_arm(&mut self, arm: &'ast syn::Arm) {
+        if !is_test(&arm.attrs) {
+            visit::visit_arm(self, arm);
+        }
+    }
+
+    fn visit_expr_if(&mut self, branch: &'ast syn::ExprIf) {
+        if !is_test(&branch.attrs) {
+            visit::visit_expr_if(self, branch);
+        }
+    }
+
+    fn visit_expr_block(&mut self, block: &'ast syn::ExprBlock) {
+        if !is_test(&block.attrs) {
+            visit::visit_expr_block(self, block);
+        }
+    }
+
     fn visit_local(&mut self, local: &'ast syn::Local) {
         if !is_test(&local.attrs) {
             visit::visit_local(self, local);

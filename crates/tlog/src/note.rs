@@ -2,8 +2,23 @@
 //!
 //! A note's text means nothing until [`open`] has verified it. [`Note::parse`] looks at the
 //! form alone.
+//!
+//! ```
+//! use tlog::note::{self, NoteError, Signer};
+//!
+//! let signer = Signer::from_seed("log.example.com", &[7; 32])?;
+//! let message = note::sign("a text\n", &[&signer])?;
+//! assert!(message.starts_with("a text\n\n— log.example.com "));
+//!
+//! let key = signer.verifier_key().clone();
+//! assert_eq!(note::open(message.as_bytes(), &[key])?.text(), "a text\n");
+//! let stranger = Signer::from_seed("log.example.com", &[8; 32])?.verifier_key().clone();
+//! assert_eq!(note::open(message.as_bytes(), &[stranger]), Err(NoteError::Unsigned));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod key;
+pub(crate) mod timestamped;
 
 use std::fmt;
 
@@ -142,7 +157,7 @@ impl Note {
         Ok(())
     }
 
-    /// Verifies the signatures by `known` keys, and ignores all others.
+    /// Verifies the signatures by `trusted` keys, and ignores all others.
     ///
     /// Returns who signed, in the order of the lines, each key once.
     ///
@@ -150,11 +165,11 @@ impl Note {
     ///
     /// [`NoteError::BadSignature`] if one known key's signature is bad, whatever the others
     /// are; [`NoteError::Unsigned`] if there is none.
-    pub fn verify(&self, known: &[VerifierKey]) -> Result<Vec<Verified>, NoteError> {
+    pub fn verify(&self, trusted: &[VerifierKey]) -> Result<Vec<Verified>, NoteError> {
         let mut verified: Vec<Verified> = Vec::new();
         for signature in &self.signatures {
             let Signature { name, id, .. } = signature;
-            let mut keys = known.iter().filter(|key| key.name() == name && key.id() == *id);
+            let mut keys = trusted.iter().filter(|key| key.name() == name && key.id() == *id);
             let Some(first) = keys.next() else { continue };
             let verify = |key: &VerifierKey| key.verify(&self.text, signature);
             let Some(found) = verify(first).or_else(|| keys.find_map(verify)) else {
@@ -224,9 +239,9 @@ pub fn sign(text: &str, signers: &[&Signer]) -> Result<String, NoteError> {
 /// # Errors
 ///
 /// A [`NoteError`]; the note is not to be believed.
-pub fn open(message: &[u8], known: &[VerifierKey]) -> Result<Opened, NoteError> {
+pub fn open(message: &[u8], trusted: &[VerifierKey]) -> Result<Opened, NoteError> {
     let note = Note::parse(message)?;
-    let verified = note.verify(known)?;
+    let verified = note.verify(trusted)?;
     Ok(Opened { note, verified })
 }
 

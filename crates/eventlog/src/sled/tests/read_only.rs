@@ -11,7 +11,7 @@ use tempfile::tempdir;
 
 use super::{append, copy, files_of, length, numbered, open, used_bytes};
 use crate::{
-    AppendError, Broken, Log, Seq, check,
+    AppendError, Broken, Log, Seq,
     sled::{OpenError, Options, SledLog},
 };
 
@@ -44,14 +44,14 @@ fn looking_at_a_log_changes_nothing() {
     crashed(dir.path());
     let (files, times) = (files_of(dir.path()), times_of(dir.path()));
     for _ in 0..2 {
-        let log = SledLog::look(&Options::new(dir.path())).unwrap();
+        let log = SledLog::open_read_only(&Options::new(dir.path())).unwrap();
         assert_eq!(length(&log), Seq(50));
         assert_eq!(log.read(Seq(0), 100).unwrap().len(), 50);
-        assert!(check(&log, &mut |_| ()).is_ok());
+        assert!(log.check(&mut |_| ()).is_ok());
         assert!((Seq(40)..=Seq(50)).contains(&log.guarded().length));
         let refused = log.append(Seq(50), &numbered(50, 1), &[]);
         assert!(matches!(refused, Err(AppendError::Broken(Broken::Closed))));
-        let twice = SledLog::look(&Options::new(dir.path()));
+        let twice = SledLog::open_read_only(&Options::new(dir.path()));
         assert!(matches!(twice, Err(OpenError::Locked { .. })), "{twice:?}");
         log.close().unwrap();
     }
@@ -67,12 +67,12 @@ fn looking_at_what_is_no_log_makes_none() {
     let dir = tempdir().unwrap();
     let missing = dir.path().join("missing");
     for path in [missing.as_path(), dir.path()] {
-        assert!(SledLog::look(&Options::new(path)).is_err());
+        assert!(SledLog::open_read_only(&Options::new(path)).is_err());
     }
     assert!(!missing.exists() && fs::read_dir(dir.path()).unwrap().next().is_none());
     // A first start that crashed has a log of no records.
     fs::write(dir.path().join("FORMAT"), "keyledger data v1\n").unwrap();
-    assert_eq!(length(&SledLog::look(&Options::new(dir.path())).unwrap()), Seq(0));
+    assert_eq!(length(&SledLog::open_read_only(&Options::new(dir.path())).unwrap()), Seq(0));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
