@@ -231,7 +231,8 @@ fn reading_the_trail_is_on_record() {
             let text = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
             let key = if entry["of_key"] == id.as_str() { "the key" } else { "-" };
             let (from, until) = (&entry["from"], &entry["until"]);
-            let (who, how, of) = (text("account"), text("reading"), text("of_account"));
+            let who = entry["actor"]["account"].as_str().unwrap();
+            let (how, of) = (text("reading"), text("of_account"));
             format!("{who} {how} {from}..{until} {of} {key}")
         })
         .collect();
@@ -259,7 +260,8 @@ fn reading_the_trail_is_on_record() {
     let counted = &counted[0];
     assert_eq!((&counted["count"], &counted["reading"]), (&50.into(), &"events".into()));
     assert_eq!((&counted["from"], &counted["until"]), (&0.into(), &1.into()));
-    assert!(counted["request_id"].is_null() && counted["ip"].is_string(), "{counted}");
+    let origin = &counted["origin"];
+    assert!(origin["request_id"].is_null() && origin["ip"].is_string(), "{counted}");
     let times = [&counted["first_at"], &counted["last_at"]].map(|at| at.as_str().unwrap());
     assert!(times[0] < times[1], "{counted}");
     let copy = rebuild(&auditor, "/log/access");
@@ -269,6 +271,19 @@ fn reading_the_trail_is_on_record() {
     let report = keyledger(&["fsck", "--json"]).data(&stopped.data()).good();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["readings"], 8);
+}
+
+#[test]
+fn one_actor_looks_the_same_in_events_and_in_the_access_journal() {
+    let service = Service::start();
+    let (owner, auditor) = (service.client("owner"), service.client_of("*", "auditor"));
+    owner.create(r#"{"name":"k"}"#);
+    let event = &owner.all("/v1/events")[0];
+    let access = &auditor.all("/v1/access")[0];
+    assert_eq!(access["actor"], event["actor"]);
+    assert_eq!(access["actor"]["account"], "acme");
+    assert!(access["actor"]["via"].as_str().unwrap().starts_with("token:"), "{access}");
+    assert_eq!(access["origin"]["ip"], event["origin"]["ip"]);
 }
 
 /// Copies a folder.

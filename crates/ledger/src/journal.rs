@@ -13,7 +13,7 @@ mod writer;
 use std::sync::Arc;
 
 use eventlog::{Log, Seq};
-use keys::{Account, KeyId, Timestamp};
+use keys::Account;
 use signedlog::{KeyChain, Mismatch, SignedLog, SignedRoot, Signing};
 use tlog::TileIndex;
 use tokio::sync::{oneshot, watch};
@@ -21,10 +21,11 @@ use tokio::sync::{oneshot, watch};
 use self::readers::{Outcome, Readers, Verdict};
 use self::writer::Writer;
 
-use crate::api::{Error, Page};
-use crate::caller::{AUDIT, Caller, Origin};
+use crate::caller::{AUDIT, Caller};
 use crate::clock::Clock;
-use crate::record::Actor;
+use crate::error::Error;
+use crate::page::Page;
+use crate::record::access::{Access, Range, Reading};
 use crate::record::codec::{self, Interner};
 use crate::replay::ReplayError;
 use crate::write::queue::{Queue, Queued};
@@ -32,99 +33,9 @@ use crate::write::queue::{Queue, Queued};
 /// The most readings that wait to be recorded.
 const QUEUE: usize = 1024;
 
-/// A way to read the trail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reading {
-    /// One event.
-    Event,
-    /// A list of events, or an export of them.
-    Events,
-    /// Events as they happen.
-    Stream,
-    /// A key's history.
-    History,
-    /// The access report.
-    Report,
-    /// Entries of the log as they are stored.
-    Entries,
-    /// A proof of a key's state or history.
-    Proof,
-    /// A bundle for an auditor.
-    Bundle,
-}
-
-impl Reading {
-    /// Every kind.
-    pub const ALL: &[Reading] = &[
-        Reading::Event,
-        Reading::Events,
-        Reading::Stream,
-        Reading::History,
-        Reading::Report,
-        Reading::Entries,
-        Reading::Proof,
-        Reading::Bundle,
-    ];
-
-    /// The word used in answers.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reading::Event => "event",
-            Reading::Events => "events",
-            Reading::Stream => "stream",
-            Reading::History => "history",
-            Reading::Report => "report",
-            Reading::Entries => "entries",
-            Reading::Proof => "proof",
-            Reading::Bundle => "bundle",
-        }
-    }
-}
-
-/// What part of the trail is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Range {
-    /// The first place.
-    pub from: Seq,
-    /// The place after the last one; `None` is open: what comes is read too.
-    pub until: Option<Seq>,
-    /// The account that was asked for.
-    pub account: Option<Account>,
-    /// The key that was asked for.
-    pub key: Option<KeyId>,
-}
-
-/// An entry of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// When it was asked for, the first time.
-    pub at: Timestamp,
-    /// When it was asked for the last time.
-    pub last_at: Timestamp,
-    /// How often it was asked for.
-    pub count: u64,
-    /// By whom.
-    pub actor: Actor,
-    /// From where.
-    pub origin: Origin,
-    /// In which way.
-    pub reading: Reading,
-    /// Nothing before this place was read.
-    pub from: Seq,
-    /// Nothing from this place on; `None` is open.
-    pub until: Option<Seq>,
-    /// The account that was asked for; `None` also for several.
-    pub account: Option<Account>,
-    /// The key that was asked for; `None` also for several.
-    pub key: Option<KeyId>,
-    /// 16 random bytes, so that a guessed entry cannot be confirmed from its public hash.
-    pub salt: [u8; 16],
-}
-
 struct Job {
     access: Box<Access>,
-    told: watch::Sender<Outcome>,
+    outcome: watch::Sender<Outcome>,
 }
 
 impl Queued for Job {
@@ -203,9 +114,9 @@ impl Journal {
                 Verdict::Counted => return Ok(()),
                 Verdict::Wait(written) => (written, true),
                 Verdict::Record(..) if self.is_broken() => return Err(Error::Broken),
-                Verdict::Record(access, told) => {
-                    let written = told.subscribe();
-                    writer.put(Job { access, told })?;
+                Verdict::Record(access, outcome) => {
+                    let written = outcome.subscribe();
+                    writer.put(Job { access, outcome })?;
                     (written, false)
                 }
             };

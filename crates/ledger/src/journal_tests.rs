@@ -1,9 +1,11 @@
 //! Who read the trail is on record, across restarts, in bytes that never change.
 
 use eventlog::memory::{Fault, MemoryLog};
+use keys::{KeyId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::Actor;
 use crate::testing::{Dice, ManualClock, caller, owner};
 use crate::{Origin, Role};
 

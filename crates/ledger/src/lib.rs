@@ -31,25 +31,13 @@ mod tests;
 mod write;
 mod writer;
 
-// The modules' former places, until the last user has the new path.
-mod api {
-    pub(crate) use crate::error::Error;
-    pub(crate) use crate::page::Page;
-    pub(crate) use crate::record::Entry;
-}
-use monotone_clock as reached;
-use projection::{feed, history, outcomes, table, usage};
-use read::table_snapshot as noted;
-use record::{codec, pool};
-use write::queue;
-
 pub use audit::{AuditRecord, Auditor, Decoder, Finding, Violation};
 pub use caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};
 pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;
 pub use eventlog::{Seq, Space};
-pub use journal::{Access, Journal, Range, Reading};
+pub use journal::Journal;
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use page::{Page, Walk};
 pub use projection::feed::{Followed, Following};
@@ -67,6 +55,7 @@ pub use read::report::Holdings;
 pub use read::table_snapshot::{InTable, KeyProof, Proved, RowProof};
 pub use read::trail::EventFilter;
 pub use read::verify::Verified;
+pub use record::access::{Access, Range, Reading};
 pub use record::codec::DecodeError;
 pub use record::{Actor, Entry, Idempotency, Link, Record};
 pub use replay::ReplayError;
@@ -83,5 +72,5 @@ pub use write::request::{Change, Changes, Expiry, NewKeyRequest, RequestOptions,
 ///
 /// [`DecodeError`], for bytes that no ledger wrote.
 pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
-    codec::decode(bytes, &mut codec::Interner::default())
+    record::codec::decode(bytes, &mut record::codec::Interner::default())
 }

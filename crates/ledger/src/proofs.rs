@@ -4,9 +4,10 @@ use eventlog::Seq;
 use signedlog::{CloseError, Consistency, Inclusion, KeyChain, ProofError, Receipt, SignedRoot};
 use tlog::TileIndex;
 
-use crate::api::{Entry, Error};
 use crate::caller::{AUDIT, Caller, READ};
+use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::record::Entry;
 
 impl Ledger {
     /// The last checkpoint. Everything in it is on stable storage.

@@ -1,5 +1,6 @@
 //! What the log stores: an event and its circumstances.
 
+pub(crate) mod access;
 pub(crate) mod codec;
 pub(crate) mod pool;
 

@@ -3,8 +3,8 @@
 use eventlog::{Log, Seq};
 use signedlog::IntegrityError;
 
-use crate::codec::{self, DecodeError, Interner};
 use crate::record::Record;
+use crate::record::codec::{self, DecodeError, Interner};
 
 /// Why a log cannot be replayed.
 #[derive(Debug, thiserror::Error)]

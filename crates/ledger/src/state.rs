@@ -9,18 +9,18 @@ use parking_lot::Mutex;
 use signedlog::{Chunk, Leaf, Mismatch, SignedLog, Signing};
 use tokio::sync::Notify;
 
-use crate::api::Entry;
 use crate::clock::Clock;
-use crate::codec::Interner;
-use crate::feed::Feed;
-use crate::history::History;
-use crate::noted::Notes;
-use crate::outcomes::{Outcomes, Secrets};
-use crate::pool::Pool;
-use crate::reached::Reached;
+use crate::monotone_clock::Reached;
+use crate::projection::feed::Feed;
+use crate::projection::history::History;
+use crate::projection::outcomes::{Outcomes, Secrets};
+use crate::projection::table::KeyTable;
+use crate::read::table_snapshot::Notes;
+use crate::record::Entry;
 use crate::record::Record;
+use crate::record::codec::Interner;
+use crate::record::pool::Pool;
 use crate::replay::{ReplayError, decode};
-use crate::table::KeyTable;
 
 /// By how many seconds a clock may step, where nobody says otherwise.
 const MAX_STEP_S: u64 = 60;

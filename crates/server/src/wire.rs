@@ -18,7 +18,7 @@ use ledger::Receipt;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData};
+pub(crate) use self::event::{Actor, CreatedData, Event, ExpiredData, NoData, RevokedData};
 pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::ocsf::ocsf;

@@ -15,10 +15,10 @@ use hashbrown::HashMap;
 use keys::{Account, KeyId, Timestamp};
 use tokio::sync::watch;
 
-use super::{Access, Range, Reading};
-use crate::api::Error;
 use crate::caller::{Caller, Origin};
+use crate::error::Error;
 use crate::record::Actor;
+use crate::record::access::{Access, Range, Reading};
 
 /// How long equal readings are counted together.
 const WINDOW_S: u64 = 60;
@@ -38,7 +38,7 @@ pub(super) enum Verdict {
     Counted,
     /// An entry that covers it is being written: wait for that, and ask again.
     Wait(watch::Receiver<Outcome>),
-    /// It is to be recorded, and the outcome told.
+    /// It is to be recorded, and the outcome sent to those who wait.
     Record(Box<Access>, watch::Sender<Outcome>),
 }
 
@@ -250,22 +250,22 @@ impl Readers {
             let entry = entry(&reader, request_id, part, places, now);
             return Verdict::Record(Box::new(entry), watch::Sender::new(None));
         };
-        let known = window.parts.get_mut(&part).and_then(|spans| spans.answer(places, now));
+        let exact = window.parts.get_mut(&part).and_then(|spans| spans.answer(places, now));
         let wide = || window.wide.get_mut(&reading).and_then(|spans| spans.answer(places, now));
-        if let Some(verdict) = known.or_else(wide) {
+        if let Some(verdict) = exact.or_else(wide) {
             return verdict;
         }
-        let (told, written) = watch::channel(None);
+        let (outcome, written) = watch::channel(None);
         if window.exact < MOST_PARTS {
             window.exact += 1;
             let spans = window.parts.entry(part.clone()).or_default();
             spans.spans.push(Span { places, written, again: None });
             let entry = entry(&reader, request_id, part, places, now);
-            return Verdict::Record(Box::new(entry), told);
+            return Verdict::Record(Box::new(entry), outcome);
         }
         let places = window.wide.entry(reading).or_default().widen(places, written);
         let part = Part { reading, account: None, key: None };
-        Verdict::Record(Box::new(entry(&reader, request_id, part, places, now)), told)
+        Verdict::Record(Box::new(entry(&reader, request_id, part, places, now)), outcome)
     }
 
     /// The window of `reader`; `None` if there are too many.

@@ -8,12 +8,13 @@ use eventlog::{AppendError, Seq};
 use parking_lot::Mutex;
 use signedlog::SignedLog;
 
-use super::{Access, Job, QUEUE, Readers};
-use crate::api::Error;
+use super::{Job, QUEUE, Readers};
 use crate::clock::Clock;
-use crate::queue::{Queue, Refused};
+use crate::error::Error;
+use crate::record::access::Access;
 use crate::record::codec;
 use crate::replay::ReplayError;
+use crate::write::queue::{Queue, Refused};
 
 /// How often it is looked which minutes are over.
 const TICK: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl Writer {
             Refused::Closed => Error::Broken,
         })?;
         if let Some(job) = pushed_out {
-            job.told.send_replace(Some(Err(Error::Overloaded)));
+            job.outcome.send_replace(Some(Err(Error::Overloaded)));
         }
         Ok(())
     }
@@ -85,7 +86,7 @@ impl Writer {
                     self.append(jobs.make_contiguous().iter_mut().map(|job| &mut *job.access));
                 unwritten.tell(&recorded, jobs.len());
                 for job in jobs.drain(..) {
-                    job.told.send_replace(Some(recorded.clone()));
+                    job.outcome.send_replace(Some(recorded.clone()));
                 }
             }
             let now = self.clock.monotonic();
@@ -127,7 +128,10 @@ impl Writer {
         loop {
             let end = Seq(self.log.head().size());
             return match self.log.append(end, &records) {
-                Ok(_) => Ok(()),
+                Ok(_) => {
+                    self.log.publish(Seq(self.log.head().size()));
+                    Ok(())
+                }
                 // Another process wrote: its entries go before these.
                 Err(AppendError::Conflict { length }) => {
                     let undecoded = |_: &_| Ok::<_, ReplayError>(());

@@ -36,8 +36,8 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use hashbrown::HashSet;
 
-use crate::journal::Access;
 use crate::record::Record;
+use crate::record::access::Access;
 use crate::record::pool::Pool;
 
 /// The version that is written.

@@ -161,11 +161,7 @@ impl<'a> Event<'a> {
             key_id: Text(link.key),
             account: entry.account.as_str(),
             revision: link.revision,
-            actor: Actor {
-                subject: record.actor.subject.as_str(),
-                account: record.actor.account.as_ref().map_or("*", keys::Account::as_str),
-                via: ViaText(&record.actor.via),
-            },
+            actor: Actor::new(&record.actor),
             origin: Origin {
                 ip: record.origin.ip.map(Text),
                 request_id: record.origin.request_id.as_deref(),
@@ -182,6 +178,17 @@ impl<'a> Event<'a> {
             before: link.before.map(keys::Status::as_str),
             after: link.after.as_str(),
             data: Data::of(entry),
+        }
+    }
+}
+
+impl<'a> Actor<'a> {
+    /// The same form wherever an actor is shown.
+    pub(crate) fn new(actor: &'a ledger::Actor) -> Actor<'a> {
+        Actor {
+            subject: actor.subject.as_str(),
+            account: actor.account.as_ref().map_or("*", keys::Account::as_str),
+            via: ViaText(&actor.via),
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::v1::{IpV1, ViaV1, moment};
 use super::{DecodeError, Interner};
 use crate::caller::Origin;
-use crate::journal::{Access, Reading};
 use crate::record::Actor;
+use crate::record::access::{Access, Reading};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct AccessV1<'a> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::access_v1::AccessV1;
 use super::v1::moment;
 use super::{DecodeError, Interner};
-use crate::journal::Access;
+use crate::record::access::Access;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct AccessV2<'a> {

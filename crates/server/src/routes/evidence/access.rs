@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use ledger::{Access, Entry, Range, Reading, Seq, Via};
+use ledger::{Access, Entry, Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
 use tlog::TilePath;
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +22,7 @@ use crate::request::extract::{Query, limit};
 use crate::routes::evidence::{fresh, tile_answer, tile_of};
 use crate::routes::keys::Nothing;
 use crate::wire;
-use crate::wire::{Text, Time};
+use crate::wire::{Actor, Text, Time};
 
 /// The routes of the access journal.
 pub(crate) fn router() -> Routes {
@@ -72,7 +72,7 @@ pub(crate) fn range_of<'e>(shown: impl Iterator<Item = &'e Entry> + Clone) -> Ra
 
 /// Somebody read a part of the trail.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct AccessEntry {
+pub(crate) struct AccessEntry<'a> {
     /// Its place in the journal.
     seq: u64,
     /// When it was asked for, the first time.
@@ -83,18 +83,10 @@ pub(crate) struct AccessEntry {
     last_at: Time,
     /// How often: equal readings within a minute are one entry.
     count: u64,
-    /// The subject that asked.
-    subject: String,
-    /// The account it acted for; `*` is all.
-    account: String,
-    /// How it proved who it is: the issuer of its token and the token's id.
-    via: String,
+    /// Who read it.
+    actor: Actor<'a>,
     /// From where.
-    #[schema(required)]
-    ip: Option<String>,
-    /// The request; null where readings were counted.
-    #[schema(required)]
-    request_id: Option<String>,
+    origin: AccessOrigin<'a>,
     /// What was read.
     #[schema(value_type = wire::words::Reading)]
     reading: &'static str,
@@ -105,37 +97,40 @@ pub(crate) struct AccessEntry {
     until: Option<u64>,
     /// The account that was asked for; null also for several.
     #[schema(required)]
-    of_account: Option<String>,
+    of_account: Option<&'a str>,
     /// The key that was asked for; null also for several.
     #[schema(value_type = Option<String>, format = "uuid", required)]
     of_key: Option<Text<keys::KeyId>>,
 }
 
-impl AccessEntry {
-    fn new((seq, access): (Seq, Access)) -> AccessEntry {
-        let Access {
-            at, last_at, count, actor, origin, reading, from, until, account, key, ..
-        } = access;
+/// From where a part of the trail was read.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessOrigin<'a> {
+    /// The client's address.
+    #[schema(value_type = Option<String>, required)]
+    ip: Option<Text<std::net::IpAddr>>,
+    /// The request's id; null where readings were counted.
+    #[schema(required)]
+    request_id: Option<&'a str>,
+}
+
+impl<'a> AccessEntry<'a> {
+    fn new((seq, access): &'a (Seq, Access)) -> AccessEntry<'a> {
         AccessEntry {
             seq: seq.0,
-            first_at: Time(at),
-            last_at: Time(last_at),
-            count,
-            subject: actor.subject.as_str().to_owned(),
-            account: actor.account.map_or_else(|| "*".to_owned(), |own| own.as_str().to_owned()),
-            via: match actor.via {
-                Via::Token { issuer, jti: Some(jti) } => format!("{issuer} {jti}"),
-                Via::Token { issuer, jti: None } => issuer.to_string(),
-                Via::Key(id) => format!("key {id}"),
-                Via::Worker => "worker".to_owned(),
+            first_at: Time(access.at),
+            last_at: Time(access.last_at),
+            count: access.count,
+            actor: Actor::new(&access.actor),
+            origin: AccessOrigin {
+                ip: access.origin.ip.map(Text),
+                request_id: access.origin.request_id.as_deref(),
             },
-            ip: origin.ip.map(|ip| ip.to_string()),
-            request_id: origin.request_id.map(Into::into),
-            reading: reading.as_str(),
-            from: from.0,
-            until: until.map(|until| until.0),
-            of_account: account.map(|account| account.as_str().to_owned()),
-            of_key: key.map(Text),
+            reading: access.reading.as_str(),
+            from: access.from.0,
+            until: access.until.map(|until| until.0),
+            of_account: access.account.as_ref().map(keys::Account::as_str),
+            of_key: access.key.map(Text),
         }
     }
 }
@@ -143,9 +138,9 @@ impl AccessEntry {
 /// Who read which part of the trail, a page at a time.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes an answer that is put together as it is written")]
-pub(crate) struct AccessList {
+pub(crate) struct AccessList<'a> {
     /// What is on this page.
-    items: Vec<AccessEntry>,
+    items: Vec<AccessEntry<'a>>,
     /// The `cursor` of the next page; null at the end.
     #[schema(value_type = Option<wire::words::Cursor>, required)]
     next_cursor: Option<String>,
@@ -192,7 +187,7 @@ pub(crate) async fn list(
     let from = cursor::accesses(asked.cursor.as_deref())?.max(after);
     let journal = app.journal().clone();
     let page = app.read(who.caller, move |_, caller| journal.page(caller, from, most)).await?;
-    let items = page.items.into_iter().map(AccessEntry::new).collect();
+    let items = page.items.iter().map(AccessEntry::new).collect();
     let answer = wire::Page { items, next_cursor: page.next.map(cursor::of_accesses) };
     Ok(wire::json(StatusCode::OK, &answer))
 }
