@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 100;
 /// No member is longer.
 const LONGEST: u64 = 1 << 60;
 
-/// Why bytes are not an archive that [`Writer`] makes.
+/// Why bytes are not an archive that `Writer` makes.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// They are not; this is where.

@@ -2,7 +2,7 @@
 //!
 //! A bundle is a tar file with the log's records, its tree, its signed statements, the events in
 //! forms that people's tools read, and a signed manifest of all that. The layout is described in
-//! `schemas/bundle.md`. [`Maker`] and [`verify`] are here together because they must agree on every
+//! `schemas/bundle.md`. [`Maker`] and [`verify()`] are here together because they must agree on every
 //! byte. What an event looks like in an export is not known here: [`Exports`] say it.
 
 mod accounts;

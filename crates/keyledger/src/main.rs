@@ -2,7 +2,7 @@
 //!
 //! Each command is a module of [`command`], with its own options. What the commands share: options
 //! ([`options`]) and how their values are written ([`option_values`]), the exit code ([`exit`]), the
-//! output ([`print`]), the client of a server ([`client`]), and what is in a data directory
+//! output ([`mod@print`]), the client of a server ([`client`]), and what is in a data directory
 //! ([`data_dir`]).
 
 mod client;

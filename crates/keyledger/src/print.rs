@@ -1,6 +1,6 @@
 //! Printing: lines and tables on stdout, progress on a terminal's stderr.
 //!
-//! All output goes through [`line`], which reports a closed pipe as an error instead of a panic and
+//! All output goes through [`line()`], which reports a closed pipe as an error instead of a panic and
 //! escapes control characters, whatever a server answers. Errors go through [`error`], which does not
 //! block on a stderr that nobody reads and removes API keys.
 

@@ -1,7 +1,7 @@
 //! What an API key is, and which changes to it are lawful.
 //!
 //! Pure: no IO, no clock, no randomness. Time and random bytes come in as arguments, every value
-//! that exists has been checked, and [`decide`] alone says yes or no to a change.
+//! that exists has been checked, and [`decide()`] alone says yes or no to a change.
 
 mod allowed_ips;
 mod decide;

@@ -40,7 +40,7 @@ pub struct Config {
     pub max_streams: usize,
     /// How many of them may be an account's.
     pub max_streams_per_account: usize,
-    /// Whether [`router`] has `/metrics`; with an address of its own it has not.
+    /// Whether [`crate::router()`] has `/metrics`; with an address of its own it has not.
     pub metrics: bool,
     /// How many lines of the log nobody took, for the metrics.
     pub log_lines_lost: Arc<AtomicU64>,
@@ -115,7 +115,7 @@ impl App {
         &self.0.journal
     }
 
-    /// Ends every stream; [`serve`] calls it when it is told to stop.
+    /// Ends every stream; [`crate::serve()`] calls it when it is told to stop.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
     }

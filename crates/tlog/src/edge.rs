@@ -148,7 +148,7 @@ impl RightEdge {
     }
 
     /// Reads partial tiles from this edge and completed ones from `stored`, which is asked for
-    /// full tiles only. With it a [`Prover`] makes proofs at any size up to the edge's.
+    /// full tiles only. With it a [`Prover`](crate::Prover) makes proofs at any size up to the edge's.
     pub fn over<R: TileReader>(&self, stored: R) -> OverEdge<'_, R> {
         OverEdge { edge: self, stored }
     }

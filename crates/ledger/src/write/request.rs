@@ -71,7 +71,7 @@ pub struct Rules {
     /// How many seconds the key lives, from the moment it is recorded as made.
     pub ttl_s: Option<u64>,
     /// Find before making: a public key of this account, dialect, project and name that lives
-    /// at least so many milliseconds more is answered instead ([`Refusal::Found`]).
+    /// at least so many milliseconds more is answered instead ([`keys::Refusal::Found`]).
     pub reuse_if_ttl_ms: Option<u64>,
 }
 
