@@ -6,9 +6,11 @@
 #![expect(clippy::print_stdout, reason = "a tool talks on stdout")]
 
 mod cargo;
+mod deny;
 mod documents;
 mod forward;
 mod fuzz;
+mod msrv;
 mod test;
 mod tidy;
 mod tools;
@@ -44,6 +46,10 @@ enum Command {
     Schemas,
     /// Have other people's programs read the API documents: openapi-spec-validator, redocly, spectral
     Documents,
+    /// What the dependencies may be (deny.toml): licenses, duplicates, sources, advisories
+    Deny,
+    /// The oldest Rust that is promised: what the dependencies need, and that compiler if it is here
+    Msrv,
     /// Fuzz every parser, each target for a bounded time
     Fuzz(fuzz::Options),
     /// Build for release and print the table of figures, each beside its floor
@@ -77,6 +83,8 @@ fn main() -> ExitCode {
         Command::Tidy { .. } => tidy::run(),
         Command::Schemas => forward::schemas(),
         Command::Documents => documents::run(),
+        Command::Deny => deny::run(),
+        Command::Msrv => msrv::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench { options } => forward::bench(&options),
         Command::Siege { options } => forward::siege(&options),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, documents, forward, tidy, tools};
+use crate::{cargo, deny, documents, forward, msrv, tidy, tools};
 
 /// One thing that must pass.
 enum Step {
@@ -14,6 +14,12 @@ enum Step {
     Cargo(&'static [&'static str]),
     /// The rules of the house.
     Tidy,
+    /// What the dependencies may be.
+    Deny,
+    /// The oldest Rust that is promised.
+    Msrv,
+    /// The documentation, that of private items too: no dead link.
+    Docs,
     /// The siege, in its short form.
     Siege,
     /// The API documents, as other people's programs read them.
@@ -21,13 +27,20 @@ enum Step {
 }
 
 /// In this order, cheapest first; the first that fails ends the run.
+///
+/// The tests include those in the documentation and every file of the fuzz targets' corpus; the
+/// benches are called once each, so that they stay true.
 const STEPS: &[Step] = &[
     Step::Cargo(&["fmt", "--all", "--check"]),
     Step::Tidy,
-    Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    Step::Cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    Step::Docs,
+    Step::Deny,
+    Step::Msrv,
     Step::Documents,
-    Step::Cargo(&["test", "--workspace"]),
-    Step::Cargo(&["run", "--release", "-p", "crash", "--", "--short"]),
+    Step::Cargo(&["test", "--locked", "--workspace"]),
+    Step::Cargo(&["test", "--locked", "--workspace", "--bench", "*"]),
+    Step::Cargo(&["run", "--locked", "--release", "-p", "crash", "--", "--short"]),
     Step::Siege,
 ];
 
@@ -43,6 +56,15 @@ pub(crate) fn run() -> Result<()> {
                 println!("\n$ cargo xtask tidy");
                 tidy::run()?;
             }
+            Step::Deny => {
+                println!("\n$ cargo xtask deny");
+                deny::run()?;
+            }
+            Step::Msrv => {
+                println!("\n$ cargo xtask msrv");
+                msrv::run()?;
+            }
+            Step::Docs => docs()?,
             Step::Siege => {
                 println!("\n$ cargo xtask siege --short");
                 forward::siege(&["--short", "--duration", "2s"].map(OsString::from))?;
@@ -52,6 +74,14 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("\nall passed in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Makes the documentation of our own crates; a warning fails.
+fn docs() -> Result<()> {
+    let mut doc = Command::new(cargo::program());
+    doc.args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings").current_dir(cargo::root()?);
+    cargo::run_command(&mut doc)
 }
 
 /// Sees to it that rustfmt and clippy are there: a minimal toolchain comes without them.
