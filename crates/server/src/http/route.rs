@@ -14,7 +14,7 @@ use crate::error::{ApiError, Code};
 use crate::http::error_form::{ErrorForm, PROBLEM};
 use crate::request::context::HttpContext;
 
-/// Answers a `POST` without the router: see [`super::fast_path`].
+/// Answers a `POST` without the router: see [`HttpService`](super::service::HttpService).
 pub(crate) type FastPath = for<'a> fn(&'a App, Request, &'a HttpContext) -> FastAnswer<'a>;
 
 /// An answer that is being made.
