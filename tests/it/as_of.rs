@@ -260,13 +260,13 @@ fn a_key_that_was_due_then_is_shown_expired_though_that_was_recorded_later() {
             key["as_of"].as_str().unwrap().to_owned(),
         )
     };
-    let told = |status: &str, revision, listed, code: &str, as_of: &str| {
+    let view = |status: &str, revision, listed, code: &str, as_of: &str| {
         (status.to_owned(), revision, listed, code.to_owned(), as_of.to_owned())
     };
-    assert_eq!(seen(&made), told("enabled", 1, 0, "VALID", "seq:0"));
-    assert_eq!(seen("seq:0"), told("enabled", 1, 0, "VALID", "seq:0"));
-    assert_eq!(seen(&due), told("expired", 1, 1, "EXPIRED", "seq:0"));
-    assert_eq!(seen("seq:1"), told("expired", 2, 1, "EXPIRED", "seq:1"));
+    assert_eq!(seen(&made), view("enabled", 1, 0, "VALID", "seq:0"));
+    assert_eq!(seen("seq:0"), view("enabled", 1, 0, "VALID", "seq:0"));
+    assert_eq!(seen(&due), view("expired", 1, 1, "EXPIRED", "seq:0"));
+    assert_eq!(seen("seq:1"), view("expired", 2, 1, "EXPIRED", "seq:1"));
 }
 
 #[test]

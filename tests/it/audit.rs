@@ -40,9 +40,9 @@ fn python(script: &str, arguments: &[&str]) -> (i32, String) {
     command.arg(script).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
     let mut child = command.stdout(Stdio::piped()).spawn().expect("these tests need python3");
     let mut out = child.stdout.take().unwrap();
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut out, &mut said).unwrap();
-    (wait(child).unwrap(), said)
+    let mut output = String::new();
+    std::io::Read::read_to_string(&mut out, &mut output).unwrap();
+    (wait(child).unwrap(), output)
 }
 
 /// How the other verifier takes it.
@@ -53,9 +53,9 @@ fn theirs(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
 
 /// Both verifiers end with `code`; what each said.
 fn both(bundle: &Path, key: &str, code: i32) -> [String; 2] {
-    [ours(bundle, key, &[]), theirs(bundle, key, &[])].map(|(ended, said)| {
-        assert_eq!(ended, code, "{}: {said}", bundle.display());
-        said
+    [ours(bundle, key, &[]), theirs(bundle, key, &[])].map(|(ended, output)| {
+        assert_eq!(ended, code, "{}: {output}", bundle.display());
+        output
     })
 }
 
@@ -98,12 +98,12 @@ fn a_bundle_is_good_and_the_same_from_a_server_and_from_its_directory() {
     live(&service);
     let key = verifier_key(&service);
     let whole = export(&service, "whole.tar", &[]);
-    for said in both(&whole, &key, 0) {
-        assert!(said.contains("good: every record"), "{said}");
+    for output in both(&whole, &key, 0) {
+        assert!(output.contains("good: every record"), "{output}");
     }
     let part = export(&service, "part.tar", &["--account", "acme"]);
-    for said in both(&part, &key, 0) {
-        assert!(said.contains("partial"), "{said}");
+    for output in both(&part, &key, 0) {
+        assert!(output.contains("partial"), "{output}");
     }
     let stopped = service.stop().0;
     let out = whole.with_file_name("again.tar");
@@ -120,7 +120,7 @@ fn logs_around_the_size_of_a_tile_are_good() {
     let owner = service.client("owner");
     let made = owner.send(r#"POST /v1/keys {"name":"one"}"#).json();
     let id = made["key"]["id"].as_str().unwrap().to_owned();
-    let mut kept: Option<PathBuf> = None;
+    let mut previous: Option<PathBuf> = None;
     let mut size = 1;
     for wanted in [255, 256, 257, 513] {
         while size < wanted {
@@ -128,20 +128,20 @@ fn logs_around_the_size_of_a_tile_are_good() {
             owner.send(&format!("POST /v1/keys/{id}/{change} {{}}"));
             size += 1;
         }
-        let whole = match &kept {
+        let whole = match &previous {
             None => export(&service, &format!("{wanted}.tar"), &[]),
-            Some(kept) => {
-                let earlier = ["--earlier", kept.to_str().unwrap()];
+            Some(previous) => {
+                let earlier = ["--earlier", previous.to_str().unwrap()];
                 export(&service, &format!("{wanted}.tar"), &earlier)
             }
         };
         let keep = service.folder().join(format!("{wanted}.checkpoint"));
-        let (code, said) = ours(&whole, &key, &["--keep", keep.to_str().unwrap(), "--json"]);
-        assert_eq!(code, 0, "{said}");
+        let (code, output) = ours(&whole, &key, &["--keep", keep.to_str().unwrap(), "--json"]);
+        assert_eq!(code, 0, "{output}");
         assert_eq!(theirs(&whole, &key, &[]).0, 0);
-        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-        assert_eq!((&said["size"], &said["records"]), (&wanted.into(), &wanted.into()));
-        kept = Some(keep);
+        let output: serde_json::Value = serde_json::from_str(&output).unwrap();
+        assert_eq!((&output["size"], &output["records"]), (&wanted.into(), &wanted.into()));
+        previous = Some(keep);
     }
     // From the middle on: what came before is believed, and the rest is checked.
     let events = owner.send("GET /v1/events?after=299&limit=1").json();
@@ -191,12 +191,12 @@ fn a_bundle_with_any_byte_changed_is_refused() {
         let mut bytes = bytes.clone();
         bytes[at] ^= 1 << random.below(8);
         std::fs::write(&changed, bytes).unwrap();
-        let (code, said) = ours(&changed, &key, &[]);
-        assert_eq!(code, 10, "byte {at}, seed {seed}: {said}");
+        let (code, output) = ours(&changed, &key, &[]);
+        assert_eq!(code, 10, "byte {at}, seed {seed}: {output}");
     }
     let places = seed.to_string();
-    let (code, said) = python(FLIP, &[VERIFIER, whole.to_str().unwrap(), &key, &places]);
-    assert_eq!(code, 0, "{said}");
+    let (code, output) = python(FLIP, &[VERIFIER, whole.to_str().unwrap(), &key, &places]);
+    assert_eq!(code, 0, "{output}");
 }
 
 #[test]
@@ -259,9 +259,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The directory as it was, served again.
-fn put_back(stopped: Stopped, kept: &Path) -> Service {
+fn put_back(stopped: Stopped, original: &Path) -> Service {
     std::fs::remove_dir_all(stopped.data()).unwrap();
-    copy(kept, &stopped.data());
+    copy(original, &stopped.data());
     stopped.start()
 }
 
@@ -281,8 +281,8 @@ fn a_monitor_tells_a_fork_and_a_rollback() {
     make(&service, "one");
     assert_eq!(watch(&service.url(), &[]).code, Some(0));
     let (stopped, _) = service.stop();
-    let kept = stopped.data().with_file_name("kept");
-    copy(&stopped.data(), &kept);
+    let original = stopped.data().with_file_name("kept");
+    copy(&stopped.data(), &original);
 
     let service = stopped.start();
     make(&service, "two");
@@ -293,7 +293,7 @@ fn a_monitor_tells_a_fork_and_a_rollback() {
     assert_eq!(watch(&service.url(), &["--max-age", "0s"]).code, Some(13));
 
     // The whole directory as it was, guard included: only who kept a checkpoint can tell.
-    let service = put_back(service.stop().0, &kept);
+    let service = put_back(service.stop().0, &original);
     let rollback = watch(&service.url(), &[]);
     assert_eq!(rollback.code, Some(12), "{rollback:?}");
     // And then it grows another way.
@@ -325,8 +325,8 @@ fn events_and_keys_are_proved() {
     let listed = service.client("owner").send("GET /v1/keys?limit=1").json();
     let id = listed["items"][0]["id"].as_str().unwrap().to_owned();
     let json = |what: &[&str]| -> serde_json::Value {
-        let said = audit(&service, &["prove", "--json", "--key", &key]).with(what).good();
-        serde_json::from_str(&said).unwrap()
+        let output = audit(&service, &["prove", "--json", "--key", &key]).with(what).good();
+        serde_json::from_str(&output).unwrap()
     };
     for seq in ["0", "4", "11"] {
         assert_eq!(json(&["--seq", seq])["seq"], seq.parse::<u64>().unwrap());

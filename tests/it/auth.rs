@@ -55,11 +55,11 @@ fn table(service: &Service, callers: &[(&str, Client)]) -> String {
     for route in ROUTES {
         // Each route has a key of its own, so that no order matters.
         let (id, _) = owner.create(r#"{"name":"k"}"#);
-        let asked = route.replace('$', &id);
+        let request = route.replace('$', &id);
         let shown = route.split(['?', '{']).next().unwrap().trim_end();
         let outcomes: Vec<_> = callers
             .iter()
-            .map(|(who, client)| format!("{who}: {}", outcome(client, &asked)))
+            .map(|(who, client)| format!("{who}: {}", outcome(client, &request)))
             .collect();
         table += &format!("{shown:<28} {}\n", outcomes.join(", "));
     }
@@ -213,7 +213,7 @@ fn tokens_from_outside_are_bound_to_issuer_audience_and_role() {
     let service = Service::with(&options);
     let good = json!({"iss": "https://id.test", "aud": ["keys"], "sub": "ann", "account": "acme",
         "role": "owner", "exp": 4_000_000_000_u64, "jti": "t-1"});
-    let ask = |change: serde_json::Value| {
+    let send = |change: serde_json::Value| {
         let mut claims = good.clone();
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
@@ -221,7 +221,7 @@ fn tokens_from_outside_are_bound_to_issuer_audience_and_role() {
         let mac = URL_SAFE_NO_PAD.encode(hmac_sha256(secret.as_bytes(), signed.as_bytes()));
         service.client_with(Some(&format!("{signed}.{mac}")))
     };
-    ask(json!({})).create(r#"{"name":"k"}"#);
+    send(json!({})).create(r#"{"name":"k"}"#);
     let event = service.client("owner").send("GET /v1/events/0").json();
     assert_eq!(event["actor"]["via"], "token:https://id.test:t-1");
     for change in [
@@ -235,10 +235,10 @@ fn tokens_from_outside_are_bound_to_issuer_audience_and_role() {
         json!({"nbf": 3_999_999_999_u64}),
         json!({"sub": ""}),
     ] {
-        let refused = ask(change.clone()).send("GET /v1/keys");
+        let refused = send(change.clone()).send("GET /v1/keys");
         assert_eq!(refused.refusal(), (401, "unauthenticated".into()), "{change}");
     }
-    let beyond = ask(json!({"role": ["admin", "worker"]})).send("POST /v1/expirations");
+    let beyond = send(json!({"role": ["admin", "worker"]})).send("POST /v1/expirations");
     assert_eq!(beyond.refusal(), (403, "forbidden".into()));
 }
 

@@ -131,13 +131,13 @@ fn events_are_followed_across_a_restart() {
     let arguments = ["events", "--follow", "--format", "json"];
     let mut child = at(&service, &token, &arguments).spawn();
     let out = child.stdout.take().unwrap();
-    let (told, hears) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(out).lines().map_while(Result::ok) {
-            let _ = told.send(json(&line)["seq"].clone());
+            let _ = sender.send(json(&line)["seq"].clone());
         }
     });
-    let next = || hears.recv_timeout(crate::support::DEADLINE).unwrap();
+    let next = || receiver.recv_timeout(crate::support::DEADLINE).unwrap();
     assert_eq!(next(), 0);
     let (stopped, _) = service.stop();
     let service = stopped.start_at(&address);

@@ -18,9 +18,9 @@ const MAKE: [(&str, &str, &str); 5] = [
 fn what_would_bound_a_key_is_kept_or_refused() {
     let service = Service::start();
     let admin = service.paying("acme", "ann", "admin", "enterprise");
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (dialect, path, body) in MAKE {
-        said += &format!("{dialect}\n");
+        transcript += &format!("{dialect}\n");
         for bound in [
             r#""expires_at":"2099-01-01T00:00:00Z""#,
             r#""expiresAt":"2099-01-01T00:00:00Z""#,
@@ -43,10 +43,10 @@ fn what_would_bound_a_key_is_kept_or_refused() {
                 [] => answer.text,
                 _ => panic!("{keys:?}"),
             };
-            said += &format!("  {bound}\n    {} {made}\n", answer.status);
+            transcript += &format!("  {bound}\n    {} {made}\n", answer.status);
         }
     }
-    expect_file!["dialect_bounds/bounds.txt"].assert_eq(&said);
+    expect_file!["dialect_bounds/bounds.txt"].assert_eq(&transcript);
 }
 
 /// The id of the key that was made last.
@@ -60,14 +60,14 @@ fn a_native_rotation_keeps_to_the_rules_of_the_dialect() {
     let service = Service::start();
     let admin = service.paying("acme", "ann", "admin", "enterprise");
     let owner = service.paying("acme", "ann", "owner", "free");
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (dialect, path, body) in MAKE {
         for body in match dialect {
             "covosign" => vec![body, r#"{"name":"k","environment":"PRODUCTION""#],
             "composable" => vec![body, r#"{"name":"k","role":"reader","type":"pk""#],
             _ => vec![body],
         } {
-            said += &format!("{dialect} {body}\n");
+            transcript += &format!("{dialect} {body}\n");
             for (who, client) in [("owner", &owner), ("admin", &admin)] {
                 for change in [
                     "{}",
@@ -86,7 +86,7 @@ fn a_native_rotation_keeps_to_the_rules_of_the_dialect() {
                     } else {
                         text(&answer, "/detail")
                     };
-                    said += &format!("  {who} {change} {} {shown}\n", answer.status);
+                    transcript += &format!("  {who} {change} {} {shown}\n", answer.status);
                     // Makes room for the next one.
                     admin.send(&format!("DELETE /v1/keys/{id}"));
                     admin.send(&format!("DELETE /v1/keys/{}", last(&admin)));
@@ -96,9 +96,9 @@ fn a_native_rotation_keeps_to_the_rules_of_the_dialect() {
             let id = last(&admin);
             for what in ["disable", "enable", "disable", "expire"] {
                 let status = owner.send(&format!("POST /v1/keys/{id}/{what}")).status;
-                said += &format!("  owner {what} {status}\n");
+                transcript += &format!("  owner {what} {status}\n");
             }
         }
     }
-    expect_file!["dialect_bounds/rotations.txt"].assert_eq(&said);
+    expect_file!["dialect_bounds/rotations.txt"].assert_eq(&transcript);
 }

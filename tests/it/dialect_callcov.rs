@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, shown, text, told};
+use super::support::{Answer, Client, Service, exchanges, shown, text};
 
 const KEYS: &str = "/dialects/callcov/api/v1/api-keys/";
 
@@ -36,12 +36,12 @@ fn a_key_is_listed_and_ended() {
     let owner = service.client("owner");
     let made = owner.send(&format!(r#"POST {KEYS} {{"description":"a"}}"#));
     let path = format!("{KEYS}{}", id(&made));
-    let mut said = shown(&owner.send(&format!("GET {KEYS}")));
-    said += &shown(&owner.send(&format!("DELETE {path}")));
-    said += &shown(&owner.send(&format!("DELETE {path}/")));
-    said += &shown(&owner.send(&format!("DELETE {KEYS}no-id")));
-    said += &shown(&owner.send(&format!("GET {KEYS}")));
-    said += &shown(&owner.send(&format!("GET {KEYS}?include_expired=true")));
+    let mut transcript = shown(&owner.send(&format!("GET {KEYS}")));
+    transcript += &shown(&owner.send(&format!("DELETE {path}")));
+    transcript += &shown(&owner.send(&format!("DELETE {path}/")));
+    transcript += &shown(&owner.send(&format!("DELETE {KEYS}no-id")));
+    transcript += &shown(&owner.send(&format!("GET {KEYS}")));
+    transcript += &shown(&owner.send(&format!("GET {KEYS}?include_expired=true")));
     expect![[r#"
         200 {"api_keys":[{"id":"<id>","key_prefix":"sk_live_<6>","description":"a","is_active":true,"last_used_at":null,"expires_at":null,"created_at":"<seconds>","updated_at":"<seconds>"}],"total":1}
         200 {"message":"API key expired successfully","success":true}
@@ -49,7 +49,7 @@ fn a_key_is_listed_and_ended() {
         404 {"detail":"API key not found"}
         200 {"api_keys":[],"total":0}
         200 {"api_keys":[{"id":"<id>","key_prefix":"sk_live_<6>","description":"a","is_active":false,"last_used_at":null,"expires_at":"<seconds>","created_at":"<seconds>","updated_at":"<seconds>"}],"total":1}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
 
     let events = owner.all("/v1/events");
     let last = events.iter().find(|event| event["type"] == "expired").unwrap();
@@ -114,7 +114,7 @@ fn errors_have_their_form() {
         (&owner, "PUT /dialects/callcov/api/v1/api-keys/ {}"),
         (&owner, "GET /dialects/callcov/nothing"),
     ];
-    let said: String = steps.iter().map(|(client, step)| shown(&client.send(step))).collect();
+    let transcript: String = steps.iter().map(|(client, step)| shown(&client.send(step))).collect();
     expect![[r#"
         401 {"detail":"Could not validate credentials"}
         401 {"detail":"Could not validate credentials"}
@@ -127,7 +127,7 @@ fn errors_have_their_form() {
         422 {"detail":[{"type":"bool_parsing","loc":["query","include_expired"],"msg":"must be true or false"}]}
         405 {"detail":"Method Not Allowed"}
         404 {"detail":"Not Found"}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
     assert_eq!(auditor.send(&format!("GET {KEYS}")).status, 200);
 }
 
@@ -139,13 +139,13 @@ fn at_the_root_too() {
     assert_eq!(owner.send("POST /api/v1/api-keys {}").status, 201);
     assert_eq!(owner.send("GET /api/v1/api-keys/").json()["total"], 1);
     let nobody = service.client_with(None);
-    let mut said = shown(&nobody.send("GET /api/v1/api-keys"));
-    said += &shown(&owner.send("PUT /api/v1/api-keys {}"));
+    let mut transcript = shown(&nobody.send("GET /api/v1/api-keys"));
+    transcript += &shown(&owner.send("PUT /api/v1/api-keys {}"));
     expect![[r#"
         401 {"detail":"Could not validate credentials"}
         405 {"detail":"Method Not Allowed"}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
     assert_eq!(nobody.send("GET /v1/keys").refusal(), (401, "unauthenticated".to_owned()));
     assert_eq!(owner.send("GET /nothing").refusal(), (404, "not_found".to_owned()));
 }
@@ -170,7 +170,7 @@ fn what_is_sent_beside_the_examples() {
     let service = Service::start();
     let client = service.paying("acme", "ann", "admin", "enterprise");
     let keys = "/dialects/callcov/api/v1/api-keys";
-    let said = told(
+    let transcript = exchanges(
         &client,
         &[
             &format!("POST {keys}/"),
@@ -222,7 +222,7 @@ fn what_is_sent_beside_the_examples() {
         GET /dialects/callcov/api/v1/api-keys?include_expired=true&include_expired=true
           422 {"detail":[{"type":"bool_parsing","loc":["query","include_expired"],"msg":"must be sent once"}]}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 /// Contract: the ledger's name of a key, whose keys are listed, and a flag as clients of several

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, shown, text, told};
+use super::support::{Answer, Client, Service, exchanges, shown, text};
 
 const KEYS: &str = "/dialects/capgo/apikey/";
 
@@ -26,17 +26,17 @@ fn keys_are_made_listed_and_deleted_as_in_the_examples() {
     let owner = service.client("owner");
     let all = key(&make(&owner, "all"));
     let made = with_key(&owner, &all, &format!(r#"POST {KEYS} {{"org_id":"acme","mode":"read"}}"#));
-    let mut said = shown(&made);
+    let mut transcript = shown(&made);
     // Query Parameters: the body goes first.
     let line = format!(r#"POST {KEYS}?org_id=acme&mode=upload&more=1 {{"name":"Deploy Bot"}}"#);
-    said += &shown(&with_key(&owner, &all, &line));
+    transcript += &shown(&with_key(&owner, &all, &line));
     let line = format!(r#"POST {KEYS}?org_id=acme&mode=read {{"mode":"write"}}"#);
-    said += &shown(&with_key(&owner, &format!("Bearer {all}"), &line));
-    said += &shown(&with_key(&owner, &all, &format!("GET {KEYS}")));
-    said += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}{}/", key(&made))));
-    said += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}3/")));
-    said += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}3")));
-    said += &shown(&with_key(&owner, &all, "GET /dialects/capgo/apikey"));
+    transcript += &shown(&with_key(&owner, &format!("Bearer {all}"), &line));
+    transcript += &shown(&with_key(&owner, &all, &format!("GET {KEYS}")));
+    transcript += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}{}/", key(&made))));
+    transcript += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}3/")));
+    transcript += &shown(&with_key(&owner, &all, &format!("DELETE {KEYS}3")));
+    transcript += &shown(&with_key(&owner, &all, "GET /dialects/capgo/apikey"));
     expect![[r#"
         200 {"apikey":{"id":2,"key":"ak_<36uuid>","mode":"read","name":"New API Key","created_at":"<seconds>","user_id":"owner-of-test"}}
         200 {"apikey":{"id":3,"key":"ak_<36uuid>","mode":"upload","name":"Deploy Bot","created_at":"<seconds>","user_id":"owner-of-test"}}
@@ -46,7 +46,7 @@ fn keys_are_made_listed_and_deleted_as_in_the_examples() {
         200 {"success":true}
         404 {"error":"API key not found","status":"KO"}
         200 {"data":[{"id":1,"key":"ak_<5>...","mode":"all","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"},{"id":4,"key":"ak_<5>...","mode":"write","name":"New API Key","created_at":"<seconds>","updated_at":"<seconds>","user_id":"owner-of-test"}]}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
     let events = owner.all("/v1/events");
     assert_eq!(events.len(), 6);
     assert!(events.iter().all(|event| event["origin"]["dialect"] == "capgo"));
@@ -58,18 +58,19 @@ fn keys_are_made_listed_and_deleted_as_in_the_examples() {
 fn modes_are_permissions() {
     let service = Service::start();
     let owner = service.client("owner");
-    let mut said = String::new();
+    let mut transcript = String::new();
     for mode in ["read", "write", "upload", "all"] {
         let key = key(&make(&owner, mode));
-        let codes = ["read", "write", "upload", "other"].map(|asked| {
-            let line = format!(r#"POST /v1/keys/verify {{"key":"{key}","permission":"{asked}"}}"#);
+        let codes = ["read", "write", "upload", "other"].map(|permission| {
+            let line =
+                format!(r#"POST /v1/keys/verify {{"key":"{key}","permission":"{permission}"}}"#);
             owner.send(&line).json()["valid"].to_string()
         });
         let list = with_key(&owner, &key, &format!("GET {KEYS}")).status;
         let line = format!(r#"POST {KEYS} {{"org_id":"acme","mode":"read"}}"#);
         let create = with_key(&owner, &key, &line).status;
         let delete = with_key(&owner, &key, &format!("DELETE {KEYS}999")).status;
-        said +=
+        transcript +=
             &format!("{mode} {} list={list} create={create} delete={delete}\n", codes.join(" "));
     }
     expect![[r#"
@@ -78,7 +79,7 @@ fn modes_are_permissions() {
         upload true true true false list=200 create=403 delete=403
         all true true true true list=200 create=200 delete=404
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 /// Error Handling; and everything else that goes wrong under the mount.
@@ -89,21 +90,21 @@ fn errors_have_their_form() {
     let other = service.client_of("other", "owner");
     let read = key(&make(&owner, "read"));
     let nobody = service.client_with(None);
-    let mut said = shown(&make(&owner, "some"));
-    said += &shown(&owner.send(&format!(r#"POST {KEYS} {{"org_id":"acme"}}"#)));
-    said += &shown(&owner.send(&format!("DELETE {KEYS}ak_123/")));
-    said += &shown(&owner.send(&format!("DELETE {KEYS}77/")));
-    said += &shown(&other.send(&format!("DELETE {KEYS}{read}/")));
-    said += &shown(&other.send(&format!("DELETE {KEYS}1/")));
-    said += &shown(&with_key(&owner, &read, &format!("DELETE {KEYS}1/")));
-    said += &shown(&other.send(&format!(r#"POST {KEYS} {{"org_id":"acme","mode":"read"}}"#)));
-    said += &shown(&service.client("auditor").send(&format!("DELETE {KEYS}1/")));
-    said += &shown(&nobody.send(&format!("GET {KEYS}")));
-    said += &shown(&with_key(&owner, "ak_unknown", &format!("GET {KEYS}")));
-    said += &shown(&owner.send(&format!(r#"POST {KEYS} {{"mode":"read"}}"#)));
-    said += &shown(&owner.send(&format!("POST {KEYS} {{")));
-    said += &shown(&owner.send(&format!("PUT {KEYS} {{}}")));
-    said += &shown(&owner.send("GET /dialects/capgo/nothing"));
+    let mut transcript = shown(&make(&owner, "some"));
+    transcript += &shown(&owner.send(&format!(r#"POST {KEYS} {{"org_id":"acme"}}"#)));
+    transcript += &shown(&owner.send(&format!("DELETE {KEYS}ak_123/")));
+    transcript += &shown(&owner.send(&format!("DELETE {KEYS}77/")));
+    transcript += &shown(&other.send(&format!("DELETE {KEYS}{read}/")));
+    transcript += &shown(&other.send(&format!("DELETE {KEYS}1/")));
+    transcript += &shown(&with_key(&owner, &read, &format!("DELETE {KEYS}1/")));
+    transcript += &shown(&other.send(&format!(r#"POST {KEYS} {{"org_id":"acme","mode":"read"}}"#)));
+    transcript += &shown(&service.client("auditor").send(&format!("DELETE {KEYS}1/")));
+    transcript += &shown(&nobody.send(&format!("GET {KEYS}")));
+    transcript += &shown(&with_key(&owner, "ak_unknown", &format!("GET {KEYS}")));
+    transcript += &shown(&owner.send(&format!(r#"POST {KEYS} {{"mode":"read"}}"#)));
+    transcript += &shown(&owner.send(&format!("POST {KEYS} {{")));
+    transcript += &shown(&owner.send(&format!("PUT {KEYS} {{}}")));
+    transcript += &shown(&owner.send("GET /dialects/capgo/nothing"));
     expect![[r#"
         400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
         400 {"error":"Invalid mode specified. Must be one of: read, write, upload, all","status":"KO"}
@@ -120,7 +121,7 @@ fn errors_have_their_form() {
         400 {"error":"body: must be JSON","status":"KO"}
         405 {"error":"the route has other methods, see Allow","status":"KO"}
         404 {"error":"no such route, see /docs","status":"KO"}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
     assert_eq!(other.send(&format!("GET {KEYS}")).text, r#"{"data":[]}"#);
 }
 
@@ -176,7 +177,7 @@ const ODD: [&str; 24] = [
 fn what_is_sent_beside_the_examples() {
     let service = Service::start();
     let client = service.paying("acme", "ann", "admin", "enterprise");
-    let said = told(&client, &ODD);
+    let transcript = exchanges(&client, &ODD);
     expect![[r#"
         POST /dialects/capgo/apikey?org_id=acme&mode=read
           200 {"apikey":{"id":1,"key":"ak_<36uuid>","mode":"read","name":"New API Key","created_at":"<seconds>","user_id":"ann"}}
@@ -227,7 +228,7 @@ fn what_is_sent_beside_the_examples() {
         GET /dialects/capgo/apikey?org_id=other
           403 {"error":"Insufficient permissions to manage API keys","status":"KO"}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Client, Service, shown, text, told};
+use super::support::{Client, Service, exchanges, shown, text};
 
 const KEYS: &str = "/dialects/cloudsigma/v1/api-keys";
 
@@ -19,14 +19,14 @@ fn a_key_is_made_listed_and_revoked_as_in_the_examples() {
     let data = &made.json()["data"];
     let (key, prefix) = (data["key"].as_str().unwrap(), data["prefix"].as_str().unwrap());
     assert!(key.starts_with(prefix) && prefix.len() == 17);
-    let mut said = shown(&made);
-    said += &shown(&ann.send(&format!("GET {KEYS}/")));
+    let mut transcript = shown(&made);
+    transcript += &shown(&ann.send(&format!("GET {KEYS}/")));
     let verify = ann.send(&format!(r#"POST /v1/keys/verify {{"key":"{key}"}}"#)).json();
     assert_eq!((&verify["code"], &verify["remaining_today"]), (&"VALID".into(), &249.into()));
-    said += &shown(&ann.send(&format!("GET {KEYS}")));
-    said += &shown(&ann.send(&format!("DELETE {KEYS}/{prefix}")));
-    said += &shown(&ann.send(&format!("DELETE {KEYS}/{prefix}/")));
-    said += &shown(&ann.send(&format!("GET {KEYS}")));
+    transcript += &shown(&ann.send(&format!("GET {KEYS}")));
+    transcript += &shown(&ann.send(&format!("DELETE {KEYS}/{prefix}")));
+    transcript += &shown(&ann.send(&format!("DELETE {KEYS}/{prefix}/")));
+    transcript += &shown(&ann.send(&format!("GET {KEYS}")));
     expect![[r#"
         201 {"success":true,"data":{"key":"csk_live_<32hex>","prefix":"csk_live_<8hex>","name":"CI Pipeline","createdAt":"<seconds>"}}
         200 {"success":true,"data":{"keys":[{"prefix":"csk_live_<8hex>","name":"CI Pipeline","createdAt":"<seconds>"}]}}
@@ -34,7 +34,7 @@ fn a_key_is_made_listed_and_revoked_as_in_the_examples() {
         200 {"success":true,"data":{"message":"API key revoked"}}
         404 {"success":false,"error":{"code":"NotFound","message":"Key prefix not found"}}
         200 {"success":true,"data":{"keys":[]}}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
     let events = ann.all("/v1/events");
     assert!(events.iter().all(|event| event["origin"]["dialect"] == "cloudsigma"));
     assert_eq!(events.len(), 2);
@@ -68,8 +68,9 @@ fn errors_have_their_form() {
         (&ann, &format!("PUT {KEYS} {{}}")),
         (&ann, "GET /dialects/cloudsigma/nothing"),
     ];
-    let mut said: String = steps.iter().map(|(client, step)| shown(&client.send(step))).collect();
-    said += &shown(&nobody.send_with(&format!("GET {KEYS}"), &[("x-api-key", key)]));
+    let mut transcript: String =
+        steps.iter().map(|(client, step)| shown(&client.send(step))).collect();
+    transcript += &shown(&nobody.send_with(&format!("GET {KEYS}"), &[("x-api-key", key)]));
     expect![[r#"
         401 {"success":false,"error":{"code":"Unauthorized","message":"Invalid or missing JWT token"}}
         401 {"success":false,"error":{"code":"Unauthorized","message":"Invalid or missing JWT token"}}
@@ -86,12 +87,12 @@ fn errors_have_their_form() {
         405 {"success":false,"error":{"code":"MethodNotAllowed","message":"the route has other methods, see Allow"}}
         404 {"success":false,"error":{"code":"NotFound","message":"no such route, see /docs"}}
         403 {"success":false,"error":{"code":"Forbidden","message":"API key auth not allowed for key management"}}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
     let listed = bob.send(&format!("GET {KEYS}")).json();
     assert_eq!(listed["data"]["keys"].as_array().unwrap().len(), 0);
 }
 
-/// Contract: a daily limit, as the ledger was told; past it verify says so.
+/// Contract: a daily limit, as the ledger was configured; past it verify says so.
 #[test]
 fn the_daily_limit_is_what_the_ledger_was_told() {
     let service = Service::with(&["--cloudsigma-daily-limit", "2"]);
@@ -108,7 +109,7 @@ fn what_is_sent_beside_the_examples() {
     let service = Service::start();
     let client = service.paying("acme", "ann", "admin", "enterprise");
     let keys = "/dialects/cloudsigma/v1/api-keys";
-    let said = told(
+    let transcript = exchanges(
         &client,
         &[
             &format!("POST {keys} {{\"name\":null}}"),
@@ -145,7 +146,7 @@ fn what_is_sent_beside_the_examples() {
         GET /dialects/cloudsigma/v1/api-keys?page=2
           200 {"success":true,"data":{"keys":[{"prefix":"csk_live_<8hex>","name":"é 🔑","createdAt":"<seconds>"}]}}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
     let made = client.send(&format!(r#"POST {keys} {{"name":"a"}}"#));
     let (key, prefix) = (text(&made, "/data/key"), text(&made, "/data/prefix"));
     let nobody = service.client_with(None);

@@ -16,14 +16,14 @@ const ROUTES: [(&str, &str); 5] = [
 /// Each at the root, with and without a slash at the end; the native routes keep their form.
 #[test]
 fn each_speaks_its_own_errors_at_the_root() {
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (name, route) in ROUTES {
         let service = Service::with(&["--root-dialect", name]);
         let nobody = service.client_with(None);
         let without = shown(&nobody.send(route));
         assert_eq!(without, shown(&nobody.send(&format!("{route}/"))));
-        said += &without;
-        said += &shown(&nobody.send(&route.replace("POST", "PATCH").replace("GET", "PATCH")));
+        transcript += &without;
+        transcript += &shown(&nobody.send(&route.replace("POST", "PATCH").replace("GET", "PATCH")));
         assert_eq!(nobody.send("GET /v1/keys").refusal(), (401, "unauthenticated".to_owned()));
         assert_eq!(nobody.send("GET /nothing").refusal(), (404, "not_found".to_owned()));
     }
@@ -38,7 +38,7 @@ fn each_speaks_its_own_errors_at_the_root() {
         405 {"error":"the route has other methods, see Allow","status":"KO"}
         401 {"error":"Unauthorized","status":401,"message":"send a token as Authorization: Bearer"}
         405 {"error":"Method Not Allowed","status":405,"message":"the route has other methods, see Allow"}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
 }
 
 /// Without being asked to, none is at the root.
@@ -157,10 +157,10 @@ fn too_many_headers_are_told_in_each_form() {
     let service = Service::start();
     let names: Vec<String> = (0..70).map(|n| format!("x-h-{n}")).collect();
     let headers: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (name, route) in ROUTES {
         let line = route.replace(" /", &format!(" /dialects/{name}/"));
-        said += &shown(&service.client("owner").send_with(&line, &headers));
+        transcript += &shown(&service.client("owner").send_with(&line, &headers));
     }
     expect![[r#"
         431 {"code":431,"statusText":"Request Header Fields Too Large","message":"at most 64 header fields","data":null}
@@ -169,7 +169,7 @@ fn too_many_headers_are_told_in_each_form() {
         431 {"error":"at most 64 header fields","status":"KO"}
         431 {"error":"Request Header Fields Too Large","status":431,"message":"at most 64 header fields"}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 /// Any other method is told which ones there are; HEAD is GET without its body, and makes nothing.
@@ -177,7 +177,7 @@ fn too_many_headers_are_told_in_each_form() {
 fn other_methods_are_refused_and_the_right_ones_named() {
     let service = Service::start();
     let client = service.paying("acme", "ann", "admin", "pro");
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (name, path) in [
         ("covosign", "/api/v1/api-keys"),
         ("callcov", "/api/v1/api-keys/"),
@@ -195,7 +195,7 @@ fn other_methods_are_refused_and_the_right_ones_named() {
         let head = client.send(&format!("HEAD {at}"));
         assert_eq!(head.text, "");
         let allow = options.header("allow").unwrap_or("-");
-        said += &format!("{at} OPTIONS {} {allow} HEAD {}\n", options.status, head.status);
+        transcript += &format!("{at} OPTIONS {} {allow} HEAD {}\n", options.status, head.status);
     }
     assert_eq!(client.all("/v1/events").len(), 0);
     expect![[r#"
@@ -210,7 +210,7 @@ fn other_methods_are_refused_and_the_right_ones_named() {
         /dialects/composable/api/v1/apikeys/pk OPTIONS 405 GET,HEAD HEAD 200
         /dialects/composable/api/v1/apikeys/id OPTIONS 405 GET,HEAD,PUT,DELETE HEAD 404
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 /// A gateway lets the keys in by their modes.
@@ -221,12 +221,12 @@ fn forward_auth_knows_their_keys() {
     let made = owner.send(r#"POST /dialects/capgo/apikey {"org_id":"acme","mode":"write"}"#).json();
     let key = made["apikey"]["key"].as_str().unwrap();
     let token = service.token("acme", "verifier");
-    let ask = |permission| {
+    let send = |permission| {
         let headers = [("x-keyledger-token", token.as_str()), ("x-api-key", key)];
         let line = format!("GET /v1/authorize?permission={permission}");
         service.client_with(None).send_with(&line, &headers).status
     };
-    assert_eq!((ask("read"), ask("write"), ask("upload")), (200, 200, 403));
+    assert_eq!((send("read"), send("write"), send("upload")), (200, 200, 403));
 }
 
 /// Contract: every dialect's keys work with verify and forward auth, until they do not.
@@ -235,7 +235,7 @@ fn keys_of_all_dialects_are_verified() {
     let service = Service::start();
     let admin = service.paying("acme", "ann", "admin", "enterprise");
     let token = service.token("acme", "verifier");
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (line, pointer, permission) in [
         (
             r#"POST /dialects/covosign/api/v1/api-keys {"name":"a","environment":"SANDBOX","allowedIps":["127.0.0.1"]}"#,
@@ -259,9 +259,10 @@ fn keys_of_all_dialects_are_verified() {
         let key = text(&admin.send(line), pointer);
         let id = admin.all("/v1/keys").last().unwrap()["id"].as_str().unwrap().to_owned();
         let verify = || {
-            let asked = |text: fn(&str) -> String| permission.map(text).unwrap_or_default();
-            let field = asked(|permission| format!(r#","permission":"{permission}""#));
-            let query = asked(|permission| format!("?permission={permission}"));
+            let with_permission =
+                |text: fn(&str) -> String| permission.map(text).unwrap_or_default();
+            let field = with_permission(|permission| format!(r#","permission":"{permission}""#));
+            let query = with_permission(|permission| format!("?permission={permission}"));
             let body = format!(r#"{{"key":"{key}","ip":"127.0.0.1"{field}}}"#);
             let answer = admin.send(&format!("POST /v1/keys/verify {body}")).json();
             let headers = [("x-keyledger-token", token.as_str()), ("x-api-key", key.as_str())];
@@ -278,7 +279,7 @@ fn keys_of_all_dialects_are_verified() {
             codes.push(verify());
         }
         let key = admin.send(&format!("GET /v1/keys/{id}")).json();
-        said += &format!(
+        transcript += &format!(
             "{} {} {} {} limit={} {}: {}\n",
             key["dialect"].as_str().unwrap(),
             key["kind"].as_str().unwrap(),
@@ -297,7 +298,7 @@ fn keys_of_all_dialects_are_verified() {
         composable secret live "developer" limit=null ["reader","executor","application","developer"]: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
         composable public live "executor" limit=null ["reader","executor"]: VALID 200, DISABLED 401, VALID 200, EXPIRED 401, REVOKED 401
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 /// A public key ends on time, and the next request makes another.
@@ -305,12 +306,12 @@ fn keys_of_all_dialects_are_verified() {
 fn a_public_key_ends_and_another_takes_its_place() {
     let service = Service::start();
     let owner = service.client("owner");
-    let ask = || owner.send("GET /dialects/composable/api/v1/apikeys/pk?ttl=1").json();
-    let first = ask();
+    let send = || owner.send("GET /dialects/composable/api/v1/apikeys/pk?ttl=1").json();
+    let first = send();
     let verify = format!(r#"POST /v1/keys/verify {{"key":{}}}"#, first["value"]);
     while owner.send(&verify).json()["code"] == "VALID" {}
     assert_eq!(owner.send(&verify).json()["code"], "EXPIRED");
-    let second = ask();
+    let second = send();
     assert_ne!(first["value"], second["value"]);
     let listed = owner.send("GET /dialects/composable/api/v1/apikeys").json();
     let listed = listed.as_array().unwrap();
@@ -335,7 +336,7 @@ fn each_dialect_has_a_document() {
     let nobody = service.client_with(None);
     let native = nobody.send("GET /openapi.json").json();
     let mut described = vec![native["info"]["description"].clone()];
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (name, _) in ROUTES {
         let document = nobody.send(&format!("GET /dialects/{name}/openapi.json")).json();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
@@ -354,10 +355,10 @@ fn each_dialect_has_a_document() {
                 let answers = operation["responses"].as_object().unwrap();
                 assert!(answers.values().all(|answer| answer["description"] != ""));
                 let statuses: Vec<_> = answers.keys().map(String::as_str).collect();
-                said += &format!("{name} {method} {path}: {}\n", statuses.join(" "));
+                transcript += &format!("{name} {method} {path}: {}\n", statuses.join(" "));
             }
         }
-        said += &format!("{name} {}\n", document["security"]);
+        transcript += &format!("{name} {}\n", document["security"]);
     }
     expect![[r#"
         covosign post /api/v1/api-keys: 201 4XX 5XX
@@ -382,5 +383,5 @@ fn each_dialect_has_a_document() {
         composable put /api/v1/apikeys/{id}: 200 4XX 5XX
         composable [{"bearer":[]}]
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, shown, text, told};
+use super::support::{Answer, Client, Service, exchanges, shown, text};
 
 const KEYS: &str = "/dialects/composable/api/v1/apikeys";
 
@@ -22,9 +22,9 @@ fn keys_are_made_shown_changed_and_deleted() {
     let body = r#"{"name":"Key Created On 2023-10-24 16:31:28","role":"developer"}"#;
     let made = admin.send(&format!("POST {KEYS} {body}"));
     let path = format!("{KEYS}/{}", of(&made, "id"));
-    let mut said = shown(&made);
+    let mut transcript = shown(&made);
     let body = r#"{"name":"p","role":"reader","type":"pk","project":"web","expires_at":"2100-01-01T00:00:00Z"}"#;
-    said += &shown(&admin.send(&format!("POST {KEYS} {body}")));
+    transcript += &shown(&admin.send(&format!("POST {KEYS} {body}")));
     for step in [
         format!("GET {path}"),
         format!(r#"PUT {path} {{"enabled":true}}"#),
@@ -36,7 +36,7 @@ fn keys_are_made_shown_changed_and_deleted() {
         format!("DELETE {path}"),
         format!("GET {path}"),
     ] {
-        said += &shown(&admin.send(&step));
+        transcript += &shown(&admin.send(&step));
     }
     expect![[r#"
         201 {"account":"acme","name":"Key Created On 2023-10-24 16:31:28","type":"sk","role":"developer","enabled":true,"created_at":"<millis>","updated_at":"<millis>","id":"<id>","maskedValue":"sk-<8hex>****","value":"sk-<48hex>"}
@@ -50,7 +50,7 @@ fn keys_are_made_shown_changed_and_deleted() {
         200 {"acknowledged":true,"deletedCount":1}
         404 {"error":"Not Found","status":404,"message":"API key not found"}
         404 {"error":"Not Found","status":404,"message":"API key not found"}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
     let events = admin.all("/v1/events");
     let types: Vec<_> = events.iter().map(|event| event["type"].clone()).collect();
     assert_eq!(types, ["created", "created", "disabled", "revoked"]);
@@ -62,26 +62,26 @@ fn keys_are_made_shown_changed_and_deleted() {
 fn a_public_key_is_found_or_made() {
     let service = Service::start();
     let owner = service.client("owner");
-    let ask = |query: &str| owner.send(&format!("GET {KEYS}/pk{query}"));
-    let made = ask("?name=test-key&ttl=3600");
+    let send = |query: &str| owner.send(&format!("GET {KEYS}/pk{query}"));
+    let made = send("?name=test-key&ttl=3600");
     expect![[r#"
         200 {"expire_at":"<millis>","value":"pk-<48hex>"}
     "#]]
     .assert_eq(&shown(&made));
-    assert_eq!(made.text, ask("?name=test-key&ttl=3600").text);
-    assert_ne!(made.text, ask("?name=test-key&ttl=3600&projectId=web").text);
-    assert_ne!(made.text, ask("").text);
-    assert_eq!(ask("?ttl=0").status, 400);
-    assert_eq!(ask("?name=long&ttl=999999999").status, 200);
+    assert_eq!(made.text, send("?name=test-key&ttl=3600").text);
+    assert_ne!(made.text, send("?name=test-key&ttl=3600&projectId=web").text);
+    assert_ne!(made.text, send("").text);
+    assert_eq!(send("?ttl=0").status, 400);
+    assert_eq!(send("?name=long&ttl=999999999").status, 200);
     let keys = owner.all("/v1/keys");
     let names: Vec<_> = keys.iter().map(|key| key["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["test-key", "test-key", "Public API Key (generated)", "long"]);
     assert!(keys.iter().all(|key| key["kind"] == "public" && key["role"] == "executor"));
 
     // One that lives too short is not found: half of the asked life must be left.
-    let short = ask("?name=short&ttl=30");
-    assert_eq!(short.text, ask("?name=short&ttl=30").text);
-    assert_ne!(short.text, ask("?name=short&ttl=600").text);
+    let short = send("?name=short&ttl=30");
+    assert_eq!(short.text, send("?name=short&ttl=30").text);
+    assert_ne!(short.text, send("?name=short&ttl=600").text);
 }
 
 /// Contract: twenty requests at once get one key.
@@ -104,7 +104,7 @@ fn twenty_requests_at_once_get_one_public_key() {
 fn roles_are_cumulative() {
     let service = Service::start();
     let admin = service.client_of("acme", "admin");
-    let mut said = String::new();
+    let mut transcript = String::new();
     let row = |name: &str, client: &Client, key: Option<&str>| {
         let list = client.send(&format!("GET {KEYS}")).status;
         let public = client.send(&format!("GET {KEYS}/pk")).status;
@@ -123,12 +123,12 @@ fn roles_are_cumulative() {
     };
     for role in ["reader", "executor", "application", "developer", "admin"] {
         let key = of(&make(&admin, role), "value");
-        said += &row(role, &service.client_with(Some(&key)), Some(&key));
+        transcript += &row(role, &service.client_with(Some(&key)), Some(&key));
     }
     let public = of(&admin.send(&format!("GET {KEYS}/pk")), "value");
-    said += &row("pk", &service.client_with(Some(&public)), Some(&public));
+    transcript += &row("pk", &service.client_with(Some(&public)), Some(&public));
     for role in ["owner", "auditor"] {
-        said += &row(&format!("token of {role}"), &service.client(role), None);
+        transcript += &row(&format!("token of {role}"), &service.client(role), None);
     }
     expect![[r#"
         reader list=403 pk=403 create=403 delete=403 +----
@@ -140,7 +140,7 @@ fn roles_are_cumulative() {
         token of owner list=200 pk=200 create=403 delete=403 
         token of auditor list=200 pk=403 create=403 delete=403 
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 /// Contract: an expired key stays in the list, off; it is no caller any more.
@@ -164,9 +164,9 @@ fn errors_have_their_form() {
     let service = Service::start();
     let admin = service.client_of("acme", "admin");
     let nobody = service.client_with(None);
-    let mut said = shown(&nobody.send(&format!("GET {KEYS}")));
-    said += &shown(&service.client_with(Some("sk-none")).send(&format!("GET {KEYS}")));
-    said += &shown(&make(&service.client("owner"), "reader"));
+    let mut transcript = shown(&nobody.send(&format!("GET {KEYS}")));
+    transcript += &shown(&service.client_with(Some("sk-none")).send(&format!("GET {KEYS}")));
+    transcript += &shown(&make(&service.client("owner"), "reader"));
     for step in [
         format!("POST {KEYS} {{"),
         format!("POST {KEYS} {{}}"),
@@ -178,7 +178,7 @@ fn errors_have_their_form() {
         format!("PATCH {KEYS} {{}}"),
         "GET /dialects/composable/nothing".to_owned(),
     ] {
-        said += &shown(&admin.send(&step));
+        transcript += &shown(&admin.send(&step));
     }
     expect![[r#"
         401 {"error":"Unauthorized","status":401,"message":"send a token as Authorization: Bearer"}
@@ -191,7 +191,7 @@ fn errors_have_their_form() {
         404 {"error":"Not Found","status":404,"message":"API key not found"}
         405 {"error":"Method Not Allowed","status":405,"message":"the route has other methods, see Allow"}
         404 {"error":"Not Found","status":404,"message":"no such route, see /docs"}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
 }
 
 /// What a client may send beside the examples.
@@ -233,7 +233,7 @@ fn what_is_sent_beside_the_examples() {
     let id = text(&client.send(&format!(r#"POST {keys} {{"name":"a","role":"admin"}}"#)), "/id");
     let steps = odd(keys, &id);
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
-    let said = told(&client, &steps).replace(&id, "$");
+    let transcript = exchanges(&client, &steps).replace(&id, "$");
     expect![[r#"
         POST /dialects/composable/api/v1/apikeys {"name":null,"role":"reader"}
           400 {"error":"Bad Request","status":400,"message":"name: must be a string"}
@@ -280,7 +280,7 @@ fn what_is_sent_beside_the_examples() {
         DELETE /dialects/composable/api/v1/apikeys
           405 {"error":"Method Not Allowed","status":405,"message":"the route has other methods, see Allow"}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 /// The whole object as it was shown, with the one change: what a client reads, it can write.
@@ -305,9 +305,9 @@ fn the_life_of_a_public_key() {
     let service = Service::start();
     let client = service.paying("acme", "ann", "admin", "enterprise");
     let keys = "/dialects/composable/api/v1/apikeys";
-    let ask = |query: &str| client.send(&format!("GET {keys}/pk?{query}")).json();
+    let send = |query: &str| client.send(&format!("GET {keys}/pk?{query}")).json();
     let life = |query: &str| {
-        let answer = ask(query);
+        let answer = send(query);
         let keys = client.all("/v1/keys?kind=public");
         let key = keys.iter().find(|key| key["public_value"] == answer["value"]).unwrap();
         let [from, until] =
@@ -321,27 +321,27 @@ fn the_life_of_a_public_key() {
         assert_eq!(life(&format!("name=x{ttl}&ttl={ttl}")), 30, "{ttl}");
     }
     // Found by account, project and name; one that is off is not found.
-    let first = ask("name=web&projectId=p");
-    assert_eq!(ask("name=web&projectId=p"), first);
-    assert_ne!(ask("name=web&projectId=q"), first);
+    let first = send("name=web&projectId=p");
+    assert_eq!(send("name=web&projectId=p"), first);
+    assert_ne!(send("name=web&projectId=q"), first);
     let other = service.client_of("other", "owner");
     let others = other.send(&format!("GET {keys}/pk?name=web&projectId=p")).json();
     assert_ne!(others, first);
     let id = client.all("/v1/keys?project=p")[0]["id"].as_str().unwrap().to_owned();
     client.send(&format!(r#"PUT {keys}/{id} {{"enabled":false}}"#));
-    let second = ask("name=web&projectId=p");
+    let second = send("name=web&projectId=p");
     assert_ne!(second, first);
     client.send(&format!(r#"PUT {keys}/{id} {{"enabled":true}}"#));
-    assert_eq!(ask("name=web&projectId=p"), first, "the older of two");
+    assert_eq!(send("name=web&projectId=p"), first, "the older of two");
     // Five minutes must be left of a key for a day, half of it of one for less than ten.
-    let some = ask("name=m&ttl=200");
-    assert_eq!(ask("name=m&ttl=200"), some);
-    assert_eq!(ask("name=m&ttl=300"), some);
-    assert_ne!(ask("name=m&ttl=500"), some);
-    let short = ask("name=s&ttl=250");
-    assert_ne!(ask("name=s"), short);
-    let enough = ask("name=e&ttl=360");
-    assert_eq!(ask("name=e"), enough);
+    let some = send("name=m&ttl=200");
+    assert_eq!(send("name=m&ttl=200"), some);
+    assert_eq!(send("name=m&ttl=300"), some);
+    assert_ne!(send("name=m&ttl=500"), some);
+    let short = send("name=s&ttl=250");
+    assert_ne!(send("name=s"), short);
+    let enough = send("name=e&ttl=360");
+    assert_eq!(send("name=e"), enough);
 }
 
 /// Days since 1970-01-01 of a date, counted by the calendar.

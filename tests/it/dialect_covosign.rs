@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::support::{Answer, Client, Service, shown, text, told};
+use super::support::{Answer, Client, Service, exchanges, shown, text};
 
 const KEYS: &str = "/dialects/covosign/api/v1/api-keys";
 
@@ -25,8 +25,8 @@ fn keys_are_made_as_in_the_examples() {
     let ann = enterprise(&service);
     let sandbox = ann.send(&create("Testing Purposes Only", "SANDBOX"));
     let live = ann.send(&create("Live Production Key", "PRODUCTION"));
-    let asked = r#"{"name":"My Sandbox API Key","environment":"SANDBOX","allowedIps":["192.168.1.1","10.0.0.1"]}"#;
-    let bound = service.client("owner").send(&format!("POST {KEYS}/ {asked}"));
+    let body = r#"{"name":"My Sandbox API Key","environment":"SANDBOX","allowedIps":["192.168.1.1","10.0.0.1"]}"#;
+    let bound = service.client("owner").send(&format!("POST {KEYS}/ {body}"));
     expect![[r#"
         201 {"code":201,"statusText":"Created","message":"API key created successfully. Store it securely - it won't be shown again.","data":{"id":"<id>","apiKey":"csk_sandbox_<36base62>","keyPrefix":"csk_sandbox_<14base62>","name":"Testing Purposes Only","environment":"SANDBOX"}}
         201 {"code":201,"statusText":"Created","message":"API key created successfully. Store it securely - it won't be shown again.","data":{"id":"<id>","apiKey":"csk_live_<38base62>","keyPrefix":"csk_live_<16base62>","name":"Live Production Key","environment":"PRODUCTION"}}
@@ -77,18 +77,18 @@ fn errors_have_their_form() {
     let service = Service::start();
     let owner = service.client("owner");
     let nobody = service.client_with(None);
-    let mut said = shown(&owner.send(&create("a", "PRODUCTION")));
-    said += &shown(&owner.send(&create("", "SANDBOX")));
-    said += &shown(&owner.send(&create(&"x".repeat(201), "SANDBOX")));
-    said += &shown(&owner.send(&format!(r#"POST {KEYS} {{"environment":"SANDBOX"}}"#)));
-    said += &shown(&owner.send(&create("a", "MOON")));
-    said += &shown(&nobody.send(&create("a", "SANDBOX")));
-    said += &shown(&service.client_with(Some("csk_live_none")).send(&create("a", "SANDBOX")));
-    said += &shown(&service.client("auditor").send(&create("a", "SANDBOX")));
-    said += &shown(&owner.send(&format!("POST {KEYS} {{")));
-    said += &shown(&owner.send(&create(&"x".repeat(70_000), "SANDBOX")));
-    said += &shown(&owner.send(&format!("GET {KEYS}")));
-    said += &shown(&owner.send("GET /dialects/covosign/nothing"));
+    let mut transcript = shown(&owner.send(&create("a", "PRODUCTION")));
+    transcript += &shown(&owner.send(&create("", "SANDBOX")));
+    transcript += &shown(&owner.send(&create(&"x".repeat(201), "SANDBOX")));
+    transcript += &shown(&owner.send(&format!(r#"POST {KEYS} {{"environment":"SANDBOX"}}"#)));
+    transcript += &shown(&owner.send(&create("a", "MOON")));
+    transcript += &shown(&nobody.send(&create("a", "SANDBOX")));
+    transcript += &shown(&service.client_with(Some("csk_live_none")).send(&create("a", "SANDBOX")));
+    transcript += &shown(&service.client("auditor").send(&create("a", "SANDBOX")));
+    transcript += &shown(&owner.send(&format!("POST {KEYS} {{")));
+    transcript += &shown(&owner.send(&create(&"x".repeat(70_000), "SANDBOX")));
+    transcript += &shown(&owner.send(&format!("GET {KEYS}")));
+    transcript += &shown(&owner.send("GET /dialects/covosign/nothing"));
     expect![[r#"
         403 {"code":403,"statusText":"Forbidden","message":"Enterprise plan required for production API keys","data":null}
         400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
@@ -102,7 +102,7 @@ fn errors_have_their_form() {
         413 {"code":413,"statusText":"Payload Too Large","message":"the body may have 65536 bytes","data":null}
         405 {"code":405,"statusText":"Method Not Allowed","message":"the route has other methods, see Allow","data":null}
         404 {"code":404,"statusText":"Not Found","message":"no such route, see /docs","data":null}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
 }
 
 /// Contract: 409 for an idempotency key seen with another body.
@@ -121,7 +121,7 @@ fn an_idempotency_key_makes_one_key() {
     "#]].assert_eq(&shown(&other));
     assert_eq!(owner.all("/v1/events").len(), 1);
 
-    // Conventions: whoever asks too late, or another process, is told of the key but not its text.
+    // Conventions: whoever asks too late, or another process, gets the key but not its text.
     let service = service.restart();
     let late = service.client("owner").send_with(&create("a", "SANDBOX"), &once);
     assert_eq!((late.status, &late.json()["data"]["apiKey"]), (201, &serde_json::Value::Null));
@@ -154,7 +154,7 @@ fn what_is_sent_beside_the_examples() {
         "OPTIONS /dialects/covosign/api/v1/api-keys".to_owned(),
         "GET /dialects/covosign".to_owned(),
     ];
-    let said = told(&client, &steps.each_ref().map(String::as_str));
+    let transcript = exchanges(&client, &steps.each_ref().map(String::as_str));
     expect![[r#"
         POST /dialects/covosign/api/v1/api-keys {"name":null,"environment":"SANDBOX"}
           400 {"code":400,"statusText":"Bad Request","message":"Name must be between 1 and 200 characters","data":null}
@@ -191,7 +191,7 @@ fn what_is_sent_beside_the_examples() {
         GET /dialects/covosign
           404 {"code":404,"statusText":"Not Found","message":"no such route, see /docs","data":null}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
     let name = format!(r#"{{"name":"{}","environment":"SANDBOX"}}"#, "🔑".repeat(200));
     assert_eq!(client.send(&body(&name)).status, 201);
 }

@@ -25,7 +25,7 @@ fn caller(service: &Service, subject: &str) -> Client {
 }
 
 /// What the native API says is a problem; it is shown without its id.
-fn told(answer: &Answer) -> String {
+fn outcome(answer: &Answer) -> String {
     if answer.header("content-type") == Some("application/problem+json") {
         let (status, code) = answer.refusal();
         return format!("{status} {code}\n");
@@ -35,8 +35,8 @@ fn told(answer: &Answer) -> String {
     shown(answer).trim_end().to_owned() + "\n"
 }
 
-fn table(ask: impl Fn(&str, &str) -> Answer) -> String {
-    CHANGES.iter().map(|(path, body)| told(&ask(path, body))).collect()
+fn table(call: impl Fn(&str, &str) -> Answer) -> String {
+    CHANGES.iter().map(|(path, body)| outcome(&call(path, body))).collect()
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_body_that_says_it_is_no_json() {
 fn a_body_that_is_too_large() {
     let service = Service::start();
     let client = caller(&service, "ann");
-    let said = table(|path, _| {
+    let transcript = table(|path, _| {
         client.send(&format!(r#"POST {path} {{"name":"{}"}}"#, "x".repeat(66_000)))
     });
     expect![[r#"
@@ -85,7 +85,7 @@ fn a_body_that_is_too_large() {
         413 {"error":"the body may have 65536 bytes","status":"KO"}
         413 {"error":"Payload Too Large","status":413,"message":"the body may have 65536 bytes"}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_body_that_does_not_come() {
     let token = client.token().unwrap().to_owned();
     let address = service.address();
     let answers: Vec<String> = std::thread::scope(|threads| {
-        let asked = CHANGES.map(|(path, _)| {
+        let threads = CHANGES.map(|(path, _)| {
             let token = &token;
             threads.spawn(move || {
                 let mut socket = TcpStream::connect(address).unwrap();
@@ -113,7 +113,7 @@ fn a_body_that_does_not_come() {
                 format!("{} {body}\n", &head[9..12])
             })
         });
-        asked.map(|thread| thread.join().unwrap()).into()
+        threads.map(|thread| thread.join().unwrap()).into()
     });
     expect![[r#"
         504 {"type":"urn:keyledger:problem:timeout","title":"No answer in time","status":504,"detail":"no answer in time; whether a change was made is not known","code":"timeout"
@@ -129,7 +129,7 @@ fn a_body_that_does_not_come() {
 #[test]
 fn more_than_may_wait() {
     let service = Service::with(&["--queue", "1"]);
-    let mut said = String::new();
+    let mut transcript = String::new();
     for (path, body) in CHANGES {
         // Each sender is another user, and all of them want the one place in the queue.
         let seen = AtomicBool::new(false);
@@ -144,14 +144,14 @@ fn more_than_may_wait() {
                         if matches!(answer.status, 503 | 429) {
                             seen.store(true, Ordering::Release);
                             assert_eq!(answer.header("retry-after"), Some("1"), "{answer:?}");
-                            *refused.lock().unwrap() = told(&answer);
+                            *refused.lock().unwrap() = outcome(&answer);
                         }
                         seen.load(Ordering::Acquire)
                     });
                 });
             }
         });
-        said += &refused.into_inner().unwrap();
+        transcript += &refused.into_inner().unwrap();
     }
     expect![[r#"
         503 overloaded
@@ -161,7 +161,7 @@ fn more_than_may_wait() {
         503 {"error":"too many requests are waiting","status":"KO"}
         503 {"error":"Service Unavailable","status":503,"message":"too many requests are waiting"}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_disk_that_fails() {
     let client = caller(&service, "ann");
     let (id, secret) = client.create(r#"{"name":"before"}"#);
     service.fail_its_disk();
-    let said = table(|path, body| client.send(&format!("POST {path} {body}")));
+    let transcript = table(|path, body| client.send(&format!("POST {path} {body}")));
     expect![[r#"
         503 log_broken
         503 {"code":503,"statusText":"Service Unavailable","message":"the log is broken","data":null}
@@ -179,7 +179,7 @@ fn a_disk_that_fails() {
         503 {"error":"the log is broken","status":"KO"}
         503 {"error":"Service Unavailable","status":503,"message":"the log is broken"}
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
     // Reads and verify go on; nobody is told that it is ready.
     assert_eq!(client.send(&format!("GET /v1/keys/{id}")).status, 200);
     let verdict = client.send(&format!(r#"POST /v1/keys/verify {{"key":"{secret}"}}"#)).json();

@@ -30,7 +30,7 @@ const FORGED: [(&str, &str); 9] = [
 const TRUSTED: &[&str] = &["--trusted-proxy", "127.0.0.1"];
 
 /// A service behind a gateway, whose addresses and token take the place of the document's.
-struct Site {
+struct Setup {
     service: Service,
     relay: Relay,
     backend: std::net::SocketAddr,
@@ -38,12 +38,12 @@ struct Site {
     token: String,
 }
 
-impl Site {
-    fn new() -> Site {
+impl Setup {
+    fn new() -> Setup {
         let service = Service::with(TRUSTED);
         let relay = Relay::to(service.address());
         let token = service.token("acme", "verifier");
-        Site { service, relay, backend: backend(), at: free_address(), token }
+        Setup { service, relay, backend: backend(), at: free_address(), token }
     }
 
     fn nginx(&self) -> Option<Gateway> {
@@ -58,8 +58,8 @@ impl Site {
         let text = block("docs/gateways.md", "caddyfile");
         let text = put(&text, "127.0.0.1:7070", &self.relay.address);
         let text = put(&text, "127.0.0.1:8081", &self.backend);
-        let site = put(&text, ":8080", &format!("http://{}", self.at));
-        Gateway::caddy(self.at, &site, &self.token)
+        let config = put(&text, ":8080", &format!("http://{}", self.at));
+        Gateway::caddy(self.at, &config, &self.token)
     }
 
     fn key(&self, more: &str) -> (String, String) {
@@ -125,12 +125,12 @@ impl Site {
 
 #[test]
 fn nginx_guards_a_backend_as_the_readme_has_it() {
-    let site = Site::new();
-    let Some(nginx) = site.nginx() else { return };
-    site.is_guarded_by(&nginx.client());
+    let setup = Setup::new();
+    let Some(nginx) = setup.nginx() else { return };
+    setup.is_guarded_by(&nginx.client());
 
     // What its configuration does not pass on does not come from the client either.
-    let (id, secret) = site.key("");
+    let (id, secret) = setup.key("");
     let mut headers = vec![("x-api-key", secret.as_str())];
     headers.extend(FORGED);
     let head = nginx.client().send_with("GET /a", &headers).text;
@@ -144,23 +144,23 @@ fn nginx_guards_a_backend_as_the_readme_has_it() {
 
 #[test]
 fn caddy_guards_a_backend_as_its_guide_has_it() {
-    let site = Site::new();
-    let Some(caddy) = site.caddy() else { return };
-    site.is_guarded_by(&caddy.client());
+    let setup = Setup::new();
+    let Some(caddy) = setup.caddy() else { return };
+    setup.is_guarded_by(&caddy.client());
 
     // It passes on where the client wanted to go, and a key may stand there.
-    let (_, secret) = site.key("");
+    let (_, secret) = setup.key("");
     assert_eq!(caddy.client().send(&format!("GET /a?api_key={secret}")).status, 200);
 }
 
 /// An answer of the service to what a gateway sends. Each must have all seven headers.
-fn ask(gateway: &Client, line: &str, headers: &[(&str, &str)]) -> Answer {
+fn send(gateway: &Client, line: &str, headers: &[(&str, &str)]) -> Answer {
     let answer = gateway.send_with(line, headers);
     for name in SEVEN {
         assert_eq!(answer.headers.get_all(name).iter().count(), 1, "{name} in {answer:?}");
     }
-    let told = SEVEN[1..].iter().any(|name| answer.header(name) != Some(""));
-    assert_eq!(told, answer.status == 200, "{answer:?}");
+    let passed_on = SEVEN[1..].iter().any(|name| answer.header(name) != Some(""));
+    assert_eq!(passed_on, answer.status == 200, "{answer:?}");
     answer
 }
 
@@ -178,7 +178,7 @@ fn envoy_asks_with_the_clients_method_and_path() {
         (service.client_with(None), Some(("x-keyledger-token", token.as_str()))),
         (Client::new(port, None), None),
     ] {
-        let ask = |line: &str, options: Option<&str>, key: Option<&str>| {
+        let send = |line: &str, options: Option<&str>, key: Option<&str>| {
             let mut headers = vec![
                 ("x-forwarded-for", "203.0.113.9"),
                 ("x-envoy-internal", "true"),
@@ -187,35 +187,35 @@ fn envoy_asks_with_the_clients_method_and_path() {
             headers.extend(token);
             headers.extend(key.map(|key| ("x-api-key", key)));
             headers.extend(options.map(|options| ("x-keyledger-options", options)));
-            let answer = ask(&gateway, line, &headers);
+            let answer = send(&gateway, line, &headers);
             (answer.status, answer.header("x-key-code").unwrap().to_owned())
         };
         let key = Some(secret.as_str());
-        let told = |status, code: &str| (status, code.to_owned());
+        let verdict = |status, code: &str| (status, code.to_owned());
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
             for path in
                 ["", "/", "/orders/7", "/orders/7?limit=5&permission=admin.all", "//a/../%2F"]
             {
                 let line = format!("{method} /v1/authorize{path}");
                 let options = (!path.is_empty()).then_some("permission=orders.read");
-                assert_eq!(ask(&line, options, key), told(200, "VALID"), "{line}");
+                assert_eq!(send(&line, options, key), verdict(200, "VALID"), "{line}");
             }
         }
-        assert_eq!(ask("HEAD /v1/authorize/orders", None, key), told(200, "VALID"));
+        assert_eq!(send("HEAD /v1/authorize/orders", None, key), verdict(200, "VALID"));
         let body = format!("POST /v1/authorize/orders {}", "x".repeat(200_000));
-        assert_eq!(ask(&body, None, key), told(200, "VALID"));
-        assert_eq!(ask(&body, None, None), told(401, "MISSING"));
+        assert_eq!(send(&body, None, key), verdict(200, "VALID"));
+        assert_eq!(send(&body, None, None), verdict(401, "MISSING"));
 
         // The options are the gateway's; what the client asks for is not taken for them.
         let line = "GET /v1/authorize/orders?permission=orders.read&account=x";
         let write = Some("permission=orders.write");
-        assert_eq!(ask(line, write, key), told(403, "INSUFFICIENT_PERMISSIONS"));
-        assert_eq!(ask(line, Some("environment=sandbox"), key), told(403, "WRONG_ENVIRONMENT"));
-        assert_eq!(ask(line, Some("permision=typo"), key), told(400, ""));
-        assert_eq!(ask("GET /v1/authorize?account=acme", write, key), told(400, ""));
-        assert_eq!(ask(&format!("GET /v1/authorize/a?api_key={secret}"), None, None).0, 200);
+        assert_eq!(send(line, write, key), verdict(403, "INSUFFICIENT_PERMISSIONS"));
+        assert_eq!(send(line, Some("environment=sandbox"), key), verdict(403, "WRONG_ENVIRONMENT"));
+        assert_eq!(send(line, Some("permision=typo"), key), verdict(400, ""));
+        assert_eq!(send("GET /v1/authorize?account=acme", write, key), verdict(400, ""));
+        assert_eq!(send(&format!("GET /v1/authorize/a?api_key={secret}"), None, None).0, 200);
         let two = "GET /v1/authorize/a?api_key=kl_live_x";
-        assert_eq!(ask(two, None, key), told(401, "AMBIGUOUS"));
+        assert_eq!(send(two, None, key), verdict(401, "AMBIGUOUS"));
     }
     assert_eq!(service.client_with(None).send("GET /v1/authorized").status, 404);
 }
@@ -226,20 +226,20 @@ fn a_used_up_key_is_403_where_a_gateway_asks_for_that() {
     let (_, secret) = service.client("owner").create(r#"{"name":"k","daily_limit":1}"#);
     let token = service.token("acme", "verifier");
     let gateway = service.client_with(None);
-    let ask = |query: &str| {
+    let send = |query: &str| {
         let headers = [("x-keyledger-token", token.as_str()), ("x-api-key", &secret)];
-        let answer = ask(&gateway, &format!("GET /v1/authorize{query}"), &headers);
+        let answer = send(&gateway, &format!("GET /v1/authorize{query}"), &headers);
         let wait = answer.header("retry-after").map(|wait| wait.parse::<u32>().unwrap());
         (answer.status, answer.header("x-key-code").unwrap().to_owned(), wait)
     };
-    assert_eq!(ask("?limit_status=403").0, 200);
+    assert_eq!(send("?limit_status=403").0, 200);
     for (query, status) in [("", 429), ("?limit_status=429", 429), ("?limit_status=403", 403)] {
-        let (was, code, wait) = ask(query);
+        let (was, code, wait) = send(query);
         assert_eq!((was, code.as_str()), (status, "USAGE_EXCEEDED"), "{query}");
         assert!(wait.is_some_and(|wait| (1..=86_400).contains(&wait)), "{wait:?}");
     }
     for wrong in ["?limit_status=200", "?limit_status=x", "?limit_status="] {
-        assert_eq!(ask(wrong).0, 400, "{wrong}");
+        assert_eq!(send(wrong).0, 400, "{wrong}");
     }
 }
 
@@ -261,7 +261,7 @@ fn the_key_may_stand_in_the_address_that_a_gateway_passes_on() {
             ("x-sent-from", "nginx-ingress-controller"),
             (name, value),
         ];
-        assert_eq!(ask(&service.client_with(None), "GET /v1/authorize", &headers).status, 200);
+        assert_eq!(send(&service.client_with(None), "GET /v1/authorize", &headers).status, 200);
     }
 }
 
@@ -285,7 +285,7 @@ fn every_answer_has_all_seven_headers() {
             (&[("x-keyledger-token", &*owner), ("x-keyledger-token", &*owner)], 400),
             (&many, 431),
         ] {
-            assert_eq!(ask(&gateway, &line, headers).status, status, "{line} {headers:?}");
+            assert_eq!(send(&gateway, &line, headers).status, status, "{line} {headers:?}");
         }
     }
 }
@@ -328,7 +328,7 @@ fn an_address_that_is_not_known_is_on_no_list() {
             ("x-api-key", made["secret"].as_str().unwrap()),
         ];
         all.extend(headers);
-        let answer = ask(&service.client_with(None), "GET /v1/authorize", &all);
+        let answer = send(&service.client_with(None), "GET /v1/authorize", &all);
         assert_eq!(answer.status, expected, "{options:?} {headers:?} {answer:?}");
     }
 }
@@ -338,14 +338,14 @@ fn another_header_may_hold_the_key() {
     let service = Service::with(&["--key-header", "X-Acme-Key"]);
     let (_, secret) = service.client("owner").create(r#"{"name":"k"}"#);
     let token = service.token("acme", "verifier");
-    let ask = |headers: &[(&str, &str)]| {
+    let send = |headers: &[(&str, &str)]| {
         let headers = [&[("x-keyledger-token", token.as_str())], headers].concat();
-        ask(&service.client_with(None), "GET /v1/authorize", &headers).status
+        send(&service.client_with(None), "GET /v1/authorize", &headers).status
     };
-    assert_eq!(ask(&[("x-acme-key", &secret)]), 200);
-    assert_eq!(ask(&[("x-api-key", &secret)]), 401);
+    assert_eq!(send(&[("x-acme-key", &secret)]), 200);
+    assert_eq!(send(&[("x-api-key", &secret)]), 401);
     // It means something else to the service behind, then.
-    assert_eq!(ask(&[("x-acme-key", &secret), ("x-api-key", "something else")]), 200);
+    assert_eq!(send(&[("x-acme-key", &secret), ("x-api-key", "something else")]), 200);
 }
 
 /// nginx sends `Content-Length` and no body when it is told only half of what to do.

@@ -80,7 +80,7 @@ fn who_may_not_is_told_which_role_may() {
         answer.json()["detail"].as_str().unwrap().to_owned()
     };
     let create = r#"POST /v1/keys {"name":"k"}"#;
-    for (role, line, told) in [
+    for (role, line, wanted) in [
         ("verifier", create, "owner or admin"),
         ("auditor", create, "owner or admin"),
         ("worker", "GET /v1/keys", "owner or auditor or admin"),
@@ -94,7 +94,7 @@ fn who_may_not_is_told_which_role_may() {
         ("auditor", "GET /log/access/tile/entries/000", "all accounts"),
     ] {
         let detail = detail(role, line);
-        assert!(detail.contains(told), "{role} {line}: {detail}");
+        assert!(detail.contains(wanted), "{role} {line}: {detail}");
     }
 }
 

@@ -15,17 +15,17 @@ fn what_was_acknowledged_survives_a_kill() {
     let mut acknowledged: Vec<(String, u64)> = Vec::new();
     for round in 0..3 {
         let seen = Mutex::new(Vec::new());
-        let (told, hears) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let clients: Vec<_> = (0..8).map(|_| service.client("owner")).collect();
         service = std::thread::scope(|threads| {
             for client in clients {
-                let (seen, told) = (&seen, told.clone());
+                let (seen, sender) = (&seen, sender.clone());
                 threads.spawn(move || {
                     let note = |answer: crate::support::Answer| {
                         let key = &answer.json()["key"];
                         let id = key["id"].as_str().unwrap().to_owned();
                         seen.lock().unwrap().push((id.clone(), key["revision"].as_u64().unwrap()));
-                        let _ = told.send(());
+                        let _ = sender.send(());
                         id
                     };
                     // Until the service is gone.
@@ -38,7 +38,7 @@ fn what_was_acknowledged_survives_a_kill() {
                 });
             }
             for _ in 0..60 + 40 * round {
-                hears.recv_timeout(DEADLINE).unwrap();
+                receiver.recv_timeout(DEADLINE).unwrap();
             }
             service.kill()
         })
@@ -86,7 +86,7 @@ fn what_is_under_way_at_a_stop_is_answered() {
     assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n", "its body is waited for");
 
     let address = service.address();
-    let told = std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         until("it takes no more connections", || TcpStream::connect(address).is_err());
         socket.write_all(br#"{"name":"k"}"#).unwrap();
         let mut answer = String::new();
@@ -94,7 +94,7 @@ fn what_is_under_way_at_a_stop_is_answered() {
         answer
     });
     let (stopped, _) = service.stop();
-    let answer = told.join().unwrap();
+    let answer = thread.join().unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
     stopped.is_in_order();
     assert_eq!(stopped.start().client("owner").all("/v1/keys").len(), 1);

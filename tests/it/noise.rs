@@ -20,10 +20,10 @@ fn random_requests_leave_a_lawful_log() {
                 let mut random = Random(seed + thread as u64);
                 let clients = ["owner", "owner", "owner", "admin", "verifier", "auditor", "worker"]
                     .map(|role| service.client(role));
-                let mut known = vec![first.clone()];
+                let mut keys = vec![first.clone()];
                 for turn in 0..REQUESTS / THREADS {
                     let client = &clients[random.below(clients.len())];
-                    noise(&mut random, client, &mut known, turn);
+                    noise(&mut random, client, &mut keys, turn);
                 }
             });
         }
@@ -57,8 +57,8 @@ fn random_requests_leave_a_lawful_log() {
 }
 
 /// One random request, more often nearly right than not.
-fn noise(random: &mut Random, client: &Client, known: &mut Vec<(String, String)>, turn: usize) {
-    let (id, secret) = known[random.below(known.len())].clone();
+fn noise(random: &mut Random, client: &Client, keys: &mut Vec<(String, String)>, turn: usize) {
+    let (id, secret) = keys[random.below(keys.len())].clone();
     let line = match random.below(12) {
         0 | 1 => format!("POST /v1/keys {}", body(random, "name", &secret)),
         2 | 3 => {
@@ -98,7 +98,7 @@ fn noise(random: &mut Random, client: &Client, known: &mut Vec<(String, String)>
     if answer.status == 201 && !line.contains("dry_run") {
         let json = answer.json();
         if let (Some(id), Some(secret)) = (json["key"]["id"].as_str(), json["secret"].as_str()) {
-            known.push((id.to_owned(), secret.to_owned()));
+            keys.push((id.to_owned(), secret.to_owned()));
         }
     }
 }

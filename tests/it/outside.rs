@@ -67,7 +67,7 @@ fn claims(change: &Value) -> Value {
 }
 
 /// What comes of a token: a status, and the code of a refusal.
-fn ask(service: &Service, token: &str) -> String {
+fn send(service: &Service, token: &str) -> String {
     service.client_with(Some(token)).status("GET /v1/keys")
 }
 
@@ -86,7 +86,7 @@ fn each_algorithm_of_the_file_is_believed() {
     // A key that does not say its name is the only one of its algorithm.
     for key in &keys {
         let alg = format!("{:?}", key.algorithm);
-        assert_eq!(ask(&service, &key.signed(&json!({ "alg": alg }), &claims(&json!({})))), "200");
+        assert_eq!(send(&service, &key.signed(&json!({ "alg": alg }), &claims(&json!({})))), "200");
     }
 }
 
@@ -97,32 +97,32 @@ fn keys_come_and_go_with_the_file_while_it_is_served() {
     let service = issuer.serve(&[]);
     let [of_edwards, of_rsa, of_curve] =
         [&edwards, &rsa, &curve].map(|key| key.token(&claims(&json!({}))));
-    assert_eq!(ask(&service, &of_edwards), "200");
-    assert_eq!(ask(&service, &of_rsa), "401 unauthenticated");
+    assert_eq!(send(&service, &of_edwards), "200");
+    assert_eq!(send(&service, &of_rsa), "401 unauthenticated");
 
     // The file is looked at once a second: a token of a key that was taken out is refused from then
     // on, though it was believed a moment ago.
     issuer.publish(&[&rsa]);
-    until("the new key is known", || ask(&service, &of_rsa) == "200");
-    assert_eq!(ask(&service, &of_edwards), "401 unauthenticated");
+    until("the new key is known", || send(&service, &of_rsa) == "200");
+    assert_eq!(send(&service, &of_edwards), "401 unauthenticated");
     issuer.publish(&[&curve]);
-    until("the old key is forgotten", || ask(&service, &of_rsa) == "401 unauthenticated");
-    assert_eq!(ask(&service, &of_curve), "200");
+    until("the old key is forgotten", || send(&service, &of_rsa) == "401 unauthenticated");
+    assert_eq!(send(&service, &of_curve), "200");
 
     // An empty set is an empty set.
     issuer.publish(&[]);
-    until("no key is left", || ask(&service, &of_curve) == "401 unauthenticated");
+    until("no key is left", || send(&service, &of_curve) == "401 unauthenticated");
     assert_eq!(service.client_with(None).send("GET /readyz").status, 200);
     issuer.publish(&[&curve]);
-    until("the key is back", || ask(&service, &of_curve) == "200");
+    until("the key is back", || send(&service, &of_curve) == "200");
 
     // A file that is no use leaves things as they are for a while; the next good one counts.
     issuer.write("{\"keys\":");
-    assert_eq!(ask(&service, &of_edwards), "401 unauthenticated");
-    assert_eq!(ask(&service, &of_curve), "200");
+    assert_eq!(send(&service, &of_edwards), "401 unauthenticated");
+    assert_eq!(send(&service, &of_curve), "200");
     issuer.publish(&[&curve, &edwards]);
-    until("the second key is known", || ask(&service, &of_edwards) == "200");
-    assert_eq!(ask(&service, &of_curve), "200");
+    until("the second key is known", || send(&service, &of_edwards) == "200");
+    assert_eq!(send(&service, &of_curve), "200");
 }
 
 /// What was opened with a token does not outlive the token's key.
@@ -149,20 +149,20 @@ fn without_its_file_an_issuer_is_believed_no_longer_than_the_grace() {
     let issuer = Issuer::new(&[&key]);
     let service = issuer.serve(&["--jwks-grace", "1s"]);
     let token = key.token(&claims(&json!({})));
-    assert_eq!(ask(&service, &token), "200");
+    assert_eq!(send(&service, &token), "200");
     std::fs::remove_file(issuer.jwks()).unwrap();
-    until("the key is given up", || ask(&service, &token) == "401 unauthenticated");
+    until("the key is given up", || send(&service, &token) == "401 unauthenticated");
     let ready = service.client_with(None).send("GET /readyz");
     assert_eq!(ready.refusal(), (503, "not_ready".into()));
     assert!(ready.text.contains("JWKS"), "{}", ready.text);
     // Its own tokens are another matter.
     assert_eq!(service.client("owner").send("GET /v1/keys").status, 200);
     issuer.publish(&[&key]);
-    until("the key is back", || ask(&service, &token) == "200");
+    until("the key is back", || send(&service, &token) == "200");
     assert_eq!(service.client_with(None).send("GET /readyz").status, 200);
     let (_, log) = service.stop();
-    let said = log.lines().filter(|line| line.contains("cannot be used")).count();
-    assert!((1..=2).contains(&said), "{log}");
+    let warnings = log.lines().filter(|line| line.contains("cannot be used")).count();
+    assert!((1..=2).contains(&warnings), "{log}");
 }
 
 /// RFC 8725 §2.1: a public key is no secret, and a token does not choose its algorithm.
@@ -174,15 +174,15 @@ fn a_token_cannot_talk_its_way_into_another_algorithm() {
     let both = [("--jwks-file", issuer.jwks()), ("--jwt-secret-file", issuer.secret())];
     let both = both.each_ref().map(|(option, file)| (*option, file.as_path()));
     let with_secret = Issuer::believed(&both, &[]);
-    let said = claims(&json!({}));
-    let by_secret = hs256(&json!({"alg": "HS256"}), &said, SECRET.as_bytes());
-    assert_eq!(ask(&with_secret, &by_secret), "200");
-    assert_eq!(ask(&jwks_alone, &by_secret), "401 unauthenticated");
+    let payload = claims(&json!({}));
+    let by_secret = hs256(&json!({"alg": "HS256"}), &payload, SECRET.as_bytes());
+    assert_eq!(send(&with_secret, &by_secret), "200");
+    assert_eq!(send(&jwks_alone, &by_secret), "401 unauthenticated");
 
     let mut forged = Vec::new();
     for alg in ["none", "None", "NONE", "nOnE", "", "HS256", "RS256", "ES256", "EdDSA"] {
         for signature in ["", "AAAA"] {
-            forged.push(format!("{}.{signature}", unsigned(&json!({ "alg": alg }), &said)));
+            forged.push(format!("{}.{signature}", unsigned(&json!({ "alg": alg }), &payload)));
         }
     }
     let file = std::fs::read(issuer.jwks()).unwrap();
@@ -195,26 +195,26 @@ fn a_token_cannot_talk_its_way_into_another_algorithm() {
             seen.extend([text.as_bytes().to_vec(), base64(text)]);
         }
         seen.extend(pem(key));
-        forged.extend(seen.iter().map(|secret| hs256(&head, &said, secret)));
+        forged.extend(seen.iter().map(|secret| hs256(&head, &payload, secret)));
         // A good signature under the name or the algorithm of another key.
         for other in keys.iter().filter(|other| other.kid != key.kid) {
             let alg = format!("{:?}", other.algorithm);
-            forged.push(key.signed(&json!({"alg": alg, "kid": other.kid}), &said));
-            forged.push(key.signed(&json!({"alg": alg, "kid": key.kid}), &said));
+            forged.push(key.signed(&json!({"alg": alg, "kid": other.kid}), &payload));
+            forged.push(key.signed(&json!({"alg": alg, "kid": key.kid}), &payload));
             let own = format!("{:?}", key.algorithm);
-            forged.push(key.signed(&json!({"alg": own, "kid": other.kid}), &said));
+            forged.push(key.signed(&json!({"alg": own, "kid": other.kid}), &payload));
         }
         // Its own key sent along, the secret's algorithm, and the service's own name.
         let strange = IssuerKey::stranger();
         forged.push(strange.signed(
             &json!({"alg": "EdDSA", "kid": key.kid, "jwk": strange.jwk, "jku": "file:///jwks"}),
-            &said,
+            &payload,
         ));
         forged.push(key.token(&claims(&json!({"iss": "keyledger", "aud": "keyledger"}))));
     }
     for service in [&jwks_alone, &with_secret] {
         for token in &forged {
-            assert_eq!(ask(service, token), "401 unauthenticated", "{token}");
+            assert_eq!(send(service, token), "401 unauthenticated", "{token}");
         }
         assert_eq!(service.client("owner").all("/v1/events").len(), 0);
     }
@@ -224,7 +224,7 @@ fn a_token_cannot_talk_its_way_into_another_algorithm() {
 fn issuer_audience_and_times_have_to_fit() {
     let key = IssuerKey::es256();
     let service = Issuer::new(&[&key]).serve(&[]);
-    assert_eq!(ask(&service, &key.token(&claims(&json!({"aud": "keys"})))), "200");
+    assert_eq!(send(&service, &key.token(&claims(&json!({"aud": "keys"})))), "200");
     for change in [
         json!({"iss": "https://evil.test"}),
         json!({"iss": null}),
@@ -239,7 +239,7 @@ fn issuer_audience_and_times_have_to_fit() {
         json!({"exp": 1_700_000_000}),
         json!({"nbf": 3_999_999_999_u64}),
     ] {
-        assert_eq!(ask(&service, &key.token(&claims(&change))), "401 unauthenticated", "{change}");
+        assert_eq!(send(&service, &key.token(&claims(&change))), "401 unauthenticated", "{change}");
     }
 }
 

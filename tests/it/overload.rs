@@ -27,12 +27,12 @@ fn dead_readers(service: &Service, client: &Client, line: &str, count: usize) ->
         "{line} HTTP/1.1\r\nHost: k\r\nAccept: application/x-ndjson\r\n\
          Authorization: Bearer {token}\r\n\r\n"
     );
-    let ask = |_| {
+    let send = |_| {
         let mut socket = TcpStream::connect(service.address()).unwrap();
         socket.write_all(request.as_bytes()).unwrap();
         socket
     };
-    (0..count).map(ask).collect()
+    (0..count).map(send).collect()
 }
 
 /// How many exports, reports and bundles are under way.

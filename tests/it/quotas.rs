@@ -12,7 +12,7 @@ fn an_account_with_as_many_keys_as_it_may_have_makes_no_more() {
     let client = service.paying("acme", "ann", "admin", "pro");
     let (id, _) = client.create(r#"{"name":"first"}"#);
     client.create(r#"{"name":"second"}"#);
-    let mut said = String::new();
+    let mut transcript = String::new();
     for line in [
         r#"POST /v1/keys {"name":"a"}"#,
         r#"POST /v1/keys?dry_run=true {"name":"a"}"#,
@@ -29,9 +29,9 @@ fn an_account_with_as_many_keys_as_it_may_have_makes_no_more() {
         if answer.header("content-type") == Some("application/problem+json") {
             let (status, code) = answer.refusal();
             let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-            said += &format!("{status} {code}: {detail}\n");
+            transcript += &format!("{status} {code}: {detail}\n");
         } else {
-            said += &shown(&answer);
+            transcript += &shown(&answer);
         }
     }
     expect![[r#"
@@ -44,7 +44,7 @@ fn an_account_with_as_many_keys_as_it_may_have_makes_no_more() {
         429 {"error":"the account has 2 keys, as many as it may have","status":"KO"}
         429 {"error":"Too Many Requests","status":429,"message":"the account has 2 keys, as many as it may have"}
         429 {"error":"Too Many Requests","status":429,"message":"the account has 2 keys, as many as it may have"}
-    "#]].assert_eq(&said);
+    "#]].assert_eq(&transcript);
     // One that ended counts as well; what is there can be changed, and others make theirs.
     assert_eq!(client.send(&format!("DELETE /v1/keys/{id}")).status, 200);
     assert_eq!(client.send(r#"POST /v1/keys {"name":"a"}"#).status, 429);

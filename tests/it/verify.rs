@@ -104,7 +104,7 @@ fn a_gateway_learns_who_holds_the_key() {
     );
     let gateway = service.client_with(None);
     let token = service.token("acme", "verifier");
-    let ask = |path: &str, headers: &[(&str, &str)]| {
+    let send = |path: &str, headers: &[(&str, &str)]| {
         let mut all = vec![("x-keyledger-token", token.as_str())];
         all.extend(headers);
         gateway.send_with(&format!("GET /v1/authorize{path}"), &all)
@@ -117,7 +117,7 @@ fn a_gateway_learns_who_holds_the_key() {
         ("x-forwarded-uri", &uri),
         ("x-original-uri", &uri),
     ] {
-        let answer = ask("?permission=orders.read", &[way]);
+        let answer = send("?permission=orders.read", &[way]);
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.header("x-key-id"), Some(id.as_str()));
         assert_eq!(answer.header("x-key-account"), Some("acme"));
@@ -126,11 +126,11 @@ fn a_gateway_learns_who_holds_the_key() {
         assert_eq!(answer.header("x-key-permissions"), Some("orders.read,jobs.*"));
     }
     let (_, other) = owner.create(r#"{"name":"k"}"#);
-    let two = ask("", &[("x-api-key", &other), ("authorization", &bearer)]);
+    let two = send("", &[("x-api-key", &other), ("authorization", &bearer)]);
     assert_eq!(two.status, 401, "{two:?}");
-    let same = ask("", &[("x-api-key", &secret), ("authorization", &bearer)]);
+    let same = send("", &[("x-api-key", &secret), ("authorization", &bearer)]);
     assert_eq!(same.status, 200, "{same:?}");
-    assert_eq!(ask("", &[]).status, 401);
+    assert_eq!(send("", &[]).status, 401);
     assert_eq!(gateway.send_with("GET /v1/authorize", &[("x-api-key", &secret)]).status, 401);
 }
 
@@ -142,29 +142,29 @@ fn forward_auth_turns_verdicts_into_statuses() {
     let (id, secret) = owner.create(
         r#"{"name":"k","permissions":["orders.read"],"project":"shop","allowed_ips":["127.0.0.0/8"],"daily_limit":1}"#,
     );
-    let ask = |query: &str, key: &str| {
+    let send = |query: &str, key: &str| {
         let headers = [("x-keyledger-token", token.as_str()), ("x-api-key", key)];
         let answer =
             service.client_with(None).send_with(&format!("GET /v1/authorize{query}"), &headers);
         (answer.status, answer.header("x-key-code").unwrap_or("-").to_owned())
     };
-    let told = |status: u16, code: &str| (status, code.to_owned());
+    let verdict = |status: u16, code: &str| (status, code.to_owned());
     let unknown = "kl_live_00000000000000000000000000000000";
-    assert_eq!(ask("", "hello"), told(401, "MALFORMED"));
-    assert!(matches!(ask("", unknown).1.as_str(), "MALFORMED" | "NOT_FOUND"));
-    assert_eq!(ask("?account=other", &secret), told(401, "NOT_FOUND"));
-    assert_eq!(ask("?environment=sandbox", &secret), told(403, "WRONG_ENVIRONMENT"));
-    assert_eq!(ask("?project=other", &secret), told(403, "WRONG_PROJECT"));
-    assert_eq!(ask("?permission=orders.write", &secret), told(403, "INSUFFICIENT_PERMISSIONS"));
-    assert_eq!(ask("?permission=orders.read&account=acme", &secret).0, 200);
-    assert_eq!(ask("?permission=orders.read", &secret), told(429, "USAGE_EXCEEDED"));
+    assert_eq!(send("", "hello"), verdict(401, "MALFORMED"));
+    assert!(matches!(send("", unknown).1.as_str(), "MALFORMED" | "NOT_FOUND"));
+    assert_eq!(send("?account=other", &secret), verdict(401, "NOT_FOUND"));
+    assert_eq!(send("?environment=sandbox", &secret), verdict(403, "WRONG_ENVIRONMENT"));
+    assert_eq!(send("?project=other", &secret), verdict(403, "WRONG_PROJECT"));
+    assert_eq!(send("?permission=orders.write", &secret), verdict(403, "INSUFFICIENT_PERMISSIONS"));
+    assert_eq!(send("?permission=orders.read&account=acme", &secret).0, 200);
+    assert_eq!(send("?permission=orders.read", &secret), verdict(429, "USAGE_EXCEEDED"));
     owner.send(&format!("POST /v1/keys/{id}/disable"));
-    assert_eq!(ask("", &secret), told(401, "DISABLED"));
+    assert_eq!(send("", &secret), verdict(401, "DISABLED"));
     owner.send(&format!("POST /v1/keys/{id}/expire"));
-    assert_eq!(ask("", &secret), told(401, "EXPIRED"));
+    assert_eq!(send("", &secret), verdict(401, "EXPIRED"));
     owner.send(&format!("DELETE /v1/keys/{id}"));
-    assert_eq!(ask("", &secret), told(401, "REVOKED"));
-    assert_eq!(ask("?permision=typo", &secret).0, 400);
+    assert_eq!(send("", &secret), verdict(401, "REVOKED"));
+    assert_eq!(send("?permision=typo", &secret).0, 400);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn an_address_of_its_own_needs_no_token_for_forward_auth() {
     let (_, secret) = service.client("owner").create(r#"{"name":"k"}"#);
     let (_, others) = service.client_of("other", "owner").create(r#"{"name":"k"}"#);
     let gateway = crate::support::Client::new(port, None);
-    let ask = |key: &str| gateway.send_with("GET /v1/authorize", &[("x-api-key", key)]).status;
-    assert_eq!([ask(&secret), ask(&others)], [200, 401]);
+    let send = |key: &str| gateway.send_with("GET /v1/authorize", &[("x-api-key", key)]).status;
+    assert_eq!([send(&secret), send(&others)], [200, 401]);
     assert_eq!(gateway.send("GET /v1/keys").status, 404);
 }

@@ -66,7 +66,7 @@ fn a_tag_that_a_proxy_changed_is_the_same_revision() {
     let service = Service::start();
     let owner = service.client("owner");
     let (id, _) = owner.create(r#"{"name":"k"}"#);
-    let mut said = String::new();
+    let mut transcript = String::new();
     // Each step that is taken raises the revision, which is 1 at first.
     for (what, tags) in [
         ("disable", "W/\"1\""),
@@ -81,7 +81,7 @@ fn a_tag_that_a_proxy_changed_is_the_same_revision() {
         let line = format!("POST /v1/keys/{id}/{what}");
         let answer = owner.send_with(&line, &[("if-match", tags)]);
         let tag = answer.header("etag").unwrap_or_default();
-        said += &format!("{what} {tags}: {} {tag}\n", answer.status);
+        transcript += &format!("{what} {tags}: {} {tag}\n", answer.status);
     }
     expect![[r#"
         disable W/"1": 200 "2"
@@ -93,7 +93,7 @@ fn a_tag_that_a_proxy_changed_is_the_same_revision() {
         enable 4: 400 
         enable *: 200 "5"
     "#]]
-    .assert_eq(&said);
+    .assert_eq(&transcript);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod options;
 mod print;
 mod random;
 mod signals;
+mod table;
 
 use std::process::ExitCode;
 

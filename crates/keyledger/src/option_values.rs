@@ -11,20 +11,15 @@ pub(crate) fn one_of<T: Display>(words: impl IntoIterator<Item = T>) -> Possible
     PossibleValuesParser::new(words)
 }
 
-/// Reads `30s`, `15m`, `1h` or `7d`.
+/// Reads `30s`, `15m`, `1h`, `7d`, or several of these, as in `1h 30m`. In whole seconds, because the
+/// API and the log have no smaller unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as 30s, 15m, 1h or 7d".to_owned();
-    let digits = text.find(|one: char| !one.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write it as 30s, 15m, 1h or 7d"))?;
+    if duration.subsec_nanos() > 0 {
+        return Err("must be in whole seconds".to_owned());
+    }
+    Ok(duration)
 }
 
 /// Reads `16MiB`, `1GB` or a number of bytes.
@@ -66,13 +61,32 @@ mod tests {
         }
     }
 
+    /// What was accepted before a library read durations: digits and one of four units.
     #[test]
-    fn durations_have_units() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("1h"), Ok(Duration::from_secs(3_600)));
-        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
-        for bad in ["", "5", "s", "5y", "-1s", "99999999999999999999s"] {
+    fn a_number_and_a_unit_are_a_duration() {
+        for number in [0, 1, 5, 30, 59, 60, 365, 36_500, 1_000_000] {
+            for (unit, seconds) in [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)] {
+                let text = format!("{number}{unit}");
+                let want = Duration::from_secs(number * seconds);
+                assert_eq!(duration(&text), Ok(want), "{text}");
+            }
+        }
+        assert_eq!(duration("007d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(duration(&format!("{}s", u64::MAX)), Ok(Duration::from_secs(u64::MAX)));
+    }
+
+    #[test]
+    fn a_duration_has_several_units_if_need_be() {
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("2w"), Ok(Duration::from_secs(1_209_600)));
+    }
+
+    #[test]
+    fn what_is_no_duration_in_whole_seconds_is_refused() {
+        for bad in ["", "5", "s", "-1s", "5x", "500ms", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+        assert!(duration(&format!("{}d", u64::MAX)).is_err());
     }
 }

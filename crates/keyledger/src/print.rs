@@ -89,37 +89,6 @@ fn each(text: &str, separators: &[char], show: impl Fn(&str) -> String) -> Strin
     parts.collect()
 }
 
-/// A table, its columns as wide as they need to be.
-pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// An empty one.
-    pub(crate) fn new(head: &[&str]) -> Table {
-        Table { rows: vec![head.iter().map(|&cell| cell.to_owned()).collect()] }
-    }
-
-    /// Adds a row.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
-    }
-
-    /// Prints it.
-    pub(crate) fn print(&self) -> Result<()> {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-        };
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-        self.rows.iter().try_for_each(|row| line(align(row, &widths)))
-    }
-}
-
 /// One row, each cell filled up to its column's width.
 pub(crate) fn align(cells: &[String], widths: &[usize]) -> String {
     let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));

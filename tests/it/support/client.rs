@@ -7,8 +7,9 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use serde_json::Value;
 use ureq::http::{HeaderMap, Request};
 
-use super::document::Asked;
-use super::{DEADLINE, Stream};
+use super::deadline::DEADLINE;
+use super::document::RequestLine;
+use super::stream::Stream;
 
 /// A client of one service, with one token.
 #[derive(Clone)]
@@ -66,7 +67,7 @@ impl Client {
         let text = response.body_mut().with_config().limit(u64::MAX).read_to_string()?;
         let (parts, _) = response.into_parts();
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
-        Asked::of(line).is_answered(answer.status, &answer.headers, Some(&answer.text));
+        RequestLine::of(line).is_answered(answer.status, &answer.headers, Some(&answer.text));
         Ok(answer)
     }
 
@@ -82,7 +83,7 @@ impl Client {
         let mut response = self.open(line, &[]).unwrap();
         let bytes = response.body_mut().with_config().limit(u64::MAX).read_to_vec().unwrap();
         let status = response.status().as_u16();
-        Asked::of(line).is_answered(status, response.headers(), str::from_utf8(&bytes).ok());
+        RequestLine::of(line).is_answered(status, response.headers(), str::from_utf8(&bytes).ok());
         (status, bytes)
     }
 
@@ -91,7 +92,7 @@ impl Client {
         let line = format!("GET {path}");
         let response = self.open(&line, headers).unwrap();
         assert_eq!(response.status(), 200);
-        Asked::of(&line).is_answered(200, response.headers(), None);
+        RequestLine::of(&line).is_answered(200, response.headers(), None);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Stream::new(response.into_body().into_reader())
     }
@@ -106,11 +107,11 @@ impl Client {
         let mut response = self.open(line, headers).unwrap();
         let status = response.status().as_u16();
         if status < 400 {
-            Asked::of(line).is_answered(status, response.headers(), None);
+            RequestLine::of(line).is_answered(status, response.headers(), None);
             return status.to_string();
         }
         let problem = response.body_mut().read_to_string().unwrap();
-        Asked::of(line).is_answered(status, response.headers(), Some(&problem));
+        RequestLine::of(line).is_answered(status, response.headers(), Some(&problem));
         format!("{status} {}", text(&serde_json::from_str(&problem).unwrap(), "/code"))
     }
 
@@ -123,7 +124,7 @@ impl Client {
         line: &str,
         headers: &[(&str, &str)],
     ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-        let Asked { method, target, body } = Asked::of(line);
+        let RequestLine { method, target, body } = RequestLine::of(line);
         let uri = format!("http://{}{target}", self.address);
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = &self.token

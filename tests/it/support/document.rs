@@ -11,7 +11,7 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 use ureq::http::HeaderMap;
 
-use super::keyledger;
+use super::program::keyledger;
 
 /// Headers of HTTP itself, which say nothing of the operation.
 const GENERAL: &[&str] = &[
@@ -31,30 +31,30 @@ const PAGES: &[&str] = &["/", "/docs", "/openapi.json"];
 const DIALECTS: [&str; 5] = ["covosign", "callcov", "cloudsigma", "capgo", "composable"];
 
 static NATIVE: LazyLock<Document> = LazyLock::new(|| Document::printed("native"));
-static SPOKEN: LazyLock<BTreeMap<&str, Document>> =
+static DIALECT_DOCUMENTS: LazyLock<BTreeMap<&str, Document>> =
     LazyLock::new(|| DIALECTS.map(|name| (name, Document::printed(name))).into());
 
 /// A request, as far as its answer depends on it.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestLine<'a> {
     pub(crate) method: &'a str,
     /// Path and query.
     pub(crate) target: &'a str,
     pub(crate) body: Option<&'a str>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestLine<'a> {
     /// `METHOD TARGET`, or `METHOD TARGET BODY`.
-    pub(crate) fn of(line: &'a str) -> Asked<'a> {
+    pub(crate) fn of(line: &'a str) -> RequestLine<'a> {
         let (method, rest) = line.split_once(' ').unwrap();
         let (target, body) = rest.split_once(' ').map_or((rest, None), |(at, it)| (at, Some(it)));
-        Asked { method, target, body }
+        RequestLine { method, target, body }
     }
 
     /// Panics unless the answer is one that the document describes.
     ///
     /// `text` is `None` where the body was left unread, or is no text.
     pub(crate) fn is_answered(&self, status: u16, headers: &HeaderMap, text: Option<&str>) {
-        let Asked { method, target, .. } = self;
+        let RequestLine { method, target, .. } = self;
         if let Err(why) = self.judge(status, headers, text) {
             let text = text.unwrap_or("(not read)");
             panic!("not as documented: {why}\n{method} {target}\n{status} {headers:?}\n{text}");
@@ -74,14 +74,14 @@ impl<'a> Asked<'a> {
         let answer = Answer { status, headers, text: text.filter(|_| self.method != "HEAD") };
         if let Some((name, path)) =
             path.strip_prefix("/dialects/").and_then(|rest| rest.split_once('/'))
-            && let Some(document) = SPOKEN.get(name)
+            && let Some(document) = DIALECT_DOCUMENTS.get(name)
         {
             return document.judge(self, &format!("/{path}"), query, &answer);
         }
         if NATIVE.at(path).is_none() {
             // A dialect may be at the root as well. More than one may have the path.
             let mounted: Vec<_> =
-                SPOKEN.values().filter(|document| document.at(path).is_some()).collect();
+                DIALECT_DOCUMENTS.values().filter(|document| document.at(path).is_some()).collect();
             let judged: Vec<_> =
                 mounted.iter().map(|document| document.judge(self, path, query, &answer)).collect();
             if judged.iter().any(Result::is_ok) {
@@ -143,12 +143,12 @@ impl Document {
 
     fn judge(
         &self,
-        asked: &Asked<'_>,
+        request: &RequestLine<'_>,
         path: &str,
         query: &str,
         answer: &Answer<'_>,
     ) -> Result<(), String> {
-        let method = match asked.method {
+        let method = match request.method {
             "HEAD" => "get".to_owned(),
             // A gateway sends its client's.
             _ if self.name == "native" && path.starts_with("/v1/authorize") => "get".to_owned(),
@@ -171,13 +171,13 @@ impl Document {
         let described: Vec<_> =
             described.into_iter().flatten().map(|(name, _)| name.to_lowercase()).collect();
         for name in answer.headers.keys().map(ureq::http::HeaderName::as_str) {
-            if !GENERAL.contains(&name) && !described.iter().any(|known| known == name) {
+            if !GENERAL.contains(&name) && !described.iter().any(|one| one == name) {
                 return Err(format!("the header {name} is not described"));
             }
         }
         self.judge_body(&pointer, response, answer)?;
         if answer.status < 300 {
-            self.judge_request(asked, operation, template, &method, query)?;
+            self.judge_request(request, operation, template, &method, query)?;
         }
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Document {
     /// What was taken must be described: parameters, and the body's fields.
     fn judge_request(
         &self,
-        asked: &Asked<'_>,
+        request: &RequestLine<'_>,
         operation: &Value,
         template: &str,
         method: &str,
@@ -250,7 +250,7 @@ impl Document {
                 return Err(format!("the parameter {name} is not described"));
             }
         }
-        match asked.body.filter(|body| !body.is_empty()) {
+        match request.body.filter(|body| !body.is_empty()) {
             Some(body) if operation.get("requestBody").is_some() => {
                 let pointer = format!(
                     "/paths/{}/{method}/requestBody/content/application~1json/schema",
@@ -272,9 +272,9 @@ impl Document {
 
     fn validate(&self, pointer: &str, value: &Value) -> Result<(), String> {
         let validator = {
-            let mut known = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
             let made = || Arc::new(self.validator(pointer));
-            Arc::clone(known.entry(pointer.to_owned()).or_insert_with(made))
+            Arc::clone(validators.entry(pointer.to_owned()).or_insert_with(made))
         };
         let errors: Vec<_> = validator
             .iter_errors(value)
@@ -324,17 +324,17 @@ fn fits(template: &str, path: &str) -> bool {
 /// Allows an object of an answer no field beside those described. The published document does not
 /// say so, because an answer may get more of them.
 fn close(document: &mut Value) {
-    let mut asked = Vec::new();
+    let mut request_types = Vec::new();
     for item in document["paths"].as_object().unwrap().values() {
         for operation in item.as_object().unwrap().values() {
-            references(&operation["requestBody"], &mut asked);
+            references(&operation["requestBody"], &mut request_types);
         }
     }
     if let Some(schemas) =
         document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
     {
         for (name, schema) in schemas {
-            if !asked.contains(name) {
+            if !request_types.contains(name) {
                 close_schema(schema, false);
             }
         }

@@ -1,7 +1,7 @@
 //! Whole answers of a dialect, as they came: the order of fields counts. What was generated is
 //! masked by what it is.
 
-use super::{Answer, Client};
+use super::client::{Answer, Client};
 
 /// Status and body; times, ids and the random parts of keys masked, each keeping its shape.
 pub(crate) fn shown(answer: &Answer) -> String {
@@ -19,12 +19,12 @@ pub(crate) fn shown(answer: &Answer) -> String {
 }
 
 /// Steps, each with its answer beneath it.
-pub(crate) fn told(client: &Client, steps: &[&str]) -> String {
-    let told = |step: &&str| {
-        let asked: String = step.chars().take(150).collect();
-        format!("{asked}\n  {}", shown(&client.send(step)))
+pub(crate) fn exchanges(client: &Client, steps: &[&str]) -> String {
+    let exchange = |step: &&str| {
+        let line: String = step.chars().take(150).collect();
+        format!("{line}\n  {}", shown(&client.send(step)))
     };
-    steps.iter().map(told).collect()
+    steps.iter().map(exchange).collect()
 }
 
 /// A text in an answer.

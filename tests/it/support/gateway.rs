@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
+use super::client::Client;
+use super::deadline::until;
 use super::program::collect;
-use super::{Client, until};
 
 /// A gateway that runs. It is killed when this is dropped.
 pub(crate) struct Gateway {
@@ -41,11 +42,12 @@ impl Gateway {
         Gateway::run(command, folder, address)
     }
 
-    /// Caddy with a site of its Caddyfile; `None` where there is no Caddy.
-    pub(crate) fn caddy(address: SocketAddr, site: &str, token: &str) -> Option<Gateway> {
+    /// Caddy with a server block of its Caddyfile; `None` where there is no Caddy.
+    pub(crate) fn caddy(address: SocketAddr, server_block: &str, token: &str) -> Option<Gateway> {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("Caddyfile");
-        std::fs::write(&config, format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}")).unwrap();
+        std::fs::write(&config, format!("{{\n\tadmin off\n\tauto_https off\n}}\n{server_block}"))
+            .unwrap();
         let mut command = Command::new("caddy");
         command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&config);
         for home in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use super::DEADLINE;
+use super::deadline::DEADLINE;
 
 /// A command line of the built program.
 pub(crate) struct Program {
@@ -131,9 +131,9 @@ impl Ended {
 /// Waits for the end of a process, at most until the deadline. Its exit code, if it had one.
 pub(crate) fn wait(mut child: Child) -> Option<i32> {
     let pid = rustix::process::Pid::from_child(&child);
-    let (told, hears) = mpsc::channel();
-    std::thread::spawn(move || told.send(child.wait()));
-    if let Ok(status) = hears.recv_timeout(DEADLINE) {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait()));
+    if let Ok(status) = receiver.recv_timeout(DEADLINE) {
         return status.unwrap().code();
     }
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

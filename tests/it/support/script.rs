@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use expect_test::Expect;
 use serde_json::Value;
 
-use super::{Answer, Client, Service};
+use super::client::{Answer, Client};
+use super::service::Service;
 
 /// Runs the steps against a service of their own and compares the answers.
 pub(crate) fn check(steps: &[&str], expected: &Expect) {

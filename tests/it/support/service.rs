@@ -10,8 +10,9 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
-use super::program::{Program, collect, keyledger_after, wait};
-use super::{Client, DEADLINE, keyledger};
+use super::client::Client;
+use super::deadline::DEADLINE;
+use super::program::{Program, collect, keyledger, keyledger_after, wait};
 
 /// A running service of our own. It is killed when this is dropped.
 pub(crate) struct Service {
@@ -84,14 +85,14 @@ impl Service {
         let mut child = program.spawn();
         let log = collect(child.stderr.take().unwrap());
         let stdout = child.stdout.take().unwrap();
-        let (told, hears) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             // To the end, lest the pipe fills.
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = told.send(line);
+                let _ = sender.send(line);
             }
         });
-        let Ok(ready) = hears.recv_timeout(DEADLINE) else {
+        let Ok(ready) = receiver.recv_timeout(DEADLINE) else {
             let _ = child.kill();
             panic!("it does not start: {}", log.join().unwrap());
         };
@@ -227,7 +228,7 @@ impl Drop for Service {
             let _ = child.kill();
             let _ = child.wait();
             if std::thread::panicking() {
-                eprintln!("the service said: {}", self.log());
+                eprintln!("the log of the service: {}", self.log());
             }
         }
     }

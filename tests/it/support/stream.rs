@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 
 use serde_json::Value;
 
-use super::DEADLINE;
+use super::deadline::DEADLINE;
 use super::document::is_event;
 
 /// A stream of events that is read in the background.
@@ -16,10 +16,10 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn new(body: impl Read + Send + 'static) -> Stream {
         // As slow as its reader, but for a few lines.
-        let (told, lines) = mpsc::sync_channel(16);
+        let (sender, lines) = mpsc::sync_channel(16);
         std::thread::spawn(move || {
             for line in BufReader::new(body).lines().map_while(Result::ok) {
-                if told.send(line).is_err() {
+                if sender.send(line).is_err() {
                     break;
                 }
             }

@@ -13,7 +13,8 @@ use crate::client::{Call, Client};
 use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir, auditor};
 use crate::exit::Exit;
 use crate::options::{Bearer, Json, Remote};
-use crate::print::{self, Progress, Table};
+use crate::print::{self, Progress};
+use crate::table::Table;
 
 /// Rebuild the table of keys from a stopped data directory, as it was at any moment
 #[derive(Args, Debug)]

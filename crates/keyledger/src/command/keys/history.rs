@@ -8,7 +8,8 @@ use super::request::path;
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
-use crate::print::{self, Table, cell};
+use crate::print::{self, cell};
+use crate::table::Table;
 
 /// Show everything that happened to one key, oldest first
 #[derive(Args, Debug)]

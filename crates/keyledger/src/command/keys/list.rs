@@ -9,7 +9,8 @@ use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::option_values::one_of;
 use crate::options::{Json, LookBack, Remote};
-use crate::print::{self, Table, cell};
+use crate::print::{self, cell};
+use crate::table::Table;
 
 /// List keys, all pages of them
 #[derive(Args, Debug)]
