@@ -9,7 +9,7 @@ use ledger::{Expiry, NewKeyRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, InvalidKind};
 use crate::request::extract::field;
 
 /// The fields that the document does not have.
@@ -82,7 +82,7 @@ impl Beyond {
             match word.as_str() {
                 word if ENDS_AT.contains(&word) => {
                     if draft.expires.is_some() {
-                        return Err(ApiError::field(&shown, "must be sent once"));
+                        return Err(ApiError::field(&shown, InvalidKind::Repeated));
                     }
                     let text = value.as_str().unwrap_or_default();
                     draft.expires = Some(Expiry::At(field(&shown, text.parse())?));

@@ -14,7 +14,7 @@ use super::caller::Who;
 use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
 use crate::app::App;
 use crate::auth::MANAGE;
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, Invalid, InvalidKind, Type};
 use crate::request::body::read_json;
 use crate::request::extract::{field, json, query};
 use crate::wire;
@@ -45,7 +45,7 @@ pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
             (status, Detail::Text(&error.detail))
         }
         Wrong::Request => {
-            (StatusCode::UNPROCESSABLE_ENTITY, Detail::Fields([WrongField::of(&error.detail)]))
+            (StatusCode::UNPROCESSABLE_ENTITY, Detail::Fields([WrongField::of(error)]))
         }
         Wrong::Caller | Wrong::KeyAsCaller => {
             (StatusCode::UNAUTHORIZED, Detail::Text("Could not validate credentials"))
@@ -80,22 +80,27 @@ enum Detail<'a> {
 struct WrongField<'a> {
     r#type: &'static str,
     loc: Vec<&'a str>,
-    msg: &'a str,
+    msg: String,
 }
 
 impl<'a> WrongField<'a> {
-    fn of(detail: &'a str) -> WrongField<'a> {
-        let (field, msg) = detail.split_once(": ").unwrap_or(("body", detail));
-        let (r#type, loc) = match field {
-            "body" if msg == "must be an object" => ("model_attributes_type", vec!["body"]),
-            "body" => ("json_invalid", vec!["body"]),
-            "content-type" => ("value_error", vec!["header", field]),
-            "include_expired" | "query" => ("bool_parsing", vec!["query", field]),
-            _ if msg.starts_with("must be at most") => ("string_too_long", vec!["body", field]),
-            _ if msg == "must be a string" => ("string_type", vec!["body", field]),
+    fn of(error: &'a ApiError) -> WrongField<'a> {
+        let Some(Invalid { field, kind }) = error.invalid() else {
+            let msg = error.detail.to_string();
+            return WrongField { r#type: "json_invalid", loc: vec!["body"], msg };
+        };
+        let (r#type, loc) = match (&**field, kind) {
+            ("body", InvalidKind::Type(Type::Object)) => ("model_attributes_type", vec!["body"]),
+            ("body", _) => ("json_invalid", vec!["body"]),
+            ("content-type", _) => ("value_error", vec!["header", field]),
+            ("include_expired" | "query", _) => ("bool_parsing", vec!["query", field]),
+            (_, InvalidKind::Value(keys::Invalid::TooLong { .. })) => {
+                ("string_too_long", vec!["body", field])
+            }
+            (_, InvalidKind::Type(Type::Text)) => ("string_type", vec!["body", field]),
             _ => ("value_error", vec!["body", field]),
         };
-        WrongField { r#type, loc, msg }
+        WrongField { r#type, loc, msg: kind.to_string() }
     }
 }
 
@@ -188,7 +193,7 @@ impl Which {
         } else if is_one_of(["false", "0", "no", "off", "f", "n"]) {
             Ok(false)
         } else {
-            Err(ApiError::field("include_expired", "must be true or false"))
+            Err(ApiError::field("include_expired", InvalidKind::Type(Type::Boolean)))
         }
     }
 }

@@ -16,7 +16,7 @@ use super::caller::{Who, authorization};
 use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, plain, with_secret};
 use crate::app::App;
 use crate::auth::MANAGE;
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, InvalidKind};
 use crate::request::body::read_json;
 use crate::request::extract::{field, json, number, query};
 use crate::wire;
@@ -177,9 +177,9 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         .as_ref()
         .and_then(|mode| mode.as_str())
         .and_then(|mode| MODES.iter().position(|known| *known == mode));
-    let mode = mode.ok_or_else(|| ApiError::new(Code::InvalidRequest, INVALID_MODE))?;
+    let mode = mode.ok_or_else(|| ApiError::field_in_words("mode", INVALID_MODE))?;
     let account = said.org_id.clone().or_else(|| asked.org_id.clone());
-    let account = account.ok_or_else(|| ApiError::field("org_id", "is missing"))?;
+    let account = account.ok_or_else(|| ApiError::field("org_id", InvalidKind::Missing))?;
     let account: Account = field("org_id", account.parse())?;
     let name = said
         .name

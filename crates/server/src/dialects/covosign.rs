@@ -132,18 +132,19 @@ struct Created<'a> {
 
 impl Create {
     fn draft(self) -> Result<NewKeyRequest, ApiError> {
-        let wrong = |message| ApiError::new(Code::InvalidRequest, message);
         let name = self.name.as_str().and_then(|name| name.parse::<KeyName>().ok());
-        let name = name.ok_or_else(|| wrong(WRONG_NAME))?;
+        let name = name.ok_or_else(|| ApiError::field_in_words("name", WRONG_NAME))?;
         let environment = match self.environment.as_str() {
             Some("SANDBOX") => Environment::Sandbox,
             Some("PRODUCTION") => Environment::Live,
-            Some(_) | None => return Err(wrong(WRONG_ENVIRONMENT)),
+            Some(_) | None => {
+                return Err(ApiError::field_in_words("environment", WRONG_ENVIRONMENT));
+            }
         };
+        let wrong_ips = || ApiError::field_in_words("allowedIps", WRONG_IPS);
         let ips: Option<Vec<String>> =
-            serde_json::from_value(self.allowed_ips).map_err(|_| wrong(WRONG_IPS))?;
-        let allowed_ips =
-            AllowedIps::parse(&ips.unwrap_or_default()).map_err(|_| wrong(WRONG_IPS))?;
+            serde_json::from_value(self.allowed_ips).map_err(|_| wrong_ips())?;
+        let allowed_ips = AllowedIps::parse(&ips.unwrap_or_default()).map_err(|_| wrong_ips())?;
         self.beyond.bind(NewKeyRequest { name: Some(name), environment, allowed_ips, ..plain() })
     }
 }

@@ -135,9 +135,7 @@ impl HttpService {
     #[cold]
     pub(crate) fn unreadable(&self, status: StatusCode) -> Option<(String, String)> {
         let error = match status {
-            StatusCode::BAD_REQUEST => {
-                ApiError::new(Code::InvalidRequest, "request: must be HTTP/1.1")
-            }
+            StatusCode::BAD_REQUEST => ApiError::field("request", "must be HTTP/1.1"),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
                 ApiError::new(Code::TooManyHeaders, "the head of the request is too long")
             }

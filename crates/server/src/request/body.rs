@@ -26,7 +26,7 @@ async fn read_body(mut body: HttpBody) -> Result<Bytes, ApiError> {
     }
     let mut whole = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let frame = frame.map_err(|_| ApiError::new(Code::InvalidRequest, "body: was cut off"))?;
+        let frame = frame.map_err(|_| ApiError::field("body", "was cut off"))?;
         // What is no data is a trailer, and says nothing.
         let Ok(piece) = frame.into_data() else { continue };
         if whole.len() + piece.len() > MAX_BODY {

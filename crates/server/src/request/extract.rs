@@ -1,4 +1,6 @@
-//! Parsing at the door: bodies, paths, queries and headers, every refusal a problem.
+//! Parsing of bodies, paths, queries and headers. Every refusal names its field.
+
+mod diagnosis;
 
 use std::str::FromStr;
 
@@ -9,7 +11,8 @@ use keys::Invalid;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::ApiError;
+use self::diagnosis::Finding;
+use crate::error::{ApiError, InvalidKind, Type};
 
 /// Checks a value that came in `field`.
 pub(crate) fn field<T>(field: &str, parsed: Result<T, Invalid>) -> Result<T, ApiError> {
@@ -28,75 +31,26 @@ where
 pub(crate) fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
     // A list of values in the order of the fields would pass for an object.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return Err(ApiError::field("body", "must be an object"));
+        return Err(ApiError::field("body", InvalidKind::Type(Type::Object)));
     }
-    serde_json::from_slice(bytes).map_err(|_| json_error::<T>(bytes))
+    serde_json::from_slice(bytes).map_err(|_| refused("body", diagnosis::of_json::<T>(bytes)))
 }
 
-/// Reads it again, to say where it is wrong: only those who send something wrong pay for that.
+/// The refusal of what serde refused: by its field, or by the part of the request as a whole.
 #[cold]
-fn json_error<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> ApiError {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Err(error) => {
-            let path = error.path().to_string();
-            let syntax = !error.inner().is_data();
-            invalid("body", &path, &error.into_inner().to_string(), syntax)
-        }
-        Ok(_) => ApiError::field("body", "must be JSON"),
-    }
-}
-
-/// Names the field and what it must be. The value itself is not repeated: it may be a secret.
-fn invalid(part: &str, path: &str, message: &str, syntax: bool) -> ApiError {
-    if syntax {
-        return ApiError::field(part, "must be JSON");
-    }
-    let quoted = message.split('`').nth(1);
-    let (inner, why) = match message.split_once(", expected ") {
-        _ if message.starts_with("missing field") => (quoted, "is missing".to_owned()),
-        _ if message.starts_with("duplicate field") => (quoted, "must be sent once".to_owned()),
-        _ if message.starts_with("unknown field") => (None, "unknown field".to_owned()),
-        Some((wrong, expected)) if wrong.starts_with("invalid ") => (None, must_be(expected)),
-        _ if message.starts_with("invalid digit") => (None, must_be("u64")),
-        _ if message.starts_with("number too large") => (None, "is too large".to_owned()),
-        _ if message.starts_with("provided string was not") => (None, must_be("a boolean")),
-        Some(_) | None => (None, "is not as it must be".to_owned()),
-    };
+fn refused(part: &str, finding: Finding) -> ApiError {
+    let Finding { path, kind } = finding;
     // A field's name is the sender's own text: kept short, and never a key's.
-    let name: String = match (path, inner) {
-        ("" | "." | "?", inner) => inner.unwrap_or(part).to_owned(),
-        (path, Some(inner)) => format!("{path}.{inner}"),
-        (path, None) => path.to_owned(),
-    };
-    let hidden = name.split('.').any(keys::looks_like_key) || keys::contains_key(&name);
-    let name: String = name.chars().take(64).collect();
-    ApiError::field(if hidden { part } else { &name }, why)
-}
-
-/// What a value must be, in words that do not need to know Rust.
-fn must_be(expected: &str) -> String {
-    let expected = expected.split(" at line ").next().unwrap_or_default();
-    match expected {
-        "u64" => "must be a whole number".to_owned(),
-        "a boolean" => "must be true or false".to_owned(),
-        "a sequence" => "must be a list".to_owned(),
-        _ if expected.starts_with("struct ") => "must be an object".to_owned(),
-        other => format!("must be {other}"),
-    }
+    let hidden = path.split('.').any(keys::looks_like_key) || keys::contains_key(&path);
+    let name: String = path.chars().take(64).collect();
+    ApiError::field(if hidden || name.is_empty() { part } else { &name }, kind)
 }
 
 /// Reads a query. Unknown and repeated parameters are refused by `T`.
 pub(crate) fn query<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiError> {
     let parameters = form_urlencoded::parse(text.unwrap_or_default().as_bytes());
-    let reader = || serde_urlencoded::Deserializer::new(parameters);
-    T::deserialize(reader()).or_else(|_| {
-        // Again, to say where it is wrong.
-        serde_path_to_error::deserialize(reader()).map_err(|error| {
-            let path = error.path().to_string();
-            invalid("query", &path, &error.into_inner().to_string(), false)
-        })
-    })
+    T::deserialize(serde_urlencoded::Deserializer::new(parameters))
+        .map_err(|_| refused("query", diagnosis::of_query::<T>(parameters)))
 }
 
 /// The query, as a `T`.
@@ -155,7 +109,7 @@ pub(crate) fn header_text<'a>(
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(ApiError::field(name.as_str(), "must be sent once"));
+        return Err(ApiError::field(name.as_str(), InvalidKind::Repeated));
     }
     value
         .to_str()
@@ -179,12 +133,20 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiEr
 }
 
 /// How long a page may be: `?limit=`.
-pub(crate) fn limit(asked: Option<u64>) -> Result<usize, ApiError> {
-    match asked {
-        None => Ok(50),
-        Some(limit @ 1..=500) => Ok(usize::try_from(limit).unwrap_or(500)),
-        Some(_) => Err(ApiError::field("limit", "must be between 1 and 500")),
-    }
+pub(crate) fn limit(requested: Option<u64>) -> Result<usize, ApiError> {
+    limit_to(requested, 50, 500)
+}
+
+/// A limit from 1 to `most`; `default` if it is missing.
+pub(crate) fn limit_to(
+    requested: Option<u64>,
+    default: usize,
+    most: u16,
+) -> Result<usize, ApiError> {
+    let Some(requested) = requested else { return Ok(default) };
+    let limit = u16::try_from(requested).ok().filter(|limit| (1..=most).contains(limit));
+    let out_of_range = Invalid::OutOfRange { least: 1, most: most.into(), unit: "" };
+    limit.map(usize::from).ok_or_else(|| ApiError::field("limit", out_of_range))
 }
 
 #[cfg(test)]

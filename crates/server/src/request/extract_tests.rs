@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::{Create, Reasoned, Verify};
 
-fn said<T>(result: Result<T, ApiError>) -> String {
+fn outcome<T>(result: Result<T, ApiError>) -> String {
     result.err().map_or_else(|| "accepted".to_owned(), |error| error.detail.into_owned())
 }
 
 #[test]
-fn a_bad_body_is_told_by_its_field() {
-    let create = |text: &str| said(json::<Create>(text.as_bytes()).and_then(Create::draft));
+fn a_bad_body_is_refused_by_its_field() {
+    let create = |text: &str| outcome(json::<Create>(text.as_bytes()).and_then(Create::draft));
     let table = [
         (r#"{"name":"ci"}"#, "accepted"),
         (r#"{"name":"ci","expires_att":"2030-01-01T00:00:00Z"}"#, "expires_att: unknown field"),
@@ -29,6 +29,9 @@ fn a_bad_body_is_told_by_its_field() {
         (r#"{"name":"a","ttl_s":"3600"}"#, "ttl_s: must be a whole number"),
         (r#"{"name":"a","daily_limit":0}"#, "daily_limit: must be at least 1"),
         (r#"{"name":7}"#, "name: must be a string"),
+        (r#"{"name":"a","metadata":[]}"#, "metadata: must be an object of strings"),
+        (r#"{"name":"a","permissions":"x.y"}"#, "permissions: must be a list"),
+        ("7", "body: must be an object"),
         (r"{}", "name: is missing"),
         (r#"{"name":"a"} x"#, "body: must be JSON"),
         (r#"{"name":"#, "body: must be JSON"),
@@ -69,7 +72,8 @@ fn an_error_does_not_repeat_what_may_be_secret() {
         format!(r#"{{"key":"x","permission":{{"{secret}":1}}}}"#),
         format!(r#""{secret}""#),
     ] {
-        let error = said(json::<Verify<'_>>(body.as_bytes()).and_then(|asked| asked.question()));
+        let error =
+            outcome(json::<Verify<'_>>(body.as_bytes()).and_then(|verify| verify.question()));
         assert!(!error.contains("0123456789"), "{error}");
         assert_ne!(error, "accepted", "{body}");
     }
@@ -79,7 +83,7 @@ fn an_error_does_not_repeat_what_may_be_secret() {
 fn a_query_is_as_strict_as_a_body() {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Asked {
+    struct Parameters {
         #[serde(default)]
         dry_run: bool,
         limit: Option<u64>,
@@ -91,12 +95,14 @@ fn a_query_is_as_strict_as_a_body() {
         ("limit=3&limit=4", "limit: must be sent once"),
         ("limit=many", "limit: must be a whole number"),
         ("limit=99999999999999999999", "limit: is too large"),
+        ("limit=-1", "limit: must be a whole number"),
+        ("limit=", "limit: is not as it must be"),
         ("dry_run=yes", "dry_run: must be true or false"),
     ];
     for (text, want) in table {
-        assert_eq!(said(query::<Asked>(Some(text))), want, "{text}");
+        assert_eq!(outcome(query::<Parameters>(Some(text))), want, "{text}");
     }
-    let both = query::<Asked>(Some("dry_run=true&limit=3")).unwrap();
+    let both = query::<Parameters>(Some("dry_run=true&limit=3")).unwrap();
     assert_eq!((both.dry_run, both.limit), (true, Some(3)));
 }
 
@@ -137,6 +143,11 @@ proptest! {
         let text: Vec<String> =
             fields.iter().map(|(name, value)| format!("\"{}\":{}", NAMES[*name], VALUES[*value])).collect();
         let text = format!("{{{}}}", text.join(","));
+        // Whatever one reader refuses, the other one finds the reason of.
+        if let Err(error) = json::<Create>(text.as_bytes()) {
+            let kind = &error.invalid().unwrap().kind;
+            prop_assert!(!matches!(kind, InvalidKind::Unclear), "{}: {}", text, error.detail);
+        }
         if json::<Create>(text.as_bytes()).and_then(Create::draft).is_ok() {
             let mut names: Vec<usize> = fields.iter().map(|(name, _)| *name).collect();
             names.sort_unstable();

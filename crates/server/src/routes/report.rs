@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{AUDIT, Reader};
-use crate::error::ApiError;
+use crate::error::{ApiError, InvalidKind};
 use crate::export::long::Long;
 use crate::http::route::Routes;
 use crate::request::as_of::{Placed, look_back};
@@ -119,7 +119,7 @@ pub(crate) async fn access(
     Query(asked): Query<Between>,
 ) -> Result<Response, ApiError> {
     let moment = |name, text: Option<&str>| -> Result<Timestamp, ApiError> {
-        parse(name, text)?.ok_or_else(|| ApiError::field(name, "is missing"))
+        parse(name, text)?.ok_or_else(|| ApiError::field(name, InvalidKind::Missing))
     };
     let from = moment("from", asked.from.as_deref())?;
     let to = moment("to", asked.to.as_deref())?;

@@ -11,7 +11,7 @@ use ledger::{Caller, Identity, Origin};
 
 use crate::app::App;
 use crate::auth::{AUDIT, Authenticated, VERIFY};
-use crate::error::ApiError;
+use crate::error::{ApiError, InvalidKind};
 use crate::http::route::{FastAnswer, Route, Routes};
 use crate::request::as_of::{LookBack, Placed, look_back};
 use crate::request::body::read_json;
@@ -71,7 +71,7 @@ async fn answer(app: &App, request: Request, context: &HttpContext) -> Result<Re
             let verified = app.ledger().verify(&caller, &asked.key, &asked.question()?)?;
             return Ok(wire::json(StatusCode::OK, &wire::Verified::new(&verified)));
         }
-        (Some(_), Some(_)) => Err(ApiError::field("as_of", "must be sent once")),
+        (Some(_), Some(_)) => Err(ApiError::field("as_of", InvalidKind::Repeated)),
         (asked, None) | (None, asked) => parse("as_of", asked),
     };
     who.require(AUDIT)?;

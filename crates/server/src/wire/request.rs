@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
 
-use keys::{AllowedIps, Environment, Kind, Metadata, Permission, Question, Revocation, Timestamp};
+use keys::{
+    AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Question, Revocation, Timestamp,
+};
 use ledger::{Changes, Expiry, NewKeyRequest, Rules};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -13,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{whole, words};
 use crate::error::ApiError;
-use crate::request::extract::{field, parse};
+use crate::request::extract::{field, limit_to, parse};
 
 /// A century and a bit: nobody means more.
 const MAX_TTL_S: u64 = 4_000_000_000;
@@ -211,11 +214,7 @@ pub(crate) struct Expirations {
 
 impl Expirations {
     pub(crate) fn limit(&self) -> Result<usize, ApiError> {
-        match self.limit {
-            None => Ok(1000),
-            Some(limit @ 1..=1000) => Ok(usize::try_from(limit).unwrap_or(1000)),
-            Some(_) => Err(ApiError::field("limit", "must be between 1 and 1000")),
-        }
+        limit_to(self.limit, 1000, 1000)
     }
 }
 
@@ -252,12 +251,9 @@ impl Verify<'_> {
     pub(crate) fn question(&self) -> Result<Question, ApiError> {
         Ok(Question {
             permission: permission(self.permission.as_deref())?,
-            ip: self
-                .ip
-                .as_deref()
-                .map(str::parse::<IpAddr>)
-                .transpose()
-                .map_err(|_| ApiError::field("ip", "must be an IP address"))?,
+            ip: self.ip.as_deref().map(str::parse::<IpAddr>).transpose().map_err(|_| {
+                ApiError::field("ip", Invalid::Malformed { expected: "an IP address" })
+            })?,
             project: parse("project", self.project.as_deref())?,
             environment: parse("environment", self.environment.as_deref())?,
         })
@@ -272,7 +268,10 @@ pub(crate) fn permission(text: Option<&str>) -> Result<Option<Permission>, ApiEr
 fn permissions(texts: Option<Vec<String>>) -> Result<Option<Box<[Permission]>>, ApiError> {
     let Some(texts) = texts else { return Ok(None) };
     if texts.len() > Permission::MAX_PER_KEY {
-        return Err(ApiError::field("permissions", "must be at most 64 entries"));
+        return Err(ApiError::field(
+            "permissions",
+            Invalid::TooMany { most: Permission::MAX_PER_KEY, of: "entries" },
+        ));
     }
     texts
         .iter()
@@ -293,7 +292,10 @@ fn expiry(at: Option<&str>, ttl_s: Option<u64>) -> Result<Option<Expiry>, ApiErr
         (Some(_), Some(_)) => Err(ApiError::field("ttl_s", "must not come with expires_at")),
         (Some(at), None) => Ok(Some(Expiry::At(at))),
         (None, Some(ttl_s @ 1..=MAX_TTL_S)) => Ok(Some(Expiry::After(ttl_s))),
-        (None, Some(_)) => Err(ApiError::field("ttl_s", "must be between 1 and 4000000000")),
+        (None, Some(_)) => Err(ApiError::field(
+            "ttl_s",
+            Invalid::OutOfRange { least: 1, most: MAX_TTL_S, unit: "" },
+        )),
         (None, None) => Ok(None),
     }
 }
@@ -308,6 +310,15 @@ fn daily_limit(limit: Option<u32>) -> Result<Option<u32>, ApiError> {
 
 fn metadata(pairs: Option<Pairs>) -> Result<Option<Metadata>, ApiError> {
     pairs.map(|pairs| field("metadata", Metadata::new(pairs.0))).transpose()
+}
+
+/// The value of a name that was there before. Reading one fails, at the place of that name.
+enum Repeated {}
+
+impl<'de> Deserialize<'de> for Repeated {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Repeated, D::Error> {
+        Err(D::Error::duplicate_field(""))
+    }
 }
 
 /// Pairs of strings, each name once.
@@ -325,15 +336,18 @@ impl<'de> Deserialize<'de> for Pairs {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, String>()? {
-                    if pairs.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
-                    }
-                    pairs.insert(name, value);
+                while let Some(name) = map.next_key::<String>()? {
+                    match pairs.entry(name) {
+                        Entry::Vacant(place) => place.insert(map.next_value()?),
+                        Entry::Occupied(_) => {
+                            return map.next_value::<Repeated>().map(|no| match no {});
+                        }
+                    };
                 }
                 Ok(Pairs(pairs))
             }
         }
-        deserializer.deserialize_map(Read)
+        // Not `deserialize_map`: what is no object is refused in the words of `expecting`.
+        deserializer.deserialize_any(Read)
     }
 }

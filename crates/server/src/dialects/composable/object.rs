@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::dialects::ended_at;
-use crate::error::ApiError;
+use crate::error::{ApiError, InvalidKind, Type};
 use crate::wire::words::choices;
 
 /// How long an expired key is still shown.
@@ -77,7 +77,8 @@ pub(super) fn is_shown(view: &KeyView, now: Timestamp) -> bool {
 /// The `enabled` of a body that says nothing else than what is so already.
 pub(super) fn only_enabled(said: &Map<String, Value>, view: &KeyView) -> Result<bool, ApiError> {
     let enabled = said.get("enabled").and_then(Value::as_bool);
-    let enabled = enabled.ok_or_else(|| ApiError::field("enabled", "must be true or false"))?;
+    let enabled =
+        enabled.ok_or_else(|| ApiError::field("enabled", InvalidKind::Type(Type::Boolean)))?;
     let now = serde_json::to_value(ApiKey::new(view, None)).unwrap_or_default();
     for name in
         ["account", "project", "name", "type", "role", "expires_at", "id", "maskedValue", "value"]
