@@ -282,9 +282,25 @@ def parse_keys(text):
 
 # --- Records: schemas/record.md -------------------------------------------------------------------
 
+class Dialect:
+    """The API that a key was made through, and what holds for its keys."""
+
+    def __init__(self, name, most_active=None, unique_prefix=False):
+        self.name, self.most_active, self.unique_prefix = name, most_active, unique_prefix
+
+
+# Records hold the place in this list.
+DIALECTS = [
+    Dialect("native"),
+    Dialect("covosign"),
+    Dialect("callcov", most_active=10),
+    Dialect("cloudsigma", unique_prefix=True),
+    Dialect("capgo"),
+    Dialect("composable"),
+]
+NATIVE = 0
 STATUSES = ["enabled", "disabled", "expired", "revoked"]
 ENABLED, DISABLED, EXPIRED, REVOKED = range(4)
-DIALECTS = ["native", "covosign", "callcov", "cloudsigma", "capgo", "composable"]
 REASONS = ["compromised", "superseded", "unused", "owner_left", "policy", "other"]
 TYPES = ["created", "enabled", "disabled", "expired", "revoked"]
 MIN_TIME, MAX_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -388,7 +404,7 @@ def read_new_key(r):
     require(names == sorted(set(names)), "metadata is not sorted by name")
     key["prefix"], key["digest"] = r.text(), r.take(32)
     key["replaces"] = r.option(lambda: (r.id(), r.time()))
-    key["dialect"], key["public_value"] = r.tag(6), r.option(r.text)
+    key["dialect"], key["public_value"] = r.tag(len(DIALECTS)), r.option(r.text)
     return key
 
 
@@ -398,7 +414,7 @@ def decode(data):
     require(r.byte() == 1, "an unknown version")
     record = {"at": r.time(), "subject": r.text(), "account": r.option(r.text)}
     record["via"], record["ip"] = read_via(r), r.option(lambda: read_ip(r))
-    record["request_id"], record["dialect"] = r.option(r.text), r.tag(6)
+    record["request_id"], record["dialect"] = r.option(r.text), r.tag(len(DIALECTS))
     record["reason"], record["type"] = r.option(r.text), r.tag(5)
     if record["type"] == 0:
         record["key"] = read_new_key(r)
@@ -424,8 +440,6 @@ def decode(data):
 # --- The rules ------------------------------------------------------------------------------------
 
 MAX_OVERLAP = 7 * 86_400 * 1_000_000
-CAPS = {DIALECTS.index("callcov"): 10}
-HANDLES = {DIALECTS.index("cloudsigma")}
 # From which status an event leads to which other one.
 MOVES = {
     1: ({DISABLED}, ENABLED),
@@ -513,6 +527,7 @@ class Auditor:
 
     def _created(self, seq, leaf, record):
         key, now = record["key"], record["at"]
+        dialect = DIALECTS[key["dialect"]]
         self._in_scope(record, key["account"])
         require(key["id"] not in self.keys, "the key exists already")
         require(key["digest"] not in self.digests, "the new key has the digest of an earlier one")
@@ -525,19 +540,19 @@ class Auditor:
         require(key["number"] == expected, f"the next key of its account is number {expected}")
         due = key["expires_at"]
         require(due is None or due > now, "it is expired from the start")
-        taken = key["dialect"] in HANDLES and key["prefix"] in self.prefixes
+        taken = dialect.unique_prefix and key["prefix"] in self.prefixes
         require(not taken, "another key has the same prefix")
         holder = (key["account"], key["owner"], key["dialect"])
         makes_room = self._rotation(seq, leaf, record, holder)
         self.numbers[key["account"]] = expected + 1
         self.digests.add(key["digest"])
-        if key["dialect"] != 0:
+        if key["dialect"] != NATIVE:
             self.prefixes.add(key["prefix"])
-        if key["dialect"] in CAPS:
+        if dialect.most_active is not None:
             alive = self.capped.setdefault(holder, set())
             if not makes_room:
                 active = sum(self._is_active(other, now) for other in alive - {key["id"]})
-                require(active < CAPS[key["dialect"]], "there are too many active keys")
+                require(active < dialect.most_active, "there are too many active keys")
             alive.add(key["id"])
         self.keys[key["id"]] = {
             "account": key["account"], "status": ENABLED, "revision": 1, "due": key["expires_at"],
@@ -578,9 +593,10 @@ class Auditor:
         seconds = -((now - until) // 1_000_000)
         require(seconds * 1_000_000 <= MAX_OVERLAP, "an overlap that no rotation has")
         require(old["due"] is None or until <= old["due"], "the replaced key outlives its own end")
-        if until > now and key["dialect"] in CAPS:
+        most_active = DIALECTS[key["dialect"]].most_active
+        if until > now and most_active is not None:
             active = sum(self._is_active(other, now) for other in self.capped.get(holder, ()))
-            require(active < CAPS[key["dialect"]], "there are too many active keys")
+            require(active < most_active, "there are too many active keys")
         old["replaced"] = True
         old["due"] = until
         self._advance(old, link, ENABLED, seq, leaf)
@@ -651,7 +667,7 @@ def event_data(record):
             "allowed_ips": key["allowed_ips"], "daily_limit": key["daily_limit"],
             "metadata": dict(key["metadata"]), "prefix": key["prefix"],
             "replaces": show_id(key["replaces"][0]) if key["replaces"] else None,
-            "dialect": DIALECTS[key["dialect"]], "public_value": key["public_value"],
+            "dialect": DIALECTS[key["dialect"]].name, "public_value": key["public_value"],
             "expires_at": show_time(key["expires_at"]), "replaced": replaced,
         }
     if record["type"] == 3:
@@ -674,7 +690,7 @@ def event_of(seq, record, account):
         },
         "origin": {
             "ip": record["ip"], "request_id": record["request_id"],
-            "dialect": DIALECTS[record["dialect"]],
+            "dialect": DIALECTS[record["dialect"]].name,
         },
         "reason": record["reason"], "reason_code": show(REASONS, record.get("code")),
         "before": show(STATUSES, link["before"]), "after": STATUSES[link["after"]],

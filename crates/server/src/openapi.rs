@@ -19,6 +19,7 @@ use utoipa::openapi::{SecurityRequirement, Server, Type};
 use utoipa::{Modify, OpenApi};
 
 use crate::error::Problem;
+use crate::http::error_form::PROBLEM;
 use crate::http::route::Routes;
 use crate::routes::events::{expirations, expiring};
 use crate::routes::evidence::{access, bundle as audit_bundle};
@@ -154,8 +155,7 @@ fn parameter(
 /// The API as an OpenAPI 3.1 document, or that of a dialect.
 #[must_use]
 pub fn document(dialect: Dialect) -> Value {
-    let described =
-        if dialect == Dialect::Native { Api::openapi() } else { dialects::document::of(dialect) };
+    let described = dialects::document(dialect).unwrap_or_else(Api::openapi);
     // Strings, numbers and lists into memory: this cannot fail.
     let mut document = serde_json::to_value(described).unwrap_or_default();
     shape::unwrap_lines(&mut document);
@@ -175,15 +175,9 @@ pub fn document(dialect: Dialect) -> Value {
 
 /// The routes of the document, and of those of the dialects.
 pub(crate) fn router() -> Routes {
-    Dialect::ALL.iter().fold(Routes::default(), |routes, &dialect| {
-        let template = match dialect {
-            Dialect::Native => "/openapi.json",
-            Dialect::Covosign => "/dialects/covosign/openapi.json",
-            Dialect::Callcov => "/dialects/callcov/openapi.json",
-            Dialect::Cloudsigma => "/dialects/cloudsigma/openapi.json",
-            Dialect::Capgo => "/dialects/capgo/openapi.json",
-            Dialect::Composable => "/dialects/composable/openapi.json",
-        };
+    let native = (Dialect::Native, "/openapi.json", PROBLEM);
+    let documents = std::iter::once(native).chain(dialects::documents());
+    documents.fold(Routes::default(), |routes, (dialect, template, error_form)| {
         // Made when it is first asked for.
         let text: Arc<OnceLock<Bytes>> = Arc::default();
         let page = move || async move {
@@ -191,7 +185,6 @@ pub(crate) fn router() -> Routes {
             let content_type = HeaderValue::from_static("application/json");
             wire::typed(StatusCode::OK, content_type, Body::from(text.clone()))
         };
-        let error_form = dialects::error_form(dialect);
         routes.merge(Routes::new(error_form).add(template, get(page)))
     })
 }

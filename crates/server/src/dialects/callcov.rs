@@ -9,9 +9,13 @@ use ledger::{Change, KeyView, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use super::beyond::Beyond;
-use super::caller::Who;
-use super::{Paths, Served, Wrong, ended_at, list, path_text, paths, phrase, plain, with_secret};
+use super::answer::{ended_at, error_body, phrase, with_secret};
+use super::caller::DialectCaller;
+use super::error_class::ErrorClass;
+use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
+use super::key_list;
+use super::request::{path_text, plain};
+use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::auth::MANAGE;
 use crate::error::{ApiError, Code, Invalid, InvalidKind, Type};
@@ -20,7 +24,7 @@ use crate::request::extract::{field, json, query};
 use crate::wire;
 
 const DIALECT: Dialect = Dialect::Callcov;
-pub(super) const KEYS: Paths = paths!("callcov", "/api/v1/api-keys");
+const KEYS: Paths = paths!("callcov", "/api/v1/api-keys");
 const KEY: Paths = paths!("callcov", "/api/v1/api-keys/{id}");
 /// The ledger's name of a key is the beginning of its description.
 const NAME: usize = 200;
@@ -29,38 +33,48 @@ const NAME: usize = 200;
 #[openapi(paths(create, list, expire), components(schemas(Failure)))]
 struct Api;
 
-pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
-}
-
-pub(super) fn routes() -> Served {
-    vec![(KEYS, get(list).merge(post(create))), (KEY, delete(expire))]
-}
+/// The dialect.
+pub(super) static FACE: Face = Face {
+    dialect: DIALECT,
+    mount: mount!("callcov"),
+    routes: || {
+        vec![
+            DialectRoute::new(KEYS, get(list).merge(post(create))).fast_post(fast_path!(create)),
+            DialectRoute::new(KEY, delete(expire)),
+        ]
+    },
+    write_error,
+    document: Api::openapi,
+    about: "API keys of one user: at most ten that are active, ended early instead of deleted.",
+    proofs: &[Proof::Token],
+    rules: NativeRules::NONE,
+};
 
 /// Errors are `{"detail"}`, of a wrong field as a list of what is wrong with it.
-pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
+fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
     let status = error.code.status();
-    let (status, detail) = match Wrong::of(error.code) {
-        Wrong::Request if error.code == Code::AccountRequired => {
+    let (status, detail) = match ErrorClass::of(error.code) {
+        ErrorClass::Request if error.code == Code::AccountRequired => {
             (status, Detail::Text(&error.detail))
         }
-        Wrong::Request => {
+        ErrorClass::Request => {
             (StatusCode::UNPROCESSABLE_ENTITY, Detail::Fields([WrongField::of(error)]))
         }
-        Wrong::Caller | Wrong::KeyAsCaller => {
+        ErrorClass::Caller | ErrorClass::KeyAsCaller => {
             (StatusCode::UNAUTHORIZED, Detail::Text("Could not validate credentials"))
         }
-        Wrong::TooManyKeys => (
+        ErrorClass::TooManyKeys => (
             StatusCode::BAD_REQUEST,
             Detail::Text("Maximum number of API keys (10) reached. Please expire unused keys."),
         ),
-        Wrong::Key => (StatusCode::NOT_FOUND, Detail::Text("API key not found")),
-        Wrong::Route | Wrong::Method => (status, Detail::Text(phrase(status))),
-        Wrong::NotAllowed | Wrong::UsedBefore | Wrong::Overloaded | Wrong::Other => {
-            (status, Detail::Text(&error.detail))
-        }
+        ErrorClass::Key => (StatusCode::NOT_FOUND, Detail::Text("API key not found")),
+        ErrorClass::Route | ErrorClass::Method => (status, Detail::Text(phrase(status))),
+        ErrorClass::NotAllowed
+        | ErrorClass::UsedBefore
+        | ErrorClass::Overloaded
+        | ErrorClass::Other => (status, Detail::Text(&error.detail)),
     };
-    (status, super::body(&Failure { detail }))
+    (status, error_body(&Failure { detail }))
 }
 
 /// An error.
@@ -110,7 +124,7 @@ struct Create {
     description: Option<String>,
     #[serde(flatten)]
     #[schema(ignore)]
-    beyond: Beyond,
+    unlisted: UnlistedFields,
 }
 
 /// A new key.
@@ -132,24 +146,24 @@ struct NewKey<'a> {
 /// Makes a key.
 #[utoipa::path(post, path = "/api/v1/api-keys/", operation_id = "createKey", request_body = Create,
     responses((status = 201, body = NewKey), (status = "4XX", body = Failure)))]
-pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = Who::by_token(&parts, &app, DIALECT)?;
-    who.require(MANAGE)?;
-    who.account()?;
+    let client = DialectCaller::by_token(&parts, &app, DIALECT)?;
+    client.require(MANAGE)?;
+    client.account()?;
     let bytes = read_json(&parts.headers, body).await?;
     // Nothing in it is required, and so it is not either.
-    let Create { description, beyond } =
+    let Create { description, unlisted } =
         if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let description = description.as_deref().map(describe).transpose()?;
-    let draft = NewKeyRequest {
+    let key_request = NewKeyRequest {
         name: description.as_ref().and_then(name),
         description,
         rules: Rules { most_active: DIALECT.most_active(), ..Rules::default() },
         ..plain()
     };
-    let draft = beyond.bind(draft)?;
-    let made = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
+    let key_request = unlisted.bind(key_request)?;
+    let made = app.ledger().create(&client.caller, key_request, RequestOptions::default()).await?;
     let key = &made.key.key;
     Ok(with_secret(
         StatusCode::CREATED,
@@ -242,8 +256,8 @@ struct List {
     responses((status = 200, body = List), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let who = Who::by_token(&parts, &app, DIALECT)?;
-    let listing = who.own_keys(&app, DIALECT)?;
+    let client = DialectCaller::by_token(&parts, &app, DIALECT)?;
+    let listing = client.own_keys(&app, DIALECT)?;
     let include_expired = query::<Which>(parts.uri.query())?.include_expired()?;
     let wanted = move |status| match status {
         Status::Enabled => true,
@@ -252,7 +266,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
     };
     let show = move |view: &KeyView, _| wanted(view.status).then(|| Listed::new(view));
     let tail = |total| format!("],\"total\":{total}}}");
-    list::stream(&app, listing, ("{\"api_keys\":[", tail), show).await
+    key_list::stream(&app, listing, ("{\"api_keys\":[", tail), show).await
 }
 
 /// What ending a key answers.
@@ -268,17 +282,17 @@ struct Ended {
     responses((status = 200, body = Ended), (status = "4XX", body = Failure)))]
 async fn expire(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let who = Who::by_token(&parts, &app, DIALECT)?;
-    who.require(MANAGE)?;
-    who.account()?;
+    let client = DialectCaller::by_token(&parts, &app, DIALECT)?;
+    client.require(MANAGE)?;
+    client.account()?;
     let unknown = || ApiError::from(keys::Refusal::UnknownKey);
     let id = path_text(&mut parts, &app).await.parse().map_err(|_| unknown())?;
-    let view = app.ledger().key_of_dialect(&who.caller, DIALECT, id)?;
-    if view.key.owner != who.caller.identity.subject {
+    let view = app.ledger().key_of_dialect(&client.caller, DIALECT, id)?;
+    if view.key.owner != client.caller.identity.subject {
         return Err(unknown());
     }
-    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
-    app.ledger().change(&who.caller, id, Change::Expire, ask).await?;
+    let options = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
+    app.ledger().change(&client.caller, id, Change::Expire, options).await?;
     let answer = Ended { message: "API key expired successfully", success: true };
     Ok(wire::bare_json(StatusCode::OK, &answer))
 }

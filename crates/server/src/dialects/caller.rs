@@ -1,4 +1,4 @@
-//! Who calls in a dialect: by a token as on the native API, or by a key that the dialect made.
+//! The callers of dialects: by a token as on the native API, or by a key that the dialect made.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::http::{HeaderName, header};
 use keys::{Account, Dialect, Timestamp};
 use ledger::{Caller, Identity, KeyView, Role, Roles, Scope, Via};
 
-use super::list::Listing;
+use super::key_list::Listing;
 use crate::app::App;
 use crate::auth;
 use crate::auth::{Authenticated, Plan};
@@ -19,7 +19,7 @@ use crate::request::extract::header_text;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A caller that was let in.
-pub(super) struct Who {
+pub(super) struct DialectCaller {
     /// For the ledger.
     pub(super) caller: Caller,
     /// What its token says is paid for; `Free` for a key.
@@ -30,12 +30,16 @@ pub(super) struct Who {
     pub(super) now: Timestamp,
 }
 
-impl Who {
+impl DialectCaller {
     /// By a token alone.
-    pub(super) fn by_token(parts: &Parts, app: &App, dialect: Dialect) -> Result<Who, ApiError> {
+    pub(super) fn by_token(
+        parts: &Parts,
+        app: &App,
+        dialect: Dialect,
+    ) -> Result<DialectCaller, ApiError> {
         let Authenticated { token, now } = Authenticated::of(parts, app)?;
         let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
-        Ok(Who { caller, plan: token.plan, key: None, now })
+        Ok(DialectCaller { caller, plan: token.plan, key: None, now })
     }
 
     /// By `credential`: a key of `dialect`, with all roles of an owner, or a token.
@@ -44,14 +48,14 @@ impl Who {
         app: &App,
         dialect: Dialect,
         credential: &str,
-    ) -> Result<Who, ApiError> {
+    ) -> Result<DialectCaller, ApiError> {
         let now = app.ledger().now();
         if !keys::looks_like_key(credential) {
             let token = app.auth().check(credential, now)?;
             let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
-            return Ok(Who { caller, plan: token.plan, key: None, now });
+            return Ok(DialectCaller { caller, plan: token.plan, key: None, now });
         }
-        let key = app.ledger().presented(dialect, credential, client(parts, app));
+        let key = app.ledger().presented(dialect, credential, client_address(parts, app));
         let key = key.ok_or_else(|| ApiError::bad_token("the API key is not good"))?;
         let identity = Arc::new(Identity {
             subject: key.key.owner.clone(),
@@ -60,7 +64,7 @@ impl Who {
             via: Via::Key(key.key.id),
         });
         let caller = Caller { dialect, ..auth::caller(parts, app, &identity) };
-        Ok(Who { caller, plan: Plan::Free, key: Some(key), now })
+        Ok(DialectCaller { caller, plan: Plan::Free, key: Some(key), now })
     }
 
     /// Refuses those without any of `roles` before their request is looked at.
@@ -82,7 +86,7 @@ impl Who {
     }
 }
 
-fn client(parts: &Parts, app: &App) -> Option<IpAddr> {
+fn client_address(parts: &Parts, app: &App) -> Option<IpAddr> {
     HttpContext::of(&parts.extensions).client(&parts.headers, app)
 }
 

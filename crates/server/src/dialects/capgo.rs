@@ -6,14 +6,20 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use keys::{Account, Dialect, KeyId, KeyName, KeyRole, Refusal, Revocation, Secret};
-use ledger::{Change, KeyView, NewKeyRequest, RequestOptions};
+use keys::{Account, Dialect, KeyId, KeyName, Refusal, Revocation, Secret};
+use ledger::{Change, Changes, KeyView, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use super::beyond::Beyond;
-use super::caller::{Who, authorization};
-use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, plain, with_secret};
+use super::answer::{error_body, with_secret};
+use super::caller::{DialectCaller, authorization};
+use super::error_class::ErrorClass;
+use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
+use super::key_list;
+use super::request::{path_text, plain};
+use super::rights::Rights;
+use super::role_table::{Granted, RoleTable};
+use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::auth::MANAGE;
 use crate::error::{ApiError, Code, InvalidKind};
@@ -23,11 +29,13 @@ use crate::wire;
 use crate::wire::words::choices;
 
 const DIALECT: Dialect = Dialect::Capgo;
-pub(super) const KEYS: Paths = paths!("capgo", "/apikey");
+const KEYS: Paths = paths!("capgo", "/apikey");
 const KEY: Paths = paths!("capgo", "/apikey/{key}");
 /// Each holds those before it; the last holds everything.
-pub(super) const MODES: [&str; 4] = ["read", "write", "upload", "all"];
-choices!(Mode, "What a key may do: each what those before it may.", MODES;);
+const MODES: RoleTable = RoleTable(&["read", "write", "upload", "all"]);
+/// The place of the mode that manages keys.
+const ALL: usize = 3;
+choices!(Mode, "What a key may do: each what those before it may.", MODES.0.iter().copied(););
 
 const INVALID_MODE: &str = "Invalid mode specified. Must be one of: read, write, upload, all";
 const NOT_ALLOWED: &str = "Insufficient permissions to manage API keys";
@@ -36,13 +44,22 @@ const NOT_ALLOWED: &str = "Insufficient permissions to manage API keys";
 #[openapi(paths(create, list, revoke), components(schemas(Failure)))]
 struct Api;
 
-pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
-}
-
-pub(super) fn routes() -> Served {
-    vec![(KEYS, get(list).merge(post(create))), (KEY, delete(revoke))]
-}
+/// The dialect.
+pub(super) static FACE: Face = Face {
+    dialect: DIALECT,
+    mount: mount!("capgo"),
+    routes: || {
+        vec![
+            DialectRoute::new(KEYS, get(list).merge(post(create))).fast_post(fast_path!(create)),
+            DialectRoute::new(KEY, delete(revoke)),
+        ]
+    },
+    write_error,
+    document: Api::openapi,
+    about: "API keys of an organisation with one of four modes; a key of mode all manages them.",
+    proofs: &[Proof::Header("authorization")],
+    rules: NativeRules { rotate, ..NativeRules::NONE },
+};
 
 choices!(Ko, "Always the same.", ["KO"];);
 
@@ -54,39 +71,44 @@ struct Failure<'a> {
     status: &'static str,
 }
 
-pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
+/// A key has one of the modes, through the native API too.
+fn rotate(_: &App, _: Rights, _: &keys::NewKey, changes: &mut Changes) -> Result<(), ApiError> {
+    MODES.bind(changes, ALL)
+}
+
+fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
     let status = error.code.status();
-    let (status, said) = match Wrong::of(error.code) {
-        Wrong::NotAllowed | Wrong::KeyAsCaller => (status, NOT_ALLOWED),
-        Wrong::Key => (StatusCode::NOT_FOUND, "API key not found"),
-        Wrong::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
-        Wrong::Request
-        | Wrong::Caller
-        | Wrong::Route
-        | Wrong::Method
-        | Wrong::TooManyKeys
-        | Wrong::Overloaded
-        | Wrong::Other => (status, error.detail.as_ref()),
+    let (status, message) = match ErrorClass::of(error.code) {
+        ErrorClass::NotAllowed | ErrorClass::KeyAsCaller => (status, NOT_ALLOWED),
+        ErrorClass::Key => (StatusCode::NOT_FOUND, "API key not found"),
+        ErrorClass::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
+        ErrorClass::Request
+        | ErrorClass::Caller
+        | ErrorClass::Route
+        | ErrorClass::Method
+        | ErrorClass::TooManyKeys
+        | ErrorClass::Overloaded
+        | ErrorClass::Other => (status, error.detail.as_ref()),
     };
-    (status, super::body(&Failure { error: said, status: "KO" }))
+    (status, error_body(&Failure { error: message, status: "KO" }))
 }
 
 /// A key of this dialect in `authorization`, bare or after `Bearer`, or a token there.
-fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
+fn authenticate(parts: &Parts, app: &App) -> Result<DialectCaller, ApiError> {
     let credential = authorization(parts)?.filter(|text| !text.is_empty());
     let missing = || ApiError::bad_token("send an API key as authorization");
-    Who::by_key_or_token(parts, app, DIALECT, credential.ok_or_else(missing)?)
+    DialectCaller::by_key_or_token(parts, app, DIALECT, credential.ok_or_else(missing)?)
 }
 
 /// The same, if it may make and revoke keys: a key only with mode `all`.
-fn manager(parts: &Parts, app: &App) -> Result<Who, ApiError> {
-    let who = who(parts, app)?;
-    who.require(MANAGE)?;
-    match &who.key {
+fn manager(parts: &Parts, app: &App) -> Result<DialectCaller, ApiError> {
+    let client = authenticate(parts, app)?;
+    client.require(MANAGE)?;
+    match &client.key {
         Some(key) if key.key.role.as_ref().is_none_or(|mode| mode.as_str() != "all") => {
             Err(ApiError::new(Code::Forbidden, NOT_ALLOWED))
         }
-        Some(_) | None => Ok(who),
+        Some(_) | None => Ok(client),
     }
 }
 
@@ -95,28 +117,28 @@ fn manager(parts: &Parts, app: &App) -> Result<Who, ApiError> {
 struct Create {
     /// The organisation.
     org_id: Option<String>,
-    /// Required, here or in the query. What is no text is no mode, and is told so.
+    /// Required, here or in the query. What is no text is no mode, and refused as such.
     #[schema(value_type = Option<Mode>)]
     mode: Option<serde_json::Value>,
     /// A label; `New API Key` if missing.
     name: Option<String>,
     #[serde(flatten)]
     #[schema(ignore)]
-    beyond: Beyond,
+    unlisted: UnlistedFields,
 }
 
 impl Create {
     /// A key is one organisation's: to be limited to that is what it is anyway.
-    fn bind(mut self, draft: NewKeyRequest) -> Result<NewKeyRequest, ApiError> {
+    fn bind(mut self, request: NewKeyRequest) -> Result<NewKeyRequest, ApiError> {
         const LIMITED: &str = "limited_to_orgs";
-        let own = draft.account.as_ref().map(Account::as_str);
-        if let Some(orgs) = self.beyond.take(LIMITED) {
+        let own = request.account.as_ref().map(Account::as_str);
+        if let Some(orgs) = self.unlisted.take(LIMITED) {
             let mut orgs = orgs.as_array().map(Vec::as_slice).unwrap_or_default().iter();
             if !orgs.all(|org| org.as_str() == own) {
                 return Err(ApiError::field(LIMITED, "must be the org_id alone"));
             }
         }
-        self.beyond.bind(draft)
+        self.unlisted.bind(request)
     }
 }
 
@@ -166,33 +188,34 @@ struct Created {
     params(("org_id" = Option<String>, Query, description = "The organisation, if not in the body"),
         ("mode" = Option<Mode>, Query, description = "The mode, if not in the body")),
     responses((status = 200, body = Created), (status = "4XX", body = Failure)))]
-pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = manager(&parts, &app)?;
+    let client = manager(&parts, &app)?;
     let bytes = read_json(&parts.headers, body).await?;
-    let said: Create = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
-    let asked: Create = query(parts.uri.query())?;
-    let mode = said.mode.clone().or_else(|| asked.mode.clone());
-    let mode = mode
-        .as_ref()
-        .and_then(|mode| mode.as_str())
-        .and_then(|mode| MODES.iter().position(|known| *known == mode));
+    let body: Create = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
+    let query: Create = query(parts.uri.query())?;
+    let mode = body.mode.clone().or_else(|| query.mode.clone());
+    let mode = mode.as_ref().and_then(|mode| mode.as_str()).and_then(|mode| MODES.place(mode));
     let mode = mode.ok_or_else(|| ApiError::field_in_words("mode", INVALID_MODE))?;
-    let account = said.org_id.clone().or_else(|| asked.org_id.clone());
+    let account = body.org_id.clone().or_else(|| query.org_id.clone());
     let account = account.ok_or_else(|| ApiError::field("org_id", InvalidKind::Missing))?;
     let account: Account = field("org_id", account.parse())?;
-    let name = said
+    let name = body
         .name
         .clone()
-        .or_else(|| asked.name.clone())
+        .or_else(|| query.name.clone())
         .unwrap_or_else(|| "New API Key".to_owned());
     let name: KeyName = field("name", name.parse())?;
-    let role = MODES.get(mode).map(|mode| field("mode", KeyRole::new(*mode))).transpose()?;
-    let permissions = cumulative(&MODES, mode)?;
-    let draft =
-        NewKeyRequest { account: Some(account), name: Some(name), role, permissions, ..plain() };
-    let draft = asked.bind(said.bind(draft)?)?;
-    let created = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
+    let Granted { role, permissions } = MODES.grant(mode);
+    let request = NewKeyRequest {
+        account: Some(account),
+        name: Some(name),
+        role: Some(role),
+        permissions,
+        ..plain()
+    };
+    let request = query.bind(body.bind(request)?)?;
+    let created = app.ledger().create(&client.caller, request, RequestOptions::default()).await?;
     let key = created.secret.as_ref().map(|secret| Secret::reveal(secret).to_owned());
     let apikey = ApiKey::new(&created.key, key, None);
     Ok(with_secret(StatusCode::OK, &Created { apikey }))
@@ -205,14 +228,14 @@ struct Which {
 }
 
 impl Which {
-    fn account(parts: &Parts, who: &Who) -> Result<Account, ApiError> {
+    fn account(parts: &Parts, client: &DialectCaller) -> Result<Account, ApiError> {
         let Which { org_id } = query(parts.uri.query())?;
         match org_id {
-            None => who.account(),
-            Some(asked) => {
-                let asked: Account = field("org_id", asked.parse())?;
-                let seen = who.caller.identity.scope.covers(&asked);
-                if seen { Ok(asked) } else { Err(ApiError::new(Code::Forbidden, NOT_ALLOWED)) }
+            None => client.account(),
+            Some(org_id) => {
+                let account: Account = field("org_id", org_id.parse())?;
+                let seen = client.caller.identity.scope.covers(&account);
+                if seen { Ok(account) } else { Err(ApiError::new(Code::Forbidden, NOT_ALLOWED)) }
             }
         }
     }
@@ -230,15 +253,15 @@ struct List {
     responses((status = 200, body = List), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let who = who(&parts, &app)?;
-    let account = Which::account(&parts, &who)?;
-    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account };
+    let client = authenticate(&parts, &app)?;
+    let account = Which::account(&parts, &client)?;
+    let listing = key_list::Listing { caller: client.caller, dialect: DIALECT, account };
     let show = |view: &KeyView, _| {
         let masked = Some(format!("{}...", view.key.prefix.as_str()));
         let updated_at = Some(view.state.updated_at.to_seconds_text());
         view.status.is_alive().then(|| ApiKey::new(view, masked, updated_at))
     };
-    list::stream(&app, listing, ("{\"data\":[", |_| "]}".to_owned()), show).await
+    key_list::stream(&app, listing, ("{\"data\":[", |_| "]}".to_owned()), show).await
 }
 
 /// What revoking a key answers.
@@ -253,15 +276,15 @@ struct Revoked {
     responses((status = 200, body = Revoked), (status = "4XX", body = Failure)))]
 async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let who = manager(&parts, &app)?;
+    let client = manager(&parts, &app)?;
     let named = path_text(&mut parts, &app).await;
     let id: Option<KeyId> = match number(&named) {
-        Some(number) => app.ledger().id_by_number(&Which::account(&parts, &who)?, number),
-        None => app.ledger().id_by_text(&who.caller, DIALECT, &named),
+        Some(number) => app.ledger().id_by_number(&Which::account(&parts, &client)?, number),
+        None => app.ledger().id_by_text(&client.caller, DIALECT, &named),
     };
     let id = id.ok_or(Refusal::UnknownKey)?;
-    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
+    let options = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     let change = Change::Revoke(Revocation::default());
-    app.ledger().change(&who.caller, id, change, ask).await?;
+    app.ledger().change(&client.caller, id, change, options).await?;
     Ok(wire::bare_json(StatusCode::OK, &Revoked { success: true }))
 }

@@ -6,13 +6,18 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Dialect, Revocation, Secret, Status, Timestamp};
-use ledger::{Change, KeyView, NewKeyRequest, RequestOptions, Rules};
+use ledger::{Change, Changes, KeyView, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use super::beyond::Beyond;
-use super::caller::{Who, api_key, authorization};
-use super::{Paths, Served, Wrong, list, path_text, paths, phrase, plain, with_secret};
+use super::answer::{error_body, phrase, with_secret};
+use super::caller::{DialectCaller, api_key, authorization};
+use super::error_class::ErrorClass;
+use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
+use super::key_list;
+use super::request::{path_text, plain};
+use super::rights::Rights;
+use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::auth::{MANAGE, Plan, not_a_key};
 use crate::error::{ApiError, Code};
@@ -21,20 +26,29 @@ use crate::request::extract::{field, json};
 use crate::wire;
 
 const DIALECT: Dialect = Dialect::Cloudsigma;
-pub(super) const KEYS: Paths = paths!("cloudsigma", "/v1/api-keys");
+const KEYS: Paths = paths!("cloudsigma", "/v1/api-keys");
 const KEY: Paths = paths!("cloudsigma", "/v1/api-keys/{prefix}");
 
 #[derive(OpenApi)]
 #[openapi(paths(create, list, revoke), components(schemas(Failure)))]
 struct Api;
 
-pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
-}
-
-pub(super) fn routes() -> Served {
-    vec![(KEYS, get(list).merge(post(create))), (KEY, delete(revoke))]
-}
+/// The dialect.
+pub(super) static FACE: Face = Face {
+    dialect: DIALECT,
+    mount: mount!("cloudsigma"),
+    routes: || {
+        vec![
+            DialectRoute::new(KEYS, get(list).merge(post(create))).fast_post(fast_path!(create)),
+            DialectRoute::new(KEY, delete(revoke)),
+        ]
+    },
+    write_error,
+    document: Api::openapi,
+    about: "API keys with a daily limit, named by their prefix; managed by tokens of a paid plan.",
+    proofs: &[Proof::Token],
+    rules: NativeRules { rotate, ..NativeRules::NONE },
+};
 
 /// What went well.
 #[derive(Serialize, ToSchema)]
@@ -62,39 +76,54 @@ struct Reason<'a> {
     message: &'a str,
 }
 
+/// A key takes a paid plan and has the plan's daily limit, through the native API too.
+fn rotate(
+    app: &App,
+    rights: Rights,
+    _: &keys::NewKey,
+    changes: &mut Changes,
+) -> Result<(), ApiError> {
+    rights.needs_plan(Plan::Pro, DIALECT)?;
+    let most = app.config().cloudsigma_daily_limit;
+    if changes.daily_limit.is_some_and(|limit| limit > most) {
+        return Err(ApiError::field("daily_limit", format_args!("must be at most {most}")));
+    }
+    Ok(())
+}
+
 /// The code is the name of the status in one word.
-pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
+fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
     let status = error.code.status();
-    let (status, message) = match Wrong::of(error.code) {
-        Wrong::Caller => (status, "Invalid or missing JWT token"),
-        Wrong::KeyAsCaller => (status, "API key auth not allowed for key management"),
-        Wrong::Key => (StatusCode::NOT_FOUND, "Key prefix not found"),
-        Wrong::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
-        Wrong::Request
-        | Wrong::NotAllowed
-        | Wrong::Route
-        | Wrong::Method
-        | Wrong::TooManyKeys
-        | Wrong::Overloaded
-        | Wrong::Other => (status, error.detail.as_ref()),
+    let (status, message) = match ErrorClass::of(error.code) {
+        ErrorClass::Caller => (status, "Invalid or missing JWT token"),
+        ErrorClass::KeyAsCaller => (status, "API key auth not allowed for key management"),
+        ErrorClass::Key => (StatusCode::NOT_FOUND, "Key prefix not found"),
+        ErrorClass::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
+        ErrorClass::Request
+        | ErrorClass::NotAllowed
+        | ErrorClass::Route
+        | ErrorClass::Method
+        | ErrorClass::TooManyKeys
+        | ErrorClass::Overloaded
+        | ErrorClass::Other => (status, error.detail.as_ref()),
     };
     let code = phrase(status).replace(' ', "");
-    (status, super::body(&Failure { success: false, error: Reason { code, message } }))
+    (status, error_body(&Failure { success: false, error: Reason { code, message } }))
 }
 
 /// A token of a paid plan.
-fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
+fn authenticate(parts: &Parts, app: &App) -> Result<DialectCaller, ApiError> {
     // A key in the other header, or without its scheme, is a key as the caller too, and not the
     // lack of a token.
     if let Some(sent) = authorization(parts)?.or(api_key(parts)?) {
         not_a_key(sent)?;
     }
-    let who = Who::by_token(parts, app, DIALECT)?;
-    who.account()?;
-    if who.plan < Plan::Pro {
+    let client = DialectCaller::by_token(parts, app, DIALECT)?;
+    client.account()?;
+    if client.plan < Plan::Pro {
         return Err(ApiError::new(Code::Forbidden, "API keys need the Pro tier or above"));
     }
-    Ok(who)
+    Ok(client)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -103,7 +132,7 @@ struct Create {
     name: String,
     #[serde(flatten)]
     #[schema(ignore)]
-    beyond: Beyond,
+    unlisted: UnlistedFields,
 }
 
 /// A new key.
@@ -124,20 +153,20 @@ struct NewKey<'a> {
 /// Makes a key.
 #[utoipa::path(post, path = "/v1/api-keys", operation_id = "createKey", request_body = Create,
     responses((status = 201, body = Success<NewKey>), (status = "4XX", body = Failure)))]
-pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = who(&parts, &app)?;
-    who.require(MANAGE)?;
+    let client = authenticate(&parts, &app)?;
+    client.require(MANAGE)?;
     let bytes = read_json(&parts.headers, body).await?;
-    let Create { name, beyond } = json(&bytes)?;
-    let draft = NewKeyRequest {
+    let Create { name, unlisted } = json(&bytes)?;
+    let key_request = NewKeyRequest {
         name: Some(field("name", name.parse())?),
         daily_limit: Some(app.config().cloudsigma_daily_limit),
         rules: Rules { unique_prefix: DIALECT.unique_prefix(), ..Rules::default() },
         ..plain()
     };
-    let draft = beyond.bind(draft)?;
-    let made = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
+    let key_request = unlisted.bind(key_request)?;
+    let made = app.ledger().create(&client.caller, key_request, RequestOptions::default()).await?;
     let key = &made.key.key;
     let answer = NewKey {
         key: made.secret.as_ref().map(Secret::reveal),
@@ -175,8 +204,8 @@ struct List {
     responses((status = 200, body = Success<List>), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let who = who(&parts, &app)?;
-    let listing = who.own_keys(&app, DIALECT)?;
+    let client = authenticate(&parts, &app)?;
+    let listing = client.own_keys(&app, DIALECT)?;
     let show = |view: &KeyView, _| {
         view.status.is_alive().then(|| Listed {
             prefix: view.key.prefix.as_str().to_owned(),
@@ -187,7 +216,7 @@ async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiE
         })
     };
     let head = "{\"success\":true,\"data\":{\"keys\":[";
-    list::stream(&app, listing, (head, |_| "]}}".to_owned()), show).await
+    key_list::stream(&app, listing, (head, |_| "]}}".to_owned()), show).await
 }
 
 /// What revoking a key answers.
@@ -202,17 +231,17 @@ struct Revoked {
     responses((status = 200, body = Success<Revoked>), (status = "4XX", body = Failure)))]
 async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let who = who(&parts, &app)?;
-    who.require(MANAGE)?;
+    let client = authenticate(&parts, &app)?;
+    client.require(MANAGE)?;
     let prefix = path_text(&mut parts, &app).await;
     let unknown = || ApiError::from(keys::Refusal::UnknownKey);
-    let id = app.ledger().id_by_prefix(&who.caller, DIALECT, &prefix).ok_or_else(unknown)?;
-    let view = app.ledger().key_of_dialect(&who.caller, DIALECT, id)?;
-    if view.key.owner != who.caller.identity.subject || view.status == Status::Revoked {
+    let id = app.ledger().id_by_prefix(&client.caller, DIALECT, &prefix).ok_or_else(unknown)?;
+    let view = app.ledger().key_of_dialect(&client.caller, DIALECT, id)?;
+    if view.key.owner != client.caller.identity.subject || view.status == Status::Revoked {
         return Err(unknown());
     }
-    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
+    let options = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     let change = Change::Revoke(Revocation::default());
-    app.ledger().change(&who.caller, id, change, ask).await?;
+    app.ledger().change(&client.caller, id, change, options).await?;
     Ok(wire::bare_json(StatusCode::OK, &Success::new(Revoked { message: "API key revoked" })))
 }

@@ -7,15 +7,21 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
-use keys::{Dialect, KeyId, KeyName, KeyRole, Kind, Project, Refusal, Revocation, Secret, Status};
+use keys::{Dialect, KeyId, KeyName, Kind, Project, Refusal, Revocation, Secret, Status};
 use ledger::{Change, Error, Expiry, KeyView, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
 use self::object::{ApiKey, is_shown, only_enabled};
-use super::beyond::Beyond;
-use super::caller::{Who, bearer};
-use super::{Paths, Served, Wrong, cumulative, list, path_text, paths, phrase, plain, with_secret};
+use super::answer::{error_body, phrase, with_secret};
+use super::caller::{DialectCaller, bearer};
+use super::error_class::ErrorClass;
+use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
+use super::key_list;
+use super::request::{path_text, plain};
+use super::rights::Rights;
+use super::role_table::{Granted, RoleTable};
+use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::auth::MANAGE;
 use crate::error::{ApiError, Code};
@@ -25,16 +31,17 @@ use crate::wire;
 use crate::wire::words::choices;
 
 const DIALECT: Dialect = Dialect::Composable;
-pub(super) const KEYS: Paths = paths!("composable", "/api/v1/apikeys");
+const KEYS: Paths = paths!("composable", "/api/v1/apikeys");
 const PUBLIC: Paths = paths!("composable", "/api/v1/apikeys/pk");
 const KEY: Paths = paths!("composable", "/api/v1/apikeys/{id}");
 /// Each holds those before it; the last holds everything.
-pub(super) const ROLES: [&str; 5] = ["reader", "executor", "application", "developer", "admin"];
-pub(super) const EXECUTOR: usize = 1;
+const ROLES: RoleTable = RoleTable(&["reader", "executor", "application", "developer", "admin"]);
+// Their places.
+const EXECUTOR: usize = 1;
 const APPLICATION: usize = 2;
 const DEVELOPER: usize = 3;
 const ADMIN: usize = 4;
-choices!(RoleWord, "What a key may do.", ROLES;);
+choices!(RoleWord, "What a key may do.", ROLES.0.iter().copied(););
 
 const PUBLIC_NAME: &str = "Public API Key (generated)";
 const DAY_S: u64 = 86_400;
@@ -43,18 +50,24 @@ const DAY_S: u64 = 86_400;
 #[openapi(paths(list, create, public, one, change, revoke), components(schemas(Failure)))]
 struct Api;
 
-pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
-}
-
-pub(super) fn routes() -> Served {
-    vec![
-        (KEYS, get(list).post(create)),
-        // It may make a key, which one who asks for the head alone does not want.
-        (PUBLIC, get(public).head(public_head)),
-        (KEY, get(one).put(change).delete(revoke)),
-    ]
-}
+/// The dialect.
+pub(super) static FACE: Face = Face {
+    dialect: DIALECT,
+    mount: mount!("composable"),
+    routes: || {
+        vec![
+            DialectRoute::new(KEYS, get(list).post(create)).fast_post(fast_path!(create)),
+            // It may make a key, which a request for the head alone does not want.
+            DialectRoute::new(PUBLIC, get(public).head(public_head)),
+            DialectRoute::new(KEY, get(one).put(change).delete(revoke)),
+        ]
+    },
+    write_error,
+    document: Api::openapi,
+    about: "API keys with roles: secret ones, and public ones that a secret key asks for.",
+    proofs: &[Proof::Bearer],
+    rules: NativeRules { enable: |rights| rights.needs_admin(DIALECT), rotate },
+};
 
 /// What went wrong.
 #[derive(Serialize, ToSchema)]
@@ -64,46 +77,58 @@ struct Failure<'a> {
     message: &'a str,
 }
 
-pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
-    let (status, message) = match Wrong::of(error.code) {
-        Wrong::Key => (StatusCode::NOT_FOUND, "API key not found"),
-        Wrong::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
-        Wrong::Request
-        | Wrong::Caller
-        | Wrong::KeyAsCaller
-        | Wrong::NotAllowed
-        | Wrong::Route
-        | Wrong::Method
-        | Wrong::TooManyKeys
-        | Wrong::Overloaded
-        | Wrong::Other => (error.code.status(), error.detail.as_ref()),
+/// Keys take an admin and have one of the roles, through the native API too: an owner counts as
+/// developer, and those make no keys.
+fn rotate(
+    _: &App,
+    rights: Rights,
+    key: &keys::NewKey,
+    changes: &mut ledger::Changes,
+) -> Result<(), ApiError> {
+    rights.needs_admin(DIALECT)?;
+    ROLES.bind(changes, if key.kind == Kind::Public { EXECUTOR } else { ADMIN })
+}
+
+fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
+    let (status, message) = match ErrorClass::of(error.code) {
+        ErrorClass::Key => (StatusCode::NOT_FOUND, "API key not found"),
+        ErrorClass::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
+        ErrorClass::Request
+        | ErrorClass::Caller
+        | ErrorClass::KeyAsCaller
+        | ErrorClass::NotAllowed
+        | ErrorClass::Route
+        | ErrorClass::Method
+        | ErrorClass::TooManyKeys
+        | ErrorClass::Overloaded
+        | ErrorClass::Other => (error.code.status(), error.detail.as_ref()),
     };
     let failure = Failure { error: phrase(status), status: status.as_u16(), message };
-    (status, super::body(&failure))
+    (status, error_body(&failure))
 }
 
 /// A secret key of this dialect or a token, after `Bearer`, with at least the role at `needed`.
-fn who(parts: &Parts, app: &App, needed: usize) -> Result<Who, ApiError> {
+fn authenticate(parts: &Parts, app: &App, needed: usize) -> Result<DialectCaller, ApiError> {
     let credential = bearer(parts)?.ok_or_else(ApiError::no_token)?;
-    let who = Who::by_key_or_token(parts, app, DIALECT, credential)?;
-    who.account()?;
-    let held = match &who.key {
+    let client = DialectCaller::by_key_or_token(parts, app, DIALECT, credential)?;
+    client.account()?;
+    let held = match &client.key {
         Some(key) if key.key.kind == Kind::Public => None,
-        Some(key) => key.key.role.as_ref().and_then(|role| place(role.as_str())),
-        None => of_token(&who, needed),
+        Some(key) => key.key.role.as_ref().and_then(|role| ROLES.place(role.as_str())),
+        None => of_token(&client, needed),
     };
     if held.is_some_and(|held| held >= needed) {
-        Ok(who)
+        Ok(client)
     } else {
-        let detail = format!("the role {} is needed", ROLES.get(needed).unwrap_or(&"admin"));
+        let detail = format!("the role {} is needed", ROLES.grant(needed).role);
         Err(ApiError::new(Code::Forbidden, detail))
     }
 }
 
 /// An admin counts as one, an owner as developer. An auditor may list, and that is all.
-fn of_token(who: &Who, needed: usize) -> Option<usize> {
+fn of_token(client: &DialectCaller, needed: usize) -> Option<usize> {
     use ledger::Role::{Admin, Auditor, Owner};
-    let roles = who.caller.identity.roles;
+    let roles = client.caller.identity.roles;
     if roles.any(&[Admin]) {
         Some(ADMIN)
     } else if roles.any(&[Owner]) || (needed == DEVELOPER && roles.any(&[Auditor])) {
@@ -113,20 +138,16 @@ fn of_token(who: &Who, needed: usize) -> Option<usize> {
     }
 }
 
-fn place(role: &str) -> Option<usize> {
-    ROLES.iter().position(|known| *known == role)
-}
-
 /// Lists the account's keys.
 #[utoipa::path(get, path = "/api/v1/apikeys", operation_id = "listKeys",
     responses((status = 200, body = Vec<ApiKey>), (status = "4XX", body = Failure)))]
 async fn list(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let who = who(&parts, &app, DEVELOPER)?;
-    let account = who.account()?;
-    let listing = list::Listing { caller: who.caller, dialect: DIALECT, account };
+    let client = authenticate(&parts, &app, DEVELOPER)?;
+    let account = client.account()?;
+    let listing = key_list::Listing { caller: client.caller, dialect: DIALECT, account };
     let show = |view: &KeyView, now| is_shown(view, now).then(|| ApiKey::new(view, None));
-    list::stream(&app, listing, ("[", |_| "]".to_owned()), show).await
+    key_list::stream(&app, listing, ("[", |_| "]".to_owned()), show).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -146,13 +167,13 @@ struct Create {
     expires_at: Option<String>,
     #[serde(flatten)]
     #[schema(ignore)]
-    beyond: Beyond,
+    unlisted: UnlistedFields,
 }
 
 impl Create {
-    fn draft(self) -> Result<NewKeyRequest, ApiError> {
-        let role = place(&self.role).ok_or_else(|| {
-            ApiError::field("role", format!("must be one of: {}", ROLES.join(" ")))
+    fn into_request(self) -> Result<NewKeyRequest, ApiError> {
+        let role = ROLES.place(&self.role).ok_or_else(|| {
+            ApiError::field("role", format_args!("must be one of: {}", ROLES.words()))
         })?;
         let kind = match self.r#type.as_deref() {
             None | Some("sk") => Kind::Secret,
@@ -165,38 +186,38 @@ impl Create {
         let expires = parse("expires_at", self.expires_at.as_deref())?.map(Expiry::At);
         let project = parse("project", self.project.as_deref())?;
         let name = field("name", self.name.parse())?;
-        self.beyond.bind(draft(name, kind, role, project, expires)?)
+        self.unlisted.bind(key_request(name, kind, role, project, expires))
     }
 }
 
-fn draft(
+fn key_request(
     name: KeyName,
     kind: Kind,
-    place: usize,
+    role: usize,
     project: Option<Project>,
     expires: Option<Expiry>,
-) -> Result<NewKeyRequest, ApiError> {
-    let role = ROLES.get(place).map(|role| field("role", KeyRole::new(*role))).transpose()?;
-    let permissions = cumulative(&ROLES, place)?;
-    Ok(NewKeyRequest { name: Some(name), kind, role, permissions, project, expires, ..plain() })
+) -> NewKeyRequest {
+    let Granted { role, permissions } = ROLES.grant(role);
+    let (name, role) = (Some(name), Some(role));
+    NewKeyRequest { name, kind, role, permissions, project, expires, ..plain() }
 }
 
 /// Makes a key.
 #[utoipa::path(post, path = "/api/v1/apikeys", operation_id = "createKey", request_body = Create,
     responses((status = 201, body = ApiKey), (status = "4XX", body = Failure)))]
-pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = who(&parts, &app, ADMIN)?;
+    let client = authenticate(&parts, &app, ADMIN)?;
     let bytes = read_json(&parts.headers, body).await?;
-    let draft = json::<Create>(&bytes)?.draft()?;
-    let made = app.ledger().create(&who.caller, draft, RequestOptions::default()).await?;
+    let key_request = json::<Create>(&bytes)?.into_request()?;
+    let made = app.ledger().create(&client.caller, key_request, RequestOptions::default()).await?;
     let value = made.secret.as_ref().map(|secret| Secret::reveal(secret).to_owned());
     Ok(with_secret(StatusCode::CREATED, &ApiKey::new(&made.key, value)))
 }
 
 /// Which public key is asked for.
 #[derive(Deserialize)]
-struct AskPublic {
+struct PublicParameters {
     /// The key's label.
     name: Option<String>,
     /// The only project it is for.
@@ -205,10 +226,10 @@ struct AskPublic {
     /// How many seconds it lives; a day if missing, at most 30 days.
     ttl: Option<String>,
     #[serde(flatten)]
-    beyond: Beyond,
+    unlisted: UnlistedFields,
 }
 
-impl AskPublic {
+impl PublicParameters {
     fn ttl(&self) -> Result<u64, ApiError> {
         let most = 30 * DAY_S;
         match self.ttl.as_deref() {
@@ -242,47 +263,53 @@ struct Public<'a> {
     responses((status = 200, body = Public), (status = "4XX", body = Failure)))]
 async fn public(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let (who, draft) = ask_public(&parts, &app)?;
-    let view = match app.ledger().create(&who.caller, draft, RequestOptions::default()).await {
-        Ok(made) => made.key,
-        Err(Error::Refused(Refusal::Found(id))) => {
-            app.ledger().key_of_dialect(&who.caller, DIALECT, id)?
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let (client, key_request) = public_request(&parts, &app)?;
+    let view =
+        match app.ledger().create(&client.caller, key_request, RequestOptions::default()).await {
+            Ok(made) => made.key,
+            Err(Error::Refused(Refusal::Found(id))) => {
+                app.ledger().key_of_dialect(&client.caller, DIALECT, id)?
+            }
+            Err(error) => return Err(error.into()),
+        };
     let expire_at = view.state.expires_at.map(keys::Timestamp::to_millis_text);
     let value = view.key.public_value.as_deref();
     Ok(with_secret(StatusCode::OK, &Public { expire_at, value }))
 }
 
-/// The same for those who ask for the head alone: it says that they may, and makes no key.
+/// The same for the head alone: the answer says that the caller may, and no key is made.
 async fn public_head(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    ask_public(&parts, &app)?;
+    public_request(&parts, &app)?;
     Ok(with_secret(StatusCode::OK, &Public { expire_at: None, value: None }))
 }
 
-fn ask_public(parts: &Parts, app: &App) -> Result<(Who, NewKeyRequest), ApiError> {
-    let who = who(parts, app, APPLICATION)?;
-    who.require(MANAGE)?;
-    let asked: AskPublic = query(parts.uri.query())?;
-    let ttl = asked.ttl()?;
-    let said = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
-    let name = said(&asked.name).unwrap_or_else(|| PUBLIC_NAME.to_owned());
+fn public_request(parts: &Parts, app: &App) -> Result<(DialectCaller, NewKeyRequest), ApiError> {
+    let client = authenticate(parts, app, APPLICATION)?;
+    client.require(MANAGE)?;
+    let parameters: PublicParameters = query(parts.uri.query())?;
+    let ttl = parameters.ttl()?;
+    let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+    let name = given(&parameters.name).unwrap_or_else(|| PUBLIC_NAME.to_owned());
     let name = field("name", name.parse())?;
-    let project = parse("projectId", said(&asked.project_id).as_deref())?;
+    let project = parse("projectId", given(&parameters.project_id).as_deref())?;
     let expires = Some(Expiry::After(ttl));
     let rules = Rules { reuse_if_ttl_ms: Some((ttl * 500).min(300_000)), ..Rules::default() };
-    let draft = asked.beyond.bind(draft(name, Kind::Public, EXECUTOR, project, expires)?)?;
-    Ok((who, NewKeyRequest { rules, ..draft }))
+    let request =
+        parameters.unlisted.bind(key_request(name, Kind::Public, EXECUTOR, project, expires))?;
+    Ok((client, NewKeyRequest { rules, ..request }))
 }
 
 /// The key that the path names, if this dialect shows it.
-async fn named(parts: &mut Parts, app: &App, who: &Who) -> Result<(KeyId, KeyView), ApiError> {
+async fn named(
+    parts: &mut Parts,
+    app: &App,
+    client: &DialectCaller,
+) -> Result<(KeyId, KeyView), ApiError> {
     let unknown = || ApiError::from(Refusal::UnknownKey);
     let id = path_text(parts, app).await.parse().map_err(|_| unknown())?;
-    let view = app.ledger().key_of_dialect(&who.caller, DIALECT, id)?;
-    if is_shown(&view, who.now) { Ok((id, view)) } else { Err(unknown()) }
+    let view = app.ledger().key_of_dialect(&client.caller, DIALECT, id)?;
+    if is_shown(&view, client.now) { Ok((id, view)) } else { Err(unknown()) }
 }
 
 /// Shows a key.
@@ -291,8 +318,8 @@ async fn named(parts: &mut Parts, app: &App, who: &Who) -> Result<(KeyId, KeyVie
     responses((status = 200, body = ApiKey), (status = "4XX", body = Failure)))]
 async fn one(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let who = who(&parts, &app, DEVELOPER)?;
-    let (_, view) = named(&mut parts, &app, &who).await?;
+    let client = authenticate(&parts, &app, DEVELOPER)?;
+    let (_, view) = named(&mut parts, &app, &client).await?;
     Ok(wire::bare_json(StatusCode::OK, &ApiKey::new(&view, None)))
 }
 
@@ -310,24 +337,24 @@ struct Changes {
     responses((status = 200, body = ApiKey), (status = "4XX", body = Failure)))]
 async fn change(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
-    let who = who(&parts, &app, ADMIN)?;
+    let client = authenticate(&parts, &app, ADMIN)?;
     let bytes = read_json(&parts.headers, body).await?;
-    let (id, view) = named(&mut parts, &app, &who).await?;
+    let (id, view) = named(&mut parts, &app, &client).await?;
     let enabled = only_enabled(&json(&bytes)?, &view)?;
     let (change, wanted) = if enabled {
         (Change::Enable, Status::Enabled)
     } else {
         (Change::Disable, Status::Disabled)
     };
-    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
-    let view = match app.ledger().change(&who.caller, id, change, ask).await {
+    let options = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
+    let view = match app.ledger().change(&client.caller, id, change, options).await {
         Ok(changed) => changed.key,
         Err(Error::Refused(Refusal::Already(status))) if status == wanted => {
-            app.ledger().key_of_dialect(&who.caller, DIALECT, id)?
+            app.ledger().key_of_dialect(&client.caller, DIALECT, id)?
         }
         // An expired key is off, and stays so.
         Err(Error::Refused(Refusal::NotWhile(Status::Expired))) if !enabled => {
-            app.ledger().key_of_dialect(&who.caller, DIALECT, id)?
+            app.ledger().key_of_dialect(&client.caller, DIALECT, id)?
         }
         Err(Error::Refused(Refusal::NotWhile(Status::Expired))) => {
             return Err(ApiError::field("enabled", "must be false for an expired key"));
@@ -351,10 +378,10 @@ struct Revoked {
     responses((status = 200, body = Revoked), (status = "4XX", body = Failure)))]
 async fn revoke(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let who = who(&parts, &app, ADMIN)?;
-    let (id, _) = named(&mut parts, &app, &who).await?;
-    let ask = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
+    let client = authenticate(&parts, &app, ADMIN)?;
+    let (id, _) = named(&mut parts, &app, &client).await?;
+    let options = RequestOptions { only: Some(DIALECT), ..RequestOptions::default() };
     let change = Change::Revoke(Revocation::default());
-    app.ledger().change(&who.caller, id, change, ask).await?;
+    app.ledger().change(&client.caller, id, change, options).await?;
     Ok(wire::bare_json(StatusCode::OK, &Revoked { acknowledged: true, deleted_count: 1 }))
 }

@@ -6,13 +6,17 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
 use keys::{AllowedIps, Dialect, Environment, KeyName, Secret};
-use ledger::{Idempotency, NewKeyRequest, RequestOptions};
+use ledger::{Changes, Idempotency, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use super::beyond::Beyond;
-use super::caller::{Who, api_key, bearer};
-use super::{Paths, Served, Wrong, paths, phrase, plain, with_secret};
+use super::answer::{error_body, phrase, with_secret};
+use super::caller::{DialectCaller, api_key, bearer};
+use super::error_class::ErrorClass;
+use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
+use super::request::plain;
+use super::rights::Rights;
+use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::auth::{MANAGE, Plan};
 use crate::error::{ApiError, Code};
@@ -23,7 +27,7 @@ use crate::wire;
 use crate::wire::words::choices;
 
 const DIALECT: Dialect = Dialect::Covosign;
-pub(super) const KEYS: Paths = paths!("covosign", "/api/v1/api-keys");
+const KEYS: Paths = paths!("covosign", "/api/v1/api-keys");
 const MADE: &str = "API key created successfully. Store it securely - it won't be shown again.";
 const WRONG_NAME: &str = "Name must be between 1 and 200 characters";
 const WRONG_ENVIRONMENT: &str = "Environment must be SANDBOX or PRODUCTION";
@@ -34,13 +38,17 @@ const NOT_ENTERPRISE: &str = "Enterprise plan required for production API keys";
 #[openapi(paths(create))]
 struct Api;
 
-pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
-}
-
-pub(super) fn routes() -> Served {
-    vec![(KEYS, post(create))]
-}
+/// The dialect.
+pub(super) static FACE: Face = Face {
+    dialect: DIALECT,
+    mount: mount!("covosign"),
+    routes: || vec![DialectRoute::new(KEYS, post(create)).fast_post(fast_path!(create))],
+    write_error,
+    document: Api::openapi,
+    about: "API keys for the sandbox and for production; a key makes keys of no higher kind.",
+    proofs: &[Proof::Bearer, Proof::Header("X-API-Key")],
+    rules: NativeRules { rotate, ..NativeRules::NONE },
+};
 
 choices!(Stage, "What a key works on.", ["SANDBOX", "PRODUCTION"];);
 
@@ -60,39 +68,47 @@ impl<'a, T> Envelope<'a, T> {
     }
 }
 
-pub(super) fn error(error: &ApiError) -> (StatusCode, Vec<u8>) {
-    let told = error.detail.as_ref();
-    let (status, message) = match Wrong::of(error.code) {
-        Wrong::Caller => (StatusCode::UNAUTHORIZED, "Unauthorized"),
-        Wrong::UsedBefore => (StatusCode::CONFLICT, told),
-        Wrong::Overloaded => (StatusCode::TOO_MANY_REQUESTS, told),
-        Wrong::Request
-        | Wrong::KeyAsCaller
-        | Wrong::NotAllowed
-        | Wrong::Key
-        | Wrong::Route
-        | Wrong::Method
-        | Wrong::TooManyKeys
-        | Wrong::Other => (error.code.status(), told),
+/// A production key takes an enterprise plan, through the native API too.
+fn rotate(_: &App, rights: Rights, key: &keys::NewKey, _: &mut Changes) -> Result<(), ApiError> {
+    match key.environment {
+        Environment::Sandbox => Ok(()),
+        Environment::Live => rights.needs_plan(Plan::Enterprise, DIALECT),
+    }
+}
+
+fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
+    let detail = error.detail.as_ref();
+    let (status, message) = match ErrorClass::of(error.code) {
+        ErrorClass::Caller => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+        ErrorClass::UsedBefore => (StatusCode::CONFLICT, detail),
+        ErrorClass::Overloaded => (StatusCode::TOO_MANY_REQUESTS, detail),
+        ErrorClass::Request
+        | ErrorClass::KeyAsCaller
+        | ErrorClass::NotAllowed
+        | ErrorClass::Key
+        | ErrorClass::Route
+        | ErrorClass::Method
+        | ErrorClass::TooManyKeys
+        | ErrorClass::Other => (error.code.status(), detail),
     };
-    (status, super::body(&Envelope::new(status, message, None::<()>)))
+    (status, error_body(&Envelope::new(status, message, None::<()>)))
 }
 
 /// A key of this dialect in `X-API-Key` or as bearer, or a token as bearer.
-fn who(parts: &Parts, app: &App) -> Result<Who, ApiError> {
+fn authenticate(parts: &Parts, app: &App) -> Result<DialectCaller, ApiError> {
     // A token is no key: it has no business in that header.
     let key = || api_key(parts).map(|key| key.filter(|key| keys::looks_like_key(key)));
     let credential = match bearer(parts)? {
         Some(bearer) => bearer,
         None => key()?.ok_or_else(ApiError::no_token)?,
     };
-    let who = Who::by_key_or_token(parts, app, DIALECT, credential)?;
-    who.require(MANAGE)?;
-    who.account()?;
-    Ok(who)
+    let client = DialectCaller::by_key_or_token(parts, app, DIALECT, credential)?;
+    client.require(MANAGE)?;
+    client.account()?;
+    Ok(client)
 }
 
-/// A key that is wanted. What is no text is no name, and is told so.
+/// A key that is wanted. What is no text is no name, and refused as such.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Create {
@@ -110,7 +126,7 @@ struct Create {
     allowed_ips: serde_json::Value,
     #[serde(flatten)]
     #[schema(ignore)]
-    beyond: Beyond,
+    unlisted: UnlistedFields,
 }
 
 /// A new key.
@@ -131,7 +147,7 @@ struct Created<'a> {
 }
 
 impl Create {
-    fn draft(self) -> Result<NewKeyRequest, ApiError> {
+    fn into_request(self) -> Result<NewKeyRequest, ApiError> {
         let name = self.name.as_str().and_then(|name| name.parse::<KeyName>().ok());
         let name = name.ok_or_else(|| ApiError::field_in_words("name", WRONG_NAME))?;
         let environment = match self.environment.as_str() {
@@ -145,7 +161,7 @@ impl Create {
         let ips: Option<Vec<String>> =
             serde_json::from_value(self.allowed_ips).map_err(|_| wrong_ips())?;
         let allowed_ips = AllowedIps::parse(&ips.unwrap_or_default()).map_err(|_| wrong_ips())?;
-        self.beyond.bind(NewKeyRequest { name: Some(name), environment, allowed_ips, ..plain() })
+        self.unlisted.bind(NewKeyRequest { name: Some(name), environment, allowed_ips, ..plain() })
     }
 }
 
@@ -154,17 +170,18 @@ impl Create {
     params(("Idempotency-Key" = Option<String>, Header,
         description = "The same key and request within 24 hours make one API key")),
     responses((status = 201, body = Envelope<Created>), (status = "4XX", body = Envelope<Option<String>>)))]
-pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = who(&parts, &app)?;
+    let client = authenticate(&parts, &app)?;
     let bytes = read_json(&parts.headers, body).await?;
-    let draft = json::<Create>(&bytes)?.draft()?;
-    if draft.environment == Environment::Live && !may_make_live(&who) {
+    let key_request = json::<Create>(&bytes)?.into_request()?;
+    if key_request.environment == Environment::Live && !may_make_live(&client) {
         return Err(ApiError::new(Code::Forbidden, NOT_ENTERPRISE));
     }
-    let idempotency = idempotency_key(&parts.headers)?.map(|key| once(&who, key, &bytes));
-    let ask = RequestOptions { idempotency: idempotency.transpose()?, ..RequestOptions::default() };
-    let made = app.ledger().create(&who.caller, draft, ask).await?;
+    let idempotency = idempotency_key(&parts.headers)?.map(|key| once(&client, key, &bytes));
+    let options =
+        RequestOptions { idempotency: idempotency.transpose()?, ..RequestOptions::default() };
+    let made = app.ledger().create(&client.caller, key_request, options).await?;
     let key = &made.key.key;
     let answer = Created {
         id: key.id.to_string(),
@@ -184,18 +201,18 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
 }
 
 /// A production key makes both kinds, a sandbox key only its own, a token as its plan says.
-fn may_make_live(who: &Who) -> bool {
-    match &who.key {
+fn may_make_live(client: &DialectCaller) -> bool {
+    match &client.key {
         Some(key) => key.key.environment == Environment::Live,
-        None => who.plan == Plan::Enterprise,
+        None => client.plan == Plan::Enterprise,
     }
 }
 
 /// Scoped to the caller, and to the very key it called with, whose means another may not have.
-fn once(who: &Who, key: &str, body: &[u8]) -> Result<Idempotency, ApiError> {
-    let account = who.account()?;
-    let subject = who.caller.identity.subject.as_str();
-    let by = who.key.as_ref().map_or_else(String::new, |key| key.key.id.to_string());
+fn once(client: &DialectCaller, key: &str, body: &[u8]) -> Result<Idempotency, ApiError> {
+    let account = client.account()?;
+    let subject = client.caller.identity.subject.as_str();
+    let by = client.key.as_ref().map_or_else(String::new, |key| key.key.id.to_string());
     let scope = ["covosign", account.as_str(), subject, &by, key].map(str::as_bytes);
     Ok(Idempotency { key: digest(&scope), request: digest(&[b"covosign", body]) })
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use keys::Dialect;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -11,38 +10,16 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{HeaderBuilder, License, ObjectBuilder, Type};
 use utoipa::openapi::{OpenApi as Document, RefOr, Response, Server};
 
-use super::{callcov, capgo, cloudsigma, composable, covosign};
+use super::face::{Face, Proof};
 
 /// The one group of operations.
 const TAG: &str = "keys";
 
 /// The document of the routes as they are under the dialect's mount.
-pub(crate) fn of(dialect: Dialect) -> Document {
-    let (mut document, about) = match dialect {
-        Dialect::Native => (Document::default(), ""),
-        Dialect::Covosign => (
-            covosign::document(),
-            "API keys for the sandbox and for production; a key makes keys of no higher kind.",
-        ),
-        Dialect::Callcov => (
-            callcov::document(),
-            "API keys of one user: at most ten that are active, ended early instead of deleted.",
-        ),
-        Dialect::Cloudsigma => (
-            cloudsigma::document(),
-            "API keys with a daily limit, named by their prefix; managed by tokens of a paid plan.",
-        ),
-        Dialect::Capgo => (
-            capgo::document(),
-            "API keys of an organisation with one of four modes; a key of mode all manages them.",
-        ),
-        Dialect::Composable => (
-            composable::document(),
-            "API keys with roles: secret ones, and public ones that a secret key asks for.",
-        ),
-    };
+pub(super) fn of(face: &Face) -> Document {
+    let (mut document, dialect) = ((face.document)(), face.dialect);
     dialect.as_str().clone_into(&mut document.info.title);
-    document.info.description = Some(about.to_owned());
+    document.info.description = Some(face.about.to_owned());
     let mut license = License::new("Apache-2.0");
     license.identifier = Some("Apache-2.0".to_owned());
     document.info.license = Some(license);
@@ -57,7 +34,7 @@ pub(crate) fn of(dialect: Dialect) -> Document {
             .build(),
     ]);
     document.tags = Some(vec![TagBuilder::new().name(TAG).description(Some("API keys")).build()]);
-    proofs(&mut document, dialect);
+    proofs(&mut document, face.proofs);
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
@@ -105,27 +82,24 @@ fn answers(responses: &mut BTreeMap<String, RefOr<Response>>) {
     }
 }
 
-/// How a caller proves who it is; any one of them will do.
-fn proofs(document: &mut Document, dialect: Dialect) {
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-    let mut schemes = Vec::new();
-    let header = |name| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name)));
-    match dialect {
-        Dialect::Native => {}
-        Dialect::Callcov | Dialect::Cloudsigma => {
-            schemes.push(("token", SecurityScheme::Http(bearer.bearer_format("JWT").build())));
-        }
-        Dialect::Composable => schemes.push(("bearer", SecurityScheme::Http(bearer.build()))),
-        Dialect::Covosign => {
-            schemes.push(("bearer", SecurityScheme::Http(bearer.build())));
-            schemes.push(("key", header("X-API-Key")));
-        }
-        Dialect::Capgo => schemes.push(("key", header("authorization"))),
-    }
+/// How a caller proves who it is; any one of `proofs` will do.
+fn proofs(document: &mut Document, proofs: &[Proof]) {
+    let schemes: Vec<_> = proofs.iter().map(|proof| scheme(*proof)).collect();
     let any = schemes.iter().map(|(name, _)| SecurityRequirement::new(*name, [""; 0]));
     document.security = Some(any.collect());
     let components = document.components.get_or_insert_default();
     for (name, scheme) in schemes {
         components.add_security_scheme(name, scheme);
+    }
+}
+
+fn scheme(proof: Proof) -> (&'static str, SecurityScheme) {
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+    match proof {
+        Proof::Token => ("token", SecurityScheme::Http(bearer.bearer_format("JWT").build())),
+        Proof::Bearer => ("bearer", SecurityScheme::Http(bearer.build())),
+        Proof::Header(name) => {
+            ("key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name))))
+        }
     }
 }

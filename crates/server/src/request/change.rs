@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 use crate::auth::{Authenticated, EXPIRE, MANAGE, Plan};
-use crate::dialects::Holder;
+use crate::dialects::Rights;
 use crate::error::ApiError;
 use crate::request::body::read_json;
 use crate::request::context::HttpContext;
@@ -131,8 +131,8 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
 
 impl<B, P> Asked<B, P> {
     /// What the rules of a dialect ask of the caller.
-    pub(crate) fn holder(&self) -> Holder {
-        Holder { roles: self.caller.identity.roles, plan: self.plan }
+    pub(crate) fn rights(&self) -> Rights {
+        Rights { roles: self.caller.identity.roles, plan: self.plan }
     }
 }
 

@@ -86,10 +86,10 @@ pub(crate) async fn rotate(
     asked: Asked<Rotate, KeyId>,
 ) -> Result<Response, ApiError> {
     let rotation = field("overlap_s", Rotation::new(asked.body.overlap_s.unwrap_or(0)))?;
-    let holder = asked.holder();
+    let rights = asked.rights();
     let mut changes = asked.body.changes()?;
     let view = app.ledger().key(&asked.caller, asked.target)?;
-    dialects::bind_rotation(&app, holder, &view.key, &mut changes)?;
+    dialects::bind_rotation(&app, rights, &view.key, &mut changes)?;
     let dry_run = asked.ask.dry_run;
     let created =
         app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;

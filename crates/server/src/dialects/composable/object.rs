@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::dialects::ended_at;
+use crate::dialects::answer::ended_at;
 use crate::error::{ApiError, InvalidKind, Type};
 use crate::wire::words::choices;
 
@@ -74,16 +74,16 @@ pub(super) fn is_shown(view: &KeyView, now: Timestamp) -> bool {
     }
 }
 
-/// The `enabled` of a body that says nothing else than what is so already.
-pub(super) fn only_enabled(said: &Map<String, Value>, view: &KeyView) -> Result<bool, ApiError> {
-    let enabled = said.get("enabled").and_then(Value::as_bool);
+/// The `enabled` of a body whose other fields are as they are already.
+pub(super) fn only_enabled(body: &Map<String, Value>, view: &KeyView) -> Result<bool, ApiError> {
+    let enabled = body.get("enabled").and_then(Value::as_bool);
     let enabled =
         enabled.ok_or_else(|| ApiError::field("enabled", InvalidKind::Type(Type::Boolean)))?;
     let now = serde_json::to_value(ApiKey::new(view, None)).unwrap_or_default();
     for name in
         ["account", "project", "name", "type", "role", "expires_at", "id", "maskedValue", "value"]
     {
-        let (wanted, is) = (said.get(name).unwrap_or(&Value::Null), now.get(name));
+        let (wanted, is) = (body.get(name).unwrap_or(&Value::Null), now.get(name));
         if !wanted.is_null() && Some(wanted) != is {
             return Err(ApiError::field(name, "cannot be changed, only enabled can"));
         }

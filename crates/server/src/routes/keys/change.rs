@@ -28,7 +28,7 @@ pub(crate) async fn enable(
 ) -> Result<Response, ApiError> {
     asked.body.only_reason()?;
     let view = app.ledger().key(&asked.caller, asked.target)?;
-    dialects::may_enable(asked.holder(), &view.key)?;
+    dialects::may_enable(asked.rights(), &view.key)?;
     change(&app, asked, Change::Enable).await
 }
 

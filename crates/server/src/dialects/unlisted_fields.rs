@@ -1,8 +1,8 @@
-//! What a request asks for beyond the dialect's document.
+//! Fields of a request that the dialect's document does not list.
 //!
-//! Fields that nobody knows are ignored in a dialect, but not those that would bound the key: who
-//! asks for a key that ends tomorrow, or that only one app may use, must not get one for ever and
-//! for all. What the ledger can do is done, the rest is refused in the dialect's own form.
+//! A dialect ignores fields that it does not have, but not those that would bound the key: whoever
+//! wants a key that ends tomorrow, or that only one app may use, must not get one for ever and for
+//! all. What the ledger can do is done, the rest is refused in the dialect's own form.
 
 use keys::AllowedIps;
 use ledger::{Expiry, NewKeyRequest};
@@ -15,7 +15,7 @@ use crate::request::extract::field;
 /// The fields that the document does not have.
 #[derive(Default, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Beyond(Map<String, Value>);
+pub(super) struct UnlistedFields(Map<String, Value>);
 
 /// Words that say when a key ends, as a time.
 const ENDS_AT: [&str; 11] = [
@@ -64,15 +64,15 @@ const BOUND_WORDS: [&str; 11] = [
     "validfor",
 ];
 
-impl Beyond {
+impl UnlistedFields {
     /// Takes a field out, to be understood by the dialect itself.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name)
     }
 
     /// The key that is wanted, with the bounds that are asked for.
-    pub(super) fn bind(&self, mut draft: NewKeyRequest) -> Result<NewKeyRequest, ApiError> {
-        for (name, value) in self.0.iter().filter(|(_, value)| asks(value)) {
+    pub(super) fn bind(&self, mut request: NewKeyRequest) -> Result<NewKeyRequest, ApiError> {
+        for (name, value) in self.0.iter().filter(|(_, value)| is_set(value)) {
             let shown: String = name.chars().take(64).collect();
             let word: String = name
                 .chars()
@@ -81,25 +81,25 @@ impl Beyond {
                 .collect();
             match word.as_str() {
                 word if ENDS_AT.contains(&word) => {
-                    if draft.expires.is_some() {
+                    if request.expires.is_some() {
                         return Err(ApiError::field(&shown, InvalidKind::Repeated));
                     }
                     let text = value.as_str().unwrap_or_default();
-                    draft.expires = Some(Expiry::At(field(&shown, text.parse())?));
+                    request.expires = Some(Expiry::At(field(&shown, text.parse())?));
                 }
                 "dailylimit" => {
                     let wanted = u32::try_from(number(value).unwrap_or(0)).unwrap_or(u32::MAX);
                     if wanted == 0 {
                         return Err(ApiError::field(&shown, "must be a whole number from 1 on"));
                     }
-                    let most = draft.daily_limit.unwrap_or(u32::MAX);
-                    draft.daily_limit = Some(wanted.min(most));
+                    let most = request.daily_limit.unwrap_or(u32::MAX);
+                    request.daily_limit = Some(wanted.min(most));
                 }
                 "allowedips" => {
                     let wrong = || ApiError::field(&shown, "must be IP addresses or CIDR networks");
                     let texts: Vec<String> =
                         serde_json::from_value(value.clone()).map_err(|_| wrong())?;
-                    draft.allowed_ips = AllowedIps::parse(&texts).map_err(|_| wrong())?;
+                    request.allowed_ips = AllowedIps::parse(&texts).map_err(|_| wrong())?;
                 }
                 word if bounds(word) => {
                     let why = "keys of this API cannot be bound so, and one without is not given";
@@ -108,12 +108,12 @@ impl Beyond {
                 _ => {}
             }
         }
-        Ok(draft)
+        Ok(request)
     }
 }
 
-/// Whether a value asks for anything: there are clients that send every field they know.
-fn asks(value: &Value) -> bool {
+/// Whether a value is there for anything: some clients send every field they have.
+fn is_set(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(on) => *on,
@@ -149,18 +149,18 @@ mod tests {
     use super::*;
 
     fn bound(body: &str) -> String {
-        let beyond: Beyond = serde_json::from_str(body).unwrap();
-        let draft = NewKeyRequest { daily_limit: Some(250), ..crate::dialects::plain() };
+        let beyond: UnlistedFields = serde_json::from_str(body).unwrap();
+        let draft = NewKeyRequest { daily_limit: Some(250), ..crate::dialects::request::plain() };
         match beyond.bind(draft) {
             Err(error) => error.detail.into_owned(),
-            Ok(draft) => {
-                let until = match draft.expires {
+            Ok(request) => {
+                let until = match request.expires {
                     Some(Expiry::At(at)) => at.to_seconds_text(),
                     Some(Expiry::After(seconds)) => seconds.to_string(),
                     None => "ever".to_owned(),
                 };
-                let ips: Vec<_> = draft.allowed_ips.texts().collect();
-                format!("{until} {} {ips:?}", draft.daily_limit.unwrap_or_default())
+                let ips: Vec<_> = request.allowed_ips.texts().collect();
+                format!("{until} {} {ips:?}", request.daily_limit.unwrap_or_default())
             }
         }
     }

@@ -1,0 +1,69 @@
+//! What went wrong, as far as dialects tell errors apart.
+
+use crate::error::Code;
+
+/// A class of errors.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorClass {
+    /// Something in the request.
+    Request,
+    /// No caller, or one whose proof is not accepted.
+    Caller,
+    /// A key where a token is wanted.
+    KeyAsCaller,
+    /// The caller may not do that.
+    NotAllowed,
+    /// There is no such key any more, or never was.
+    Key,
+    /// There is no such route.
+    Route,
+    /// The route has other methods.
+    Method,
+    /// There are as many active keys as there may be.
+    TooManyKeys,
+    /// The idempotency key was used with another request.
+    UsedBefore,
+    /// Too much is waiting.
+    Overloaded,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorClass {
+    pub(super) fn of(code: Code) -> ErrorClass {
+        match code {
+            Code::InvalidRequest | Code::AccountRequired | Code::TooLong => ErrorClass::Request,
+            Code::Unauthenticated | Code::KeyMissing | Code::KeysDiffer | Code::KeyRejected => {
+                ErrorClass::Caller
+            }
+            Code::KeysCannotManageKeys => ErrorClass::KeyAsCaller,
+            Code::Forbidden | Code::KeyNotAllowed => ErrorClass::NotAllowed,
+            Code::KeyNotFound | Code::Already | Code::NotWhileExpired | Code::NotWhileRevoked => {
+                ErrorClass::Key
+            }
+            Code::NotFound => ErrorClass::Route,
+            Code::MethodNotAllowed => ErrorClass::Method,
+            Code::ActiveKeyLimit => ErrorClass::TooManyKeys,
+            Code::IdempotencyMismatch => ErrorClass::UsedBefore,
+            Code::Overloaded => ErrorClass::Overloaded,
+            Code::UsageExceeded
+            | Code::RateLimited
+            | Code::EventNotFound
+            | Code::NotWhileEnabled
+            | Code::NotWhileDisabled
+            | Code::AlreadyReplaced
+            | Code::KeyExists
+            | Code::NotDue
+            | Code::RevisionMismatch
+            | Code::NotAcceptable
+            | Code::UnsupportedEncoding
+            | Code::PayloadTooLarge
+            | Code::TooManyHeaders
+            | Code::LogBroken
+            | Code::DiskFull
+            | Code::NotReady
+            | Code::Timeout
+            | Code::Internal => ErrorClass::Other,
+        }
+    }
+}
