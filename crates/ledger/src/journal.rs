@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::page::Page;
 use crate::record::access::{Access, Range, Reading};
 use crate::record::codec::{self, Interner};
-use crate::replay::ReplayError;
+use crate::record::replay::ReplayError;
 use crate::write::queue::{Queue, Queued};
 
 /// The most readings that wait to be recorded.

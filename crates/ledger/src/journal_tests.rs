@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::record::Actor;
 use crate::testing::{Dice, ManualClock, caller, owner};
+
 use crate::{Origin, Role};
 
 fn open(log: &MemoryLog) -> Journal {

@@ -14,17 +14,17 @@ use crate::caller::Caller;
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::monotone_clock::Reached;
+use crate::monotone_clock::MonotoneClock;
 use crate::projection::outcomes::{OutcomeBounds, Outcomes};
+use crate::projection::state::State;
 use crate::projection::usage::{self, UsageError};
 use crate::quota::{Quotas, Rates};
-use crate::replay::ReplayError;
-use crate::state::State;
+use crate::record::replay::ReplayError;
 use crate::write::job::{Job, WriteCommand, job};
 use crate::write::queue::{Queue, Refused};
 use crate::write::request::RequestContext;
 use crate::write::wake_chain::wake_chain;
-use crate::writer;
+use crate::write::writer;
 
 /// How a ledger is to run.
 pub struct Options {
@@ -138,7 +138,7 @@ impl Ledger {
     ) -> Result<Ledger, OpenError> {
         let mut state = State::new(log, options.clock, options.signing);
         state.most_keys = options.quotas.keys;
-        state.reached = Reached::new(options.max_clock_step_s);
+        state.monotone = MonotoneClock::new(options.max_clock_step_s);
         let state = Arc::new(state);
         *state.outcomes.lock() = Outcomes::within(options.outcomes);
 
@@ -204,7 +204,7 @@ impl Ledger {
     /// The moment that the ledger's clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.state().reached.now(self.state().clock.as_ref())
+        self.state().monotone.now(self.state().clock.as_ref())
     }
 
     /// The time by which keys are judged: never before the last record either.

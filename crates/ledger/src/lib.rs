@@ -7,8 +7,6 @@ mod caller;
 mod cancellation;
 mod clock;
 mod error;
-#[cfg(test)]
-mod evidence_tests;
 mod expiry;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -18,18 +16,14 @@ mod ledger;
 mod monotone_clock;
 mod page;
 mod projection;
-mod proofs;
 mod quota;
 mod read;
 mod record;
-mod replay;
-mod state;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod write;
-mod writer;
 
 pub use audit::{AuditRecord, Auditor, Decoder, Finding, Violation};
 pub use caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};
@@ -40,25 +34,26 @@ pub use eventlog::{Seq, Space};
 pub use journal::Journal;
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use page::{Page, Walk};
-pub use projection::feed::{Followed, Following};
 pub use projection::key_view::KeyView;
 pub use projection::outcomes::OutcomeBounds;
 pub use projection::row::Row;
 pub use projection::table::Due;
+pub use projection::table_snapshot::{InTable, RowProof};
 pub use projection::usage::UsageError;
 pub use quota::Quotas;
 pub use read::as_of::{AsOf, Moment};
 pub use read::bundling::manifest_text;
+pub use read::follow::{Followed, Following};
+pub use read::key_proof::{KeyProof, Proved};
 pub use read::query::KeyFilter;
 pub use read::report::Held;
 pub use read::report::Holdings;
-pub use read::table_snapshot::{InTable, KeyProof, Proved, RowProof};
 pub use read::trail::EventFilter;
 pub use read::verify::Verified;
 pub use record::access::{Access, Range, Reading};
 pub use record::codec::DecodeError;
+pub use record::replay::ReplayError;
 pub use record::{Actor, Entry, Idempotency, Link, Record};
-pub use replay::ReplayError;
 pub use signedlog::{
     Consistency, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
     Signing, SigningError, TreeHead,

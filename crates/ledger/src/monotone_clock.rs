@@ -15,7 +15,7 @@ use crate::clock::{Clock, StepGuard};
 const GRAIN_MICROS: i64 = 1_000_000;
 
 /// See the module.
-pub(crate) struct Reached {
+pub(crate) struct MonotoneClock {
     /// In microseconds: at most [`GRAIN_MICROS`] before what was seen.
     seen: AtomicI64,
     /// Set while the clock is not believed.
@@ -23,9 +23,9 @@ pub(crate) struct Reached {
     guard: Mutex<StepGuard>,
 }
 
-impl Reached {
-    pub(crate) fn new(max_step_s: u64) -> Reached {
-        Reached {
+impl MonotoneClock {
+    pub(crate) fn new(max_step_s: u64) -> MonotoneClock {
+        MonotoneClock {
             seen: AtomicI64::new(Timestamp::MIN.micros()),
             astray: AtomicBool::new(false),
             guard: Mutex::new(StepGuard::new(max_step_s)),

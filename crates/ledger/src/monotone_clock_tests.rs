@@ -72,7 +72,7 @@ async fn a_clock_that_is_set_back_makes_no_key_good_again() {
 fn time_is_what_was_seen_last() {
     let passing = ManualClock::new();
     let clock = SetClock { passing: Arc::clone(&passing), set_by: AtomicI64::new(0) };
-    let reached = Reached::new(60);
+    let reached = MonotoneClock::new(60);
     let start = reached.now(&clock);
     // What is not remembered of a second is remembered of a key that was past its due time.
     let due = Timestamp::from_micros(start.micros() + 500_000);

@@ -6,5 +6,7 @@ pub(crate) mod key_view;
 pub(crate) mod outcomes;
 pub(crate) mod places;
 pub(crate) mod row;
+pub(crate) mod state;
 pub(crate) mod table;
+pub(crate) mod table_snapshot;
 pub(crate) mod usage;

@@ -9,12 +9,17 @@ pub(crate) mod chain;
 #[cfg(test)]
 mod chain_tests;
 pub(crate) mod dialect;
+pub(crate) mod follow;
+pub(crate) mod key_proof;
+pub(crate) mod proofs;
+#[cfg(test)]
+mod proofs_tests;
 pub(crate) mod query;
 pub(crate) mod report;
 #[cfg(test)]
 mod report_tests;
-pub(crate) mod table_snapshot;
 pub(crate) mod trail;
 #[cfg(test)]
 mod trail_tests;
+pub(crate) mod until;
 pub(crate) mod verify;

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod codec;
 pub(crate) mod pool;
+pub(crate) mod replay;
 
 use eventlog::Seq;
 use keys::{Account, Dialect, Event, KeyId, Reason, Status, Subject, Timestamp};

@@ -16,3 +16,4 @@ pub(crate) mod rotate;
 pub(crate) mod wake_chain;
 #[cfg(test)]
 mod wake_chain_tests;
+pub(crate) mod writer;

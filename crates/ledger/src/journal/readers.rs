@@ -38,7 +38,7 @@ pub(super) enum Verdict {
     Counted,
     /// An entry that covers it is being written: wait for that, and ask again.
     Wait(watch::Receiver<Outcome>),
-    /// It is to be recorded, and the outcome sent to those who wait.
+    /// It is to be recorded, and its outcome is sent here.
     Record(Box<Access>, watch::Sender<Outcome>),
 }
 
@@ -250,9 +250,9 @@ impl Readers {
             let entry = entry(&reader, request_id, part, places, now);
             return Verdict::Record(Box::new(entry), watch::Sender::new(None));
         };
-        let exact = window.parts.get_mut(&part).and_then(|spans| spans.answer(places, now));
+        let within = window.parts.get_mut(&part).and_then(|spans| spans.answer(places, now));
         let wide = || window.wide.get_mut(&reading).and_then(|spans| spans.answer(places, now));
-        if let Some(verdict) = exact.or_else(wide) {
+        if let Some(verdict) = within.or_else(wide) {
             return verdict;
         }
         let (outcome, written) = watch::channel(None);

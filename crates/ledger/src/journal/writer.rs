@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::record::access::Access;
 use crate::record::codec;
-use crate::replay::ReplayError;
+use crate::record::replay::ReplayError;
 use crate::write::queue::{Queue, Refused};
 
 /// How often it is looked which minutes are over.

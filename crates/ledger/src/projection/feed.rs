@@ -10,17 +10,14 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::record::Entry;
 use eventlog::Seq;
 use parking_lot::Mutex;
-use tokio::sync::watch;
-
-use crate::ledger::Ledger;
-use crate::record::Entry;
 
 /// The most entries in the ring.
-const MAX_ENTRIES: usize = 8_192;
+pub(crate) const MAX_ENTRIES: usize = 8_192;
 /// The most bytes in the ring, about.
-const MAX_BYTES: usize = 16 << 20;
+pub(crate) const MAX_BYTES: usize = 16 << 20;
 
 /// The newest entries, for those who follow.
 #[derive(Default)]
@@ -51,6 +48,24 @@ impl Feed {
         self.followers.load(Ordering::SeqCst) > 0
     }
 
+    /// Counts one more follower.
+    pub(crate) fn add_follower(&self) {
+        self.followers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts one follower less. The last one empties the ring.
+    pub(crate) fn remove_follower(&self) {
+        let mut ring = self.ring.lock();
+        if self.followers.fetch_sub(1, Ordering::SeqCst) == 1 {
+            *ring = Ring::default();
+        }
+    }
+
+    /// The first batch with something after `next`, if the ring has one.
+    pub(crate) fn after(&self, next: Seq) -> Option<Arc<[Entry]>> {
+        self.ring.lock().after(next).cloned()
+    }
+
     /// Adds a batch that is applied, of so many stored bytes.
     pub(crate) fn push(&self, entries: Arc<[Entry]>, stored: usize) {
         let bytes = entries.len() * size_of::<Entry>() + 2 * stored;
@@ -72,6 +87,22 @@ impl Feed {
     }
 }
 
+#[cfg(test)]
+impl Feed {
+    /// How many entries are in the ring, and how many bytes they take.
+    pub(crate) fn in_ring(&self) -> (usize, usize) {
+        let ring = self.ring.lock();
+        (ring.entries, ring.bytes)
+    }
+
+    /// Drops the older half of the ring, as if it were that small.
+    pub(crate) fn drop_older_half(&self) {
+        let mut ring = self.ring.lock();
+        let half = ring.batches.len() / 2;
+        ring.batches.drain(..half);
+    }
+}
+
 impl Ring {
     fn is_full(&self) -> bool {
         self.entries > MAX_ENTRIES || self.bytes > MAX_BYTES
@@ -83,92 +114,3 @@ impl Ring {
         self.batches.get(self.batches.partition_point(passed)).map(|batch| &batch.entries)
     }
 }
-
-/// What comes next to one who follows.
-#[derive(Clone, Debug)]
-pub enum Followed {
-    /// Entries that were committed together, without a gap after what came before; the first ones
-    /// may lie before the follower's place.
-    Entries(Arc<[Entry]>),
-    /// The follower was too slow, or another writer wrote: what lies before this place has to be
-    /// read from the log.
-    Missed(Seq),
-}
-
-/// One who follows what is committed, of all accounts. Dropped, it is counted no more.
-pub struct Following {
-    ledger: Ledger,
-    length: watch::Receiver<Seq>,
-    next: Seq,
-}
-
-impl Ledger {
-    /// Follows what is committed from now on: see [`Following::next`] for the place.
-    ///
-    /// What is given out is not limited to what a caller may see; that is up to who hands it on.
-    #[must_use]
-    pub fn follow(&self) -> Following {
-        let state = self.state();
-        state.feed.followers.fetch_add(1, Ordering::SeqCst);
-        let length = state.log.published();
-        let next = state.size();
-        Following { ledger: self.clone(), length, next }
-    }
-}
-
-impl Following {
-    /// The place up to which everything was taken.
-    #[must_use]
-    pub fn next(&self) -> Seq {
-        self.next
-    }
-
-    /// Waits until there is something to take. Cancel safe.
-    pub async fn changed(&mut self) {
-        let next = self.next;
-        if self.length.wait_for(|length| *length > next).await.is_err() {
-            // The ledger is held here, and its sender with it.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Takes what comes next, if it is there.
-    pub fn take(&mut self) -> Option<Followed> {
-        let length = *self.length.borrow_and_update();
-        if length <= self.next {
-            return None;
-        }
-        let ring = self.ledger.state().feed.ring.lock();
-        let found = ring.after(self.next).cloned();
-        drop(ring);
-        let followed = match found {
-            Some(batch) if batch.first().is_some_and(|first| first.seq <= self.next) => {
-                self.next = batch.last().map_or(self.next, |last| last.seq.next());
-                Followed::Entries(batch)
-            }
-            Some(batch) => {
-                self.next = batch.first().map_or(self.next, |first| first.seq);
-                Followed::Missed(self.next)
-            }
-            None => {
-                self.next = length;
-                Followed::Missed(length)
-            }
-        };
-        Some(followed)
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        let feed = &self.ledger.state().feed;
-        let mut ring = feed.ring.lock();
-        if feed.followers.fetch_sub(1, Ordering::SeqCst) == 1 {
-            *ring = Ring::default();
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "feed_tests.rs"]
-mod tests;

@@ -80,7 +80,8 @@ async fn one_who_asks_again_because_no_answer_came_gets_the_secret() {
         let first = ledger.create(&caller, draft(None), idempotent(1, 1));
         let mut first = std::pin::pin!(first);
         let waker = std::task::Waker::noop();
-        assert!(first.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        // A writer that is quicker than this thread has replied by now: nobody reads that either.
+        let _ = first.as_mut().poll(&mut std::task::Context::from_waker(waker));
     }
     let again = ledger.create(&owner(), draft(None), idempotent(1, 1)).await.unwrap();
     assert!(again.replayed);

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::projection::table::Key;
 use crate::record::Record;
 use crate::record::codec::Interner;
-use crate::replay::read;
+use crate::record::replay::read;
 
 /// A moment in the log's past, as one asks for it: `seq:7` or an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

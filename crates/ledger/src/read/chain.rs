@@ -17,8 +17,8 @@ use crate::ledger::Ledger;
 use crate::projection::table::{ChainedState, Key};
 use crate::read::as_of::Moment;
 use crate::record::codec::Interner;
+use crate::record::replay::decode;
 use crate::record::{Link, Record};
-use crate::replay::decode;
 
 /// A key's chain of records does not hold: a record is not the one that was linked.
 #[derive(Debug, thiserror::Error)]

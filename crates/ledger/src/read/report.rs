@@ -12,12 +12,12 @@ use crate::ledger::Ledger;
 use crate::page::{Page, Walk};
 use crate::projection::history::List;
 use crate::projection::key_view::KeyView;
+use crate::projection::state::State;
 use crate::projection::table::Due;
 use crate::projection::table::Key;
 use crate::read::as_of::{Moment, first, time_of};
 use crate::read::chain::States;
 use crate::read::query::KeyList;
-use crate::state::State;
 
 /// Records that are replayed between two looks whether the digest is still wanted.
 const DIGEST_STEP: u64 = 1 << 16;

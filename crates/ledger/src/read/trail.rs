@@ -16,7 +16,7 @@ use crate::read::as_of::first;
 use crate::read::chain::{Chain, Linked};
 use crate::record::Entry;
 use crate::record::codec::Interner;
-use crate::replay::{Read, read};
+use crate::record::replay::{Read, read};
 use crate::write::request::RequestOptions;
 
 /// Records read for one page: bounds the work of one call.

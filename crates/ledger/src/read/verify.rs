@@ -54,7 +54,7 @@ impl Ledger {
         let now = self.judged_at();
         let state = key.state();
         if let Some(due) = state.expires_at.filter(|due| *due <= now) {
-            self.state().reached.met_due(due);
+            self.state().monotone.met_due(due);
         }
         let mut verdict = judge(&key.made, &state, question, now);
         let mut remaining_today = None;

@@ -6,39 +6,20 @@
 //! trailing bytes and integers that are longer than they need to be. A new version is a new type
 //! and one function that turns the old one into the new.
 
-/// An enum of the domain and its stored twin: the twin's order is the wire tag.
-macro_rules! twin {
-    ($stored:ident = $domain:ident { $($variant:ident),+ $(,)? }) => {
-        #[derive(Clone, Copy, Serialize, Deserialize)]
-        enum $stored { $($variant),+ }
-
-        impl From<$domain> for $stored {
-            fn from(value: $domain) -> $stored {
-                match value { $($domain::$variant => $stored::$variant),+ }
-            }
-        }
-
-        impl From<$stored> for $domain {
-            fn from(value: $stored) -> $domain {
-                match value { $($stored::$variant => $domain::$variant),+ }
-            }
-        }
-    };
-}
-
 mod access_v1;
 mod access_v2;
+mod error;
+mod interner;
+mod twin;
 mod v1;
-
-use std::sync::Arc;
 
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
-use hashbrown::HashSet;
 
+pub use self::error::DecodeError;
+pub(crate) use self::interner::Interner;
 use crate::record::Record;
 use crate::record::access::Access;
-use crate::record::pool::Pool;
 
 /// The version that is written.
 const VERSION: u8 = 1;
@@ -47,45 +28,6 @@ const ACCESS_VERSION: u8 = 2;
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard()
-}
-
-/// Why bytes are no record.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// They are empty, or of a version that this program does not know.
-    #[error("unknown record version")]
-    Version,
-    /// They are not in the layout of their version.
-    #[error("not a record: {0}")]
-    Layout(String),
-    /// A value in them is not lawful.
-    #[error("a record holds an unlawful value: {0}")]
-    Value(#[from] keys::Invalid),
-    /// They are not the bytes that encoding gives.
-    #[error("a record is not encoded canonically")]
-    NotCanonical,
-}
-
-/// Shares equal texts of decoded records: a million keys have few accounts. Bounded.
-#[derive(Default)]
-pub(crate) struct Interner {
-    texts: HashSet<Arc<str>>,
-    pool: Pool,
-}
-
-impl Interner {
-    const MOST: usize = 100_000;
-
-    fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(shared) = self.texts.get(text) {
-            return Arc::clone(shared);
-        }
-        let shared: Arc<str> = text.into();
-        if self.texts.len() < Interner::MOST {
-            self.texts.insert(Arc::clone(&shared));
-        }
-        shared
-    }
 }
 
 /// The bytes to store.

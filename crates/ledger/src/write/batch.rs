@@ -21,10 +21,9 @@ use self::salts::Salts;
 use crate::caller::worker;
 use crate::error::Error;
 use crate::projection::outcomes::Outcome;
+use crate::projection::state::State;
 use crate::projection::table::{ChainedState, Key};
 use crate::record::{Actor, Idempotency, Link, Record, codec};
-use crate::state::State;
-use crate::write::job::Idempotent;
 use crate::write::request::{Change, RequestContext, Rules};
 
 /// A record that the batch will append.
@@ -51,6 +50,15 @@ pub(crate) struct DecidedKey {
     /// The new key, with its number and its due time.
     pub(crate) key: Arc<NewKey>,
     pub(crate) decided: Decided,
+}
+
+/// The reply to a request that may carry an idempotency key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Idempotent<R> {
+    /// It was decided now.
+    Decided(R),
+    /// The same request was answered before, by these records.
+    Earlier(Outcome),
 }
 
 /// A rotation of `old` to `key`.
@@ -90,7 +98,7 @@ impl<'s> Batch<'s> {
         Batch {
             state,
             start: state.size(),
-            now: state.reached.now(state.clock.as_ref()).max(state.last_at()),
+            now: state.monotone.now(state.clock.as_ref()).max(state.last_at()),
             bytes: Vec::new(),
             drafted: Vec::new(),
             touched: HashMap::new(),

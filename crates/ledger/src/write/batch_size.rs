@@ -19,7 +19,7 @@ const LARGE: usize = 32;
 const ABOUT: Duration = Duration::from_secs(1);
 
 /// What the writer has seen of its batches.
-pub(crate) struct Pace {
+pub(crate) struct BatchSize {
     /// How long a batch of one or two commands takes, in ns; smoothed.
     quiet_ns: u64,
     /// How much longer a batch takes for each of its commands, in ns; smoothed.
@@ -29,9 +29,9 @@ pub(crate) struct Pace {
     shared_until: Duration,
 }
 
-impl Pace {
-    pub(crate) fn new() -> Pace {
-        Pace { quiet_ns: 1_000_000, each_ns: 20_000, last: None, shared_until: Duration::ZERO }
+impl BatchSize {
+    pub(crate) fn new() -> BatchSize {
+        BatchSize { quiet_ns: 1_000_000, each_ns: 20_000, last: None, shared_until: Duration::ZERO }
     }
 
     /// The most commands of a batch that begins at `now`.
@@ -84,14 +84,14 @@ mod tests {
         Account::new(name).unwrap()
     }
 
-    fn see(pace: &mut Pace, names: &[&str], now: Duration) {
+    fn see(pace: &mut BatchSize, names: &[&str], now: Duration) {
         let accounts: Vec<_> = names.iter().map(|name| Account::new(*name).ok()).collect();
         pace.seen(accounts.iter().map(Option::as_ref), now);
     }
 
     #[test]
     fn one_account_alone_has_batches_as_large_as_it_likes() {
-        let (mut pace, now) = (Pace::new(), Duration::from_secs(5));
+        let (mut pace, now) = (BatchSize::new(), Duration::from_secs(5));
         for names in [&["a", "a", "a"][..], &["a"], &["*"], &["a", "*"]] {
             see(&mut pace, names, now);
             assert_eq!(pace.most(now), MOST, "{names:?}");
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn beside_another_account_a_batch_takes_about_as_long_as_three() {
-        let mut pace = Pace::new();
+        let mut pace = BatchSize::new();
         let now = Duration::from_secs(5);
         see(&mut pace, &["a", "a"], now);
         for (quiet_us, each_us, expected) in

@@ -10,8 +10,8 @@ use crate::ledger::Ledger;
 use crate::projection::key_view::KeyView;
 use crate::projection::table::Key;
 use crate::record::Entry;
-use crate::write::batch::{Batch, Decided};
-use crate::write::job::{Idempotent, WriteCommand};
+use crate::write::batch::{Batch, Decided, Idempotent};
+use crate::write::job::WriteCommand;
 use crate::write::reply::Changed;
 use crate::write::request::{Change, RequestContext, RequestOptions};
 

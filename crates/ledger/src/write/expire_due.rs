@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::outcomes::Outcome;
 use crate::record::Idempotency;
-use crate::write::batch::Batch;
-use crate::write::job::{Idempotent, WriteCommand};
+use crate::write::batch::{Batch, Idempotent};
+use crate::write::job::WriteCommand;
 use crate::write::reply::Expirations;
 use crate::write::request::{RequestContext, RequestOptions};
 

@@ -4,7 +4,6 @@ use keys::Account;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::projection::outcomes::Outcome;
 use crate::write::batch::Batch;
 use crate::write::queue::Queued;
 use crate::write::request::RequestContext;
@@ -27,15 +26,6 @@ pub(crate) trait WriteCommand: Send + 'static {
     /// The reply; the batch has no record of it.
     fn decide(&self, context: &RequestContext, batch: &mut Batch<'_>)
     -> Result<Self::Reply, Error>;
-}
-
-/// The reply to a request that may carry an idempotency key.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Idempotent<R> {
-    /// It was decided now.
-    Decided(R),
-    /// The same request was answered before, by these records.
-    Earlier(Outcome),
 }
 
 /// A command in the queue, whatever its type.

@@ -8,8 +8,8 @@ use crate::caller::{Caller, MANAGE};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::Key;
-use crate::write::batch::{Batch, DecidedKey, RotateTo};
-use crate::write::job::{Idempotent, WriteCommand};
+use crate::write::batch::{Batch, DecidedKey, Idempotent, RotateTo};
+use crate::write::job::WriteCommand;
 use crate::write::reply::Created;
 use crate::write::request::{
     Changes, Expiry, NewKeyRequest, RequestContext, RequestOptions, Rules,

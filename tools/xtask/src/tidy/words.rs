@@ -18,7 +18,6 @@ const NOT_ALONE: &[&str] = &["ending", "site", "visit"];
 #[rustfmt::skip]
 const NOT_YET: &[&str] = &[
     "crates/bundle",
-    "crates/ledger",
     "crates/server",
 ];
 /// The file of this list.

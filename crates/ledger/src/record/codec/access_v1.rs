@@ -5,8 +5,10 @@ use eventlog::Seq;
 use keys::{Account, KeyId, Subject};
 use serde::{Deserialize, Serialize};
 
+use super::error::DecodeError;
+use super::interner::Interner;
+use super::twin::twin;
 use super::v1::{IpV1, ViaV1, moment};
-use super::{DecodeError, Interner};
 use crate::caller::Origin;
 use crate::record::Actor;
 use crate::record::access::{Access, Reading};

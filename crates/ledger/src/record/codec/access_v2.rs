@@ -5,8 +5,9 @@ use keys::Invalid;
 use serde::{Deserialize, Serialize};
 
 use super::access_v1::AccessV1;
+use super::error::DecodeError;
+use super::interner::Interner;
 use super::v1::moment;
-use super::{DecodeError, Interner};
 use crate::record::access::Access;
 
 #[derive(Serialize, Deserialize)]

@@ -12,7 +12,9 @@ use keys::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, Interner};
+use super::error::DecodeError;
+use super::interner::Interner;
+use super::twin::twin;
 use crate::caller::{Origin, Via};
 use crate::record::{Actor, Idempotency, Link, Record};
 use signedlog::Leaf;

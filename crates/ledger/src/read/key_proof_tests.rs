@@ -1,14 +1,15 @@
-//! The table's note says what every key was, proves it, and proves that a key is not there.
+//! The table's snapshot says what every key was, proves it, and proves that a key is not there.
 
 use eventlog::Log;
 use eventlog::memory::MemoryLog;
 use keys::{KeyState, Revocation, Rotation};
-use tlog::verify_inclusion;
+use signedlog::Leaf;
+use tlog::{leaf_hash, verify_inclusion};
 
 use super::*;
+use crate::projection::table_snapshot::RowProof;
 use crate::testing::{ManualClock, caller, draft, open_with, owner};
 use crate::{Change, Changes, Options, Role, Signing};
-use signedlog::Leaf;
 
 struct Scene {
     ledger: Ledger,
@@ -46,9 +47,9 @@ impl Scene {
 
 /// The row that the records of a proof make, as far as the table's note reaches.
 fn row_of(key: KeyId, proof: &KeyProof) -> Row {
-    let noted = proof.records.iter().filter(|record| record.seq.0 < proof.table.size);
+    let snapshot = proof.records.iter().filter(|record| record.seq.0 < proof.table.size);
     let records: Vec<_> =
-        noted.map(|proved| (&proved.entry, crate::decode(&proved.entry).unwrap())).collect();
+        snapshot.map(|proved| (&proved.entry, crate::decode(&proved.entry).unwrap())).collect();
     let mut state: Option<KeyState> = None;
     for (_, record) in &records {
         state = match (&record.event, state) {
@@ -211,7 +212,7 @@ async fn while_a_note_is_made_others_get_the_last_one_and_wait_for_nobody() {
     let scene = scene(2).await;
     let auditor = caller(None, Role::Auditor);
     let note = || scene.ledger.table_note(&auditor);
-    let notes = &scene.ledger.state().notes;
+    let notes = &scene.ledger.state().snapshots;
     let making = notes.making.lock();
     assert!(matches!(note(), Err(Error::Overloaded)), "there is none yet");
     drop(making);

@@ -1,74 +1,32 @@
-//! The key table as one signed hash, and what it proves of a single key.
+//! Proving what a key was: by the table's snapshot, and by the key's records in the log's tree.
 //!
-//! Made off the writer's path, at most once a minute: the live table is walked, and a key that a
-//! later record has touched meanwhile is taken back along its links to what it was.
+//! The snapshot is made off the writer's path, at most once a minute: the live table is walked, and
+//! a key that a later record has touched meanwhile is taken back along its links to what it was.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{Record, Seq};
 use keys::{KeyId, KeyState, Refusal};
-use parking_lot::Mutex;
 use signedlog::SignedRoot;
-use tlog::{Hash, MemoryTree, Prover, leaf_hash};
+use tlog::Hash;
 
 use crate::caller::{AUDIT, Caller, READ, Scope};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::row::Row;
 use crate::projection::table::{ChainedState, Key};
+use crate::projection::table_snapshot::{InTable, TableSnapshot};
 use crate::read::as_of::Moment;
 use crate::read::chain::Linked;
 use crate::write::request::RequestOptions;
 
-/// The least time between two notes.
+/// The least time between two snapshots.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Keys taken from the table under one hold of its lock.
 const SLICE: usize = 4096;
 /// The most records of one key that a proof holds.
 const MOST_RECORDS: u32 = if cfg!(test) { 50 } else { 2_000 };
-
-/// The rows of all keys at one length of the log.
-struct Noted {
-    signed: SignedRoot,
-    rows: Vec<Row>,
-    tree: MemoryTree,
-    made_at: Duration,
-}
-
-/// The last note that was made.
-#[derive(Default)]
-pub(crate) struct Notes {
-    last: Mutex<Option<Arc<Noted>>>,
-    /// Held while another one is made. Nobody waits for it: that takes its time.
-    making: Mutex<()>,
-}
-
-/// A row and the way from it to the table's root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowProof {
-    /// Its place among the rows, from 0.
-    pub index: u64,
-    /// The row.
-    pub row: Row,
-    /// The audit path, from its sibling up.
-    pub path: Vec<Hash>,
-}
-
-/// What the table's note says of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InTable {
-    /// Its row.
-    Row(RowProof),
-    /// It has none: the rows on either side of where it would be. One is missing at an end of
-    /// the table, both in an empty one.
-    Absent {
-        /// The last row before.
-        before: Option<RowProof>,
-        /// The first row after.
-        after: Option<RowProof>,
-    },
-}
 
 /// A record of a key, and the way from it to the checkpoint's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,18 +44,18 @@ pub struct Proved {
 pub struct KeyProof {
     /// The last checkpoint: the records are proved in its tree.
     pub checkpoint: SignedRoot,
-    /// The table's note; its size is at most the checkpoint's.
+    /// The table's snapshot; its size is at most the checkpoint's.
     pub table: SignedRoot,
     /// The number of rows.
     pub rows: u64,
-    /// What the note says.
+    /// What the snapshot says of the key.
     pub in_table: InTable,
     /// The key's records, oldest first.
     pub records: Vec<Proved>,
 }
 
 impl Ledger {
-    /// The signed note of the key table, at most a minute old when the log has grown since, but
+    /// The signed snapshot of the key table, at most a minute old when the log has grown since, but
     /// for the time that the next one takes to be made. Reads the log and takes its time.
     ///
     /// # Errors
@@ -106,10 +64,10 @@ impl Ledger {
     /// [`Error::Overloaded`] while another makes the first one, or a fault of the storage.
     pub fn table_note(&self, caller: &Caller) -> Result<SignedRoot, Error> {
         caller.require_all(AUDIT)?;
-        Ok(self.noted()?.signed.clone())
+        Ok(self.table_snapshot()?.signed.clone())
     }
 
-    /// Proves what `id` was, or that it was not, as of the table's note; and all of its records up
+    /// Proves what `id` was, or that it was not, as of the table's snapshot; and all of its records up
     /// to `moment`. Reads the log.
     ///
     /// # Errors
@@ -130,7 +88,7 @@ impl Ledger {
             Err(Error::Refused(Refusal::UnknownKey)) if caller.identity.scope == Scope::All => None,
             Err(error) => return Err(error),
         };
-        let noted = self.noted()?;
+        let snapshot = self.table_snapshot()?;
         let head = self.log().head();
         let checkpoint = head.checkpoint()?.clone();
         let records = key.map_or(Ok(Vec::new()), |key| self.records_of(&key, moment.length()))?;
@@ -139,9 +97,9 @@ impl Ledger {
         let proved = proved.map(|(Record { seq, bytes }, path)| Proved { seq, entry: bytes, path });
         Ok(KeyProof {
             checkpoint,
-            table: noted.signed.clone(),
-            rows: noted.rows.len() as u64,
-            in_table: noted.find(&Row::place(id))?,
+            table: snapshot.signed.clone(),
+            rows: snapshot.rows.len() as u64,
+            in_table: snapshot.find(&Row::place(id))?,
             records: proved.collect(),
         })
     }
@@ -166,20 +124,20 @@ impl Ledger {
         Ok(records)
     }
 
-    /// The table's last note, or a new one if it is time and the log has grown. While another
+    /// The table's last snapshot, or a new one if it is time and the log has grown. While another
     /// makes that, it is still the last one.
-    fn noted(&self) -> Result<Arc<Noted>, Error> {
+    fn table_snapshot(&self) -> Result<Arc<TableSnapshot>, Error> {
         let signing = self.log().signing()?;
-        let shared = &self.state().notes;
+        let shared = &self.state().snapshots;
         let Some(_making) = shared.making.try_lock() else {
             return shared.last.lock().clone().ok_or(Error::Overloaded);
         };
         let now = self.state().clock.monotonic();
         let size = self.state().size();
-        if let Some(noted) = shared.last.lock().as_ref()
-            && (noted.signed.size == size.0 || now.saturating_sub(noted.made_at) < INTERVAL)
+        if let Some(snapshot) = shared.last.lock().as_ref()
+            && (snapshot.signed.size == size.0 || now.saturating_sub(snapshot.made_at) < INTERVAL)
         {
-            return Ok(Arc::clone(noted));
+            return Ok(Arc::clone(snapshot));
         }
         let mut rows = Vec::new();
         let mut place = 0;
@@ -194,15 +152,10 @@ impl Ledger {
                 break;
             }
         }
-        rows.sort_unstable();
-        let tree: MemoryTree = rows.iter().map(|row| leaf_hash(&row.to_bytes())).collect();
-        let root = tree.root();
-        let text = format!("{}/table\n{size}\n{root}\n", signing.origin());
-        let note = signing.sign(&text).map_err(Error::fault)?.into();
-        let signed = SignedRoot { note, size: size.0, root };
-        let noted = Arc::new(Noted { signed, rows, tree, made_at: now });
-        *shared.last.lock() = Some(Arc::clone(&noted));
-        Ok(noted)
+        let snapshot = TableSnapshot::sign(rows, size, signing, now).map_err(Error::fault)?;
+        let snapshot = Arc::new(snapshot);
+        *shared.last.lock() = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
     }
 
     /// The row that `key` had after the first `size` records; `None` if it was made later.
@@ -224,31 +177,6 @@ impl Ledger {
     }
 }
 
-impl Noted {
-    fn find(&self, place: &[u8; 32]) -> Result<InTable, Error> {
-        let found = self.rows.binary_search_by(|row| row.key.cmp(place));
-        Ok(match found {
-            Ok(index) => InTable::Row(self.proof(index)?),
-            Err(index) => InTable::Absent {
-                before: index.checked_sub(1).map(|before| self.proof(before)).transpose()?,
-                after: (index < self.rows.len()).then(|| self.proof(index)).transpose()?,
-            },
-        })
-    }
-
-    fn proof(&self, index: usize) -> Result<RowProof, Error> {
-        let row = *self.rows.get(index).ok_or_else(|| Error::fault(NoRow))?;
-        let place = index as u64;
-        let path = Prover::new(&self.tree, self.tree.size()).inclusion(place);
-        Ok(RowProof { index: place, row, path: path.map_err(Error::fault)? })
-    }
-}
-
-/// A row was looked for that the table does not have: a fault of this module.
-#[derive(Debug, thiserror::Error)]
-#[error("the table has no such row")]
-struct NoRow;
-
 #[cfg(test)]
-#[path = "table_snapshot_tests.rs"]
+#[path = "key_proof_tests.rs"]
 mod tests;

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use eventlog::{AppendError, Seq};
 
 use crate::error::Error;
-use crate::replay::ReplayError;
-use crate::state::State;
+use crate::projection::state::State;
+use crate::record::replay::ReplayError;
 use crate::write::batch::Batch;
-use crate::write::batch_size::Pace;
+use crate::write::batch_size::BatchSize;
 use crate::write::job::Job;
 use crate::write::queue::{Queue, Queued};
 use crate::write::wake_chain::{Waiting, wake_chain};
@@ -17,7 +17,7 @@ use crate::write::wake_chain::{Waiting, wake_chain};
 /// The writer's loop. Ends when the queue is closed and everything that waited is answered.
 pub(crate) fn run(state: &State, queue: &Queue<Box<dyn Job>>) {
     let _taker = queue.taker();
-    let (mut jobs, mut pace) = (VecDeque::new(), Pace::new());
+    let (mut jobs, mut pace) = (VecDeque::new(), BatchSize::new());
     while queue.take(&mut jobs, || pace.most(state.clock.monotonic()), None) {
         let start = state.clock.monotonic();
         pace.seen(jobs.iter().map(Queued::account), start);

@@ -1,4 +1,4 @@
-//! Following: shared, complete, and told when something was missed.
+//! Following: shared, complete, and what was missed is reported.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use eventlog::Log;
 use eventlog::memory::MemoryLog;
 
 use super::*;
+use crate::projection::feed::{MAX_BYTES, MAX_ENTRIES};
 use crate::testing::{Dice, ManualClock, draft, open, owner};
 use crate::{Change, RequestOptions};
 
@@ -15,8 +16,7 @@ fn ledger() -> (Ledger, Arc<dyn Log>, Arc<ManualClock>) {
 }
 
 fn held(ledger: &Ledger) -> (usize, usize) {
-    let ring = ledger.state().feed.ring.lock();
-    (ring.entries, ring.bytes)
+    ledger.state().feed.in_ring()
 }
 
 /// Takes all that is there: the places, and where something was missed.
@@ -90,10 +90,7 @@ async fn every_place_is_given_out_or_said_to_be_missed() {
             let change = if round % 2 == 0 { Change::Disable } else { Change::Enable };
             ledger.change(&owner(), id, change, RequestOptions::default()).await.unwrap();
             if dice.roll(4) == 0 {
-                // As if the ring were that small.
-                let mut ring = ledger.state().feed.ring.lock();
-                let half = ring.batches.len() / 2;
-                ring.batches.drain(..half);
+                ledger.state().feed.drop_older_half();
             }
             if dice.roll(5) == 0 {
                 let new = ledger.follow();

@@ -10,17 +10,17 @@ use signedlog::{Chunk, Leaf, Mismatch, SignedLog, Signing};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::monotone_clock::Reached;
+use crate::monotone_clock::MonotoneClock;
 use crate::projection::feed::Feed;
 use crate::projection::history::History;
 use crate::projection::outcomes::{Outcomes, Secrets};
 use crate::projection::table::KeyTable;
-use crate::read::table_snapshot::Notes;
+use crate::projection::table_snapshot::TableSnapshots;
 use crate::record::Entry;
 use crate::record::Record;
 use crate::record::codec::Interner;
 use crate::record::pool::Pool;
-use crate::replay::{ReplayError, decode};
+use crate::record::replay::{ReplayError, decode};
 
 /// By how many seconds a clock may step, where nobody says otherwise.
 const MAX_STEP_S: u64 = 60;
@@ -31,8 +31,8 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) table: KeyTable,
     pub(crate) history: History,
-    /// The table as one hash, as last noted.
-    pub(crate) notes: Notes,
+    /// The table as one signed hash, as last made.
+    pub(crate) snapshots: TableSnapshots,
     pub(crate) outcomes: Mutex<Outcomes>,
     pub(crate) secrets: Mutex<Secrets>,
     /// What new keys share with others.
@@ -42,7 +42,7 @@ pub(crate) struct State {
     /// How many records are applied; for the verify path, without a lock.
     pub(crate) size: AtomicU64,
     /// The latest time that was seen.
-    pub(crate) reached: Reached,
+    pub(crate) monotone: MonotoneClock,
     /// The time of the last record.
     pub(crate) last_at: AtomicI64,
     /// Set when the outcome of an append is not known: no more writes.
@@ -70,13 +70,13 @@ impl State {
             clock,
             table: KeyTable::new(),
             history: History::default(),
-            notes: Notes::default(),
+            snapshots: TableSnapshots::default(),
             outcomes: Mutex::default(),
             secrets: Mutex::default(),
             pool: Mutex::default(),
             feed: Feed::default(),
             size: AtomicU64::new(0),
-            reached: Reached::new(MAX_STEP_S),
+            monotone: MonotoneClock::new(MAX_STEP_S),
             last_at: AtomicI64::new(Timestamp::MIN.micros()),
             broken: AtomicBool::new(false),
             stepped: AtomicBool::new(false),

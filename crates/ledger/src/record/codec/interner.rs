@@ -1,0 +1,29 @@
+//! Equal texts and values of many records, kept once while they are decoded.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use crate::record::pool::Pool;
+
+/// Shares equal texts of decoded records: a million keys have few accounts. Bounded.
+#[derive(Default)]
+pub(crate) struct Interner {
+    texts: HashSet<Arc<str>>,
+    pub(super) pool: Pool,
+}
+
+impl Interner {
+    const MOST: usize = 100_000;
+
+    pub(super) fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(shared) = self.texts.get(text) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = text.into();
+        if self.texts.len() < Interner::MOST {
+            self.texts.insert(Arc::clone(&shared));
+        }
+        shared
+    }
+}
