@@ -156,6 +156,31 @@ impl SignedLog {
     ///
     /// `expected` is the length that the caller decided on.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use eventlog::memory::MemoryLog;
+    /// use signedlog::{AppendError, Mismatch, ReplayError, Seq, SignedLog, Signing};
+    ///
+    /// # let key = Arc::new(Signing::new("example.com/deployments", [7; 32])?);
+    /// # let stored = MemoryLog::new();
+    /// let open = || {
+    ///     let decode = |_: &eventlog::Record| Ok::<_, ReplayError>(());
+    ///     SignedLog::open(
+    ///         Arc::new(stored.clone()), Some(key.clone()), Mismatch::Refuse, decode, drop,
+    ///     )
+    /// };
+    /// let (one, two) = (open()?, open()?);
+    /// one.append(Seq(0), &[b"web 1.0".to_vec()])?;
+    ///
+    /// // The other handle decided on an empty log: it has to read on, and to decide again.
+    /// let refused = two.append(Seq(0), &[b"web 2.0".to_vec()]);
+    /// assert!(matches!(refused, Err(AppendError::Conflict { length: Seq(1) })));
+    /// two.catch_up(Seq(1), |_| Ok::<_, ReplayError>(()), drop)?;
+    /// two.append(Seq(1), &[b"web 2.0".to_vec()])?;
+    /// assert_eq!(two.head().size(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`AppendError::Conflict`] if the log has grown since: nothing was written; the caller

@@ -93,6 +93,25 @@ impl PublishedTree {
     /// Proves that the tree of the first `new` records, by default this one, extends that of the
     /// first `old`.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use eventlog::memory::MemoryLog;
+    /// # use signedlog::{Mismatch, ReplayError, Seq, SignedLog, Signing};
+    /// # let key = Arc::new(Signing::new("example.com/deployments", [7; 32])?);
+    /// # let decode = |_: &eventlog::Record| Ok::<_, ReplayError>(());
+    /// # let stored = Arc::new(MemoryLog::new());
+    /// # let log = SignedLog::open(stored, Some(key), Mismatch::Refuse, decode, drop)?;
+    /// log.append(Seq(0), &[b"web 1.0".to_vec()])?;
+    /// let earlier = log.head();
+    /// log.append(Seq(1), &[b"web 1.1".to_vec(), b"mail 3.2".to_vec()])?;
+    /// let now = log.head();
+    ///
+    /// // An auditor who kept the earlier checkpoint checks that nothing was rewritten since.
+    /// let proof = now.consistency(earlier.size(), None)?;
+    /// tlog::verify_consistency(1, &earlier.root(), proof.size, &now.root(), &proof.path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ProofError::BeyondTheLog`] if there are fewer; a fault of the storage.

@@ -71,6 +71,13 @@ impl Signing {
 
     /// The text to keep, secret: a line with the seed (RFC 8032 §5.1.5, base64url), then what
     /// [`Signing::chain`] shows.
+    ///
+    /// ```
+    /// let key = signedlog::Signing::new("example.com/deployments", [7; 32])?;
+    /// let read = signedlog::Signing::parse(&key.to_text())?;
+    /// assert_eq!((read.origin(), read.chain()), (key.origin(), key.chain()));
+    /// # Ok::<(), signedlog::SigningError>(())
+    /// ```
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{}\n{}", URL_SAFE_NO_PAD.encode(*self.seed), self.chain))
@@ -89,7 +96,21 @@ impl Signing {
     }
 
     /// The key that comes after this one: for the same origin, or for another one that goes on
-    /// from what this one signed last.
+    /// from what this one signed last, `last`.
+    ///
+    /// ```
+    /// use signedlog::{KeyChain, Signing, TreeHead};
+    ///
+    /// let old = Signing::new("example.com/deployments", [7; 32])?;
+    /// let new = old.succeed("example.com/deployments", [8; 32], TreeHead::empty())?;
+    ///
+    /// // Whoever trusts the old key reads in the published chain which key follows it.
+    /// let chain = KeyChain::parse(&new.chain().to_string())?;
+    /// let trusted = old.chain().newest();
+    /// let since = chain.from(trusted).ok_or("the chain is of another log")?;
+    /// assert_eq!(since.last(), Some(new.chain().newest()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

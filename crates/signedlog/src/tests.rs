@@ -205,6 +205,27 @@ fn a_receipt_proves_its_record_and_no_other() {
     assert!(signed.head().receipt(Seq(1302)).is_err());
 }
 
+/// The newest are made of what is in memory, the others of stored tiles.
+#[test]
+fn a_receipt_is_the_same_however_it_is_made() {
+    let log = MemoryLog::new();
+    let signed = open(&log);
+    for size in [1, 255, 256, 257, 1_300, 2_600] {
+        append(&signed, size - signed.length().0);
+        let head = signed.head();
+        for seq in (0..size).step_by(41).chain([size - 1]) {
+            let path = head.inclusion(Seq(seq), None).unwrap().path;
+            let plain = ProofFile::new(seq, path, &head.checkpoint().unwrap().note).unwrap();
+            let receipt = head.receipt(Seq(seq)).unwrap();
+            assert_eq!(receipt.to_string(), plain.to_string(), "{seq} of {size}");
+            let mut quoted = Vec::new();
+            receipt.push_beginning(&mut quoted, "\\n");
+            quoted.extend(receipt.tail().quoted(|text| text.replace('\n', "\\n")).as_bytes());
+            assert_eq!(quoted, plain.to_string().replace('\n', "\\n").as_bytes());
+        }
+    }
+}
+
 #[test]
 fn receipts_of_one_checkpoint_share_their_tail() {
     let log = MemoryLog::new();
