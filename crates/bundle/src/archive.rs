@@ -5,7 +5,7 @@
 
 use std::io;
 
-use tar::{EntryType, Header};
+use tar::{Builder, EntryType, Header};
 
 /// The size that everything in a tar file is filled up to.
 const BLOCK: u64 = 512;
@@ -47,30 +47,39 @@ fn header(name: &str, length: u64) -> Option<Header> {
     Some(header)
 }
 
-/// How many bytes of nothing follow a member of that length.
+/// How many zeros follow a member of that length.
 fn padding(length: u64) -> u64 {
     length.next_multiple_of(BLOCK) - length
 }
 
 /// Writes an archive into memory, member by member; what is written can be taken at any time.
-#[derive(Default)]
+///
+/// [`tar::Builder`] writes members that are in memory. It takes the bytes of a member in one call
+/// that returns at its end, so a member that is made over many calls is begun, written and padded
+/// here: with the builder it would be in memory whole.
 pub(crate) struct Writer {
-    out: Vec<u8>,
-    /// What is still missing of the member that is open, and the zeros behind it.
+    out: Builder<Vec<u8>>,
+    /// The bytes that are missing of the member that is open, and the zeros behind it.
     open: Option<(u64, u64)>,
 }
 
 impl Writer {
     pub(crate) fn new() -> Writer {
-        Writer::default()
+        Writer { out: Builder::new(Vec::new()), open: None }
+    }
+
+    /// Writes a whole member; the one before is complete.
+    pub(crate) fn file(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.close()?;
+        let header = member_header(name, bytes.len() as u64)?;
+        self.out.append(&header, bytes)
     }
 
     /// Begins a member of that length; the one before is complete.
     pub(crate) fn begin(&mut self, name: &str, length: u64) -> io::Result<()> {
         self.close()?;
-        let header = header(name, length)
-            .ok_or_else(|| io::Error::other(format!("no member can be called `{name}`")))?;
-        self.out.extend_from_slice(header.as_bytes());
+        let header = member_header(name, length)?;
+        self.out.get_mut().extend_from_slice(header.as_bytes());
         self.open = Some((length, padding(length)));
         Ok(())
     }
@@ -78,42 +87,45 @@ impl Writer {
     /// Writes more of the member that was begun.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some((left, _)) = &mut self.open else { return Err(io::Error::other("no member")) };
-        let more = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let more = bytes.len() as u64;
         *left = left.checked_sub(more).ok_or_else(|| io::Error::other("a member is too long"))?;
-        self.out.extend_from_slice(bytes);
+        self.out.get_mut().extend_from_slice(bytes);
         Ok(())
     }
 
     fn close(&mut self) -> io::Result<()> {
         match self.open.take() {
-            None => {}
-            Some((0, padding)) => self.zeros(padding),
-            Some((_, _)) => return Err(io::Error::other("a member is too short")),
+            None => Ok(()),
+            Some((0, padding)) => {
+                let out = self.out.get_mut();
+                out.extend((0..padding).map(|_| 0));
+                Ok(())
+            }
+            Some((_, _)) => Err(io::Error::other("a member is too short")),
         }
-        Ok(())
-    }
-
-    fn zeros(&mut self, count: u64) {
-        let more = usize::try_from(count).unwrap_or(0);
-        self.out.resize(self.out.len() + more, 0);
     }
 
     /// Ends the archive.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.close()?;
-        self.zeros(END);
-        Ok(())
+        self.out.finish()
     }
 
     /// How many bytes wait to be taken.
     pub(crate) fn waiting(&self) -> usize {
-        self.out.len()
+        self.out.get_ref().len()
     }
 
     /// Takes what was written since the last time.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.out)
+        std::mem::take(self.out.get_mut())
     }
+}
+
+/// The header of a member.
+fn member_header(name: &str, length: u64) -> io::Result<Header> {
+    header(name, length)
+        .ok_or_else(|| io::Error::other(format!("no member can be called `{name}`")))
 }
 
 /// Bytes that can be read at any place, by several threads at once.
@@ -145,7 +157,7 @@ impl Stored for std::fs::File {
 
 impl Stored for [u8] {
     fn length(&self) -> io::Result<u64> {
-        Ok(u64::try_from(self.len()).unwrap_or(u64::MAX))
+        Ok(self.len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
@@ -248,6 +260,21 @@ mod tests {
         let names = theirs.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into());
         let names: Vec<std::path::PathBuf> = names.collect();
         assert_eq!(names, ["a", "tile/0/000", "z.json"].map(std::path::PathBuf::from));
+    }
+
+    #[test]
+    fn a_member_written_whole_is_the_same_as_one_written_in_pieces() {
+        for length in [0, 1, 511, 512, 513, 5000] {
+            let bytes = vec![7; length];
+            let mut whole = Writer::new();
+            whole.file("a", &bytes).unwrap();
+            whole.finish().unwrap();
+            let mut pieces = Writer::new();
+            pieces.begin("a", length as u64).unwrap();
+            bytes.chunks(100).for_each(|piece| pieces.write(piece).unwrap());
+            pieces.finish().unwrap();
+            assert!(whole.take() == pieces.take(), "{length} bytes");
+        }
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub(crate) fn make(exports: &Exports, entries: &[Entry], spare: &Spare) -> [Made
             ends.push((entry.seq.0, text.len()));
         }
     }
-    let mut ends = ends.into_iter();
-    texts.map(|text| Made { text, ends: ends.next().unwrap_or_default() })
+    let ([a, b, c], [ends_a, ends_b, ends_c]) = (texts, ends);
+    [(a, ends_a), (b, ends_b), (c, ends_c)].map(|(text, ends)| Made { text, ends })
 }
 
 /// One export under comparison.
@@ -97,7 +97,7 @@ impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
         let at = self.file.placed.at + self.at;
         self.stored.read_at(&mut self.found, at).map_err(ArchiveError::Read)?;
         self.hash.update(&self.found);
-        self.at += u64::try_from(self.found.len()).unwrap_or(u64::MAX);
+        self.at += self.found.len() as u64;
         Ok(self.found == made)
     }
 

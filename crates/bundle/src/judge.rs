@@ -35,7 +35,7 @@ pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
 impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
     pub(crate) fn new(
         opened: &'o Opened<'s, S>,
-        kept: Option<Statement>,
+        trusted: Option<Statement>,
     ) -> Result<Judge<'o, 's, S>, Refused> {
         let mut judge = Judge {
             opened,
@@ -49,7 +49,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             let accounts = Accounts::parse(&opened.small(layout::ACCOUNTS)?);
             let accounts = accounts.ok_or(Invalid::Malformed(layout::ACCOUNTS))?;
             judge.auditor = Auditor::partial(accounts.into_iter().collect());
-            return comparable(opened, kept).map(|()| judge);
+            return comparable(opened, trusted).map(|()| judge);
         }
         judge.tree = Some(Rebuild::new(opened));
         let rotations = opened.chain.rotations().map(|(note, head)| Statement {
@@ -57,13 +57,13 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             size: head.size,
             root: head.root,
         });
-        // A fork is told before anything else that is wrong at that size.
-        for statement in kept.into_iter().chain([opened.earlier.clone()]).chain(rotations) {
+        // A fork is reported before anything else that is wrong at that size.
+        for statement in trusted.into_iter().chain([opened.earlier.clone()]).chain(rotations) {
             // A larger one is found to be a rollback, when the two are compared.
             judge.expect(statement.size, Signed::Root(statement));
         }
         judge.expect(opened.table.size, Signed::Table(opened.table.root));
-        judge.look()?;
+        judge.compare()?;
         Ok(judge)
     }
 
@@ -78,12 +78,12 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
 
     /// Judges the next records, and gives them as entries.
     pub(crate) fn batch(&mut self, batch: Vec<AuditRecord>) -> Result<Vec<Entry>, Refused> {
-        batch.into_iter().map(|exhibit| self.one(exhibit)).collect()
+        batch.into_iter().map(|audited| self.one(audited)).collect()
     }
 
-    fn one(&mut self, exhibit: AuditRecord) -> Result<Entry, Refused> {
-        let account = self.auditor.push(&exhibit)?;
-        let AuditRecord { seq, leaf, record } = exhibit;
+    fn one(&mut self, audited: AuditRecord) -> Result<Entry, Refused> {
+        let account = self.auditor.push(&audited)?;
+        let AuditRecord { seq, leaf, record } = audited;
         self.records += 1;
         if let Some(tree) = &mut self.tree {
             // A part of the log tells how often keys are made, and is soon read.
@@ -91,7 +91,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
                 self.auditor.expect(self.opened.records);
             }
             tree.push_leaf(Hash(leaf.0)).map_err(|error| Invalid::Tree(error.to_string()))?;
-            self.look()?;
+            self.compare()?;
             return Ok(Entry { seq, record, account });
         }
         let entry = Entry { seq, record, account };
@@ -103,7 +103,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
     }
 
     /// Compares what the log signed at the size that is reached.
-    fn look(&mut self) -> Result<(), Refused> {
+    fn compare(&mut self) -> Result<(), Refused> {
         let Some(tree) = &self.tree else { return Ok(()) };
         let Some(next) = self.signed.first_entry() else { return Ok(()) };
         if *next.key() != self.records {
@@ -139,13 +139,13 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
 /// A part of a log tells its root at two sizes only.
 fn comparable<S: Stored + ?Sized>(
     opened: &Opened<'_, S>,
-    kept: Option<Statement>,
+    trusted: Option<Statement>,
 ) -> Result<(), Refused> {
-    let Some(kept) = kept else { return Ok(()) };
-    let known = [&opened.earlier, &opened.checkpoint];
-    match known.into_iter().find(|known| known.size == kept.size) {
-        None => Err(Invalid::Incomparable(kept.size).into()),
-        Some(known) if known.root != kept.root => Err(fork(&kept, known)),
+    let Some(trusted) = trusted else { return Ok(()) };
+    let bundled = [&opened.earlier, &opened.checkpoint];
+    match bundled.into_iter().find(|one| one.size == trusted.size) {
+        None => Err(Invalid::Incomparable(trusted.size).into()),
+        Some(one) if one.root != trusted.root => Err(fork(&trusted, one)),
         Some(_) => Ok(()),
     }
 }

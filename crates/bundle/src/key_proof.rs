@@ -12,20 +12,20 @@ use crate::consistency::Statement;
 use crate::opened::{note, statement};
 use crate::refused::Invalid;
 
-/// The answer of the server, as it comes.
+/// The reply of the server, as it comes.
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct ProofReply {
     key_id: String,
     checkpoint: String,
     table: String,
     rows: u64,
-    row: Option<RowAnswer>,
+    row: Option<RowReply>,
     neighbours: Option<Neighbours>,
-    records: Vec<RecordAnswer>,
+    records: Vec<RecordReply>,
 }
 
 #[derive(Debug, Deserialize)]
-struct RowAnswer {
+struct RowReply {
     index: u64,
     bytes: String,
     hashes: Vec<String>,
@@ -33,12 +33,12 @@ struct RowAnswer {
 
 #[derive(Debug, Deserialize)]
 struct Neighbours {
-    before: Option<RowAnswer>,
-    after: Option<RowAnswer>,
+    before: Option<RowReply>,
+    after: Option<RowReply>,
 }
 
 #[derive(Debug, Deserialize)]
-struct RecordAnswer {
+struct RecordReply {
     seq: u64,
     entry: String,
     hashes: Vec<String>,
@@ -51,8 +51,8 @@ pub struct KeyProved {
     pub checkpoint: Statement,
     /// The size at which the table's note was compared.
     pub table_size: u64,
-    /// How the key stands after its records; `None` if it was proved that there is none.
-    pub standing: Option<KeyState>,
+    /// The state of the key after its records; `None` if it was proved that there is none.
+    pub state: Option<KeyState>,
     /// Its records, oldest first, with their bytes.
     pub records: Vec<(Entry, Vec<u8>)>,
 }
@@ -72,60 +72,60 @@ fn bytes(text: &str) -> Result<Vec<u8>, Invalid> {
 }
 
 /// Checks the server's proof for `key` against a verifier key that is trusted. On success all its
-/// records up to the table note's size are known to be all that there are.
+/// records up to the table note's size are proved to be all that there are.
 ///
 /// # Errors
 ///
 /// [`Invalid`]; nothing is proved.
 pub fn check_key_proof(
-    answer: &str,
+    reply: &str,
     key: KeyId,
     chain: &KeyChain,
     trusted: &VerifierKey,
 ) -> Result<KeyProved, Invalid> {
-    let answer: Answer = serde_json::from_str(answer).map_err(|_| malformed())?;
-    if answer.key_id != key.to_string() {
+    let reply: ProofReply = serde_json::from_str(reply).map_err(|_| malformed())?;
+    if reply.key_id != key.to_string() {
         return Err(malformed());
     }
     let trusted = chain.from(trusted).ok_or(Invalid::Stranger)?;
-    let checkpoint = statement("the checkpoint", &answer.checkpoint, trusted)?;
+    let checkpoint = statement("the checkpoint", &reply.checkpoint, trusted)?;
     let origin = format!("{}/table", chain.newest().name());
-    let table = note("the table note", &answer.table, trusted, &origin)?;
-    let (records, noted, standing) = records(&answer, key, &checkpoint, table.size)?;
-    let present = match (&answer.row, &answer.neighbours) {
+    let table = note("the table note", &reply.table, trusted, &origin)?;
+    let (records, row_at_note, state) = records(&reply, key, &checkpoint, table.size)?;
+    let present = match (&reply.row, &reply.neighbours) {
         (Some(row), None) => {
-            let row = in_table(row, answer.rows, &table)?;
+            let row = in_table(row, reply.rows, &table)?;
             // Equal rows mean that the last record before the note's size is the last there is.
-            if noted.map(|row| row.to_bytes().to_vec()) != Some(row) {
+            if row_at_note.map(|row| row.to_bytes().to_vec()) != Some(row) {
                 return Err(Invalid::Table(table.size));
             }
             true
         }
         (None, Some(neighbours)) => {
-            absent(key, neighbours, answer.rows, &table)?;
-            if noted.is_some() {
+            absent(key, neighbours, reply.rows, &table)?;
+            if row_at_note.is_some() {
                 return Err(Invalid::Table(table.size));
             }
             false
         }
         (_, _) => return Err(malformed()),
     };
-    let standing = standing.filter(|_| present || !records.is_empty());
-    Ok(KeyProved { checkpoint, table_size: table.size, standing, records })
+    let state = state.filter(|_| present || !records.is_empty());
+    Ok(KeyProved { checkpoint, table_size: table.size, state, records })
 }
 
 type Read = (Vec<(Entry, Vec<u8>)>, Option<Row>, Option<KeyState>);
 
-/// The key's records, its row at the size of the table's note, and how it stands now.
+/// The key's records, its row at the size of the table's note, and its state now.
 fn records(
-    answer: &Answer,
+    reply: &ProofReply,
     key: KeyId,
     checkpoint: &Statement,
     table_size: u64,
 ) -> Result<Read, Invalid> {
     let (mut decoder, mut auditor) = (Decoder::default(), Auditor::of_key());
     let (mut records, mut row) = (Vec::new(), None);
-    for RecordAnswer { seq, entry, hashes: path } in &answer.records {
+    for RecordReply { seq, entry, hashes: path } in &reply.records {
         let bytes = bytes(entry)?;
         verify_inclusion(
             &leaf_hash(&bytes),
@@ -135,21 +135,21 @@ fn records(
             &checkpoint.root,
         )
         .map_err(|source| Invalid::Inclusion { seq: *seq, source })?;
-        let exhibit = decoder.read(Seq(*seq), &bytes)?;
-        if !exhibit.record.links().any(|link| link.key == key) {
+        let audited = decoder.read(Seq(*seq), &bytes)?;
+        if !audited.record.links().any(|link| link.key == key) {
             return Err(Invalid::Scope(*seq));
         }
-        let account: Account = auditor.push(&exhibit)?;
+        let account: Account = auditor.push(&audited)?;
         if *seq < table_size {
             row = auditor.row(key);
         }
-        records.push((Entry { seq: Seq(*seq), record: exhibit.record, account }, bytes));
+        records.push((Entry { seq: Seq(*seq), record: audited.record, account }, bytes));
     }
     Ok((records, row, auditor.state(key)))
 }
 
 /// A row that the note commits to.
-fn in_table(row: &RowAnswer, rows: u64, table: &Statement) -> Result<Vec<u8>, Invalid> {
+fn in_table(row: &RowReply, rows: u64, table: &Statement) -> Result<Vec<u8>, Invalid> {
     let bytes = bytes(&row.bytes)?;
     let path = hashes(&row.hashes)?;
     verify_inclusion(&leaf_hash(&bytes), row.index, rows, &path, &table.root)
@@ -166,7 +166,7 @@ fn absent(
 ) -> Result<(), Invalid> {
     let place = Row::place(key);
     let Neighbours { before, after } = neighbours;
-    let index = |row: &Option<RowAnswer>| row.as_ref().map(|row| row.index);
+    let index = |row: &Option<RowReply>| row.as_ref().map(|row| row.index);
     let adjacent = match (index(before), index(after)) {
         (Some(before), Some(after)) => before.checked_add(1) == Some(after),
         (Some(before), None) => before.checked_add(1) == Some(rows),
@@ -174,7 +174,7 @@ fn absent(
         (None, None) => rows == 0 && table.root == empty_root(),
     };
     let read =
-        |row: &Option<RowAnswer>| row.as_ref().map(|row| in_table(row, rows, table)).transpose();
+        |row: &Option<RowReply>| row.as_ref().map(|row| in_table(row, rows, table)).transpose();
     let below = read(before)?.is_none_or(|row| row.get(..32) < Some(&place[..]));
     let above = read(after)?.is_none_or(|row| row.get(..32) > Some(&place[..]));
     if adjacent && below && above { Ok(()) } else { Err(Invalid::Table(table.size)) }

@@ -70,9 +70,10 @@ pub(crate) fn proofs_name(number: u64) -> String {
 }
 
 /// Numbers are written as those of tiles.
+#[expect(clippy::expect_used, reason = "a file without a name could not be found")]
 fn grouped(folder: &str, number: u64) -> String {
-    let path = TileIndex::full(0, number).map(TileIndex::path).unwrap_or_default();
-    format!("{folder}/{}", path.strip_prefix("tile/0/").unwrap_or_default())
+    let path = TileIndex::full(0, number).expect("a log has fewer than 2^64 records").path();
+    format!("{folder}/{}", path.strip_prefix("tile/0/").expect("every path begins so"))
 }
 
 #[cfg(test)]

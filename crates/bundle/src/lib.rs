@@ -21,6 +21,7 @@ mod manifest;
 mod opened;
 mod read;
 mod refused;
+mod source;
 mod verify;
 mod walk;
 
@@ -29,12 +30,13 @@ use ledger::Entry;
 pub use crate::archive::{ArchiveError, Stored};
 pub use crate::consistency::{Statement, extends};
 pub use crate::key_proof::{KeyProved, check_key_proof};
-pub use crate::make::{Fault, MakeError, Part, Source, Terms, make};
+pub use crate::make::make;
 pub use crate::maker::Maker;
 pub use crate::manifest::Scope;
 pub use crate::opened::signed_statement;
 pub use crate::refused::{Invalid, Refused};
-pub use crate::verify::{Asked, Verified, verify};
+pub use crate::source::{Fault, MakeError, Part, Source, Terms};
+pub use crate::verify::{Trust, Verified, verify};
 
 /// The files with all events of a bundle, each in another form.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,11 @@
-//! Making a bundle piece by piece: everything streams, nothing is kept but a line of the manifest
-//! for each file.
+//! Making a bundle piece by piece: everything streams, and only a line of the manifest is
+//! stored for each file.
 //!
-//! A [`Maker`] makes a bounded piece each time it is asked, and between two pieces it holds nothing:
+//! A [`Maker`] makes a bounded piece at each call, and between two pieces it holds nothing:
 //! no thread, no lock, no view of the log. So whoever takes a bundle slowly costs memory for one
 //! piece, and nothing else.
 //!
-//! A tar file tells a member's length in front of it, so the exports are made twice: once to be
+//! A tar file has a member's length in front of it, so the exports are made twice: once to be
 //! measured, while the records go out, and once to be written.
 
 use ledger::{Entry, Seq};
@@ -16,8 +16,8 @@ use crate::Exports;
 use crate::accounts::Accounts;
 use crate::archive::Writer;
 use crate::layout::{self, PACK, TreeFile};
-use crate::make::{MakeError, Source, Terms, fault};
 use crate::manifest::{Listed, Manifest};
+use crate::source::{MakeError, Source, Terms, fault};
 use crate::walk::{Tree, Walk, part};
 
 /// As soon as so many bytes are made, they are a piece.
@@ -122,9 +122,8 @@ impl Maker {
 
     /// A whole file.
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), MakeError> {
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.out.begin(name, length)?;
-        self.out.write(bytes)?;
+        let length = bytes.len() as u64;
+        self.out.file(name, bytes)?;
         self.listed.push(Listed::new(name, length, Sha256::new_with_prefix(bytes)));
         Ok(())
     }
@@ -240,7 +239,7 @@ impl Maker {
     fn begin_export(&mut self, number: usize, listed: Listed) -> Result<(), MakeError> {
         self.out.begin(&listed.name, listed.length)?;
         self.listed.push(listed);
-        let head = self.exports.heads.get(number).copied().unwrap_or_default();
+        let head = nth(&self.exports.heads, number);
         Ok(self.out.write(head.as_bytes())?)
     }
 
@@ -255,7 +254,7 @@ impl Maker {
         let out = &mut self.out;
         walk.step(source, &self.terms, &mut |_, entry| {
             write(entry, &mut texts);
-            out.write(texts.get(number).map(Vec::as_slice).unwrap_or_default())?;
+            out.write(nth::<Vec<u8>>(&texts, number))?;
             texts.iter_mut().for_each(Vec::clear);
             Ok(())
         })
@@ -272,6 +271,12 @@ impl Maker {
         self.out.finish()?;
         Ok(Stage::Over)
     }
+}
+
+/// What belongs to the export of that number.
+#[expect(clippy::expect_used, reason = "an export without it would be a wrong one")]
+fn nth<T>(of_exports: &[T; 3], number: usize) -> &T {
+    of_exports.get(number).expect("the number of one of the three exports")
 }
 
 /// Hashes, one a line.
@@ -305,7 +310,7 @@ impl Measured {
 
     fn count(&mut self) {
         for ((length, hash), text) in self.files.iter_mut().zip(&mut self.texts) {
-            *length += u64::try_from(text.len()).unwrap_or(u64::MAX);
+            *length += text.len() as u64;
             hash.update(&*text);
             text.clear();
         }

@@ -82,13 +82,15 @@ impl Manifest {
     }
 
     /// The file: JSON, each member on a line of its own.
+    #[expect(clippy::expect_used, reason = "half a manifest must not be signed")]
     pub(crate) fn text(&self) -> String {
         let head = Manifest { members: Vec::new(), ..self.clone() };
-        let head = serde_json::to_string(&head).unwrap_or_default();
-        let mut text = head.strip_suffix("]}").unwrap_or_default().to_owned();
+        let head = serde_json::to_string(&head).expect("names and numbers are JSON");
+        let head = head.strip_suffix("]}").expect("its list of members is its last field");
+        let mut text = head.to_owned();
         for (place, member) in self.members.iter().enumerate() {
             text += if place == 0 { "\n" } else { ",\n" };
-            text += &serde_json::to_string(member).unwrap_or_default();
+            text += &serde_json::to_string(member).expect("names and numbers are JSON");
         }
         text + "\n]}\n"
     }

@@ -175,7 +175,7 @@ fn expected_names(manifest: &Manifest, scope: &Scope, exports: &Exports) -> Vec<
         names.extend(layout::tree_files(manifest.size).map(TreeFile::name));
     } else {
         names.push(ACCOUNTS.to_owned());
-        let packs = manifest.records.div_ceil(u64::try_from(PACK).unwrap_or(u64::MAX));
+        let packs = manifest.records.div_ceil(PACK as u64);
         names.extend(
             (0..packs)
                 .flat_map(|number| [layout::records_name(number), layout::proofs_name(number)]),
@@ -192,7 +192,7 @@ fn compare_names(
     scope: &Scope,
     exports: &Exports,
 ) -> Result<(), Invalid> {
-    let files = u64::try_from(placed.len()).unwrap_or(u64::MAX);
+    let files = placed.len() as u64;
     // Before the list is made: a manifest may claim any size.
     if manifest.size / 256 > files || manifest.records / 256 > files {
         return Err(Invalid::Malformed(layout::MANIFEST));
@@ -281,11 +281,11 @@ pub(crate) fn note(
     origin: &str,
 ) -> Result<Statement, Invalid> {
     let opened = tlog::note::open(text.as_bytes(), keys).map_err(Invalid::note(name))?;
-    let said: Checkpoint = opened.text().parse().map_err(Invalid::unsigned(name))?;
-    if said.origin() != origin {
+    let checkpoint: Checkpoint = opened.text().parse().map_err(Invalid::unsigned(name))?;
+    if checkpoint.origin() != origin {
         return Err(Invalid::Malformed(name));
     }
-    Ok(Statement { note: text.to_owned(), size: said.size(), root: said.root() })
+    Ok(Statement { note: text.to_owned(), size: checkpoint.size(), root: checkpoint.root() })
 }
 
 /// Hashes, one a line.

@@ -27,7 +27,7 @@ impl Chunks {
         if opened.scope.is_whole() {
             return Chunks(bundles_of(opened.checkpoint.size).map(Chunk::Bundle).collect());
         }
-        let pack = u64::try_from(PACK).unwrap_or(u64::MAX);
+        let pack = PACK as u64;
         let packs = (0..opened.records.div_ceil(pack)).map(|number| {
             let left = opened.records - number * pack;
             Chunk::Pack(number, usize::try_from(left).unwrap_or(PACK).min(PACK))
@@ -91,11 +91,11 @@ impl<S: Stored + ?Sized> Reader<'_, '_, S> {
         let proofs = proofs.filter(|proofs| proofs.len() == width);
         for ((seq, path), bytes) in proofs.ok_or(Invalid::Malformed("proofs"))?.iter().zip(records)
         {
-            let exhibit = self.decoder.read(Seq(*seq), bytes)?;
+            let audited = self.decoder.read(Seq(*seq), bytes)?;
             let tree = &self.opened.checkpoint;
-            verify_inclusion(&Hash(exhibit.leaf.0), *seq, tree.size, path, &tree.root)
+            verify_inclusion(&Hash(audited.leaf.0), *seq, tree.size, path, &tree.root)
                 .map_err(|source| Invalid::Inclusion { seq: *seq, source })?;
-            batch.push(exhibit);
+            batch.push(audited);
         }
         Ok(())
     }

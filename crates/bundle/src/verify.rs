@@ -4,6 +4,7 @@
 //! them again, and one for each export compares it. Memory grows with the number of
 //! keys and not with that of records.
 
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -16,19 +17,18 @@ use crate::archive::Stored;
 use crate::compare::{Comparison, Made, Spare, make};
 use crate::consistency::{Statement, extends};
 use crate::judge::Judge;
-use crate::layout;
 use crate::manifest::Scope;
 use crate::opened::{Opened, statement};
 use crate::read::Chunks;
-use crate::refused::{Invalid, Refused};
+use crate::refused::Refused;
 
-/// What the auditor brings along.
+/// What the auditor trusts, and has from elsewhere.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct Trust {
     /// A key that the log signs with, or once signed with.
     pub key: VerifierKey,
-    /// A signed checkpoint that the auditor kept from before.
-    pub kept: Option<String>,
+    /// A signed checkpoint that the auditor has from an earlier time.
+    pub checkpoint: Option<String>,
     /// The last record must not be older than this moment.
     pub not_before: Option<Timestamp>,
 }
@@ -40,7 +40,7 @@ pub struct Verified {
     pub origin: String,
     /// How many records the log has.
     pub size: u64,
-    /// The signed checkpoint: worth keeping, to compare with the next bundle.
+    /// The signed checkpoint: worth storing, to compare with the next bundle.
     pub checkpoint: Statement,
     /// The earlier one that the log was found to extend.
     pub earlier: Statement,
@@ -58,32 +58,33 @@ pub struct Verified {
     pub signed_by: VerifierKey,
 }
 
-/// Checks a bundle. `progress` hears how many records are done.
+/// Checks a bundle. `progress` is called with the number of records done.
 ///
 /// # Errors
 ///
 /// [`Refused`]: nothing in the bundle is to be believed.
 pub fn verify<S: Stored + ?Sized>(
     stored: &S,
-    asked: &Asked,
+    trust: &Trust,
     exports: &Exports,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, Refused> {
-    let opened = Opened::new(stored, &asked.key, exports)?;
-    let kept = asked.kept.as_deref();
-    let kept = kept.map(|kept| statement("the kept checkpoint", kept, opened.chain.keys()));
-    let kept = kept.transpose()?;
-    if let Some(kept) = kept.as_ref().filter(|kept| kept.size > opened.checkpoint.size) {
-        return Err(extends(kept, &opened.checkpoint, &[]).err().unwrap_or(impossible()));
+    let opened = Opened::new(stored, &trust.key, exports)?;
+    let trusted = trust.checkpoint.as_deref();
+    let trusted = trusted.map(|note| statement("the kept checkpoint", note, opened.chain.keys()));
+    let trusted = trusted.transpose()?;
+    if let Some(larger) = trusted.as_ref().filter(|one| one.size > opened.checkpoint.size) {
+        // The refusal of a rollback.
+        extends(larger, &opened.checkpoint, &[])?;
     }
     not_shorter(&opened)?;
     let chunks = Chunks::of(&opened);
-    let mut judge = Judge::new(&opened, kept)?;
+    let mut judge = Judge::new(&opened, trusted)?;
     stream(&opened, &chunks, &mut judge, exports, progress)?;
     let (records, auditor) = judge.finish()?;
     extends(&opened.earlier, &opened.checkpoint, &opened.consistency)?;
     let last_at = (records > 0).then(|| auditor.last_at());
-    if let (Some(last_at), Some(not_before)) = (last_at, asked.not_before)
+    if let (Some(last_at), Some(not_before)) = (last_at, trust.not_before)
         && last_at < not_before
     {
         return Err(Refused::Stale { since: last_at.to_string() });
@@ -100,10 +101,6 @@ fn not_shorter<S: Stored + ?Sized>(opened: &Opened<'_, S>) -> Result<(), Refused
         }
         None => Ok(()),
     }
-}
-
-fn impossible() -> Refused {
-    Invalid::Malformed(layout::CHECKPOINT).into()
 }
 
 fn verified<S: Stored + ?Sized>(
@@ -189,18 +186,31 @@ fn stream<S: Stored + ?Sized>(
             comparing.push(scope.spawn(move || comparison.run(&makers, spare)));
         }
         let judged = (0..chunks.batches()).try_for_each(|number| {
-            let batch = read.get(number % threads).and_then(|read| read.recv().ok());
-            let entries = judge.batch(batch.ok_or_else(impossible)??)?;
+            let entries = judge.batch(receive(&read, number)?)?;
             progress(judge.records());
-            let maker = to_makers.get(number % threads);
-            maker.map_or(Ok(()), |maker| maker.send(entries)).map_err(|_| impossible())
+            send(&to_makers, number, entries);
+            Ok::<(), Refused>(())
         });
         // The readers stop, then the makers, and then those who compare.
         drop((read, to_makers));
         judged?;
         for comparison in comparing {
-            comparison.join().map_err(|_| impossible())??;
+            comparison.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         }
         Ok(())
     })
+}
+
+/// Batch `number`, from the thread that reads it.
+#[expect(clippy::expect_used, reason = "the thread has panicked then, and this one must too")]
+fn receive(readers: &[Receiver<Read>], number: usize) -> Read {
+    let reader = readers.get(number % readers.len()).expect("a remainder is a place");
+    reader.recv().expect("a reader sends each of its batches until one is refused")
+}
+
+/// Gives batch `number` to the thread that makes its exports.
+#[expect(clippy::expect_used, reason = "the thread has panicked then, and this one must too")]
+fn send(makers: &[SyncSender<Vec<Entry>>], number: usize, entries: Vec<Entry>) {
+    let maker = makers.get(number % makers.len()).expect("a remainder is a place");
+    maker.send(entries).expect("a maker takes batches until there are none");
 }

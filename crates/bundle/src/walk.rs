@@ -4,7 +4,7 @@ use ledger::{Decoder, Entry, Seq};
 use tlog::{RightEdge, Tile, TileIndex, bundles_of, entries};
 
 use crate::layout::{self, TreeFile};
-use crate::make::{MakeError, Source, Terms, fault};
+use crate::source::{MakeError, Source, Terms, fault};
 
 /// The tree of a whole log, as far as it was made again.
 pub(crate) struct Tree {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bundle::{Asked, Refused, Verified, verify};
+use bundle::{Refused, Trust, Verified, verify};
 use eventlog::memory::MemoryLog;
 use keys::{Dialect, Subject, Timestamp};
 use ledger::{
@@ -73,7 +73,7 @@ fn made(ledger: &Ledger, scope: Scope) -> Vec<u8> {
 
 fn checked(bytes: &[u8]) -> Result<Verified, Refused> {
     let key = signing().chain().newest().clone();
-    verify(bytes, &Asked { key, kept: None, not_before: None }, &EXPORTS, &mut |_| {})
+    verify(bytes, &Trust { key, checkpoint: None, not_before: None }, &EXPORTS, &mut |_| {})
 }
 
 /// Where a file's bytes begin, and how many there are.
@@ -161,8 +161,8 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     assert_eq!(checked(&bytes).unwrap_err().exit_code(), 12);
     let bytes = made(&ledger, Scope::default());
     for (kept, code) in [(first, None), (forked, Some(11)), ("nonsense\n".into(), Some(10))] {
-        let asked = Asked { key: key.clone(), kept: Some(kept), not_before: None };
-        let refused = verify(bytes.as_slice(), &asked, &EXPORTS, &mut |_| {}).err();
+        let trust = Trust { key: key.clone(), checkpoint: Some(kept), not_before: None };
+        let refused = verify(bytes.as_slice(), &trust, &EXPORTS, &mut |_| {}).err();
         assert_eq!(refused.map(|refused| refused.exit_code()), code);
     }
     assert!(bundle("nonsense\n".into()).is_err());

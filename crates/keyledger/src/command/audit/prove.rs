@@ -118,10 +118,10 @@ fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
     let last = proved.records.last().map(|(entry, _)| entry.record.at.to_string());
     let summary = json!({
         "key_id": id.to_string(),
-        "exists": proved.standing.is_some(),
-        "status": proved.standing.map(|state| state.status.as_str()),
-        "revision": proved.standing.map(|state| state.revision),
-        "due_at": proved.standing.and_then(|state| state.expires_at).map(|at| at.to_string()),
+        "exists": proved.state.is_some(),
+        "status": proved.state.map(|state| state.status.as_str()),
+        "revision": proved.state.map(|state| state.revision),
+        "due_at": proved.state.and_then(|state| state.expires_at).map(|at| at.to_string()),
         "events": events,
         "last_event_at": last,
         "complete_as_of_size": proved.table_size,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bundle::{Asked, Verified};
+use bundle::{Trust, Verified};
 use clap::Args;
 use keys::Timestamp;
 use ledger::{Clock as _, SystemClock};
@@ -54,16 +54,15 @@ pub(crate) fn run(options: &Verify) -> Result<Exit> {
     })?;
     let age = |age: Duration| i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
     let now = SystemClock::default().now().micros();
-    let question = Asked {
+    let trust = Trust {
         key: options.key.clone(),
-        kept: options.previous.as_deref().map(checkpoint_file::read).transpose()?,
+        checkpoint: options.previous.as_deref().map(checkpoint_file::read).transpose()?,
         not_before: options
             .max_age
             .map(|limit| Timestamp::from_micros(now.saturating_sub(age(limit)))),
     };
     let mut progress = Progress::new("records checked:");
-    let checked =
-        bundle::verify(&file, &question, &server::EXPORTS, &mut |count| progress.at(count));
+    let checked = bundle::verify(&file, &trust, &server::EXPORTS, &mut |count| progress.at(count));
     drop(progress);
     match checked {
         Ok(verified) => {

@@ -1,0 +1,94 @@
+//! What a bundle is made of: the log behind it, and what the log states.
+
+use std::error::Error;
+use std::io;
+
+use keys::{Account, KeyId};
+use ledger::{Entry, Finding, Seq};
+use tlog::{Hash, TileIndex};
+
+use crate::manifest::Scope;
+
+/// What went wrong below a [`Source`].
+pub type Fault = Box<dyn Error + Send + Sync>;
+
+/// The log that a bundle is made of. Everything is asked of the tree at one size.
+pub trait Source {
+    /// A bundle of entries, as c2sp.org/tlog-tiles has it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    fn entries(&self, index: TileIndex) -> Result<Vec<u8>, Fault>;
+
+    /// The account of a key.
+    ///
+    /// # Errors
+    ///
+    /// There is no such key.
+    fn account(&self, key: KeyId) -> Result<Account, Fault>;
+
+    /// Some records in `scope` from `from` on, rising, and where to go on; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    fn part(&self, scope: &Scope, from: Seq) -> Result<Part, Fault>;
+
+    /// The proof that record `seq` is in the tree of `size` records.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault>;
+
+    /// Signs the manifest: the note of [`ledger::manifest_text`], signed once, by the log's
+    /// newest key.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be signed.
+    fn sign(&self, manifest: &[u8]) -> Result<String, Fault>;
+}
+
+/// Events with their stored bytes, and the place to go on from.
+pub type Part = (Vec<(Entry, Vec<u8>)>, Option<Seq>);
+
+/// What the log says of itself in a bundle.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The name of the log.
+    pub origin: String,
+    /// How many records the checkpoint commits to.
+    pub size: u64,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    /// An earlier signed checkpoint.
+    pub earlier: String,
+    /// The proof that the tree of the checkpoint extends that of the earlier one.
+    pub consistency: Vec<Hash>,
+    /// The signed table note, of a size that is not larger.
+    pub table: String,
+    /// The keys that sign the log, and how each named the next.
+    pub keys: String,
+    /// Which records are wanted.
+    pub scope: Scope,
+}
+
+/// Why there is no bundle. What was written of it is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// It cannot be written.
+    #[error("the bundle cannot be written")]
+    Write(#[from] io::Error),
+    /// The log cannot be read, or will not sign.
+    #[error("the log gives no bundle")]
+    Source(#[source] Fault),
+    /// A record is damaged.
+    #[error(transparent)]
+    Record(#[from] Finding),
+}
+
+pub(crate) fn fault(error: impl Into<Fault>) -> MakeError {
+    MakeError::Source(error.into())
+}
