@@ -22,7 +22,7 @@ use keys::{
     Timestamp, decide,
 };
 
-use self::facts::{check_link, facts, holder, in_scope, no_facts, not_due, rotated};
+use self::facts::{Successor, check_link, facts, holder, in_scope, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Violation};
 use self::tracked_key::{Extent, Holder, Made, TrackedKey};
 use crate::record::codec::{self, Interner};
@@ -136,7 +136,8 @@ impl Auditor {
     pub fn expect(&mut self, records: u64) {
         let so_far = self.keys.len();
         let keys = so_far as u128 * u128::from(records) / u128::from(self.next.0.max(1));
-        let more = usize::try_from(keys).unwrap_or_default().saturating_sub(so_far);
+        // More than memory can address: no guess, and no room at once.
+        let more = usize::try_from(keys).unwrap_or(0).saturating_sub(so_far);
         self.keys.reserve(more);
         self.digests.reserve(more);
     }
@@ -217,15 +218,15 @@ impl Auditor {
             keys: None,
             unique_prefix: made.dialect.unique_prefix(),
         };
-        let mut of_new = Facts {
+        let mut facts = Facts {
             active: self.active(made, record.at),
             prefix_taken: limits.unique_prefix && self.prefixes.contains(&made.prefix),
             ..no_facts(record.at)
         };
         let replaced = match (&made.replaces, &record.replaced) {
             (None, None) => {
-                of_new.status = self.keys.get(&made.id).map(|tracked| tracked.state.status);
-                decide(&of_new, Command::Create(Arc::clone(made), limits))?;
+                facts.status = self.keys.get(&made.id).map(|tracked| tracked.state.status);
+                decide(&facts, Command::Create(Arc::clone(made), limits))?;
                 None
             }
             (Some(replaces), Some(link)) if replaces.key == link.key => {
@@ -233,7 +234,8 @@ impl Auditor {
                     return Err(keys::Refusal::KeyExists.into());
                 }
                 let old = self.tracked(audited, link)?;
-                let after = rotated(record, made, &old, (&of_new, limits), replaces.valid_until)?;
+                let successor = Successor { facts, limits };
+                let after = rotated(record, made, &old, replaces, &successor)?;
                 check_link(&old, link, &after)?;
                 Some((link.key, TrackedKey { state: after, head: (*seq, *leaf), ..old }))
             }
@@ -381,8 +383,9 @@ impl Auditor {
     }
 }
 
+#[expect(clippy::expect_used, reason = "16 is half of 32")]
 fn half(digest: &Digest) -> [u8; 16] {
-    digest.0.first_chunk().copied().unwrap_or_default()
+    *digest.0.first_chunk().expect("the first half of a digest")
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use keys::{Account, Command, Facts, KeyId, KeyState, Limits, NewKey, Rotation, Timestamp, decide};
+use keys::{
+    Account, Command, Facts, KeyId, KeyState, Limits, NewKey, Replaces, Rotation, Timestamp, decide,
+};
 
 use super::{Holder, Made, TrackedKey, Violation};
 use crate::record::{Link, Record};
@@ -36,17 +38,22 @@ pub(super) fn facts(state: &KeyState, now: Timestamp) -> Facts {
     }
 }
 
+/// What a new key was decided on: the facts about it, and what it had to keep to.
+pub(super) struct Successor {
+    pub(super) facts: Facts,
+    pub(super) limits: Limits,
+}
+
 /// Checks a rotation, and gives what the old key is after it.
 pub(super) fn rotated(
     record: &Record,
     made: &Arc<NewKey>,
     old: &TrackedKey,
-    (of_new, limits): (&Facts, Limits),
-    until: Timestamp,
+    replaces: &Replaces,
+    successor: &Successor,
 ) -> Result<KeyState, Violation> {
-    let (now, state) = (record.at, &old.state);
-    let key = made.replaces.as_ref().map_or(made.id, |replaces| replaces.key);
-    not_due(key, state, now)?;
+    let (now, state, until) = (record.at, &old.state, replaces.valid_until);
+    not_due(replaces.key, state, now)?;
     let copied = |of: &Made| {
         (&of.owner, of.kind, of.environment, of.dialect)
             == (&made.owner, made.kind, made.environment, made.dialect)
@@ -60,12 +67,12 @@ pub(super) fn rotated(
     // The due time of a key whose creation is not known can be no later than what was recorded.
     let due = state.expires_at.or(old.made.is_none().then_some(until));
     let facts = Facts {
-        active: of_new.active,
-        prefix_taken: of_new.prefix_taken,
+        active: successor.facts.active,
+        prefix_taken: successor.facts.prefix_taken,
         due,
         ..facts(state, now)
     };
-    let event = decide(&facts, Command::Rotate(Arc::clone(made), rotation, limits))?;
+    let event = decide(&facts, Command::Rotate(Arc::clone(made), rotation, successor.limits))?;
     if event != record.event {
         return Err(Violation::OtherEvent);
     }

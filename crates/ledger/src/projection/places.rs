@@ -85,7 +85,9 @@ impl Places {
         let end = self.blocks.get(number + 1).map_or(self.gaps.len(), |(_, end)| *end);
         let mut places = Vec::with_capacity(BLOCK);
         let (mut place, mut gap, mut shift) = (first, 0_u64, 0);
-        for byte in self.gaps.get(start..end).unwrap_or_default() {
+        #[expect(clippy::indexing_slicing, reason = "a block's offset lies within the gaps")]
+        let gaps = &self.gaps[start..end];
+        for byte in gaps {
             gap |= u64::from(byte & 0x7F) << shift;
             if byte & 0x80 == 0 {
                 place += gap;

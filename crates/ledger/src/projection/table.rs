@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
-use self::shards::{Both, Shards, hash_bytes, hash_text};
+use self::shards::{Both, Shards, hash_digest, hash_id, hash_text};
 use crate::record::{Link, Record};
 use signedlog::Leaf;
 
@@ -77,6 +77,7 @@ pub(crate) struct Uses {
 impl Uses {
     /// Counts a use, unless `limit` uses were made that day. The uses left, if there is a limit.
     pub(crate) fn count(&self, now: Timestamp, limit: Option<u32>) -> Result<Option<u32>, ()> {
+        // A time before 1970 is no time of day, see `SystemClock::check`: it counts on the first day.
         let day = u64::try_from(now.day()).unwrap_or(0) << 32;
         let counted = self.today.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |today| {
             let used = if today >> 32 == day >> 32 { today & 0xFFFF_FFFF } else { 0 };
@@ -133,8 +134,8 @@ pub(crate) struct KeyTable {
 impl KeyTable {
     pub(crate) fn new() -> KeyTable {
         KeyTable {
-            by_id: Shards::new(|made| hash_bytes(&made.id.to_bytes()[8..])),
-            by_digest: Shards::new(|made| hash_bytes(&made.digest.0)),
+            by_id: Shards::new(|made| hash_id(made.id)),
+            by_digest: Shards::new(|made| hash_digest(&made.digest)),
             by_prefix: Shards::new(|made| hash_text(made.prefix.as_str())),
             all: RwLock::default(),
             accounts: Accounts::default(),
@@ -146,6 +147,7 @@ impl KeyTable {
     /// first `applied` ones: to grow an index looks at every key in it.
     pub(crate) fn expect(&self, applied: Seq, until: Seq) {
         let keys = self.len() as u128 * u128::from(until.0) / u128::from(applied.0.max(1));
+        // More than memory can address: no guess, and no room at once.
         let keys = usize::try_from(keys).unwrap_or(0);
         self.by_id.expect(keys);
         self.by_digest.expect(keys);
@@ -214,11 +216,11 @@ impl KeyTable {
     }
 
     pub(crate) fn get(&self, id: KeyId) -> Option<Arc<Key>> {
-        self.by_id.find(hash_bytes(&id.to_bytes()[8..]), |made| made.id == id)
+        self.by_id.find(hash_id(id), |made| made.id == id)
     }
 
     pub(crate) fn by_digest(&self, digest: &Digest) -> Option<Arc<Key>> {
-        self.by_digest.find(hash_bytes(&digest.0), |made| made.digest == *digest)
+        self.by_digest.find(hash_digest(digest), |made| made.digest == *digest)
     }
 
     /// A key of a dialect with that prefix for which `wanted` holds.

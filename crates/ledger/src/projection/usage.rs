@@ -68,15 +68,20 @@ pub(crate) fn restore(path: &Path, table: &KeyTable) -> Result<usize, UsageError
     if let Err(error) = eventlog::files::tighten(path) {
         tracing::warn!(path = %path.display(), %error, "others may read this; it cannot be changed");
     }
-    for row in rows.chunks_exact(ROW) {
-        let (id, rest) = row.split_first_chunk().unwrap_or((&[0; 16], &[]));
-        let (last, today) = rest.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        let today = today.first_chunk().copied().unwrap_or_default();
-        if let Some(key) = table.get(KeyId::from_bytes(*id)) {
-            key.uses.restore((i64::from_be_bytes(*last), u64::from_be_bytes(today)));
+    let (rows, _) = rows.as_chunks();
+    for row in rows {
+        if let Some(key) = table.get(KeyId::from_bytes(part(row, 0))) {
+            let (last, today) = (part(row, 16), part(row, 24));
+            key.uses.restore((i64::from_be_bytes(last), u64::from_be_bytes(today)));
         } else {
             unknown += 1;
         }
     }
     Ok(unknown)
+}
+
+/// The `N` bytes of a row from `from` on.
+#[expect(clippy::expect_used, reason = "the parts of a row lie within it")]
+fn part<const N: usize>(row: &[u8; ROW], from: usize) -> [u8; N] {
+    row.get(from..).and_then(|rest| rest.first_chunk()).copied().expect("a part of a row")
 }

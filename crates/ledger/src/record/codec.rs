@@ -35,12 +35,15 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(320);
     bytes.push(VERSION);
     let texts = v1::Texts::of(record);
-    // Writing numbers and texts into memory cannot fail; a shorter record would be found by its
-    // golden bytes and by every decode.
-    let stored = v1::RecordV1::new(record, &texts);
-    let written = bincode::serde::encode_into_std_write(stored, &mut bytes, config());
-    debug_assert!(written.is_ok());
+    write(v1::RecordV1::new(record, &texts), &mut bytes);
     bytes
+}
+
+/// Appends the encoding of `stored`.
+#[expect(clippy::expect_used, reason = "a part of a record must never be stored")]
+fn write(stored: impl serde::Serialize, bytes: &mut Vec<u8>) {
+    bincode::serde::encode_into_std_write(stored, bytes, config())
+        .expect("numbers and texts are written into memory");
 }
 
 /// Takes what is written only if it is what was read.
@@ -86,18 +89,14 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
 pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(160);
     bytes.push(ACCESS_VERSION);
-    let stored = access_v2::AccessV2::new(access);
-    let written = bincode::serde::encode_into_std_write(stored, &mut bytes, config());
-    debug_assert!(written.is_ok());
+    write(access_v2::AccessV2::new(access), &mut bytes);
     bytes
 }
 
 /// The same in version 1, which held one reading each.
 fn encode_access_v1(access: &Access) -> Vec<u8> {
     let mut bytes = vec![1];
-    let stored = access_v1::AccessV1::new(access);
-    let written = bincode::serde::encode_into_std_write(stored, &mut bytes, config());
-    debug_assert!(written.is_ok());
+    write(access_v1::AccessV1::new(access), &mut bytes);
     bytes
 }
 

@@ -186,8 +186,9 @@ impl<'s> Batch<'s> {
         let key = Arc::new(NewKey { number, replaces, ..self.dated(key, rules) });
         let event = decide(&facts, Command::Rotate(key, rotation, self.limits(rules)))?;
         let key = created_by(&event);
-        let until = key.replaces.as_ref().map_or(self.now, |replaces| replaces.valid_until);
-        let after = before.state.replaced(key.id, until, self.now);
+        #[expect(clippy::expect_used, reason = "`decide` sets until when, and keeps the rest")]
+        let replaces = key.replaces.as_ref().expect("a rotation names the key that it replaces");
+        let after = before.state.replaced(key.id, replaces.valid_until, self.now);
         let old_link = before.link(old.made.id, &after, self.now);
         let draft = Draft {
             event,

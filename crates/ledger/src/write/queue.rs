@@ -156,18 +156,29 @@ impl<J: Queued> Drop for Taker<'_, J> {
 }
 
 impl<J: Queued> Waiting<J> {
+    #[expect(clippy::indexing_slicing, reason = "a slot is a place in `lanes`, which only grows")]
+    fn lane(&self, slot: usize) -> &Lane<J> {
+        &self.lanes[slot]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a slot is a place in `lanes`, which only grows")]
+    fn lane_mut(&mut self, slot: usize) -> &mut Lane<J> {
+        &mut self.lanes[slot]
+    }
+
     fn slot(&self, account: Option<&Account>) -> Option<usize> {
         account.map_or(Some(SHARED), |account| self.slots.get(account).copied())
     }
 
     fn push(&mut self, job: J) {
         let slot = self.slot(job.account()).unwrap_or_else(|| self.open(job.account()));
-        let Some(lane) = self.lanes.get_mut(slot) else { return };
-        if lane.jobs.is_empty() {
-            self.turns.push_back(slot);
-        }
+        let lane = self.lane_mut(slot);
+        let was_empty = lane.jobs.is_empty();
         lane.jobs.push_back(job);
         self.count += 1;
+        if was_empty {
+            self.turns.push_back(slot);
+        }
     }
 
     /// A lane for an account that has none.
@@ -186,9 +197,11 @@ impl<J: Queued> Waiting<J> {
 
     /// Gives back a lane that is empty.
     fn release(&mut self, slot: usize) {
-        let Some(lane) = self.lanes.get_mut(slot) else { return };
+        let cold = self.free.len() >= WARM;
+        let lane = self.lane_mut(slot);
+        // The shared lane is of no account, and stays.
         let Some(account) = lane.account.take() else { return };
-        if self.free.len() >= WARM {
+        if cold {
             lane.jobs = VecDeque::new();
         }
         self.slots.remove(&account);
@@ -198,16 +211,16 @@ impl<J: Queued> Waiting<J> {
     /// Takes the newest entry of the account that has most of a full queue; `None` if `account`
     /// has its own share already.
     fn make_room(&mut self, capacity: usize, account: Option<&Account>) -> Option<J> {
-        let own = self.slot(account).and_then(|slot| self.lanes.get(slot));
-        let own = own.map_or(0, |lane| lane.jobs.len());
+        // Without a lane the account has nothing waiting.
+        let own = self.slot(account).map_or(0, |slot| self.lane(slot).jobs.len());
         let accounts = self.turns.len() + usize::from(own == 0);
         if own >= capacity / accounts {
             return None;
         }
         // The others share what is left, so that one of them has more than this, and more than one.
-        let length = |slot: &usize| self.lanes.get(*slot).map_or(0, |lane| lane.jobs.len());
+        let length = |slot: &usize| self.lane(*slot).jobs.len();
         let longest = self.turns.iter().copied().max_by_key(length)?;
-        let pushed_out = self.lanes.get_mut(longest)?.jobs.pop_back()?;
+        let pushed_out = self.lane_mut(longest).jobs.pop_back()?;
         self.count -= 1;
         Some(pushed_out)
     }
@@ -225,8 +238,8 @@ impl<J: Queued> Waiting<J> {
         }
         while jobs.len() < most
             && let Some(slot) = self.turns.pop_front()
-            && let Some(lane) = self.lanes.get_mut(slot)
         {
+            let lane = self.lane_mut(slot);
             jobs.extend(lane.jobs.pop_front());
             if lane.jobs.is_empty() {
                 self.release(slot);

@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use keys::NewKey;
+use keys::{Digest, KeyId, NewKey};
 use parking_lot::RwLock;
 
 use super::Key;
@@ -71,16 +71,16 @@ impl<E: Entry> Shards<E> {
         Shards { parts: (0..SHARDS).map(|_| Part(RwLock::default())).collect(), hash }
     }
 
-    fn part(&self, hash: u64) -> Option<&RwLock<HashTable<E>>> {
+    #[expect(clippy::indexing_slicing, reason = "a remainder of the number of parts")]
+    fn part(&self, hash: u64) -> &RwLock<HashTable<E>> {
         // The middle bits: the table itself uses the low and the high ones.
-        self.parts.get((hash >> 32) as usize % SHARDS).map(|part| &part.0)
+        &self.parts[(hash >> 32) as usize % SHARDS].0
     }
 
     pub(super) fn insert(&self, key: &Arc<Key>) {
         let hash = (self.hash)(&key.made);
-        if let Some(part) = self.part(hash) {
-            part.write().insert_unique(hash, E::of(key), |other| (self.hash)(other.made()));
-        }
+        let mut part = self.part(hash).write();
+        part.insert_unique(hash, E::of(key), |other| (self.hash)(other.made()));
     }
 
     /// Makes room for `keys` keys, if there is much less.
@@ -96,20 +96,27 @@ impl<E: Entry> Shards<E> {
     }
 
     pub(super) fn find(&self, hash: u64, wanted: impl Fn(&NewKey) -> bool) -> Option<Arc<Key>> {
-        let part = self.part(hash)?.read();
+        let part = self.part(hash).read();
         part.find(hash, |entry| wanted(entry.made())).map(|entry| Arc::clone(entry.key()))
     }
 
     /// The key for which `wanted` holds, whatever may have happened to it.
     pub(super) fn search(&self, hash: u64, wanted: impl Fn(&Key) -> bool) -> Option<Arc<Key>> {
-        let part = self.part(hash)?.read();
+        let part = self.part(hash).read();
         part.find(hash, |entry| wanted(entry.key())).map(|entry| Arc::clone(entry.key()))
     }
 }
 
-/// The first 8 bytes of what is random already.
-pub(super) fn hash_bytes(bytes: &[u8]) -> u64 {
-    bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+/// The last 8 bytes of an id, which are random already.
+#[expect(clippy::expect_used, reason = "an id has 16 bytes")]
+pub(super) fn hash_id(id: KeyId) -> u64 {
+    u64::from_le_bytes(*id.to_bytes().last_chunk().expect("the last 8 bytes of an id"))
+}
+
+/// The first 8 bytes of a digest, which is as good as random.
+#[expect(clippy::expect_used, reason = "a digest has 32 bytes")]
+pub(super) fn hash_digest(digest: &Digest) -> u64 {
+    u64::from_le_bytes(*digest.0.first_chunk().expect("the first 8 bytes of a digest"))
 }
 
 /// A hash of a short text that we made ourselves: nobody can choose texts that collide.
