@@ -1,4 +1,4 @@
-//! Who asks. Every method of the ledger takes a [`Caller`]: there is no unaudited way in.
+//! Who makes a request. Every method of the ledger takes a [`Caller`]: there is no unaudited way in.
 
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
@@ -119,7 +119,7 @@ pub enum Via {
     Worker,
 }
 
-/// Who a caller is, whatever it asks for: the same for all requests of one token.
+/// Who a caller is: the same for all requests of one token.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The subject.
@@ -141,7 +141,7 @@ pub struct Origin {
     pub request_id: Option<Box<str>>,
 }
 
-/// One who asks, with the request it asks by.
+/// Who makes a request, and by which way it came.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Who.

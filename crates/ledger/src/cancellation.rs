@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Tells work under way that its result is not wanted any more. A clone is the same one.
 ///
-/// Whoever waits for the work holds one side; the work asks the other between its steps, through
+/// Whoever waits for the work holds one side; the work looks at the other between its steps, through
 /// the [`Ledger`](crate::Ledger) handle it was given by [`Ledger::until`](crate::Ledger::until).
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation(Arc<AtomicBool>);

@@ -39,7 +39,7 @@ impl SystemClock {
     /// Whether the time of day can be used at all.
     ///
     /// The storage engine gives up when it cannot count from 1970, which then looks like damage of
-    /// the log: whoever opens one asks this first.
+    /// the log: whoever opens one checks this first.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Why the ledger did not do what was asked.
+//! Why the ledger did not carry out a command or answer a query.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use eventlog::Seq;
 use keys::Refusal;
 
-/// Why the ledger did not do what was asked.
+/// Why the ledger did not carry out a command or answer a query.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules said no; nothing happened.
+    /// The rules refuse it; nothing happened.
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// The caller may not do that.
@@ -44,10 +44,10 @@ pub enum Error {
     /// The idempotency key was used with another request.
     #[error("the idempotency key was used with another request")]
     IdempotencyMismatch,
-    /// The account asks more often than it may.
+    /// The account makes more requests than it may.
     #[error("this account asks more often than it may; try again in {retry_after_s} s")]
     RateLimited {
-        /// When it may ask again, in whole seconds.
+        /// When it may try again, in whole seconds.
         retry_after_s: u64,
     },
     /// Too much is waiting; try again in a second.

@@ -39,7 +39,7 @@ pub struct Options {
     pub outcomes: OutcomeBounds,
     /// What one account may have and do.
     pub quotas: Quotas,
-    /// Where counts of use are kept; `None` keeps them in memory only.
+    /// The file of the counts of use; `None`: they are in memory only.
     pub usage: Option<PathBuf>,
     /// What signs the log. `None`: no tree is kept, and nothing is signed or checked; for looking
     /// at a log, and for measuring what the evidence costs. The service always has one.
@@ -298,7 +298,7 @@ impl Ledger {
         self.0.rates.read(caller)
     }
 
-    /// Forgets what is only kept for accounts that were busy lately. To be called now and then.
+    /// Forgets what is only remembered of accounts that were busy lately. To be called now and then.
     pub fn forget_idle(&self) {
         self.0.rates.forget();
     }

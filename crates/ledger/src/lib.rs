@@ -46,7 +46,7 @@ pub use read::bundling::manifest_text;
 pub use read::follow::{Followed, Following};
 pub use read::key_proof::{KeyProof, Proved};
 pub use read::query::KeyFilter;
-pub use read::report::Held;
+pub use read::report::ActivePeriod;
 pub use read::report::Holdings;
 pub use read::trail::EventFilter;
 pub use read::verify::Verified;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::clock::{Clock, StepGuard};
 
-/// How far the clock goes on before it is written down: every verify asks for the time, and a place
+/// How far the clock goes on before it is written down: every verify reads the time, and a place
 /// in memory that all of them write to would cost more than the rest.
 const GRAIN_MICROS: i64 = 1_000_000;
 

@@ -74,7 +74,7 @@ pub struct Record {
     pub replaced: Option<Link>,
     /// 16 random bytes, so that a guessed record cannot be confirmed from its public hash.
     pub salt: [u8; 16],
-    /// The request that asked for it, if that had an idempotency key.
+    /// The request that it is the outcome of, if that had an idempotency key.
     pub idempotency: Option<Idempotency>,
 }
 

@@ -43,10 +43,10 @@ pub enum Violation {
         /// When its time ran out.
         due: Timestamp,
     },
-    /// The rules would have said no.
+    /// The rules refuse it.
     #[error("the rules do not allow it: {0}")]
     Refused(#[from] Refusal),
-    /// The rules would have said yes to something else.
+    /// The rules give another event.
     #[error("the rules would have given another event")]
     OtherEvent,
     /// A rotation leaves the old key valid for longer than a rotation can.

@@ -18,7 +18,7 @@ use crate::write::queue::{Queue, Refused};
 
 /// How often it is looked which minutes are over.
 const TICK: Duration = Duration::from_secs(1);
-/// Counts that wait for room on the disk; more are lost, and said to be.
+/// Counts that wait for room on the disk; more are lost, and logged as such.
 const MOST_UNWRITTEN: usize = 65_536;
 
 /// The writer, and what those who record share with it.
@@ -33,7 +33,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Unwritten {
     counts: VecDeque<Access>,
-    /// How many readings were shown and not recorded since it was said that none are.
+    /// How many readings were shown and not recorded since that was logged last.
     missed: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
 //! Publishing: a committed batch is handed out once, decoded and shared, to whoever follows.
 //!
 //! The newest entries are in a ring, bounded by their count and their bytes. A follower takes from
-//! it what comes after its place; one that fell behind the ring is told where the ring begins now,
+//! it what comes after its place; one that fell behind the ring learns where the ring begins now,
 //! and reads the log up to there. The writer pays the same however many follow, and nothing when
 //! nobody does.
 

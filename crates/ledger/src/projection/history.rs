@@ -13,7 +13,7 @@ use crate::page::Walk;
 use crate::projection::places::{Found, Places, common};
 use crate::record::Record;
 
-/// A list that can be asked for.
+/// Which list of places.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum List<'a> {
     Account(&'a Account),

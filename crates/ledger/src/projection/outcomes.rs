@@ -124,7 +124,7 @@ impl Outcomes {
     }
 }
 
-/// Secrets of new keys that may be asked for again. Each erases itself when dropped.
+/// Secrets of new keys, for requests that are repeated. Each erases itself when dropped.
 #[derive(Default)]
 pub(crate) struct Secrets {
     /// By the key's id, which begins with the time: the oldest is the first.

@@ -106,7 +106,7 @@ impl Places {
     }
 }
 
-/// Looks whether places are on a list. Places that are asked in order cost little.
+/// Looks whether places are on a list. Looked for in order, places cost little.
 struct Probe<'l> {
     list: &'l Places,
     number: usize,

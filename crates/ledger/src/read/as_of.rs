@@ -1,4 +1,4 @@
-//! A moment to look back to: as it is asked for, and as the log has it.
+//! A moment in the past: as a request names it, and as the log has it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::record::Record;
 use crate::record::codec::Interner;
 use crate::record::replay::read;
 
-/// A moment in the log's past, as one asks for it: `seq:7` or an RFC 3339 time.
+/// A moment in the log's past, as a request names it: `seq:7` or an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsOf {
     /// Right after this record.

@@ -13,8 +13,8 @@ use keys::{
 
 use crate::testing::{Dice, ManualClock, caller, draft, open, prefix};
 use crate::{
-    AsOf, Caller, Change, Changes, Error, Held, KeyFilter, KeyView, Ledger, Moment, RequestOptions,
-    Role, Seq,
+    ActivePeriod, AsOf, Caller, Change, Changes, Error, KeyFilter, KeyView, Ledger, Moment,
+    RequestOptions, Role, Seq,
 };
 
 /// A log, and all keys that were made in it.
@@ -165,7 +165,7 @@ pub(crate) fn held(
     caller: &Caller,
     between: (Timestamp, Timestamp),
     moment: &Moment,
-) -> Vec<Held> {
+) -> Vec<ActivePeriod> {
     let report = ledger.held(caller, None, between, moment).unwrap();
     let held = report.collect::<Result<Vec<_>, _>>().unwrap();
     assert!(held.is_sorted_by_key(|held| (held.key.id, held.from)));
@@ -181,7 +181,7 @@ fn same_report(story: &Story, then: &Ledger, moment: &Moment, dice: &mut Dice, c
         let so_far = then.moment(&auditor, None).unwrap();
         let was = report(then, &so_far);
         assert_eq!(text(report(&story.ledger, moment)), text(&was), "{case} {from} {to}");
-        for Held { from: since, until, .. } in was {
+        for ActivePeriod { from: since, until, .. } in was {
             assert!(from <= since && since < until && until <= to, "{case}");
         }
     }

@@ -1,4 +1,4 @@
-//! What the dialects ask of the ledger beside the native API: keys as callers, other handles.
+//! Queries that only dialects need: a key as a caller, keys by number, prefix and owner.
 
 use std::net::IpAddr;
 use std::sync::Arc;

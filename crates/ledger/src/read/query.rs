@@ -24,7 +24,7 @@ const SLICE: usize = 256;
 
 /// Which keys to list. What is `None` does not matter.
 #[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "each is the attribute of the same name, equal to what is asked")]
+#[expect(missing_docs, reason = "each is the attribute of the same name, which must be equal")]
 pub struct KeyFilter {
     pub account: Option<Account>,
     pub status: Option<Status>,

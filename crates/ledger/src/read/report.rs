@@ -30,7 +30,7 @@ const MOST_RECORDS: usize = if cfg!(test) { 5 } else { 512 };
 
 /// Who held which active key between two moments.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct ActivePeriod {
     /// The key.
     pub key: Arc<NewKey>,
     /// From when it was usable, at the earliest the report's `from`.
@@ -61,7 +61,7 @@ impl Ledger {
         let until = now.plus_secs(within_s);
         let table = &self.state().table;
         let list = self.key_list(caller, None);
-        // One more than asked for, to know whether it is the last page.
+        // One more than `limit`, to know whether it is the last page.
         let (due, next) = match &caller.identity.scope {
             Scope::All => page_of(table.due_after(after, until, limit + 1), limit),
             Scope::Account(_) if list.slice(MOST_LOOKED_AT, 1).is_empty() => {
@@ -219,7 +219,7 @@ pub struct Holdings {
     places: (Seq, Seq),
     keys: std::vec::IntoIter<Arc<Key>>,
     part: Option<Part>,
-    spans: std::vec::IntoIter<Held>,
+    spans: std::vec::IntoIter<ActivePeriod>,
 }
 
 /// What is left of one key's spans.
@@ -228,14 +228,14 @@ struct Part {
     /// Everything before this place and this moment is done.
     start: (Seq, Timestamp),
     /// The last span so far: the next part may begin where it ends.
-    open: Option<Held>,
+    open: Option<ActivePeriod>,
     /// The key's status at the report's end, if this is not all of the key.
     status: Option<Status>,
 }
 
 impl Holdings {
     /// The next key's spans, or the next part of them; `None` when all keys are done.
-    fn step(&mut self) -> Result<Option<Vec<Held>>, Error> {
+    fn step(&mut self) -> Result<Option<Vec<ActivePeriod>>, Error> {
         let part = match self.part.take() {
             Some(part) => part,
             None => match self.keys.next() {
@@ -277,9 +277,9 @@ impl Holdings {
 }
 
 impl Iterator for Holdings {
-    type Item = Result<Held, Error>;
+    type Item = Result<ActivePeriod, Error>;
 
-    fn next(&mut self) -> Option<Result<Held, Error>> {
+    fn next(&mut self) -> Option<Result<ActivePeriod, Error>> {
         loop {
             if let Some(held) = self.spans.next() {
                 return Some(Ok(held));
@@ -300,8 +300,8 @@ fn spans(
     key: &Key,
     (from, to): (Timestamp, Timestamp),
     mut at_end: Option<Status>,
-) -> Result<Vec<Held>, Error> {
-    let mut spans: Vec<Held> = Vec::new();
+) -> Result<Vec<ActivePeriod>, Error> {
+    let mut spans: Vec<ActivePeriod> = Vec::new();
     let mut end = to;
     for state in states {
         let state = state?;
@@ -313,7 +313,7 @@ fn spans(
                 Some(later) if later.from == until => later.from = start,
                 Some(_) | None => {
                     let key = Arc::clone(&key.made);
-                    spans.push(Held { key, from: start, until, status: last });
+                    spans.push(ActivePeriod { key, from: start, until, status: last });
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Equal values of many keys, kept once: a million keys have few accounts, roles and permissions.
+//! Equal values of many keys, stored once: a million keys have few accounts, roles and permissions.
 //! What is found here was checked when it came in, and is not checked again.
 
 use std::borrow::Borrow;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::{Equivalent, HashSet};
 use keys::{Account, Invalid, KeyRole, NewKey, Permission, Project, Subject};
 
-/// The most values of one kind that are kept; more are not shared.
+/// The most values of one kind that are shared; more are not.
 const MOST: usize = 100_000;
 
 /// The values seen so far.

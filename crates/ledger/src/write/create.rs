@@ -94,8 +94,8 @@ impl Ledger {
         Err(Error::Refused(Refusal::PrefixTaken))
     }
 
-    /// Remembers the secret of a key that may be asked for again. Before it is decided: whoever
-    /// finds the outcome finds the secret, even if the one who asked first is gone by then.
+    /// Remembers the secret of a key whose request may be repeated. Before it is decided: whoever
+    /// finds the outcome finds the secret, even if the first request's client is gone by then.
     fn remember_secret(
         &self,
         caller: &Caller,

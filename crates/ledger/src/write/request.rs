@@ -105,7 +105,7 @@ pub enum Change {
     Revoke(Revocation),
 }
 
-/// How a change is asked for.
+/// The options of a request that changes something.
 #[derive(Clone, Debug, Default)]
 pub struct RequestOptions {
     /// Why.

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use keys::Timestamp;
-use ledger::{Held, Range, Reading, Seq};
+use ledger::{ActivePeriod, Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -92,7 +92,7 @@ pub(crate) struct HeldKey<'a> {
 }
 
 impl<'a> HeldKey<'a> {
-    fn new(held: &'a Held) -> HeldKey<'a> {
+    fn new(held: &'a ActivePeriod) -> HeldKey<'a> {
         HeldKey {
             key: Made::new(&held.key),
             from: Time(held.from),

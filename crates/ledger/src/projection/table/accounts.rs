@@ -35,7 +35,7 @@ struct DialectKeys {
     public: HashMap<Purpose, Numbered>,
 }
 
-/// What a public key is asked for by.
+/// What a public key is found by.
 type Purpose = (Dialect, Option<Project>, KeyName);
 
 /// The list that a key is shown in.

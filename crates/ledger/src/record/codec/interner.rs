@@ -1,4 +1,4 @@
-//! Equal texts and values of many records, kept once while they are decoded.
+//! Equal texts and values of many records, stored once while they are decoded.
 
 use std::sync::Arc;
 

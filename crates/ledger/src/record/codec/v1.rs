@@ -125,7 +125,7 @@ twin!(StatusV1 = Status { Enabled, Disabled, Expired, Revoked });
 twin!(DialectV1 = Dialect { Native, Covosign, Callcov, Cloudsigma, Capgo, Composable });
 twin!(ReasonCodeV1 = ReasonCode { Compromised, Superseded, Unused, OwnerLeft, Policy, Other });
 
-/// Texts of a record that are not kept as text, made so that the stored type can borrow them.
+/// Texts of a record that a key does not hold as text, made so that the stored type can borrow them.
 pub(super) struct Texts {
     allowed_ips: Vec<String>,
 }
