@@ -92,29 +92,29 @@ fn paths_queries_and_methods_that_are_wrong_are_told_apart() {
         WRONG.iter().map(|step| format!("{step}: {}\n", script.step(step))).collect();
     expect![[r#"
         POST /v1/keys {"name":"k"} => key.status: 201 status=enabled
-        GET /v1/keys/nonsense: 400 invalid_request
-        GET /v1/keys/00000000-0000-7000-8000-00000000000G: 400 invalid_request
-        GET /v1/events/nonsense: 400 invalid_request
-        GET /v1/events/-1: 400 invalid_request
+        GET /v1/keys/nonsense: 400 invalid_request id
+        GET /v1/keys/00000000-0000-7000-8000-00000000000G: 400 invalid_request id
+        GET /v1/events/nonsense: 400 invalid_request seq
+        GET /v1/events/-1: 400 invalid_request seq
         GET /v1/events/1: 404 event_not_found
-        GET /v1/keys?limit=0: 400 invalid_request
-        GET /v1/keys?limit=501: 400 invalid_request
-        GET /v1/keys?limit=a: 400 invalid_request
-        GET /v1/keys?status=gone: 400 invalid_request
-        GET /v1/keys?statuss=enabled: 400 invalid_request
-        GET /v1/keys?limit=1&limit=2: 400 invalid_request
-        GET /v1/keys?expires_before=soon: 400 invalid_request
-        GET /v1/events?order=up: 400 invalid_request
-        GET /v1/events?type=made: 400 invalid_request
-        GET /v1/events?after=-1: 400 invalid_request
-        GET /v1/events/stream?after=a: 400 invalid_request
-        GET /v1/events/stream | Last-Event-ID: a: 400 invalid_request
-        GET /v1/expiring?within_s=-1: 400 invalid_request
-        GET /v1/report/access: 400 invalid_request
-        GET /v1/report/access?from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z: 400 invalid_request
-        @admin GET /v1/table-digest?seq=99: 400 invalid_request
-        POST /v1/keys?dry_run=maybe {"name":"k"}: 400 invalid_request
-        POST /v1/keys/$1/disable | If-Match: x: 400 invalid_request
+        GET /v1/keys?limit=0: 400 invalid_request limit
+        GET /v1/keys?limit=501: 400 invalid_request limit
+        GET /v1/keys?limit=a: 400 invalid_request limit
+        GET /v1/keys?status=gone: 400 invalid_request status
+        GET /v1/keys?statuss=enabled: 400 invalid_request statuss
+        GET /v1/keys?limit=1&limit=2: 400 invalid_request limit
+        GET /v1/keys?expires_before=soon: 400 invalid_request expires_before
+        GET /v1/events?order=up: 400 invalid_request order
+        GET /v1/events?type=made: 400 invalid_request type
+        GET /v1/events?after=-1: 400 invalid_request after
+        GET /v1/events/stream?after=a: 400 invalid_request after
+        GET /v1/events/stream | Last-Event-ID: a: 400 invalid_request last-event-id
+        GET /v1/expiring?within_s=-1: 400 invalid_request within_s
+        GET /v1/report/access: 400 invalid_request from
+        GET /v1/report/access?from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z: 400 invalid_request to
+        @admin GET /v1/table-digest?seq=99: 400 invalid_request seq
+        POST /v1/keys?dry_run=maybe {"name":"k"}: 400 invalid_request dry_run
+        POST /v1/keys/$1/disable | If-Match: x: 400 invalid_request if-match
         GET /v1/nothing: 404 not_found
         GET /v1/keys/: 404 not_found
         GET /: 200 {docs: /docs, openapi: /openapi.json}

@@ -124,8 +124,8 @@ fn a_revocation_says_why() {
         &expect![[r#"
             201 status=enabled
             200 reason=seen in a public repository reason_code=compromised data={compromised_since: <time>}
-            400 invalid_request
-            400 invalid_request
+            400 invalid_request reason_code
+            400 invalid_request reason_code
             200 {items: [{account: acme, actor: {account: acme, subject: owner-of-test, via: token:keyledger:<jti>}, after: enabled, before: null, data: {account: acme, allowed_ips: [], daily_limit: null, description: null, dialect: native, environment: live, expires_at: null, id: $1, kind: secret, metadata: {}, name: ci, number: 1, owner: owner-of-test, permissions: [], prefix: <prefix>, project: null, public_value: null, replaced: null, replaces: null, role: null}, key_id: $1, origin: {dialect: native, ip: 127.0.0.1, request_id: <request>}, reason: null, reason_code: null, recorded_at: <time>, revision: 1, seq: 0, type: created}, {account: acme, actor: {account: acme, subject: owner-of-test, via: token:keyledger:<jti>}, after: revoked, before: enabled, data: {compromised_since: <time>}, key_id: $1, origin: {dialect: native, ip: 127.0.0.1, request_id: <request>}, reason: seen in a public repository, reason_code: compromised, recorded_at: <time>, revision: 2, seq: 1, type: revoked}], next_cursor: null}
         "#]],
     );
@@ -178,7 +178,7 @@ fn if_match_guards_against_changes_in_between() {
             412 revision_mismatch
             412 revision_mismatch
             412 revision_mismatch
-            400 invalid_request
+            400 invalid_request if-match
             200 status=enabled etag: "3"
             200 status=disabled
         "#]],
@@ -206,7 +206,7 @@ fn rotation_copies_what_is_not_named_and_leaves_the_old_key_its_overlap() {
             200 code=VALID
             200 code=VALID
             409 already_replaced
-            400 invalid_request
+            400 invalid_request overlap_s
             200 type=created key_id=$1 before=enabled after=enabled revision=2 id=$2
             200 type=created key_id=$2 before=null after=enabled revision=1 reason=yearly
         "#]],

@@ -202,6 +202,14 @@ impl Answer {
         text(&self.json(), "/code")
     }
 
+    /// The field that a refusal is about: its detail begins with it.
+    pub(crate) fn field(&self) -> Option<String> {
+        let detail = text(&self.json(), "/detail");
+        let (field, _) = detail.split_once(": ")?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
+        field.chars().all(is_name).then(|| field.to_owned())
+    }
+
     /// Status and code of a refusal.
     pub(crate) fn refusal(&self) -> (u16, String) {
         (self.status, self.code())

@@ -2,8 +2,8 @@
 //!
 //! A step is `[@ROLE[:ACCOUNT] ]METHOD PATH[ BODY][ | NAME: VALUE][ => FIELD…]`. Without a role it
 //! is the owner of account `acme`. `$1` is the id of the first key that the script made, `$s1` its
-//! secret. A refusal is shown as its status and code, another answer as its status and the named
-//! fields (`key.status`), or all of it.
+//! secret. A refusal is shown as its status, its code and the field that it is about, another answer
+//! as its status and the named fields (`key.status`), or all of it.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,8 @@ impl<'a> Script<'a> {
         };
         let answer = self.send(step);
         if answer.status >= 400 {
-            return format!("{} {}", answer.status, answer.code());
+            let field = answer.field().map(|field| format!(" {field}")).unwrap_or_default();
+            return format!("{} {}{field}", answer.status, answer.code());
         }
         let json = answer.json();
         self.remember(&json);
