@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Audit(audit::Audit),
     /// Check every byte of a stopped data directory
     Fsck(fsck::Fsck),
-    /// Print the `OpenAPI` document of the service, or of one of its dialects
+    #[command(about = "Print the OpenAPI document of the service, or of one of its dialects")]
     Openapi(openapi::Openapi),
     /// Print what makes a shell complete this command line
     Completions(completions::Completions),

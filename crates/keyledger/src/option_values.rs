@@ -14,8 +14,9 @@ pub(crate) fn one_of<T: Display>(words: impl IntoIterator<Item = T>) -> Possible
 /// Reads `30s`, `15m`, `1h`, `7d`, or several of these, as in `1h 30m`. In whole seconds, because the
 /// API and the log have no smaller unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write it as 30s, 15m, 1h or 7d"))?;
+    // The library's own message lists nanoseconds.
+    let duration =
+        humantime::parse_duration(text).map_err(|_| "write it as 30s, 15m, 1h or 7d".to_owned())?;
     if duration.subsec_nanos() > 0 {
         return Err("must be in whole seconds".to_owned());
     }

@@ -66,25 +66,27 @@ pub(crate) fn lines(text: &str) -> String {
 }
 
 /// JSON with control and invisible characters as `\u` escapes, so that it means the same.
+#[expect(clippy::expect_used, reason = "`hidden` gives the places of characters")]
 fn in_json(text: &str) -> String {
     each(text, &['\n'], |part| {
         let (mut shown, mut from) = (String::new(), 0);
         for (at, one) in keys::hidden(part) {
-            shown += part.get(from..at).unwrap_or_default();
+            shown += part.get(from..at).expect("places of characters");
             for unit in one.encode_utf16(&mut [0; 2]) {
                 shown += &format!("\\u{unit:04x}");
             }
             from = at + one.len_utf8();
         }
-        shown + part.get(from..).unwrap_or_default()
+        shown + part.get(from..).expect("the place after a character")
     })
 }
 
 /// The text with every part between the `separators` mapped by `show`.
+#[expect(clippy::expect_used, reason = "`inner` is the beginning of `part`")]
 fn each(text: &str, separators: &[char], show: impl Fn(&str) -> String) -> String {
     let parts = text.split_inclusive(separators).map(|part| {
         let inner = part.strip_suffix(separators).unwrap_or(part);
-        show(inner) + part.get(inner.len()..).unwrap_or_default()
+        show(inner) + part.strip_prefix(inner).expect("a part begins with itself")
     });
     parts.collect()
 }

@@ -135,7 +135,7 @@ impl Client {
         let post = |step| Request::post(format!("/v1/keys/{key}/{step}"), "{}");
         self.request(post("disable"), "disabled", 2)?;
         self.request(post("enable"), "enabled", 3)?;
-        let last = match self.keys % 4 {
+        let (request, event) = match self.keys % 4 {
             0 => return Ok(()),
             1 => (post("revoke"), "revoked"),
             2 => (post("expire"), "expired"),
@@ -145,7 +145,7 @@ impl Client {
                 (delete, "revoked")
             }
         };
-        self.request(last.0, last.1, 4)?;
+        self.request(request, event, 4)?;
         Ok(())
     }
 

@@ -134,7 +134,7 @@ fn inflict(damage: Damage, data: &Path, dice: &mut Dice) -> Result<String> {
         Damage::Torn => {
             let snapshot = snapshots(&log)?.pop().context("sled made no snapshot")?;
             let whole = std::fs::read(&snapshot)?;
-            let torn = whole.get(..dice.place(whole.len())).unwrap_or_default();
+            let torn = whole.get(..dice.place(whole.len())).context("an empty snapshot")?;
             std::fs::write(log.join("snap.00000000DEADBEEF.generating"), torn)?;
             Ok(format!("a snapshot torn after {} of {} bytes", torn.len(), whole.len()))
         }

@@ -15,7 +15,7 @@ use crate::api::Api;
 /// A receipt that holds no more: the log lost or changed what it had signed.
 pub(crate) fn check(api: &Api, receipts: &[String]) -> Result<()> {
     let keys = api.get_text("/log/keys")?;
-    let key: VerifierKey = keys.lines().next().unwrap_or_default().parse()?;
+    let key: VerifierKey = keys.lines().next().context("no key in /log/keys")?.parse()?;
     let now = Checkpoint::open(api.get_text("/log/checkpoint")?.as_bytes(), &key)?;
     for text in receipts {
         let receipt: ProofFile = text.parse()?;
@@ -26,8 +26,8 @@ pub(crate) fn check(api: &Api, receipts: &[String]) -> Result<()> {
             now.size()
         );
         let proof = api.get(&format!("/v1/proofs/inclusion?seq={seq}&size={size}"))?;
-        let leaf: Hash =
-            proof.pointer("/leaf").and_then(Value::as_str).unwrap_or_default().parse()?;
+        let leaf = proof.pointer("/leaf").and_then(Value::as_str).context("no leaf")?;
+        let leaf: Hash = leaf.parse()?;
         let then = receipt
             .verify_leaf(&leaf, &key)
             .with_context(|| format!("record {seq} is not the one that was acknowledged"))?;
@@ -35,7 +35,7 @@ pub(crate) fn check(api: &Api, receipts: &[String]) -> Result<()> {
         let path = proof.pointer("/hashes").and_then(Value::as_array).context("no hashes")?;
         let path = path
             .iter()
-            .map(|hash| Ok(hash.as_str().unwrap_or_default().parse::<Hash>()?))
+            .map(|hash| Ok(hash.as_str().context("a hash that is no text")?.parse::<Hash>()?))
             .collect::<Result<Vec<Hash>>>()?;
         verify_consistency(size, &then.root(), now.size(), &now.root(), &path)
             .with_context(|| format!("the log does not extend the {size} records it had signed"))?;

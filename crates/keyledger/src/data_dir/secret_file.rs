@@ -55,7 +55,7 @@ pub(crate) fn bytes(path: &Path, exposed: Exposed) -> Result<Option<Zeroizing<Ve
         print::warn(sentence);
     }
     // As long as the file from the start: a buffer that grows leaves copies of the secret in memory.
-    let length = usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or(0);
+    let length = usize::try_from(metadata.len().min(MAX_BYTES))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(cannot)?;
     Ok(Some(bytes))

@@ -134,7 +134,7 @@ fn table(client: &Client, size: u64) -> Result<BTreeMap<KeyId, Row>> {
         let ((id, status), revision) = parts;
         let expires_at = text("expires_at").map(str::to_owned);
         table.insert(id, Row { status: status.to_owned(), revision, expires_at });
-        progress.at(u64::try_from(table.len()).unwrap_or(0));
+        progress.at(table.len() as u64);
         Ok(())
     })?;
     Ok(table)

@@ -154,7 +154,7 @@ impl Export {
             }
             file.write_all(buffer)?;
             let count = buffer.len();
-            received += u64::try_from(count).unwrap_or(0);
+            received += count as u64;
             progress.at(received);
             io::BufRead::consume(&mut body, count);
         }

@@ -144,7 +144,7 @@ fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
         return Ok(Err(Invalid::Scope(seq).into()));
     };
     let file: Result<ProofFile, _> = receipt.parse();
-    let trusted = served.chain.from(&served.trusted).unwrap_or_default();
+    let trusted = served.trusted_keys()?;
     let checked = file
         .ok()
         .filter(|file| file.index == seq)

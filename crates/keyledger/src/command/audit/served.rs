@@ -36,11 +36,15 @@ impl<'c> Served<'c> {
         Ok(Ok(Served { client, chain, trusted }))
     }
 
+    /// The trusted key and those that came after it.
+    pub(super) fn trusted_keys(&self) -> Result<&[VerifierKey]> {
+        self.chain.from(&self.trusted).context("the trusted key is none of the log's")
+    }
+
     /// The last checkpoint.
     pub(super) fn checkpoint(&self) -> Checked<Statement> {
         let text = self.client.text(Call::get("/log/checkpoint"))?;
-        let trusted = self.chain.from(&self.trusted).unwrap_or_default();
-        Ok(signed_statement(&text, trusted).map_err(Refused::from))
+        Ok(signed_statement(&text, self.trusted_keys()?).map_err(Refused::from))
     }
 
     /// The proof that the log of `new` records extends that of `old`. With a token the server makes

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use keys::ReasonCode;
+use serde_json::Value;
 
 use super::output::print_key;
 use super::request::{Body, Care, path};
@@ -12,7 +13,7 @@ use crate::option_values::one_of;
 use crate::options::{Json, Remote};
 use crate::print;
 
-/// A change of a key's status
+/// A change of one key
 #[derive(Args, Debug)]
 pub(super) struct Change {
     /// The key's id
@@ -28,7 +29,7 @@ pub(super) struct Change {
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
-    json: Json,
+    pub(super) json: Json,
 }
 
 /// Withdraw a key for good
@@ -48,8 +49,8 @@ pub(super) struct Revoke {
     compromised_since: Option<String>,
 }
 
-pub(super) fn run(options: &Change, what: &str) -> Result<Exit> {
-    send(options, what, Body::default())
+pub(super) fn run(options: &Change, action: &str) -> Result<Exit> {
+    send(options, action, Body::default())
 }
 
 pub(super) fn revoke(options: &Revoke) -> Result<Exit> {
@@ -59,15 +60,20 @@ pub(super) fn revoke(options: &Revoke) -> Result<Exit> {
     send(&options.change, "revoke", body)
 }
 
-fn send(options: &Change, what: &str, body: Body) -> Result<Exit> {
-    let body = body.with("reason", options.reason.clone()).done();
-    let call = Call::post(path(&options.id, &format!("/{what}")), &body)
-        .header("if-match", options.if_match.map(|revision| format!("\"{revision}\"")));
-    let answer = Client::new(&options.remote)?.call(options.care.apply(call))?;
+fn send(options: &Change, action: &str, body: Body) -> Result<Exit> {
+    let response = post(options, action, body)?;
     if options.json.json {
-        print::json(&answer)?;
+        print::json(&response)?;
     } else {
-        print_key(answer.get("key").unwrap_or(&answer))?;
+        print_key(response.get("key").unwrap_or(&response))?;
     }
     Ok(Exit::Fine)
+}
+
+/// Requests that action on the key.
+pub(super) fn post(options: &Change, action: &str, body: Body) -> Result<Value> {
+    let body = body.with("reason", options.reason.clone()).done();
+    let call = Call::post(path(&options.id, &format!("/{action}")), &body)
+        .header("if-match", options.if_match.map(|revision| format!("\"{revision}\"")));
+    Client::new(&options.remote)?.call(options.care.apply(call))
 }
