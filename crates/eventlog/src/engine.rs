@@ -72,8 +72,7 @@ impl<S: Store> Engine<S> {
     pub(crate) fn open(store: S) -> Result<Engine<S>, ReadError> {
         let (end, unfinished) = recover(&store)?;
         if !unfinished.is_empty() {
-            // A crash between two batches of one append left them. Nobody was told that they
-            // are there, and they must not follow what is appended next.
+            // A crash between two batches of one append left them. They were not acknowledged, and they must not follow what is appended next.
             tracing::warn!(length = %end.length, "an unfinished append was fenced off");
             let changes = unfinished.iter().map(|first| Change::Remove(frame_key(*first).into()));
             store.write(changes.collect()).map_err(ReadError::Storage)?;
@@ -168,7 +167,7 @@ impl<S: Store> Log for Engine<S> {
                 return Err(self.health.broke(broken).into());
             }
         }
-        // A crash from here on is clean: the records are there, nobody was told.
+        // A crash from here on is clean: the records are stored, though not acknowledged.
         let end = End { length: end.length.plus(records.len()), hash };
         *tail = Tail::At(end);
         self.durable.store(end.length.0, Ordering::Release);

@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc};
 
 use crate::Seq;
 
-/// What the storage said when it failed; shared, because every later append is told the same.
+/// The error of the storage; shared, because every later append returns the same.
 pub type Cause = Arc<dyn Error + Send + Sync + 'static>;
 
 /// Why records were not appended.
@@ -17,7 +17,7 @@ pub enum AppendError {
         /// How long it is now.
         length: Seq,
     },
-    /// The storage failed, now or earlier: nobody knows whether the records survived, and no
+    /// The storage failed, now or earlier: it is unknown whether the records survived, and no
     /// append is accepted until the log is opened anew.
     #[error(transparent)]
     Broken(#[from] Broken),
@@ -50,7 +50,7 @@ pub enum Broken {
     /// The storage does not answer an append; it may never.
     #[error("the log is broken until it is opened anew: the storage does not answer")]
     Stalled,
-    /// An append ended without saying how (its thread panicked).
+    /// An append ended without a result (its thread panicked).
     #[error("the log is broken until it is opened anew: an append ended halfway")]
     Halfway,
     /// The log was closed.

@@ -46,7 +46,7 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// After [`AppendError::Broken`] nobody knows whether the records survived; the log answers
+    /// After [`AppendError::Broken`] it is unknown whether the records survived; the log answers
     /// the same to every later append until it is opened anew. After every other error nothing
     /// was written and the log is as it was.
     fn append(

@@ -1,6 +1,6 @@
 //! A log in memory: a real engine that forgets when the process ends.
 //!
-//! The same frames as on disk, so it keeps the same contract, and it can be told to fail like a
+//! The same frames as on disk, so it keeps the same contract, and it can fail on demand like a
 //! disk. It is what other crates test with.
 
 use std::{collections::BTreeMap, io, ops::Bound, sync::Arc, time::Duration};
@@ -17,17 +17,17 @@ use crate::{
 /// How a write fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The records are kept, but the caller is not told.
+    /// The records are stored, but the append returns an error.
     Keep,
     /// The records are lost.
     Lose,
-    /// The storage does not answer; the records are kept when it does, after [`MemoryLog::answer`].
+    /// The storage does not answer; the records are stored when it does, after [`MemoryLog::answer`].
     Hang,
 }
 
 /// A log in memory. A clone is the same log.
 ///
-/// It can be told to fail as a disk does. The caller of a failed append knows nothing; opening the
+/// It can fail on demand as a disk does. After a failed append the outcome is unknown; opening the
 /// log anew shows what is there.
 ///
 /// ```
@@ -163,7 +163,7 @@ impl Store for MemoryStore {
         match fault {
             None | Some(Fault::Hang) => Ok(()),
             Some(Fault::Keep | Fault::Lose) => {
-                Err(Arc::new(io::Error::other("the storage was told to fail")))
+                Err(Arc::new(io::Error::other("the storage fails on purpose")))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The watch over appends: storage that does not answer is a fault like one that says no.
 //!
-//! A disk may hang, and with it whoever appends, for ever. Nobody can end that wait; but everybody
-//! else can be told, and need not wait with it.
+//! A disk may hang, and with it the thread that appends, for ever. That wait cannot be ended, but
+//! all other callers get an error instead of waiting too.
 
 #[cfg(test)]
 mod tests;

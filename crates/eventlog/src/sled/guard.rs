@@ -1,6 +1,6 @@
 //! The guard: a small file that remembers how long the log was.
 //!
-//! sled may take a damaged end of its file for one that a crash tore, and drop it without a word.
+//! sled may take a damaged end of its file for one that a crash tore, and drop it silently.
 //! The guard is how this is noticed. It is written by a thread of its own, at most once a second
 //! and on a clean stop, so that it costs an append nothing; it is never ahead of what is synced
 //! and never goes back.
@@ -144,7 +144,7 @@ impl GuardKeeper {
     }
 
     /// Remembers an end that is on stable storage.
-    pub(super) fn note(&self, end: End) {
+    pub(super) fn record_end(&self, end: End) {
         self.change(|state| state.end = end);
     }
 
@@ -174,7 +174,7 @@ impl GuardKeeper {
         self.shared.state.lock().stopped = true;
         self.shared.changed.notify_one();
         if let Some(thread) = self.thread.lock().take() {
-            // It has nothing to say: its errors are logged where they happen.
+            // The thread logs its errors itself.
             let _ = thread.join();
         }
     }

@@ -57,7 +57,7 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
         GuardKeeper::start(guard_path.clone(), (end, opened.clone()), seal.clone())
             .map_err(|source| OpenError::io(&guard_path, source))
     })?;
-    store.keep(keeper);
+    store.set_guard(keeper);
     ballast::restore(dir);
     engine.watch(options.append_deadline).map_err(|source| OpenError::io(dir, source))?;
     Ok(engine)
@@ -102,7 +102,7 @@ fn compared(
     }
     let survey = survey::survey(&log, guard.as_ref())?;
     if !options.accept_rollback {
-        survey.judge(dir, &guard_path, guard.as_ref())?;
+        survey.verify(dir, &guard_path, guard.as_ref())?;
     }
     let db = open_db(&log, writes).map_err(|error| OpenError::sled(&log, error))?;
     let guarded = guard.clone().map(|mark| Guarded { length: mark.end.length, seal: mark.seal });

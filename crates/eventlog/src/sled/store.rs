@@ -99,8 +99,8 @@ impl SledStore {
         settings.and_then(|()| files::make_folder(folder)).map_err(shared)
     }
 
-    /// Lets `guard` hear of each new end from now on.
-    pub(super) fn keep(&self, guard: GuardKeeper) {
+    /// Gives each new end to `guard` from now on.
+    pub(super) fn set_guard(&self, guard: GuardKeeper) {
         // It is opened once.
         let _ = self.guard.set(guard);
     }
@@ -117,8 +117,8 @@ impl SledStore {
         self.disk.get().map_or(0, |disk| disk.syncs.load(Ordering::Acquire))
     }
 
-    /// Has sled ask itself whether to keep the page of a frame, see [`LOOKS`].
-    fn let_go(&self, frame: Seq) -> Result<(), Cause> {
+    /// Lets sled evict the page of a frame if its cache is too large, see [`LOOKS`].
+    fn evict(&self, frame: Seq) -> Result<(), Cause> {
         let key = frame_key(frame);
         (0..LOOKS).try_for_each(|_| self.db.contains_key(key).map(|_| ())).map_err(shared)
     }
@@ -191,14 +191,14 @@ impl Store for SledStore {
         let fault = crate::memory::next_fault(&mut self.fault.lock());
         #[cfg(test)]
         if fault == Some(crate::memory::Fault::Lose) {
-            return Err(shared(io::Error::other("the storage was told to fail")));
+            return Err(shared(io::Error::other("the storage fails on purpose")));
         }
         self.db.apply_batch(batch).map_err(shared)?;
         self.sync()?;
-        frames.into_iter().try_for_each(|frame| self.let_go(Seq(frame)))?;
+        frames.into_iter().try_for_each(|frame| self.evict(Seq(frame)))?;
         #[cfg(test)]
         if fault.is_some() {
-            return Err(shared(io::Error::other("the storage was told to fail")));
+            return Err(shared(io::Error::other("the storage fails on purpose")));
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ impl Store for SledStore {
 
     fn grown(&self, end: End) {
         if let Some(guard) = self.guard.get() {
-            guard.note(end);
+            guard.record_end(end);
         }
     }
 
@@ -233,7 +233,7 @@ impl Store for SledStore {
         for pair in self.db.range(frame_key(from).as_slice()..EXTRAS.as_slice()) {
             let (filed, bytes) = frame_of(pair.map_err(shared)?)?;
             if let Some(passed) = passed.replace(filed) {
-                self.let_go(passed)?;
+                self.evict(passed)?;
             }
             if !visitor(filed, bytes) {
                 break;

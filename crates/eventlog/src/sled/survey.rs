@@ -90,7 +90,7 @@ pub(super) fn survey(log: &Path, guard: Option<&Mark>) -> Result<Survey, OpenErr
         .map_err(at)?
         .map_err(|_| OpenError::damaged(log, "two segments claim the same place"))?;
     let end = guard.map(|mark| mark.end.length);
-    recovery.show(from, &mut |applied, bytes| survey.see(applied, bytes, end)).map_err(at)?;
+    recovery.show(from, &mut |applied, bytes| survey.scan(applied, bytes, end)).map_err(at)?;
     Ok(survey)
 }
 
@@ -101,7 +101,7 @@ impl Survey {
     }
 
     /// Refuses a log from which sled would drop what was acknowledged.
-    pub(super) fn judge(
+    pub(super) fn verify(
         &self,
         dir: &Path,
         guard_path: &Path,
@@ -151,7 +151,7 @@ impl Survey {
     ///
     /// A record may hold what looks like a frame. Frames that are whole are passed over at once,
     /// so what is inside of one is not looked at.
-    fn see(&mut self, applied: bool, bytes: &Bytes, guard: Option<Seq>) {
+    fn scan(&mut self, applied: bool, bytes: &Bytes, guard: Option<Seq>) {
         let mut rest = bytes.clone();
         while let Some(at) = memchr::memmem::find(&rest, &frame::MAGIC) {
             rest.advance(at);
