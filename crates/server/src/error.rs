@@ -230,9 +230,9 @@ mod tests {
     #[test]
     fn what_is_too_much_is_overloaded() {
         for error in [ledger::Error::Overloaded, ledger::Error::OutcomesFull] {
-            let told = ApiError::from(error);
-            assert_eq!(told.code, Code::Overloaded);
-            let response = told.into_response();
+            let answered = ApiError::from(error);
+            assert_eq!(answered.code, Code::Overloaded);
+            let response = answered.into_response();
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(response.headers()[header::RETRY_AFTER], "1");
         }

@@ -1,4 +1,5 @@
-//! What goes over the wire: types of their own, so that no change of a stored type reaches a client.
+//! The types of requests and answers, apart from the stored ones: no change of those reaches a
+//! client.
 
 pub(crate) mod described;
 mod event;
@@ -6,16 +7,19 @@ mod json;
 mod key;
 mod ocsf;
 pub(crate) mod plain;
+#[cfg(test)]
+mod plain_json;
+mod receipt;
 mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+mod text;
 mod whole;
 pub(crate) mod words;
 
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
-use keys::{Timestamp, Verdict};
-use ledger::Receipt;
-use serde::{Serialize, Serializer};
+use keys::Verdict;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use self::event::{Actor, CreatedData, Event, ExpiredData, NoData, RevokedData};
@@ -23,26 +27,8 @@ pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::ocsf::ocsf;
 pub(crate) use self::request::{Create, Expirations, Reasoned, Rotate, Verify, permission};
-
-/// A moment: RFC 3339 in UTC with microseconds.
-#[derive(Clone, Copy)]
-pub(crate) struct Time(pub(crate) Timestamp);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(str::from_utf8(&self.0.text()).unwrap_or_default())
-    }
-}
-
-/// Anything that is written as its text.
-#[derive(Clone, Copy)]
-pub(crate) struct Text<T>(pub(crate) T);
-
-impl<T: std::fmt::Display> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
+pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
+pub(crate) use self::text::{Text, Time};
 
 /// One page of a list.
 #[derive(Serialize)]
@@ -53,7 +39,7 @@ pub(crate) struct Page<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// A member that is listed with the others, but is written by [`receipted`]: never there.
+/// A member that is described with the others, but is written by [`receipted`]: never there.
 #[derive(Serialize)]
 pub(crate) enum Apart {}
 
@@ -128,99 +114,4 @@ pub(crate) struct Ended {
     /// When the next key is due; null if none has a due time.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) next_due_at: Option<Time>,
-}
-
-/// An answer in JSON, a line of its own: a terminal's prompt stands below it.
-pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
-    let mut text = json_text(value);
-    text.push(b'\n');
-    typed(status, HeaderValue::from_static("application/json"), Body::from(text))
-}
-
-/// The same without a line break: how the APIs answer that dialects speak.
-pub(crate) fn bare_json<T: Serialize>(status: StatusCode, value: &T) -> Response {
-    typed(status, HeaderValue::from_static("application/json"), wiped(json_text(value)))
-}
-
-/// A body that is erased from memory when it is sent: it may hold a key's secret.
-fn wiped(text: Vec<u8>) -> Body {
-    Body::from(Bytes::from_owner(Wiped(text)))
-}
-
-/// Erased when it is dropped. Not by `zeroize`, which writes a byte at a time: that took a
-/// hundredth of a create.
-struct Wiped(Vec<u8>);
-
-impl AsRef<[u8]> for Wiped {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        self.0.fill(0);
-        // Somebody might look: so the compiler cannot leave it out.
-        std::hint::black_box(&self.0);
-    }
-}
-
-fn json_text<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut text = Vec::with_capacity(1024);
-    put_json(&mut text, value);
-    text
-}
-
-/// An answer in JSON, an object, with the receipt as its last member.
-///
-/// All answers of one commit have the same 1 KiB in it, which is quoted once for all of them.
-pub(crate) fn receipted<T: Serialize>(
-    status: StatusCode,
-    value: &T,
-    receipt: Option<&Receipt>,
-) -> Response {
-    let Some(receipt) = receipt else {
-        let mut text = json_text(value);
-        text.push(b'\n');
-        return typed(status, HeaderValue::from_static("application/json"), wiped(text));
-    };
-    let mut text = Vec::with_capacity(3072);
-    put_json(&mut text, value);
-    // The brace that ends the object.
-    text.pop();
-    text.extend_from_slice(br#","receipt":""#);
-    receipt.push_beginning(&mut text, r"\n");
-    text.extend_from_slice(receipt.tail().quoted(quoted).as_bytes());
-    text.extend_from_slice(b"\"}\n");
-    typed(status, HeaderValue::from_static("application/json"), wiped(text))
-}
-
-/// What a JSON string of `text` has between its quotes.
-fn quoted(text: &str) -> String {
-    let quoted = to_json(text);
-    let within = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    within.unwrap_or_default().to_owned()
-}
-
-/// An answer of any type.
-pub(crate) fn typed(status: StatusCode, content_type: HeaderValue, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
-}
-
-/// `ETag: "<revision>"`
-pub(crate) fn tag(response: &mut Response, revision: u32) {
-    let text = format!("\"{revision}\"");
-    if let Ok(value) = HeaderValue::from_str(&text) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-}
-
-/// `Idempotency-Replayed: true`, if it was.
-pub(crate) fn replayed(response: &mut Response, replayed: bool) {
-    if replayed {
-        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
 }

@@ -4,7 +4,9 @@
 
 use utoipa::ToSchema;
 
-use super::{Event, Key, Verified, words};
+use super::event::Event;
+use super::key::Key;
+use super::{Verified, words};
 
 /// Keys, a page at a time.
 #[derive(ToSchema)]

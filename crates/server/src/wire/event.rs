@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::key::Made;
-use super::{Text, Time, words};
+use super::text::{Text, Time};
+use super::words;
 
 /// An event of a key.
 #[derive(Serialize, ToSchema)]
@@ -169,7 +170,7 @@ impl<'a> Event<'a> {
             },
             reason: record.reason.as_ref().map(Reason::as_str),
             reason_code: match &record.event {
-                keys::Event::Revoked(said) => said.code.map(keys::ReasonCode::as_str),
+                keys::Event::Revoked(revocation) => revocation.code.map(keys::ReasonCode::as_str),
                 keys::Event::Created(_)
                 | keys::Event::Enabled
                 | keys::Event::Disabled

@@ -6,7 +6,8 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::{Text, Time, words};
+use super::text::{Text, Time};
+use super::words;
 
 /// A key.
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,8 @@
 use keys::EventKind;
 use serde::Serialize;
 
-use super::{Event, put_json};
+use super::event::Event;
+use super::json::put_json;
 use crate::wire::plain::{address, number, put};
 
 /// The activity of an event: 99 is one that the class has no number for.

@@ -177,7 +177,7 @@ pub(crate) struct Reasoned {
 }
 
 impl Reasoned {
-    /// What is said about a revocation.
+    /// The details of a revocation.
     pub(crate) fn revocation(&self, now: Timestamp) -> Result<Revocation, ApiError> {
         let since: Option<Timestamp> =
             parse("compromised_since", self.compromised_since.as_deref())?;
@@ -190,10 +190,10 @@ impl Reasoned {
 
     /// Refuses what only a revocation records, rather than to lose it in silence.
     pub(crate) fn only_reason(&self) -> Result<(), ApiError> {
-        for (name, said) in
+        for (name, text) in
             [("reason_code", &self.reason_code), ("compromised_since", &self.compromised_since)]
         {
-            if said.is_some() {
+            if text.is_some() {
                 return Err(ApiError::field(name, "is recorded of a revocation only"));
             }
         }
