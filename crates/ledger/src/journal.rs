@@ -122,9 +122,7 @@ impl Journal {
             };
             tokio::select! {
                 biased;
-                outcome = written.wait_for(Option::is_some) => {
-                    outcome.map_err(|_| Error::Broken)?.clone().unwrap_or(Err(Error::Broken))?;
-                }
+                outcome = outcome_of(&mut written) => outcome?,
                 () = writer.log.stalled() => return Err(Error::Broken),
             }
             // What it waited for is on record; now it can be counted.
@@ -134,7 +132,7 @@ impl Journal {
         }
     }
 
-    /// Whether readings are recorded.
+    /// Whether no reading is recorded any more: the log failed.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.log().stored().health().is_err()
@@ -223,6 +221,13 @@ impl Journal {
         }
         Ok(self.log().close().await?)
     }
+}
+
+/// Waits until an entry is written, or cannot be; [`Error::Broken`] if its writer ended before.
+async fn outcome_of(written: &mut watch::Receiver<Outcome>) -> Result<(), Error> {
+    let outcome = written.wait_for(Option::is_some).await.map_err(|_| Error::Broken)?;
+    #[expect(clippy::expect_used, reason = "it was waited for")]
+    outcome.clone().expect("there is an outcome")
 }
 
 #[cfg(test)]

@@ -77,6 +77,14 @@ pub enum ReplayError {
     /// The records cannot be read.
     #[error("the log cannot be read")]
     Read(#[from] ReadError),
+    /// The log gave no record at a place that is within its length.
+    #[error("the log has no record {end}, and its length is {length} or more")]
+    Ended {
+        /// The place.
+        end: Seq,
+        /// The length up to which it was read.
+        length: Seq,
+    },
     /// The stored tiles cannot be read.
     #[error("the tiles of the log cannot be read")]
     Tiles(#[source] ReadError),

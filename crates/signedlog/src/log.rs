@@ -92,7 +92,8 @@ impl SignedLog {
         self.replay(length, mismatch, expected, decode, apply)
     }
 
-    /// Reads what another writer appended, up to `until`, as [`SignedLog::recover`] does.
+    /// Reads what another writer appended, up to `until`, as [`SignedLog::recover`] does. `until`
+    /// is a length that the log had.
     ///
     /// # Errors
     ///
@@ -128,7 +129,9 @@ impl SignedLog {
                     tree.push(leaf)?;
                 }
             }
-            *end = chunk.end().unwrap_or(*end);
+            if let Some(after) = chunk.end() {
+                *end = after;
+            }
             apply(chunk);
             Ok::<(), E>(())
         })?;

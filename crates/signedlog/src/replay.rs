@@ -82,16 +82,13 @@ pub(crate) fn read_ahead<T: Send, E: From<ReplayError> + Send>(
             let mut next = from;
             while next < until {
                 let chunk = read_chunk(log, next, until, &mut decode);
-                let last = chunk.as_ref().ok().and_then(|chunk| Some(chunk.last()?.0.seq));
-                let Some(last) = last else {
-                    // The end of the log, or why it is none.
-                    let _ = send.send(chunk);
-                    return;
-                };
-                next = last.next();
+                let end = chunk.as_ref().ok().and_then(|chunk| Some(chunk.last()?.0.seq.next()));
+                // Nobody receives what comes after an error.
                 if send.send(chunk).is_err() {
                     return;
                 }
+                let Some(end) = end else { return };
+                next = end;
             }
         });
         spawned.map_err(ReplayError::Thread)?;
@@ -107,6 +104,9 @@ fn read_chunk<T, E: From<ReplayError>>(
 ) -> Result<Vec<(Record, T)>, E> {
     let limit = usize::try_from(until.0 - from.0).map_or(CHUNK, |left| left.min(CHUNK));
     let read = log.read(from, limit).map_err(ReplayError::Read)?;
+    if read.is_empty() {
+        return Err(ReplayError::Ended { end: from, length: until }.into());
+    }
     let decoded = read.into_iter().map(|stored| {
         let record = decode(&stored)?;
         Ok((stored, record))

@@ -102,6 +102,18 @@ fn records_come_back_in_order_with_their_leaves() {
 }
 
 #[test]
+fn a_log_that_is_shorter_than_it_says_is_an_error() {
+    let log = MemoryLog::new();
+    let signed = open(&log);
+    append(&signed, 3);
+    let other = open(&log);
+    let caught_up = other.catch_up(Seq(9), |_| Ok::<_, ReplayError>(()), drop);
+    let Err(ReplayError::Ended { end: Seq(3), length: Seq(9) }) = caught_up else {
+        panic!("{caught_up:?}");
+    };
+}
+
+#[test]
 fn a_record_that_the_client_refuses_ends_the_replay() {
     #[derive(Debug)]
     enum Refused {

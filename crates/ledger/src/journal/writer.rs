@@ -16,7 +16,7 @@ use crate::record::codec;
 use crate::record::replay::ReplayError;
 use crate::write::queue::{Queue, Refused};
 
-/// How often it is looked which minutes are over.
+/// How often the writer looks which minutes are over.
 const TICK: Duration = Duration::from_secs(1);
 /// Counts that wait for room on the disk; more are lost, and logged as such.
 const MOST_UNWRITTEN: usize = 65_536;
@@ -38,8 +38,8 @@ struct Unwritten {
 }
 
 impl Unwritten {
-    /// Tells the operator when readings stop being recorded, and when they are again: once each.
-    fn tell(&mut self, recorded: &Result<(), Error>, readings: usize) {
+    /// Logs when readings stop being recorded, and when they are recorded again: once each.
+    fn report(&mut self, recorded: &Result<(), Error>, readings: usize) {
         match (recorded, &mut self.missed) {
             (Ok(()), None) => {}
             (Ok(()), Some(missed)) => {
@@ -84,7 +84,7 @@ impl Writer {
             if !jobs.is_empty() {
                 let recorded =
                     self.append(jobs.make_contiguous().iter_mut().map(|job| &mut *job.access));
-                unwritten.tell(&recorded, jobs.len());
+                unwritten.report(&recorded, jobs.len());
                 for job in jobs.drain(..) {
                     job.outcome.send_replace(Some(recorded.clone()));
                 }
@@ -111,7 +111,7 @@ impl Writer {
             let next = unwritten.counts.len().min(QUEUE);
             let counts = unwritten.counts.make_contiguous().iter_mut().take(next);
             let recorded = self.append(counts);
-            unwritten.tell(&recorded, 0);
+            unwritten.report(&recorded, 0);
             match recorded {
                 Err(Error::Full) if unwritten.counts.len() < MOST_UNWRITTEN => return,
                 Ok(()) | Err(_) => drop(unwritten.counts.drain(..next)),

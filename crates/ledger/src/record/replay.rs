@@ -37,6 +37,7 @@ impl From<signedlog::ReplayError> for ReplayError {
             signedlog::ReplayError::Integrity(error) => ReplayError::Integrity(error),
             signedlog::ReplayError::Thread(error) => ReplayError::Thread(error),
             error @ (signedlog::ReplayError::Read(_)
+            | signedlog::ReplayError::Ended { .. }
             | signedlog::ReplayError::Tiles(_)
             | signedlog::ReplayError::Mend(_)) => ReplayError::Log(error),
         }
