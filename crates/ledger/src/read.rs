@@ -1,6 +1,7 @@
 //! Queries: the present state from the projections, the past from the log. Nothing here writes, and
 //! nothing waits for the writer.
 
+pub(crate) mod active_periods;
 pub(crate) mod as_of;
 #[cfg(test)]
 mod as_of_tests;
@@ -9,15 +10,16 @@ pub(crate) mod chain;
 #[cfg(test)]
 mod chain_tests;
 pub(crate) mod dialect;
+pub(crate) mod expiring;
+#[cfg(test)]
+mod expiring_tests;
 pub(crate) mod follow;
 pub(crate) mod key_proof;
 pub(crate) mod proofs;
 #[cfg(test)]
 mod proofs_tests;
 pub(crate) mod query;
-pub(crate) mod report;
-#[cfg(test)]
-mod report_tests;
+pub(crate) mod table_digest;
 pub(crate) mod trail;
 #[cfg(test)]
 mod trail_tests;

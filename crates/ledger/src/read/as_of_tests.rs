@@ -166,7 +166,7 @@ pub(crate) fn held(
     between: (Timestamp, Timestamp),
     moment: &Moment,
 ) -> Vec<ActivePeriod> {
-    let report = ledger.held(caller, None, between, moment).unwrap();
+    let report = ledger.active_periods(caller, None, between, moment).unwrap();
     let held = report.collect::<Result<Vec<_>, _>>().unwrap();
     assert!(held.is_sorted_by_key(|held| (held.key.id, held.from)));
     held

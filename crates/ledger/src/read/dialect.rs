@@ -66,7 +66,8 @@ impl Ledger {
     pub fn keys_of_dialect(
         &self,
         caller: &Caller,
-        (dialect, account): (Dialect, &Account),
+        dialect: Dialect,
+        account: &Account,
         after: u64,
         limit: usize,
     ) -> Result<Page<KeyView, u64>, Error> {
@@ -154,14 +155,14 @@ mod tests {
                 let mut listed = Vec::new();
                 let mut next = Some(0);
                 while let Some(after) = next {
-                    let page = ledger.keys_of_dialect(&owner(), (dialect, &account), after, 3);
+                    let page = ledger.keys_of_dialect(&owner(), dialect, &account, after, 3);
                     let page = page.unwrap();
                     listed.extend(page.items.iter().map(|view| view.key.id));
                     next = page.next;
                 }
                 assert_eq!(listed, expected, "{dialect}");
                 let stranger = caller(Some("umbrella"), Role::Owner);
-                let none = ledger.keys_of_dialect(&stranger, (dialect, &account), 0, 9);
+                let none = ledger.keys_of_dialect(&stranger, dialect, &account, 0, 9);
                 assert!(none.unwrap().items.is_empty());
             }
         }

@@ -63,7 +63,7 @@ mod tests {
             ("events", &|ledger| {
                 ledger.events(&owner, &EventFilter::default(), Walk::Up(Seq(0)), 9).map(drop)
             }),
-            ("report", &|ledger| ledger.held(&owner, None, ever, &moment).map(drop)),
+            ("report", &|ledger| ledger.active_periods(&owner, None, ever, &moment).map(drop)),
             ("digest", &|ledger| ledger.table_digest(&auditor, None).map(drop)),
             ("table note", &|ledger| ledger.table_note(&auditor).map(drop)),
         ];

@@ -24,8 +24,7 @@ pub(super) struct Listing {
 
 impl Listing {
     fn page(&self, ledger: &Ledger, after: u64) -> Result<Page<KeyView, u64>, ledger::Error> {
-        let of = (self.dialect, &self.account);
-        ledger.keys_of_dialect(&self.caller, of, after, PAGE)
+        ledger.keys_of_dialect(&self.caller, self.dialect, &self.account, after, PAGE)
     }
 }
 

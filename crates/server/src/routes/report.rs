@@ -131,7 +131,7 @@ pub(crate) async fn access(
     let long = Long::begin(&app, &who)?;
     let (caller, of) = (who.caller.clone(), account.clone());
     let (mut report, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
-        ledger.held(caller, account.as_ref(), (from, to), moment)
+        ledger.active_periods(caller, account.as_ref(), (from, to), moment)
     })
     .await?;
     let range = Range { account: of, until: Some(moment.length()), ..Range::default() };

@@ -1,34 +1,25 @@
-//! Questions over many keys: what falls due, who held what, the table as one number.
+//! Who had which usable key between two moments: the access report.
 
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, KeyState, NewKey, Status, Timestamp};
+use keys::{Account, NewKey, Status, Timestamp};
 
-use crate::caller::{AUDIT, Caller, READ, Scope};
+use crate::caller::{Caller, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::page::{Page, Walk};
+use crate::page::Walk;
 use crate::projection::history::List;
-use crate::projection::key_view::KeyView;
-use crate::projection::state::State;
-use crate::projection::table::Due;
 use crate::projection::table::Key;
 use crate::read::as_of::{Moment, first, time_of};
 use crate::read::chain::States;
-use crate::read::query::KeyList;
 
-/// Records that are replayed between two looks whether the digest is still wanted.
-const DIGEST_STEP: u64 = 1 << 16;
 /// Keys copied out under one hold of a lock.
 const SLICE: usize = 256;
-/// Keys looked at for a page of what falls due.
-const MOST_LOOKED_AT: usize = if cfg!(test) { 4 } else { 10_000 };
 /// Records of one key read in one step of a report.
 const MOST_RECORDS: usize = if cfg!(test) { 5 } else { 512 };
 
-/// Who held which active key between two moments.
+/// A time in which a key was usable, within a report.
 #[derive(Clone, Debug)]
 pub struct ActivePeriod {
     /// The key.
@@ -42,112 +33,19 @@ pub struct ActivePeriod {
 }
 
 impl Ledger {
-    /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`, that
-    /// come after `after`. Memory only. For a caller of one account with very many keys a page can
-    /// be short, even empty, and not the last: a bounded number of keys is looked at.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Forbidden`].
-    pub fn expiring(
-        &self,
-        caller: &Caller,
-        within_s: u64,
-        after: Option<Due>,
-        limit: usize,
-    ) -> Result<Page<KeyView, Due>, Error> {
-        caller.require(READ)?;
-        let now = self.judged_at();
-        let until = now.plus_secs(within_s);
-        let table = &self.state().table;
-        let list = self.key_list(caller, None);
-        // One more than `limit`, to know whether it is the last page.
-        let (due, next) = match &caller.identity.scope {
-            Scope::All => page_of(table.due_after(after, until, limit + 1), limit),
-            Scope::Account(_) if list.slice(MOST_LOOKED_AT, 1).is_empty() => {
-                page_of(self.soonest(&list, after, until, limit + 1)?, limit)
-            }
-            Scope::Account(account) => self.due_of(account, after, until, limit)?,
-        };
-        let keys = due.iter().filter_map(|due| table.get(due.key));
-        let items = keys.map(|key| KeyView::new(&key, key.state(), now)).collect();
-        Ok(Page { items, next })
-    }
-
-    /// Those of `list` that fall due until `until`, soonest first, at most `limit` after `after`.
-    fn soonest(
-        &self,
-        list: &KeyList<'_>,
-        after: Option<Due>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
-        let (mut soonest, mut place) = (BinaryHeap::new(), 0);
-        loop {
-            self.still_wanted()?;
-            let slice = list.slice(place, SLICE);
-            if slice.is_empty() {
-                return Ok(soonest.into_sorted_vec());
-            }
-            place += slice.len();
-            for key in slice {
-                let KeyState { status, expires_at, .. } = key.state();
-                let at = expires_at.filter(|at| status.is_alive() && *at <= until);
-                let due = at.map(|at| Due { at, key: key.made.id });
-                soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
-                if soonest.len() > limit {
-                    soonest.pop();
-                }
-            }
-        }
-    }
-
-    /// Those of an account's keys that are found among the next of all that fall due, at most
-    /// `limit`, and where to look on.
-    fn due_of(
-        &self,
-        account: &Account,
-        mut after: Option<Due>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<(Vec<Due>, Option<Due>), Error> {
-        let table = &self.state().table;
-        let (mut found, mut left) = (Vec::new(), MOST_LOOKED_AT);
-        while left > 0 {
-            self.still_wanted()?;
-            let wanted = SLICE.min(left);
-            let slice = table.due_after(after, until, wanted);
-            let last = slice.len() < wanted;
-            left -= slice.len();
-            for due in slice {
-                after = Some(due);
-                if table.get(due.key).is_some_and(|key| key.made.account == *account) {
-                    found.push(due);
-                }
-                if found.len() == limit {
-                    return Ok((found, after));
-                }
-            }
-            if last {
-                return Ok((found, None));
-            }
-        }
-        Ok((found, after))
-    }
-
-    /// Who held which usable key between two moments, by key id, as far as it was on record at
+    /// The times in which keys were usable between two moments, by key id, as far as it was on record at
     /// `moment`. What is answered reads the log, but not for keys that one record says all about.
     ///
     /// # Errors
     ///
     /// [`Error::Forbidden`].
-    pub fn held(
+    pub fn active_periods(
         &self,
         caller: &Caller,
         account: Option<&Account>,
         (from, to): (Timestamp, Timestamp),
         moment: &Moment,
-    ) -> Result<Holdings, Error> {
+    ) -> Result<ActivePeriods, Error> {
         caller.require(READ)?;
         let list = self.key_list(caller, account);
         let late = |key: &Arc<Key>| key.created_at >= to || moment.precedes(key);
@@ -169,50 +67,19 @@ impl Ledger {
         let start = first(log, length, |at| at > from)?;
         let (ledger, keys) = (self.clone(), keys.into_iter());
         let (part, spans) = (None, Vec::new().into_iter());
-        Ok(Holdings { ledger, between: (from, to), places: (start, length), keys, part, spans })
-    }
-
-    /// SHA-256 over the key table as of a length of the log (now, if `None`), and that length.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Forbidden`] but for auditors and admins of all accounts; [`Error::BeyondTheLog`];
-    /// [`Error::Overloaded`] while another one is made.
-    pub fn table_digest(
-        &self,
-        caller: &Caller,
-        length: Option<Seq>,
-    ) -> Result<(Seq, [u8; 32]), Error> {
-        caller.require_all(AUDIT)?;
-        let size = self.state().size();
-        let length = length.unwrap_or(size);
-        if length > size {
-            return Err(Error::BeyondTheLog { length: size });
-        }
-        // A second table takes as much memory as the first one: one at a time.
-        let _alone = self.state().rebuilding.try_lock().ok_or(Error::Overloaded)?;
-        // Replayed, not read off the live table: that one moves while it is walked.
-        let (log, clock) = (self.state().log.share(), Arc::clone(&self.state().clock));
-        let state = State::new(log, clock, None);
-        while state.size() < length {
-            self.still_wanted()?;
-            let step = Seq(length.0.min(state.size().0 + DIGEST_STEP));
-            state.catch_up(step).map_err(Error::fault)?;
-        }
-        Ok((length, state.table.digest()))
+        Ok(ActivePeriods {
+            ledger,
+            between: (from, to),
+            places: (start, length),
+            keys,
+            part,
+            spans,
+        })
     }
 }
 
-/// The first `limit` of them, and where to go on if there are more.
-fn page_of(mut due: Vec<Due>, limit: usize) -> (Vec<Due>, Option<Due>) {
-    let more = due.len() > limit;
-    due.truncate(limit);
-    let next = due.last().copied().filter(|_| more);
-    (due, next)
-}
-
-/// A report of who held what, made key by key, and of a key with many records part by part.
-pub struct Holdings {
+/// The periods of a report, made key by key, and of a key with many records part by part.
+pub struct ActivePeriods {
     ledger: Ledger,
     between: (Timestamp, Timestamp),
     /// The first record after the earlier moment, and the first that does not count any more.
@@ -233,7 +100,7 @@ struct Part {
     status: Option<Status>,
 }
 
-impl Holdings {
+impl ActivePeriods {
     /// The next key's spans, or the next part of them; `None` when all keys are done.
     fn step(&mut self) -> Result<Option<Vec<ActivePeriod>>, Error> {
         let part = match self.part.take() {
@@ -276,7 +143,7 @@ impl Holdings {
     }
 }
 
-impl Iterator for Holdings {
+impl Iterator for ActivePeriods {
     type Item = Result<ActivePeriod, Error>;
 
     fn next(&mut self) -> Option<Result<ActivePeriod, Error>> {

@@ -1,0 +1,121 @@
+//! What falls due, soonest first.
+
+use std::collections::BinaryHeap;
+
+use keys::{Account, KeyState, Timestamp};
+
+use crate::caller::{Caller, READ, Scope};
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::page::Page;
+use crate::projection::key_view::KeyView;
+use crate::projection::table::Due;
+use crate::read::query::KeyList;
+
+/// Keys copied out under one hold of a lock.
+const SLICE: usize = 256;
+/// Keys looked at for a page of what falls due.
+const MOST_LOOKED_AT: usize = if cfg!(test) { 4 } else { 10_000 };
+
+impl Ledger {
+    /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`, that
+    /// come after `after`. Memory only. For a caller of one account with very many keys a page can
+    /// be short, even empty, and not the last: a bounded number of keys is looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`].
+    pub fn expiring(
+        &self,
+        caller: &Caller,
+        within_s: u64,
+        after: Option<Due>,
+        limit: usize,
+    ) -> Result<Page<KeyView, Due>, Error> {
+        caller.require(READ)?;
+        let now = self.judged_at();
+        let until = now.plus_secs(within_s);
+        let table = &self.state().table;
+        let list = self.key_list(caller, None);
+        // One more than `limit`, to know whether it is the last page.
+        let (due, next) = match &caller.identity.scope {
+            Scope::All => page_of(table.due_after(after, until, limit + 1), limit),
+            Scope::Account(_) if list.slice(MOST_LOOKED_AT, 1).is_empty() => {
+                page_of(self.soonest(&list, after, until, limit + 1)?, limit)
+            }
+            Scope::Account(account) => self.due_of(account, after, until, limit)?,
+        };
+        let keys = due.iter().filter_map(|due| table.get(due.key));
+        let items = keys.map(|key| KeyView::new(&key, key.state(), now)).collect();
+        Ok(Page { items, next })
+    }
+
+    /// Those of `list` that fall due until `until`, soonest first, at most `limit` after `after`.
+    fn soonest(
+        &self,
+        list: &KeyList<'_>,
+        after: Option<Due>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        let (mut soonest, mut place) = (BinaryHeap::new(), 0);
+        loop {
+            self.still_wanted()?;
+            let slice = list.slice(place, SLICE);
+            if slice.is_empty() {
+                return Ok(soonest.into_sorted_vec());
+            }
+            place += slice.len();
+            for key in slice {
+                let KeyState { status, expires_at, .. } = key.state();
+                let at = expires_at.filter(|at| status.is_alive() && *at <= until);
+                let due = at.map(|at| Due { at, key: key.made.id });
+                soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
+                if soonest.len() > limit {
+                    soonest.pop();
+                }
+            }
+        }
+    }
+
+    /// Those of an account's keys that are found among the next of all that fall due, at most
+    /// `limit`, and where to look on.
+    fn due_of(
+        &self,
+        account: &Account,
+        mut after: Option<Due>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<(Vec<Due>, Option<Due>), Error> {
+        let table = &self.state().table;
+        let (mut found, mut left) = (Vec::new(), MOST_LOOKED_AT);
+        while left > 0 {
+            self.still_wanted()?;
+            let wanted = SLICE.min(left);
+            let slice = table.due_after(after, until, wanted);
+            let last = slice.len() < wanted;
+            left -= slice.len();
+            for due in slice {
+                after = Some(due);
+                if table.get(due.key).is_some_and(|key| key.made.account == *account) {
+                    found.push(due);
+                }
+                if found.len() == limit {
+                    return Ok((found, after));
+                }
+            }
+            if last {
+                return Ok((found, None));
+            }
+        }
+        Ok((found, after))
+    }
+}
+
+/// The first `limit` of them, and where to go on if there are more.
+fn page_of(mut due: Vec<Due>, limit: usize) -> (Vec<Due>, Option<Due>) {
+    let more = due.len() > limit;
+    due.truncate(limit);
+    let next = due.last().copied().filter(|_| more);
+    (due, next)
+}
