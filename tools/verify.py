@@ -7,7 +7,7 @@ Needs Python 3.9 or later, its standard library, and `openssl` 3 for the signatu
 the descriptions of the layouts (schemas/record.md, table.md, evidence.md, bundle.md) and not from
 the program, so that a fault of the one is not a fault of the other.
 
-Exit codes: 0 good, 2 asked wrongly or not readable, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
+Exit codes: 0 good, 2 wrong usage or not readable, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
 """
 
 import argparse
@@ -192,18 +192,18 @@ class Key:
             ]:
                 with open(os.path.join(folder, name), "wb") as file:
                     file.write(data)
-            asked = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "key", "-rawin"]
-            asked += ["-in", "message", "-sigfile", "signature"]
+            command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "key", "-rawin"]
+            command += ["-in", "message", "-sigfile", "signature"]
             try:
-                done = subprocess.run(asked, cwd=folder, capture_output=True, check=False)
+                done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
             except FileNotFoundError:
                 give_up("`openssl` is needed; install it and try again")
-        said = done.stdout + done.stderr
-        if b"Verified Successfully" in said and done.returncode == 0:
+        output = done.stdout + done.stderr
+        if b"Verified Successfully" in output and done.returncode == 0:
             return True
-        if b"Verification Failure" in said:
+        if b"Verification Failure" in output:
             return False
-        if b"nknown option" in said or b"not supported" in said:
+        if b"nknown option" in output or b"not supported" in output:
             give_up("this openssl cannot verify Ed25519; version 3 or later is needed")
         return False
 
@@ -487,8 +487,8 @@ class Auditor:
         """A key from before the part, as its first link tells."""
         name = uuid.UUID(bytes=link["key"])
         account = (self.accounts or {}).get(link["key"])
-        known = account is not None and link["before"] is not None and link["previous"]
-        require(known, f"the key {name} was never created")
+        created = account is not None and link["before"] is not None and link["previous"]
+        require(created, f"the key {name} was never created")
         first = seq if self.first is None else self.first
         missing = link["previous"][0]
         require(missing < first, f"the record {missing} of the key {name} is left out")
@@ -957,7 +957,7 @@ class Check:
         self.bundle = bundle
         self.manifest, text, self.whole = read_manifest(bundle)
         keys, self.rotations = parse_keys(bundle.text("keys"))
-        places = [place for place, known in enumerate(keys) if known.text == key.text]
+        places = [place for place, each in enumerate(keys) if each.text == key.text]
         require(places, "the given key is not one of this log's keys")
         trusted, origin = keys[places[0] :], self.manifest["origin"]
         require(keys[-1].name == origin, "the manifest is of another log")
@@ -1105,18 +1105,18 @@ def main():
     parser.add_argument("--key", required=True, help="a verifier key of the log")
     parser.add_argument("--kept", help="a file with a checkpoint that you kept")
     parser.add_argument("--max-age", type=duration, help="how old the last record may be: 1d")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        key = Key(asked.key)
+        key = Key(arguments.key)
     except Refused as refused:
         parser.error(f"--key: {refused}")
     try:
-        kept = open(asked.kept, encoding="utf-8", newline="").read() if asked.kept else None
-        check = Check(Bundle(asked.bundle), key, kept)
+        kept = open(arguments.kept, encoding="utf-8", newline="").read() if arguments.kept else None
+        check = Check(Bundle(arguments.bundle), key, kept)
         check.run()
         last = check.auditor.last_at
-        too_old = asked.max_age is not None and check.records > 0
-        if too_old and last < (time.time() - asked.max_age) * 1_000_000:
+        too_old = arguments.max_age is not None and check.records > 0
+        if too_old and last < (time.time() - arguments.max_age) * 1_000_000:
             raise Refused(f"nothing has come since {show_time(last)}", STALE)
     except OSError as error:
         print(f"verify.py: {error}", file=sys.stderr)
@@ -1129,7 +1129,7 @@ def main():
         plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", str(refused))
         print(f"{word}: {plain}")
         for place, note in enumerate(refused.evidence, 1):
-            path = f"{asked.bundle}.evidence-{place}"
+            path = f"{arguments.bundle}.evidence-{place}"
             with open(path, "w", encoding="utf-8", newline="") as file:
                 file.write(note)
             print(f"kept as evidence: {path}")
