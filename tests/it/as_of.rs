@@ -1,4 +1,4 @@
-//! Looking back: what was true after a record, or at a time, and who may ask.
+//! Looking back: what was true after a record, or at a time, and which roles may do that.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

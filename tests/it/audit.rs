@@ -51,7 +51,7 @@ fn theirs(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
     python(VERIFIER, &arguments)
 }
 
-/// Both verifiers end with `code`; what each said.
+/// Both verifiers end with `code`; the output of each.
 fn both(bundle: &Path, key: &str, code: i32) -> [String; 2] {
     [ours(bundle, key, &[]), theirs(bundle, key, &[])].map(|(ended, output)| {
         assert_eq!(ended, code, "{}: {output}", bundle.display());
@@ -200,7 +200,7 @@ fn a_bundle_with_any_byte_changed_is_refused() {
 }
 
 #[test]
-fn a_kept_checkpoint_holds_the_log_to_its_word() {
+fn a_log_must_extend_an_earlier_checkpoint() {
     let service = Service::start();
     live(&service);
     let key = verifier_key(&service);
@@ -208,13 +208,13 @@ fn a_kept_checkpoint_holds_the_log_to_its_word() {
     let keep = service.folder().join("kept");
     let keep = keep.to_str().unwrap();
     assert_eq!(ours(&whole, &key, &["--keep", keep]).0, 0);
-    // The same log, longer: it extends what was kept.
+    // The same log, longer: it extends the earlier checkpoint.
     service.client("owner").send(r#"POST /v1/keys {"name":"more"}"#);
     let longer = export(&service, "longer.tar", &[]);
     let newer = service.folder().join("newer");
     assert_eq!(ours(&longer, &key, &["--kept", keep, "--keep", newer.to_str().unwrap()]).0, 0);
     assert_eq!(theirs(&longer, &key, &["--kept", keep]).0, 0);
-    // The older bundle does not have what was kept later.
+    // The older bundle does not have the later checkpoint.
     let newer = ["--kept", newer.to_str().unwrap()];
     assert_eq!((ours(&whole, &key, &newer).0, theirs(&whole, &key, &newer).0), (12, 12));
     let stale = ["--max-age", "0s"];
@@ -292,7 +292,7 @@ fn a_monitor_tells_a_fork_and_a_rollback() {
     assert!(watch(&service.url(), &["--token", &token]).out.contains("nothing new"));
     assert_eq!(watch(&service.url(), &["--max-age", "0s"]).code, Some(13));
 
-    // The whole directory as it was, guard included: only who kept a checkpoint can tell.
+    // The whole directory as it was, guard included: only a kept checkpoint shows it.
     let service = put_back(service.stop().0, &original);
     let rollback = watch(&service.url(), &[]);
     assert_eq!(rollback.code, Some(12), "{rollback:?}");

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Client, Service, write_secret};
 
-/// Every route that needs a token, with a request that is good but for who asks. `$` is a key.
+/// Every route that needs a token, with a request that is good but for its caller. `$` is a key.
 const ROUTES: [&str; 19] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,

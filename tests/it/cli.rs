@@ -101,7 +101,7 @@ fn a_new_key_is_made_only_once_for_one_idempotency_key() {
 }
 
 #[test]
-fn lists_and_events_go_through_all_pages_or_as_far_as_asked() {
+fn lists_and_events_go_through_all_pages_or_up_to_the_limit() {
     let service = Service::start();
     let owner = service.client("owner");
     let token = service.token("acme", "owner");
@@ -228,7 +228,7 @@ fn a_check_counts_what_is_there() {
 }
 
 #[test]
-fn what_is_asked_wrongly_ends_with_2_and_what_is_not_reached_with_3() {
+fn wrong_usage_ends_with_2_and_an_unreachable_server_with_3() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}");
     keyledger(&["keys", "list"]).run().says(2, &["KEYLEDGER_TOKEN"]);
@@ -274,7 +274,7 @@ fn a_token_is_taken_from_a_file_and_never_shown() {
 }
 
 #[test]
-fn a_token_says_what_it_was_asked_to() {
+fn a_token_has_the_requested_claims() {
     use base64::Engine as _;
 
     let service = Service::start();

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 
 use crate::support::{DEADLINE, Service, until};
 
-/// A connection on which nothing was asked yet, but that is accepted.
+/// A connection that is accepted and has sent nothing yet.
 fn idle(service: &Service) -> TcpStream {
     let mut socket = TcpStream::connect(service.address()).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();

@@ -94,7 +94,7 @@ fn errors_have_their_form() {
 
 /// Contract: a daily limit, as the ledger was configured; past it verify says so.
 #[test]
-fn the_daily_limit_is_what_the_ledger_was_told() {
+fn the_daily_limit_is_the_configured_one() {
     let service = Service::with(&["--cloudsigma-daily-limit", "2"]);
     let ann = with_plan(&service, "ann", "pro");
     let made = ann.send(&format!(r#"POST {KEYS} {{"name":"a"}}"#)).json();

@@ -41,9 +41,9 @@ fn each_speaks_its_own_errors_at_the_root() {
     "#]].assert_eq(&transcript);
 }
 
-/// Without being asked to, none is at the root.
+/// Without `--root-dialect`, none is at the root.
 #[test]
-fn none_is_at_the_root_unasked() {
+fn none_is_at_the_root_by_default() {
     let service = Service::start();
     let owner = service.client("owner");
     for (_, route) in ROUTES {
@@ -153,7 +153,7 @@ fn a_key_calls_only_while_it_is_good() {
 
 /// Contract: whatever goes wrong under the mount, the request's head included.
 #[test]
-fn too_many_headers_are_told_in_each_form() {
+fn too_many_headers_are_refused_in_each_form() {
     let service = Service::start();
     let names: Vec<String> = (0..70).map(|n| format!("x-h-{n}")).collect();
     let headers: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
@@ -172,7 +172,7 @@ fn too_many_headers_are_told_in_each_form() {
     .assert_eq(&transcript);
 }
 
-/// Any other method is told which ones there are; HEAD is GET without its body, and makes nothing.
+/// A 405 names the methods of the route; HEAD is GET without its body, and makes nothing.
 #[test]
 fn other_methods_are_refused_and_the_right_ones_named() {
     let service = Service::start();

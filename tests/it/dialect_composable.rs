@@ -78,7 +78,7 @@ fn a_public_key_is_found_or_made() {
     assert_eq!(names, ["test-key", "test-key", "Public API Key (generated)", "long"]);
     assert!(keys.iter().all(|key| key["kind"] == "public" && key["role"] == "executor"));
 
-    // One that lives too short is not found: half of the asked life must be left.
+    // One that expires too soon is not found: half of the requested ttl must be left.
     let short = send("?name=short&ttl=30");
     assert_eq!(short.text, send("?name=short&ttl=30").text);
     assert_ne!(short.text, send("?name=short&ttl=600").text);

@@ -121,7 +121,7 @@ fn an_idempotency_key_makes_one_key() {
     "#]].assert_eq(&shown(&other));
     assert_eq!(owner.all("/v1/events").len(), 1);
 
-    // Conventions: whoever asks too late, or another process, gets the key but not its text.
+    // Conventions: a request that comes too late, or to another process, gets the key but not its text.
     let service = service.restart();
     let late = service.client("owner").send_with(&create("a", "SANDBOX"), &once);
     assert_eq!((late.status, &late.json()["data"]["apiKey"]), (201, &serde_json::Value::Null));

@@ -1,5 +1,5 @@
 //! What goes wrong beneath a dialect: too much, too slow, a disk that fails, a body that is none.
-//! Whatever it is, it is told in the dialect's own form.
+//! Whatever it is, the response has the dialect's own form.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ const CHANGES: [(&str, &str); 6] = [
     ("/dialects/composable/api/v1/apikeys", r#"{"name":"a","role":"reader"}"#),
 ];
 
-/// One who may do all of them, each time as another user: callcov gives a user ten keys.
+/// A caller who may do all of them, each time as another user: callcov gives a user ten keys.
 fn caller(service: &Service, subject: &str) -> Client {
     service.paying("acme", subject, "admin", "pro")
 }
@@ -63,7 +63,7 @@ fn a_body_that_says_it_is_no_json() {
         "application/json; charset=utf-8",
         "Application/JSON",
         "application/x+json",
-        // What curl says when it is not told.
+        // The default of curl.
         "application/x-www-form-urlencoded",
     ] {
         assert!(typed(good).lines().all(|line| line.starts_with("20")), "{good}");
@@ -180,7 +180,7 @@ fn a_disk_that_fails() {
         503 {"error":"Service Unavailable","status":503,"message":"the log is broken"}
     "#]]
     .assert_eq(&transcript);
-    // Reads and verify go on; nobody is told that it is ready.
+    // Reads and verify go on; `/readyz` fails.
     assert_eq!(client.send(&format!("GET /v1/keys/{id}")).status, 200);
     let verdict = client.send(&format!(r#"POST /v1/keys/verify {{"key":"{secret}"}}"#)).json();
     assert_eq!(verdict["code"], "VALID");

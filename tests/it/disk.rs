@@ -15,7 +15,7 @@ fn gauge(service: &Service, name: &str) -> u64 {
 }
 
 #[test]
-fn a_disk_that_is_full_to_its_reserve_is_said_once_and_writes_come_back_by_themselves() {
+fn a_disk_that_is_full_to_its_reserve_is_logged_once_and_writes_come_back_by_themselves() {
     // A reserve that leaves some room, and a file that takes more than that.
     let folder = tempfile::tempdir().unwrap();
     let stat = statvfs(folder.path()).unwrap();
@@ -59,7 +59,7 @@ fn a_disk_that_is_full_to_its_reserve_is_said_once_and_writes_come_back_by_thems
     until("there is room again", || service.client_with(None).send("GET /readyz").status == 200);
     owner.create(r#"{"name":"after"}"#);
     let (_, log) = service.stop();
-    // It may have gone unseen between two looks; what was said was said once.
+    // It may have passed between two checks; what was logged was logged once.
     assert!(log.matches("the disk is full up to its reserve").count() <= 1, "{log}");
     assert_eq!(log.matches("who reads the trail is not recorded").count(), 1, "{log}");
 }

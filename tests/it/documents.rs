@@ -73,7 +73,7 @@ impl<'a> Examples<'a> {
         let owner = service.token_of("example", "ann", "owner");
         let owner = service.client_with(Some(&owner));
         let first = owner.create(&new_key(document));
-        // So that there is something in the journal of those who read.
+        // So that there is something in the access journal.
         owner.send("GET /v1/events");
         let (admin, nobody) = (service.client("admin"), service.client_with(None));
         Examples { document, owner, admin, nobody, first }

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a request is told in one form.
+//! Everything that can be wrong with a request is refused in one form.
 
 use expect_test::expect;
 
@@ -85,7 +85,7 @@ const WRONG: &[&str] = &[
 ];
 
 #[test]
-fn paths_queries_and_methods_that_are_wrong_are_told_apart() {
+fn wrong_paths_queries_and_methods_are_distinguished() {
     let service = Service::start();
     let mut script = Script::new(&service);
     let table: String =
@@ -150,7 +150,7 @@ fn what_is_too_large_is_refused_and_the_next_request_is_answered() {
 }
 
 #[test]
-fn every_answer_is_named_and_a_sane_name_is_kept() {
+fn every_answer_has_a_request_id_and_a_sane_one_of_the_client_stays() {
     let service = Service::start();
     let owner = service.client("owner");
     let mine = [("x-request-id", "my-request.1")];
@@ -211,7 +211,7 @@ fn bytes_that_are_no_request_do_no_harm() {
 
 /// A client may close its half of the connection behind the request; it is answered all the same.
 #[test]
-fn who_has_nothing_more_to_say_is_answered() {
+fn a_client_that_closed_its_half_is_answered() {
     let service = Service::start();
     let owner = service.client("owner");
     let token = owner.token().unwrap();

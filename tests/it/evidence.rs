@@ -10,7 +10,7 @@ use tlog::{Checkpoint, Hash, ProofFile, Rebuild, Tile, TileIndex, TilePath, tile
 
 use crate::support::{Client, Service, keyledger};
 
-/// What somebody knows of a log who asked for everything.
+/// Everything that a log serves about itself.
 struct Copy {
     key: VerifierKey,
     checkpoint: Checkpoint,

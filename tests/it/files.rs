@@ -1,4 +1,4 @@
-//! Files and secrets: who may read them, and where no secret ends.
+//! Files and secrets: which users may read them, and where no secret ends up.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

@@ -67,7 +67,7 @@ impl Setup {
         self.service.client("owner").create(&body)
     }
 
-    /// What holds of every gateway. A no is told by its status; `limit` is the one of a key whose
+    /// What holds of every gateway. A refusal shows as its status; `limit` is the one of a key whose
     /// day is used up.
     fn is_guarded_by(&self, client: &Client) {
         let (id, secret) = self.key(r#","allowed_ips":["::ffff:127.0.0.0/104"],"owner":"ann""#);
@@ -77,7 +77,7 @@ impl Setup {
             client.send_with(line, &headers)
         };
 
-        // Each method and its body reach the backend, with what the service said of the key and
+        // Each method and its body reach the backend, with the service's headers about the key and
         // without its secret.
         let long = "x".repeat(100_000);
         for line in ["GET /a?b=c", "DELETE /a", "POST /a some-text", &format!("PUT /a {long}")] {
@@ -348,7 +348,7 @@ fn another_header_may_hold_the_key() {
     assert_eq!(send(&[("x-acme-key", &secret), ("x-api-key", "something else")]), 200);
 }
 
-/// nginx sends `Content-Length` and no body when it is told only half of what to do.
+/// nginx sends `Content-Length` and no body when only half of it is configured.
 #[test]
 fn a_body_that_never_comes_is_not_waited_for() {
     let service = Service::start();

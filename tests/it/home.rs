@@ -7,7 +7,7 @@ use crate::support::{Client, Service, keyledger};
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 #[test]
-fn a_browser_is_led_to_the_docs_and_a_program_told_of_them() {
+fn a_browser_is_redirected_to_the_docs_and_a_program_gets_their_address() {
     for options in [&[][..], &["--root-dialect", "callcov"]] {
         let service = Service::with(options);
         let client = service.client_with(None);
@@ -72,7 +72,7 @@ fn what_the_api_answers_ends_in_a_line_break() {
 }
 
 #[test]
-fn who_may_not_is_told_which_role_may() {
+fn a_forbidden_caller_is_shown_the_role_that_may() {
     let service = Service::start();
     let detail = |role: &str, line: &str| {
         let answer = service.client(role).send(line);

@@ -118,7 +118,7 @@ fn rotations_and_expirations_are_repeated_too() {
     let again = send(&owner, &rotate, "a");
     assert_eq!((first.status, again.status), (201, 201), "{again:?}");
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    // The new key, its secret and all, as it was told the first time.
+    // The new key, its secret and all, as in the first response.
     assert_eq!(again.json(), first.json());
     assert_eq!(send(&owner, &rotate, "b").refusal(), (409, "already_replaced".into()));
     let dry = send(&owner, r#"POST /v1/keys?dry_run=true {"name":"k"}"#, "c");

@@ -37,7 +37,7 @@ fn found(service: &Service, texts: &[String]) -> Option<usize> {
 }
 
 #[test]
-fn the_secrets_of_new_keys_are_forgotten_when_they_are_told() {
+fn the_secrets_of_new_keys_are_forgotten_once_they_are_sent() {
     let service = Service::start();
     let owner = service.client("owner");
     let name = "a name that the service remembers as long as it runs";

@@ -11,7 +11,7 @@ use crate::support::{Service, until, write_secret};
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
 
-/// An issuer's files, of which the service is told.
+/// An issuer's files, which the options of the service name.
 struct Issuer {
     folder: TempDir,
 }

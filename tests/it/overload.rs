@@ -46,7 +46,7 @@ fn under_way(service: &Service) -> u64 {
 fn readers_that_do_not_read_hold_up_neither_another_tenant_nor_a_stop() {
     let service = filled(&["--max-exports-per-account=4", "--grace=1s"]);
     let (owner, auditor) = (service.client("owner"), service.client_of("*", "auditor"));
-    // The note of the table is there: who comes while the first one is made is told to come again.
+    // The note of the table is there: a request while the first one is made is refused as overloaded.
     assert_eq!(auditor.status("GET /log/table"), "200");
     let held = [
         dead_readers(&service, &auditor, BUNDLE, 40),

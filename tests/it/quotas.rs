@@ -1,4 +1,4 @@
-//! What one account may have and do: past it, it is told so, and nobody else is.
+//! What one account may have and do: past it, it is refused, and no other account is.
 
 use expect_test::expect;
 
@@ -55,7 +55,7 @@ fn an_account_with_as_many_keys_as_it_may_have_makes_no_more() {
 }
 
 #[test]
-fn an_account_that_asks_too_often_is_told_when_to_come_again() {
+fn an_account_over_its_rate_is_shown_when_to_retry() {
     let service = Service::with(&["--max-changes-per-second", "1", "--max-reads-per-second", "1"]);
     let (greedy, other) = (service.client("owner"), service.client_of("umbrella", "owner"));
     for line in [
@@ -78,13 +78,13 @@ fn an_account_that_asks_too_often_is_told_when_to_come_again() {
     }
     assert_eq!(other.send(r#"POST /v1/keys {"name":"b"}"#).status, 201);
     assert_eq!(other.send("GET /v1/keys").status, 200);
-    // A gateway is never told to wait.
+    // A gateway is never refused for a rate.
     let verify = r#"POST /v1/keys/verify {"key":"kl_live_nothing"}"#;
     assert!((0..20).all(|_| greedy.send(verify).status == 200));
 }
 
 #[test]
-fn without_bounds_nobody_is_told_so() {
+fn without_bounds_no_request_is_refused() {
     let service = Service::with(&["--max-changes-per-second", "0", "--max-reads-per-second", "0"]);
     let client = service.client("owner");
     for n in 0..50 {

@@ -46,7 +46,7 @@ fn a_stream_goes_on_after_the_last_event_that_was_seen() {
 }
 
 #[test]
-fn a_stream_shows_only_what_its_reader_may_see_and_asked_for() {
+fn a_stream_shows_only_what_its_reader_may_see_and_filtered_for() {
     let service = Service::start();
     let (acme, other) = (service.client("owner"), service.client_of("other", "owner"));
     let mut stream = acme.stream("/v1/events/stream?type=revoked", &[]);

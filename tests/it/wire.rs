@@ -150,7 +150,7 @@ fn head_is_answered_wherever_get_is() {
     }
     assert!(paths.len() > 30, "{paths:?}");
     for path in &paths {
-        // Its first answer makes a key, so the head is asked for first.
+        // Its first answer makes a key, so the HEAD is sent first.
         let head = admin.send(&format!("HEAD {path}"));
         let get = admin.bytes_or_status(&format!("GET {path}")).0;
         assert_eq!((head.status, head.text.as_str()), (get, ""), "{path}");

@@ -2,7 +2,7 @@
 //!
 //! The documents are those that the built program prints. An answer must have a status, headers and
 //! a content type that its operation describes, and its JSON must be as its schema says, with no
-//! field beside those described. What was asked for with success must be described as well.
+//! field beside those described. The request of a success must be described as well.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

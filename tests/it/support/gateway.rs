@@ -94,7 +94,7 @@ impl Drop for Gateway {
     }
 }
 
-/// An address on which nobody listens, for a program that cannot be told to take any.
+/// An address on which nobody listens, for a program that has no port 0.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -117,7 +117,7 @@ impl Program {
 }
 
 impl Ended {
-    /// What it said is one sentence on stderr that has these words in it, and nothing on stdout.
+    /// Its output is one sentence on stderr that has these words in it, and nothing on stdout.
     pub(crate) fn says(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert_eq!(self.out, "", "{self:?}");

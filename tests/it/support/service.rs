@@ -1,4 +1,4 @@
-//! A served data directory: started, asked, stopped, killed, started again.
+//! A served data directory: started, called, stopped, killed, started again.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
