@@ -7,6 +7,9 @@
 
 mod table;
 
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -97,7 +100,7 @@ impl<'a> Runner<'a> {
         let program = std::env::current_exe()?;
         let mut floor = Command::new(program);
         set_workers(&mut floor, options.workers).args(["floor", "--listen", "127.0.0.1:0"]);
-        std::fs::write(folder.join("users.secret"), dialect_requests::SECRET)?;
+        write_secret(&folder.join("users.secret"), dialect_requests::SECRET)?;
         let mut service = serve(options, folder);
         // The first start makes the directory and in it the key that signs tokens.
         let service = wait(Server::start(&mut service, "", &folder.join("server.log")))?;
@@ -248,6 +251,12 @@ fn serve(options: &Bench, folder: &Path) -> Command {
     command.arg("--jwt-secret-file").arg(folder.join("users.secret"));
     set_workers(&mut command, options.workers);
     command
+}
+
+/// Writes a file that its owner alone may read: the service refuses any other.
+fn write_secret(path: &Path, secret: &str) -> Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(secret.as_bytes())?)
 }
 
 /// Gives both sides as many worker threads.
