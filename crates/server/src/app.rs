@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use keys::Dialect;
-use ledger::{Journal, Ledger};
+use ledger::{Caller, Journal, Ledger};
 use tokio::sync::watch;
 
 use crate::auth::Auth;
 use crate::export::slots::Slots;
 use crate::metrics::Metrics;
-use crate::reads::Reads;
+use crate::reads::{Reads, Share};
 use crate::request::forwarded::ForwardedHeader;
-use crate::routes::authorize::KeyHeader;
-use crate::stream::Streams;
+use crate::routes::authorize::presented::KeyHeader;
+use crate::stream::streams::Streams;
 
 /// How the API is served, whatever the ledger holds.
 #[derive(Clone, Debug)]
@@ -158,5 +158,34 @@ impl App {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+}
+
+impl App {
+    /// Does `work` on the read pool, in the turn of the caller's account, with a handle on the
+    /// ledger that is cancelled when the returned future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What `work` fails with, or [`ledger::Error::Overloaded`] if it was not begun.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl FnOnce(&Ledger, &Caller) -> Result<T, ledger::Error> + Send + 'static,
+    ) -> Result<T, ledger::Error> {
+        let share = Share::from(&caller);
+        self.reads().run(share, self.ledger(), move |ledger| work(ledger, &caller)).await?
+    }
+
+    /// The same for what everybody may see, in the turn of all who ask for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::read`].
+    pub(crate) async fn read_public<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ledger) -> Result<T, ledger::Error> + Send + 'static,
+    ) -> Result<T, ledger::Error> {
+        self.reads().run(Share::Public, self.ledger(), work).await?
     }
 }

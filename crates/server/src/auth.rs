@@ -1,171 +1,37 @@
 //! Who calls: tokens from three kinds of sources, checked once and remembered by their digest.
 
-mod bearer;
+pub(crate) mod bearer;
+pub(crate) mod checked;
 mod claims;
+mod error;
 mod jwk;
 mod jwks;
-mod last;
+pub(crate) mod last;
 mod sources;
 pub mod token;
-mod who;
 
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 #[cfg(test)]
 use std::time::Instant;
 
 use keys::Timestamp;
-use ledger::{Identity, Role};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
-pub(crate) use self::bearer::{Bearer, KeyChanges};
-use self::jwk::KeyDigest;
+use self::checked::Token;
+pub use self::checked::{MaxRole, Plan};
+pub use self::error::AuthError;
 use self::jwks::Jwks;
-pub(crate) use self::last::LastToken;
+pub use self::sources::Outside;
 use self::sources::Sources;
 use self::token::TokenVerifier;
-pub(crate) use self::who::{
-    AUDIT, Authenticated, EXPIRE, MANAGE, Reader, VERIFY, bearer_text, caller, not_a_key, require,
-};
 use crate::error::ApiError;
 
 /// The longest token that is looked at.
 const MAX_TOKEN: usize = 8 * 1024;
 /// How many checked tokens are remembered.
 const REMEMBERED: usize = 10_000;
-/// A key that the file does not have.
-const UNKNOWN_KEY: &str = "the token's key is not known";
-
-/// Why the sources of tokens cannot be used as configured.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// Issuer or audience are missing.
-    #[error("tokens from outside need --jwt-issuer and --jwt-audience, the issuer not 'keyledger'")]
-    IssuerAndAudience,
-    /// The HS256 secret is too short.
-    #[error("the HS256 secret must have at least 32 bytes")]
-    ShortSecret,
-    /// A file cannot be read.
-    #[error("cannot read {path}: {source}; check --jwks-file")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The JWKS file has no key that can be used.
-    #[error(
-        "{path} is no JWKS of at most 1 MiB, or has keys and none of EdDSA, RS256 or ES256 that can \
-         be used; check --jwks-file"
-    )]
-    NoKeys {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// An issuer outside.
-#[derive(Clone)]
-pub struct Outside {
-    /// What `iss` must be.
-    pub issuer: String,
-    /// What `aud` must be or hold.
-    pub audience: String,
-    /// The secret of HS256 tokens, at least 32 bytes.
-    pub secret: Option<Zeroizing<Vec<u8>>>,
-    /// The file with public keys.
-    pub jwks: Option<PathBuf>,
-    /// How long its last good keys count when it is missing or broken.
-    pub jwks_grace: Duration,
-    /// The most that its tokens give.
-    pub max_role: MaxRole,
-    /// Whether its tokens may say account `*`.
-    pub all_accounts: bool,
-}
-
-/// The most that an outside issuer's tokens give; roles beyond it are not given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxRole {
-    /// To verify.
-    Verifier,
-    /// To read.
-    Auditor,
-    /// To expire what is due.
-    Worker,
-    /// All that a client does: to verify and to read are parts of it.
-    Owner,
-    /// Everything.
-    Admin,
-}
-
-impl MaxRole {
-    fn allows(self, role: Role) -> bool {
-        match self {
-            MaxRole::Verifier => role == Role::Verifier,
-            MaxRole::Auditor => role == Role::Auditor,
-            MaxRole::Worker => role == Role::Worker,
-            MaxRole::Owner => matches!(role, Role::Owner | Role::Verifier | Role::Auditor),
-            MaxRole::Admin => true,
-        }
-    }
-}
-
-impl FromStr for MaxRole {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<MaxRole, &'static str> {
-        match text {
-            "verifier" => Ok(MaxRole::Verifier),
-            "auditor" => Ok(MaxRole::Auditor),
-            "worker" => Ok(MaxRole::Worker),
-            "owner" => Ok(MaxRole::Owner),
-            "admin" => Ok(MaxRole::Admin),
-            _ => Err("must be one of: verifier auditor worker owner admin"),
-        }
-    }
-}
-
-/// What the bearer's account pays for; some dialects ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Plan {
-    /// The least, and what a token without a plan has.
-    Free,
-    /// More.
-    Pro,
-    /// More again.
-    Team,
-    /// The most.
-    Enterprise,
-}
-
-impl Plan {
-    fn of(text: &str) -> Plan {
-        match text {
-            "pro" => Plan::Pro,
-            "team" => Plan::Team,
-            "enterprise" => Plan::Enterprise,
-            _ => Plan::Free,
-        }
-    }
-}
-
-/// A checked token.
-#[derive(Clone, Debug)]
-pub(crate) struct Token {
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) plan: Plan,
-    /// Until when it is accepted, leeway included.
-    pub(crate) expires_at: Timestamp,
-    /// The key of the issuer's file that it was checked with, if it was one of those.
-    key: Option<KeyDigest>,
-    /// [`Auth::epoch`] before it was checked: of another epoch it is checked again.
-    epoch: u64,
-}
 
 /// Checks tokens.
 pub struct Auth {
@@ -207,17 +73,17 @@ impl Auth {
     }
 
     /// How often the keys have changed.
-    fn epoch(&self) -> u64 {
+    pub(crate) fn epoch(&self) -> u64 {
         self.sources.jwks().map_or(0, Jwks::epoch)
     }
 
     /// Hears when the keys change, if they can.
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
+    pub(crate) fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.sources.jwks().map(Jwks::changes)
     }
 
-    /// Whether the key of a checked token counts still.
-    fn stands(&self, token: &Token) -> bool {
+    /// Whether the key of a checked token is still accepted.
+    pub(crate) fn is_key_accepted(&self, token: &Token) -> bool {
         match (&token.key, self.sources.jwks()) {
             (Some(key), Some(jwks)) => token.epoch == jwks.epoch() || jwks.has(key),
             (Some(_), None) | (None, _) => true,

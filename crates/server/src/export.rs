@@ -4,3 +4,4 @@ pub(crate) mod bundle;
 pub(crate) mod events;
 pub(crate) mod long;
 pub(crate) mod slots;
+pub(crate) mod walk;

@@ -34,4 +34,4 @@ pub use crate::http::service::HttpService;
 pub use crate::openapi::document as openapi;
 pub use crate::request::forwarded::ForwardedHeader;
 pub use crate::router::{authorize_router, metrics_router, router};
-pub use crate::routes::authorize::KeyHeader;
+pub use crate::routes::authorize::presented::KeyHeader;

@@ -1,19 +1,14 @@
 //! `GET /metrics`: counts and times for Prometheus, with no account, subject or key in a label.
 
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
 };
 
-use crate::app::App;
-use crate::error::ApiError;
 use crate::reads::ReadStats;
 
 /// From 50 µs, a verify, to 10 s, a long report.
@@ -40,30 +35,15 @@ type Reading = fn(&Numbers) -> u64;
 
 /// What gauges are read off.
 #[derive(Clone, Copy, Default)]
-struct Numbers {
-    ledger: ledger::Stats,
-    reads: ReadStats,
-    exports: usize,
-    log_lines_lost: u64,
-    streams: usize,
-    space: Option<ledger::Space>,
-    log_writable: bool,
-    journal_writable: bool,
-}
-
-impl Numbers {
-    fn of(app: &App) -> Numbers {
-        Numbers {
-            ledger: app.ledger().stats(),
-            reads: app.reads().stats(),
-            exports: app.slots().taken(),
-            log_lines_lost: app.config().log_lines_lost.load(Ordering::Relaxed),
-            streams: app.streams().open(),
-            space: app.ledger().space(),
-            log_writable: app.ledger().is_writable(),
-            journal_writable: app.journal().is_writable(),
-        }
-    }
+pub(crate) struct Numbers {
+    pub(crate) ledger: ledger::Stats,
+    pub(crate) reads: ReadStats,
+    pub(crate) exports: usize,
+    pub(crate) log_lines_lost: u64,
+    pub(crate) streams: usize,
+    pub(crate) space: Option<ledger::Space>,
+    pub(crate) log_writable: bool,
+    pub(crate) journal_writable: bool,
 }
 
 /// The gauges: name, help, and where each is read.
@@ -156,7 +136,7 @@ impl Metrics {
         }
     }
 
-    fn text(&self, numbers: &Numbers) -> Result<Vec<u8>, prometheus::Error> {
+    pub(crate) fn text(&self, numbers: &Numbers) -> Result<Vec<u8>, prometheus::Error> {
         for (gauge, reading) in &self.gauges {
             gauge.set(i64::try_from(reading(numbers)).unwrap_or(i64::MAX));
         }
@@ -222,21 +202,6 @@ fn method_index(method: &Method) -> usize {
 /// The method, or `other`: a client must not be able to make new series.
 pub(crate) fn method_label(method: &Method) -> &'static str {
     METHODS.get(method_index(method)).copied().unwrap_or("other")
-}
-
-/// Gives counts and times for Prometheus
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    operation_id = "metrics",
-    tag = "operations",
-    security(()),
-    responses((status = 200, content_type = "text/plain", body = String)),
-)]
-pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
-    let numbers = Numbers::of(&app);
-    let text = app.metrics().text(&numbers).map_err(|error| ApiError::internal(&error))?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
 #[cfg(test)]

@@ -21,13 +21,13 @@ use utoipa::{Modify, OpenApi};
 use crate::error::Problem;
 use crate::http::error_form::PROBLEM;
 use crate::http::route::Routes;
-use crate::routes::events::{expirations, expiring};
+use crate::routes::events::{expirations, expiring, receipt, stream};
 use crate::routes::evidence::{access, bundle as audit_bundle};
 use crate::routes::keys::{change, proof as key_proof};
-use crate::routes::operations::{health, home};
+use crate::routes::operations::{health, home, metrics};
 use crate::routes::{authorize, events, evidence, keys as keys_routes, report, verify};
 use crate::wire::words;
-use crate::{dialects, metrics, stream, wire};
+use crate::{dialects, wire};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -43,7 +43,7 @@ use crate::{dialects, metrics, stream, wire};
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
-        evidence::inclusion, evidence::consistency, evidence::receipt, key_proof::proof, evidence::table,
+        evidence::inclusion, evidence::consistency, receipt::receipt, key_proof::proof, evidence::table,
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
         home::home, health::alive, health::ready, metrics::page
     ),

@@ -32,7 +32,6 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use self::queue::{Bounds, FairQueue, Pushed, Ticket};
-use crate::app::App;
 
 /// The most threads, and the fewest: more of them would take the processors from the threads that
 /// verify and record, fewer would let two slow disk reads stop all others.
@@ -70,35 +69,6 @@ pub(crate) struct Overloaded;
 impl From<Overloaded> for ledger::Error {
     fn from(_: Overloaded) -> ledger::Error {
         ledger::Error::Overloaded
-    }
-}
-
-impl App {
-    /// Does `work` on the read pool, in the turn of the caller's account, with a handle on the
-    /// ledger that is cancelled when the returned future is dropped.
-    ///
-    /// # Errors
-    ///
-    /// What `work` fails with, or [`ledger::Error::Overloaded`] if it was not begun.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        caller: Caller,
-        work: impl FnOnce(&Ledger, &Caller) -> Result<T, ledger::Error> + Send + 'static,
-    ) -> Result<T, ledger::Error> {
-        let share = Share::from(&caller);
-        self.reads().run(share, self.ledger(), move |ledger| work(ledger, &caller)).await?
-    }
-
-    /// The same for what everybody may see, in the turn of all who ask for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`App::read`].
-    pub(crate) async fn read_public<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Ledger) -> Result<T, ledger::Error> + Send + 'static,
-    ) -> Result<T, ledger::Error> {
-        self.reads().run(Share::Public, self.ledger(), work).await?
     }
 }
 

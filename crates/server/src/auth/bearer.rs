@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keys::Timestamp;
+use ledger::Ledger;
 use tokio::sync::watch;
 
-use super::Token;
-use crate::app::App;
+use super::Auth;
+use super::checked::Token;
 
 /// The one whom an answer is for.
 #[derive(Clone)]
@@ -16,33 +18,33 @@ impl Bearer {
     /// One whose token nothing but time ends.
     #[cfg(test)]
     pub(crate) fn until(identity: &Arc<ledger::Identity>, expires_at: keys::Timestamp) -> Bearer {
-        let (identity, plan) = (Arc::clone(identity), super::Plan::Free);
+        let (identity, plan) = (Arc::clone(identity), super::checked::Plan::Free);
         Bearer(Arc::new(Token { identity, plan, expires_at, key: None, epoch: 0 }))
     }
 
-    pub(super) fn new(token: Arc<Token>) -> Bearer {
+    pub(crate) fn new(token: Arc<Token>) -> Bearer {
         Bearer(token)
     }
 
     /// Whether the token is accepted still: its time is not over, and its key not taken out.
-    pub(crate) fn is_good(&self, app: &App) -> bool {
-        app.ledger().now() < self.0.expires_at && app.auth().stands(&self.0)
+    pub(crate) fn is_good(&self, auth: &Auth, now: Timestamp) -> bool {
+        now < self.0.expires_at && auth.is_key_accepted(&self.0)
     }
 
     /// How long it is accepted, as far as anybody knows.
-    pub(crate) fn left(&self, app: &App) -> Duration {
-        if !app.auth().stands(&self.0) {
+    pub(crate) fn left(&self, auth: &Auth, now: Timestamp) -> Duration {
+        if !auth.is_key_accepted(&self.0) {
             return Duration::ZERO;
         }
-        Duration::from_micros(self.0.expires_at.micros_since(app.ledger().now()))
+        Duration::from_micros(self.0.expires_at.micros_since(now))
     }
 
     /// Waits until it is not.
-    pub(crate) async fn ended(self, app: App) {
-        let mut keys = KeyChanges::of(&app);
-        while self.is_good(&app) {
+    pub(crate) async fn ended(&self, auth: &Auth, ledger: &Ledger) {
+        let mut keys = KeyChanges::of(auth);
+        while self.is_good(auth, ledger.now()) {
             // What is left is measured again: the clock may be set meanwhile.
-            drop(tokio::time::timeout(self.left(&app), keys.wait()).await);
+            drop(tokio::time::timeout(self.left(auth, ledger.now()), keys.wait()).await);
             keys.have_changed();
         }
     }
@@ -52,8 +54,8 @@ impl Bearer {
 pub(crate) struct KeyChanges(Option<watch::Receiver<u64>>);
 
 impl KeyChanges {
-    pub(crate) fn of(app: &App) -> KeyChanges {
-        KeyChanges(app.auth().changes())
+    pub(crate) fn of(auth: &Auth) -> KeyChanges {
+        KeyChanges(auth.changes())
     }
 
     /// Whether they have since it was asked last.

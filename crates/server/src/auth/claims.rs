@@ -7,7 +7,7 @@ use ledger::{Identity, Role, Roles, Scope, Via};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{MaxRole, Plan, Token};
+use super::checked::{MaxRole, Plan, Token};
 
 /// How far two clocks may differ.
 const LEEWAY_S: i64 = 30;

@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::AuthError;
+use super::error::AuthError;
 use super::jwk::{self, KeyDigest, PublicKey};
 
 /// The largest file that is read.

@@ -11,7 +11,7 @@ use ledger::Identity;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::{Auth, Token};
+use super::checked::Token;
 use crate::error::ApiError;
 
 /// Empty at first. Its text is erased from memory when another takes its place.
@@ -25,16 +25,15 @@ struct Shown {
 }
 
 impl LastToken {
-    /// The token of the header `text`: the one before, if that is the same and still good, else what
-    /// `check` finds.
-    pub(super) fn again(
+    /// The token of the header `text`: the one before, if that is the same, of the same `epoch` of
+    /// keys and not expired, else what `check` finds.
+    pub(crate) fn again(
         &self,
-        auth: &Auth,
+        epoch: u64,
         text: &[u8],
         now: Timestamp,
         check: impl FnOnce() -> Result<Arc<Token>, ApiError>,
     ) -> Result<Arc<Token>, ApiError> {
-        let epoch = auth.epoch();
         let mut last = self.0.lock();
         if let Some(shown) = &*last
             && *shown.text == *text

@@ -1,24 +1,49 @@
 //! Where tokens come from, and which algorithms each source may use. Nothing else is accepted:
 //! a token chooses neither its algorithm nor its key, it can only name one that is pinned.
 
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use keys::Timestamp;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
+use super::checked::{MaxRole, Token};
 use super::claims::Claims;
+use super::error::AuthError;
 use super::jwk::KeyDigest;
 use super::jwks::Jwks;
 use super::token::{ISSUER, TokenVerifier};
-use super::{AuthError, MaxRole, Outside, Token};
 
 /// The longest issuer or audience.
 const MAX_NAME: usize = 200;
 /// RFC 7518 §3.2: as long as the hash.
 const MIN_SECRET: usize = 32;
+
+/// A key that the file does not have.
+const UNKNOWN_KEY: &str = "the token's key is not known";
+
+/// An issuer outside.
+#[derive(Clone)]
+pub struct Outside {
+    /// What `iss` must be.
+    pub issuer: String,
+    /// What `aud` must be or hold.
+    pub audience: String,
+    /// The secret of HS256 tokens, at least 32 bytes.
+    pub secret: Option<Zeroizing<Vec<u8>>>,
+    /// The file with public keys.
+    pub jwks: Option<PathBuf>,
+    /// How long its last good keys count when it is missing or broken.
+    pub jwks_grace: Duration,
+    /// The most that its tokens give.
+    pub max_role: MaxRole,
+    /// Whether its tokens may say account `*`.
+    pub all_accounts: bool,
+}
 
 /// All sources of one service.
 pub(super) struct Sources {
@@ -139,7 +164,7 @@ impl OutsideSource {
         };
         let jwks = self.jwks.as_ref().ok_or("the token's algorithm is not accepted")?;
         let set = jwks.set();
-        let mut why = super::UNKNOWN_KEY;
+        let mut why = UNKNOWN_KEY;
         // Several keys may go by one name, as while one takes the place of another.
         for key in set.find(header.kid.as_deref(), algorithm) {
             if by(&key.key, key.algorithm) {

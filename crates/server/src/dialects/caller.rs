@@ -10,9 +10,10 @@ use ledger::{Caller, Identity, KeyView, Role, Roles, Scope, Via};
 
 use super::key_list::Listing;
 use crate::app::App;
-use crate::auth;
-use crate::auth::{Authenticated, Plan};
+use crate::auth::checked::Plan;
 use crate::error::{ApiError, Code};
+use crate::request::authenticated;
+use crate::request::authenticated::Authenticated;
 use crate::request::context::HttpContext;
 use crate::request::extract::header_text;
 
@@ -38,7 +39,7 @@ impl DialectCaller {
         dialect: Dialect,
     ) -> Result<DialectCaller, ApiError> {
         let Authenticated { token, now } = Authenticated::of(parts, app)?;
-        let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
+        let caller = Caller { dialect, ..authenticated::caller(parts, app, &token.identity) };
         Ok(DialectCaller { caller, plan: token.plan, key: None, now })
     }
 
@@ -52,7 +53,7 @@ impl DialectCaller {
         let now = app.ledger().now();
         if !keys::looks_like_key(credential) {
             let token = app.auth().check(credential, now)?;
-            let caller = Caller { dialect, ..auth::caller(parts, app, &token.identity) };
+            let caller = Caller { dialect, ..authenticated::caller(parts, app, &token.identity) };
             return Ok(DialectCaller { caller, plan: token.plan, key: None, now });
         }
         let key = app.ledger().presented(dialect, credential, client_address(parts, app));
@@ -63,13 +64,13 @@ impl DialectCaller {
             roles: Roles::default().with(Role::Owner),
             via: Via::Key(key.key.id),
         });
-        let caller = Caller { dialect, ..auth::caller(parts, app, &identity) };
+        let caller = Caller { dialect, ..authenticated::caller(parts, app, &identity) };
         Ok(DialectCaller { caller, plan: Plan::Free, key: Some(key), now })
     }
 
     /// Refuses those without any of `roles` before their request is looked at.
     pub(super) fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
-        auth::require(&self.caller.identity, roles)
+        authenticated::require(&self.caller.identity, roles)
     }
 
     /// A list of the keys that `dialect` made for it. Counts as a read.
@@ -102,7 +103,7 @@ pub(super) fn authorization(parts: &Parts) -> Result<Option<&str>, ApiError> {
 
 /// The text after `Bearer` in `Authorization`.
 pub(super) fn bearer(parts: &Parts) -> Result<Option<&str>, ApiError> {
-    auth::bearer_text(&parts.headers)
+    authenticated::bearer_text(&parts.headers)
 }
 
 /// The text in `X-API-Key`.

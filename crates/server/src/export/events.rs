@@ -10,8 +10,8 @@ use ledger::{Entry, Walk};
 
 use crate::error::ApiError;
 use crate::export::long::Long;
+use crate::export::walk::EventWalk;
 use crate::request::negotiate::choose;
-use crate::routes::events::Tour;
 use crate::wire::plain::{address, number, put};
 use crate::wire::{Event, put_json, to_json};
 
@@ -48,7 +48,7 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
 /// Streams everything from `walk` on to the log's end, at most `most` events.
 pub(crate) async fn stream(
     long: Long,
-    tour: Tour,
+    tour: EventWalk,
     walk: Walk,
     most: Option<usize>,
     format: Format,

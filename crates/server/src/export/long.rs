@@ -19,10 +19,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
 
 use crate::app::App;
-use crate::auth::{Bearer, Reader};
+use crate::auth::bearer::Bearer;
 use crate::error::ApiError;
 use crate::export::slots::Slot;
 use crate::reads::{Overloaded, Share};
+use crate::request::authenticated::Reader;
 use crate::wire;
 
 /// How long nobody may read what is there to be read, or the pool may be too busy for a piece.
@@ -153,7 +154,7 @@ enum Cut {
 /// Waits until the token is no longer good.
 async fn over(bearer: Option<Bearer>, app: App) {
     match bearer {
-        Some(bearer) => bearer.ended(app).await,
+        Some(bearer) => bearer.ended(app.auth(), app.ledger()).await,
         None => std::future::pending().await,
     }
 }

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
-use crate::auth::{Authenticated, EXPIRE, MANAGE, Plan};
-use crate::dialects::Rights;
+use crate::auth::checked::Plan;
 use crate::error::ApiError;
+use crate::request::authenticated::{Authenticated, EXPIRE, MANAGE};
 use crate::request::body::read_json;
 use crate::request::context::HttpContext;
 use crate::request::entity_tag::Revisions;
@@ -126,13 +126,6 @@ impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let context = HttpContext::of(request.extensions()).clone();
         Asked::read(app, request, &context).await
-    }
-}
-
-impl<B, P> Asked<B, P> {
-    /// What the rules of a dialect ask of the caller.
-    pub(crate) fn rights(&self) -> Rights {
-        Rights { roles: self.caller.identity.roles, plan: self.plan }
     }
 }
 

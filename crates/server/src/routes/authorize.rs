@@ -7,7 +7,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
-mod presented;
+pub(crate) mod presented;
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -28,13 +28,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-pub use self::presented::KeyHeader;
 use self::presented::{Presented, presented};
 use crate::app::App;
 use crate::auth;
-use crate::auth::VERIFY;
 use crate::error::{ApiError, Code};
 use crate::http::route::{Route, Routes};
+use crate::request::authenticated;
+use crate::request::authenticated::VERIFY;
 use crate::request::context::HttpContext;
 use crate::request::extract::{header_text, parse, query};
 use crate::routes::verify::unrecorded;
@@ -233,9 +233,9 @@ fn gateway(app: &App, parts: &Parts) -> Result<Arc<Identity>, ApiError> {
     let token = token.ok_or_else(|| {
         ApiError::new(Code::Unauthenticated, "send the gateway's token as X-Keyledger-Token")
     })?;
-    auth::not_a_key(token)?;
+    authenticated::not_a_key(token)?;
     let token = app.auth().check(token, app.ledger().now())?;
-    auth::require(&token.identity, VERIFY)?;
+    authenticated::require(&token.identity, VERIFY)?;
     Ok(Arc::clone(&token.identity))
 }
 

@@ -4,33 +4,37 @@
 
 pub(crate) mod expirations;
 pub(crate) mod expiring;
+pub(crate) mod receipt;
+pub(crate) mod stream;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use ledger::{Caller, Entry, EventFilter, Ledger, Page, Range, Reading, Seq, Walk};
+use ledger::{EventFilter, Page, Range, Reading, Seq, Walk};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::Reader;
 use crate::error::{ApiError, Code};
 use crate::export::events as export;
 use crate::export::long::Long;
+use crate::export::walk::EventWalk;
 use crate::http::route::Routes;
+use crate::request::authenticated::Reader;
 use crate::request::cursor;
 use crate::request::extract::{Path, Place, Query, limit, parse};
-use crate::routes::evidence::access::range_of;
-use crate::routes::keys::Nothing;
+use crate::request::parameters::NoParameters;
+use crate::request::reading::{range_for, range_of};
+use crate::wire;
 use crate::wire::Event;
-use crate::{stream, wire};
 
 /// The routes of events, and of keys that fall due.
 pub(crate) fn router() -> Routes {
     Routes::default()
         .add("/v1/events", get(list))
         .add("/v1/events/stream", get(stream::stream))
+        .add("/v1/events/{seq}/receipt", get(receipt::receipt))
         .add("/v1/events/{seq}", get(one))
         .add("/v1/expirations", post(expirations::expire_due))
         .add("/v1/expiring", get(expiring::list))
@@ -100,36 +104,6 @@ impl ListEvents {
     }
 }
 
-/// A walk over the events of one filter.
-#[derive(Clone)]
-pub(crate) struct Tour {
-    pub(crate) caller: Caller,
-    pub(crate) filter: EventFilter,
-    /// Nothing up to this place is shown.
-    pub(crate) after: Option<Seq>,
-}
-
-impl Tour {
-    /// The next events, at most `limit` of them; perhaps fewer though more follow.
-    pub(crate) fn read(
-        &self,
-        ledger: &Ledger,
-        walk: Walk,
-        limit: usize,
-    ) -> Result<Page<Entry, Walk>, ledger::Error> {
-        let mut page = ledger.events(&self.caller, &self.filter, walk, limit)?;
-        if let (Some(after), Walk::Down(_)) = (self.after, walk) {
-            let whole = page.items.len();
-            page.items.retain(|entry| entry.seq > after);
-            let passed = matches!(page.next, Some(Walk::Down(next)) if next <= after.next());
-            if page.items.len() < whole || passed {
-                page.next = None;
-            }
-        }
-        Ok(page)
-    }
-}
-
 /// Lists events
 ///
 /// With `Accept: application/x-ndjson` or `text/csv` all of them are streamed. The weights decide,
@@ -159,8 +133,11 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let most = limit(asked.limit)?;
     let walk = asked.walk()?;
-    let tour =
-        Tour { caller: who.caller.clone(), filter: asked.filter()?, after: asked.after.map(Seq) };
+    let tour = EventWalk {
+        caller: who.caller.clone(),
+        filter: asked.filter()?,
+        after: asked.after.map(Seq),
+    };
     if let Some(format) = export::wanted(&headers)? {
         let long = Long::begin(&app, &who)?;
         let from = tour.after.map_or(Seq(0), Seq::next);
@@ -194,7 +171,7 @@ pub(crate) async fn one(
     State(app): State<App>,
     who: Reader,
     Path(Place(seq)): Path<Place>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     let read = app.read(who.caller.clone(), move |ledger, caller| ledger.event(caller, seq));
     let entry = found(read.await)?;
@@ -202,13 +179,8 @@ pub(crate) async fn one(
     Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
 }
 
-/// What an account's or a key's events are recorded as.
-pub(crate) fn range_for(filter: &EventFilter) -> Range {
-    Range { account: filter.account.clone(), key: filter.key, ..Range::default() }
-}
-
 /// What was asked of an event: one that is not there, or not for the caller, is not found.
-pub(crate) fn found<T>(read: Result<T, ledger::Error>) -> Result<T, ApiError> {
+fn found<T>(read: Result<T, ledger::Error>) -> Result<T, ApiError> {
     match read {
         Ok(found) => Ok(found),
         Err(

@@ -7,26 +7,25 @@
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
 pub(crate) mod access;
+pub(crate) mod answers;
 pub(crate) mod bundle;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use ledger::{Caller, Consistency, Ledger, Range, Reading, Seq};
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use tlog::{Hash, TileIndex, TilePath};
+use tlog::{Hash, TilePath};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{AUDIT, Reader};
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::http::route::Routes;
-use crate::request::extract::{Path, Place, Query};
-use crate::routes::events::found;
-use crate::routes::keys::Nothing;
+use crate::request::authenticated::{AUDIT, Reader};
+use crate::request::extract::Query;
+use crate::request::parameters::NoParameters;
+use crate::routes::evidence::answers::{bundle_answer, fresh, no_tile, tile_answer, tile_of};
 use crate::wire;
 use crate::wire::Text;
 
@@ -40,22 +39,12 @@ pub(crate) fn router() -> Routes {
         .add("/log/table", get(table))
         .add("/v1/proofs/inclusion", get(inclusion))
         .add("/v1/proofs/consistency", get(consistency))
-        .add("/v1/events/{seq}/receipt", get(receipt))
         .add("/v1/audit/bundle", get(bundle::bundle))
         .merge(access::router())
 }
 
 /// Where a tile's path begins in a URL's path.
 const LOG: &str = "/log/";
-
-/// A text that changes with every commit.
-pub(crate) fn fresh(text: String) -> Response {
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    let mut response = wire::typed(StatusCode::OK, kind, Body::from(text));
-    let no_cache = HeaderValue::from_static("no-cache");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
-    response
-}
 
 /// Gives the last signed checkpoint
 ///
@@ -70,7 +59,7 @@ pub(crate) fn fresh(text: String) -> Response {
 )]
 pub(crate) async fn checkpoint(
     State(app): State<App>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     Ok(fresh(app.ledger().checkpoint()?.note.to_string()))
 }
@@ -89,7 +78,7 @@ pub(crate) async fn checkpoint(
 )]
 pub(crate) async fn keys(
     State(app): State<App>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     Ok(fresh(app.ledger().signing_keys()?.to_string()))
 }
@@ -107,47 +96,11 @@ pub(crate) async fn keys(
 pub(crate) async fn table(
     State(app): State<App>,
     who: Reader,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     who.require_all(AUDIT)?;
     let signed = app.read(who.caller, Ledger::table_note).await?;
     Ok(fresh(signed.note.to_string()))
-}
-
-/// The tile that a URL's path names after `log`.
-pub(crate) fn tile_of(log: &str, path: &str) -> Result<TilePath, ApiError> {
-    // Clients made from the document write a tile's slashes as `%2F`, as in any parameter of a path.
-    let path = percent_decode_str(path).decode_utf8_lossy();
-    path.strip_prefix(log).unwrap_or_default().parse().map_err(|_| no_tile())
-}
-
-/// A path that is not that of a tile, and one of a tile that is not there yet, are alike.
-pub(crate) fn no_tile() -> ApiError {
-    ApiError::new(Code::NotFound, "the log has no such tile, or not yet")
-}
-
-/// A tile of hashes, which anybody may keep.
-pub(crate) fn tile_answer(bytes: Option<Vec<u8>>, index: TileIndex) -> Result<Response, ApiError> {
-    // A partial tile never changes either, but it is soon of no use to anybody.
-    let kept = if index.is_full() { "public, max-age=31536000, immutable" } else { "no-cache" };
-    octets(bytes, kept)
-}
-
-/// A bundle of entries, which its reader may keep: whose token it was asked with matters.
-pub(crate) fn bundle_answer(
-    bytes: Option<Vec<u8>>,
-    index: TileIndex,
-) -> Result<Response, ApiError> {
-    let kept = if index.is_full() { "private, max-age=31536000, immutable" } else { "no-store" };
-    octets(bytes, kept)
-}
-
-fn octets(bytes: Option<Vec<u8>>, kept: &'static str) -> Result<Response, ApiError> {
-    let kind = HeaderValue::from_static("application/octet-stream");
-    let body = Body::from(bytes.ok_or_else(no_tile)?);
-    let mut response = wire::typed(StatusCode::OK, kind, body);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
-    Ok(response)
 }
 
 /// Gives a tile of hashes (c2sp.org/tlog-tiles)
@@ -292,29 +245,4 @@ pub(crate) async fn consistency(
     let Consistency { path, size } = app.read(who.caller, read).await?;
     let hashes = path.into_iter().map(Text).collect();
     Ok(wire::json(StatusCode::OK, &ConsistencyProof { old, size, hashes }))
-}
-
-/// Gives the receipt of an event
-///
-/// A proof file (c2sp.org/tlog-proof) with the last signed checkpoint: it proves offline that the
-/// event is in the log.
-#[utoipa::path(
-    get,
-    path = "/v1/events/{seq}/receipt",
-    operation_id = "eventReceipt",
-    tag = "evidence",
-    params(("seq" = u64, Path, description = "Its place in the log")),
-    responses((status = 200, body = String, content_type = "text/plain")),
-)]
-pub(crate) async fn receipt(
-    State(app): State<App>,
-    who: Reader,
-    Path(Place(seq)): Path<Place>,
-    Query(Nothing {}): Query<Nothing>,
-) -> Result<Response, ApiError> {
-    let read = app.read(who.caller, move |ledger, caller| {
-        let entry = ledger.event(caller, seq)?;
-        ledger.receipt(caller, &entry).map(|receipt| receipt.to_string())
-    });
-    Ok(fresh(found(read.await)?))
 }

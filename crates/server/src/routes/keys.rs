@@ -15,16 +15,17 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::Reader;
 use crate::dialects;
+use crate::dialects::Rights;
 use crate::error::ApiError;
 use crate::http::route::{FastAnswer, Route, Routes};
 use crate::request::as_of::{LookBack, Placed, look_back};
+use crate::request::authenticated::Reader;
 use crate::request::change::{Asked, receipt};
 use crate::request::context::HttpContext;
 use crate::request::cursor;
 use crate::request::extract::{Path, Query, field, limit, parse};
-use crate::routes::evidence::access::range_of;
+use crate::request::reading::range_of;
 use crate::wire;
 use crate::wire::{Create, Event, Key, Rotate};
 
@@ -86,7 +87,7 @@ pub(crate) async fn rotate(
     asked: Asked<Rotate, KeyId>,
 ) -> Result<Response, ApiError> {
     let rotation = field("overlap_s", Rotation::new(asked.body.overlap_s.unwrap_or(0)))?;
-    let rights = asked.rights();
+    let rights = Rights { roles: asked.caller.identity.roles, plan: asked.plan };
     let mut changes = asked.body.changes()?;
     let view = app.ledger().key(&asked.caller, asked.target)?;
     dialects::bind_rotation(&app, rights, &view.key, &mut changes)?;
@@ -218,11 +219,6 @@ fn listed(page: &ledger::Page<KeyView, u64>) -> wire::Page<Key<'_>> {
     let items = page.items.iter().map(Key::new).collect();
     wire::Page { items, next_cursor: page.next.map(cursor::of_keys) }
 }
-
-/// A query without parameters.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
 
 /// Shows a key
 ///

@@ -3,11 +3,11 @@
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod home;
+pub(crate) mod metrics;
 
 use axum::routing::get;
 
 use crate::http::route::{Route, Routes};
-use crate::metrics;
 
 /// Where the API is described.
 pub(crate) fn router() -> Routes {

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{AUDIT, Reader};
 use crate::error::{ApiError, InvalidKind};
 use crate::export::long::Long;
 use crate::http::route::Routes;
 use crate::request::as_of::{Placed, look_back};
+use crate::request::authenticated::{AUDIT, Reader};
 use crate::request::extract::{Query, parse};
 use crate::wire;
 use crate::wire::{Made, Time};

@@ -10,10 +10,10 @@ use keys::Dialect;
 use ledger::{Caller, Identity, Origin};
 
 use crate::app::App;
-use crate::auth::{AUDIT, Authenticated, VERIFY};
 use crate::error::{ApiError, InvalidKind};
 use crate::http::route::{FastAnswer, Route, Routes};
 use crate::request::as_of::{LookBack, Placed, look_back};
+use crate::request::authenticated::{AUDIT, Authenticated, VERIFY};
 use crate::request::body::read_json;
 use crate::request::context::HttpContext;
 use crate::request::extract::{json, parse, query};

@@ -21,13 +21,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::reading::Behind;
-use super::Bounds;
+use super::bounds::Bounds;
 use super::pace::Pace;
 use super::seat::{Inbox, Joining, Seat, Shared};
 use super::topics::{Id, Next, TopicId, Topics};
 use super::turns::Turns;
 use crate::app::App;
-use crate::auth::{Bearer, KeyChanges};
+use crate::auth::bearer::{Bearer, KeyChanges};
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
 /// Heartbeats within this are sent together.
@@ -124,7 +124,7 @@ impl Hub {
 
     /// Serves the streams until the service stops; then it ends them all.
     pub(super) async fn run(mut self) {
-        let (mut stopping, mut keys) = (self.app.stopping(), KeyChanges::of(&self.app));
+        let (mut stopping, mut keys) = (self.app.stopping(), KeyChanges::of(self.app.auth()));
         while !*stopping.borrow_and_update() {
             if keys.have_changed() {
                 self.end_withdrawn();
@@ -239,7 +239,8 @@ impl Hub {
             self.following = Some(following);
         }
         let now = Instant::now();
-        let deadline = now + self.bounds.heartbeat.min(bearer.left(&self.app));
+        let deadline =
+            now + self.bounds.heartbeat.min(bearer.left(self.app.auth(), self.app.ledger().now()));
         self.deadlines.insert((deadline, id));
         let share = caller.identity.scope.account().cloned();
         let topic = self.topics.join(filter);
@@ -251,7 +252,10 @@ impl Hub {
 
     /// Ends the streams of tokens whose key was taken out.
     fn end_withdrawn(&mut self) {
-        let over = self.streams.iter().filter(|(_, stream)| !stream.bearer.is_good(&self.app));
+        let over = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| !stream.bearer.is_good(self.app.auth(), self.app.ledger().now()));
         let over: Vec<Id> = over.map(|(id, _)| *id).collect();
         for id in over {
             self.end(id);
@@ -320,7 +324,7 @@ impl Hub {
             self.beat_at = now + TOGETHER;
             self.deadlines.remove(&(deadline, id));
             let Some(stream) = self.streams.get_mut(&id) else { continue };
-            let left = stream.bearer.left(&self.app);
+            let left = stream.bearer.left(self.app.auth(), self.app.ledger().now());
             if left.is_zero() {
                 self.end(id);
                 continue;

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::tests::{TIGHT, app, auditor, begin, caller, create, draft, next, permit};
 use super::*;
-use crate::auth::Bearer;
+use crate::auth::bearer::Bearer;
 
 /// Numbers that look random and are the same for the same seed.
 struct Dice(u64);

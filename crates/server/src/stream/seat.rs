@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::piece::Piece;
 use super::topics::{Filter, Id, TopicId};
-use crate::auth::Bearer;
+use crate::auth::bearer::Bearer;
 
 /// What is said first, so that a client knows it is connected before anything happens.
 const GREETING: &[u8] = b": following\n\n";
@@ -103,7 +103,7 @@ pub(super) enum Full {
 
 /// Where the hub is told something, and who is there.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub(super) inbox: Mutex<Inbox>,
     pub(super) told: Notify,
     /// Everything before this place is shown.
@@ -119,7 +119,7 @@ struct Open {
 }
 
 /// A place among the streams there may be. Dropped, it is free again.
-pub(super) struct Permit {
+pub(crate) struct Permit {
     shared: Arc<Shared>,
     account: Option<Account>,
 }
@@ -164,7 +164,7 @@ impl Drop for Permit {
 }
 
 /// The body of a stream's answer. Dropped with its connection, it leaves the hub.
-pub(super) struct Following {
+pub(crate) struct Following {
     id: Id,
     seat: Arc<Seat>,
     permit: Permit,
@@ -174,7 +174,7 @@ pub(super) struct Following {
 
 impl Following {
     /// A stream of `caller`, whom the hub is told of.
-    pub(super) fn join(
+    pub(crate) fn join(
         permit: Permit,
         (caller, bearer): (Caller, Bearer),
         filter: Filter,

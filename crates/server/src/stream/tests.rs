@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::auth::Auth;
-use crate::auth::Bearer;
+use crate::auth::bearer::Bearer;
 use crate::auth::token::TokenKey;
 
 pub(super) fn caller(subject: &str, account: Option<&str>, role: Role) -> Caller {

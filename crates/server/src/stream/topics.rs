@@ -11,7 +11,7 @@ use bytes::Bytes;
 use keys::{Account, EventKind, KeyId, Subject};
 use ledger::{Entry, EventFilter, Seq};
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::piece::{Meter, NewKeyRequest, Piece, write};
 
 /// A stream's number.
@@ -21,13 +21,13 @@ pub(super) type TopicId = u64;
 
 /// What a stream shows; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Filter {
-    pub(super) account: Option<Account>,
-    pub(super) key: Option<KeyId>,
-    pub(super) kind: Option<EventKind>,
-    pub(super) actor: Option<Subject>,
+pub(crate) struct Filter {
+    pub(crate) account: Option<Account>,
+    pub(crate) key: Option<KeyId>,
+    pub(crate) kind: Option<EventKind>,
+    pub(crate) actor: Option<Subject>,
     /// Whether it shows nothing: the account is one that the caller does not see.
-    pub(super) never: bool,
+    pub(crate) never: bool,
 }
 
 /// Which fields of a filter matter, as bits.

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::Reader;
 use crate::error::ApiError;
+use crate::request::authenticated::Reader;
 use crate::request::cursor;
 use crate::request::extract::{Query, limit};
 use crate::wire;

@@ -8,19 +8,19 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use ledger::{Access, Entry, Range, Reading, Seq};
+use ledger::{Access, Seq};
 use serde::{Deserialize, Serialize};
 use tlog::TilePath;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{AUDIT, Reader};
 use crate::error::ApiError;
 use crate::http::route::Routes;
+use crate::request::authenticated::{AUDIT, Reader};
 use crate::request::cursor;
 use crate::request::extract::{Query, limit};
-use crate::routes::evidence::{fresh, tile_answer, tile_of};
-use crate::routes::keys::Nothing;
+use crate::request::parameters::NoParameters;
+use crate::routes::evidence::answers::{bundle_answer, fresh, no_tile, tile_answer, tile_of};
 use crate::wire;
 use crate::wire::{Actor, Text, Time};
 
@@ -36,39 +36,6 @@ pub(crate) fn router() -> Routes {
 
 /// Where the tiles of the journal are.
 const LOG: &str = "/log/access/";
-
-impl Reader {
-    /// Records that this caller reads a part of the trail, before it is shown.
-    ///
-    /// Where it cannot be recorded because a disk failed or is full, it is shown all the same, and
-    /// the answer says so: the journal tells the operator, and a fault must not blind those who look
-    /// into it.
-    pub(crate) async fn record(
-        &self,
-        app: &App,
-        reading: Reading,
-        range: Range,
-    ) -> Result<(), ApiError> {
-        match app.journal().record(&self.caller, reading, range).await {
-            Ok(()) => return Ok(()),
-            Err(error @ ledger::Error::Overloaded) => return Err(error.into()),
-            Err(ledger::Error::Broken | ledger::Error::Full) => {}
-            Err(error) => {
-                tracing::error!(%error, reading = reading.as_str(), "a reading was not recorded");
-            }
-        }
-        self.connection.say_unrecorded();
-        Ok(())
-    }
-}
-
-/// The places from the first to the last of what is shown; nothing shown is an empty range.
-pub(crate) fn range_of<'e>(shown: impl Iterator<Item = &'e Entry> + Clone) -> Range {
-    let first = shown.clone().map(|entry| entry.seq).min();
-    let last = shown.map(|entry| entry.seq.next()).max();
-    let from = first.unwrap_or_default();
-    Range { from, until: Some(last.unwrap_or(from)), ..Range::default() }
-}
 
 /// Somebody read a part of the trail.
 #[derive(Serialize, ToSchema)]
@@ -203,7 +170,7 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn checkpoint(
     State(app): State<App>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     Ok(fresh(app.journal().checkpoint()?.note.to_string()))
 }
@@ -219,7 +186,7 @@ pub(crate) async fn checkpoint(
 )]
 pub(crate) async fn keys(
     State(app): State<App>,
-    Query(Nothing {}): Query<Nothing>,
+    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     Ok(fresh(app.journal().signing_keys()?.to_string()))
 }
@@ -239,7 +206,7 @@ pub(crate) async fn keys(
 )]
 pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let TilePath::Hashes(index) = tile_of(LOG, request.uri().path())? else {
-        return Err(crate::routes::evidence::no_tile());
+        return Err(no_tile());
     };
     let journal = app.journal().clone();
     tile_answer(app.read_public(move |_| journal.tile(index)).await?, index)
@@ -263,9 +230,9 @@ pub(crate) async fn entries(
 ) -> Result<Response, ApiError> {
     who.require_all(AUDIT)?;
     let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
-        return Err(crate::routes::evidence::no_tile());
+        return Err(no_tile());
     };
     let journal = app.journal().clone();
     let bundle = app.read(who.caller, move |_, caller| journal.entries(caller, index)).await?;
-    crate::routes::evidence::bundle_answer(bundle, index)
+    bundle_answer(bundle, index)
 }

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::auth::{AUDIT, Reader};
 use crate::error::ApiError;
 use crate::export::bundle::{Bundle, size_of};
 use crate::export::long::Long;
+use crate::request::authenticated::{AUDIT, Reader};
 use crate::request::extract::{Query, parse};
 
 /// What is to be in the bundle; all of the log if nothing is asked for.

@@ -8,6 +8,7 @@ use ledger::Change;
 
 use crate::app::App;
 use crate::dialects;
+use crate::dialects::Rights;
 use crate::error::ApiError;
 use crate::request::change::{Asked, receipt};
 use crate::wire;
@@ -28,7 +29,8 @@ pub(crate) async fn enable(
 ) -> Result<Response, ApiError> {
     asked.body.only_reason()?;
     let view = app.ledger().key(&asked.caller, asked.target)?;
-    dialects::may_enable(asked.rights(), &view.key)?;
+    let rights = Rights { roles: asked.caller.identity.roles, plan: asked.plan };
+    dialects::may_enable(rights, &view.key)?;
     change(&app, asked, Change::Enable).await
 }
 

@@ -14,9 +14,9 @@ use tlog::Hash;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::Reader;
 use crate::error::ApiError;
 use crate::request::as_of::look_back;
+use crate::request::authenticated::Reader;
 use crate::request::extract::{Path, Query, parse};
 use crate::wire;
 use crate::wire::Text;

@@ -7,7 +7,7 @@ use ledger::{Entry, Seq, Walk};
 use tokio::time::Instant;
 
 use super::{Hub, Spot};
-use crate::stream::Bounds;
+use crate::stream::bounds::Bounds;
 use crate::stream::piece::{Meter, NewKeyRequest, Piece};
 use crate::stream::seat::WasRead;
 use crate::stream::topics::{Id, TopicId};

@@ -1,4 +1,4 @@
-//! The caller of a request, as handlers ask for it.
+//! The caller of a request: who bears its token, as handlers take it for a parameter.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use keys::Timestamp;
 use ledger::{Caller, Identity, Role, Scope};
 
-use super::{Bearer, Token};
 use crate::app::App;
+use crate::auth::bearer::Bearer;
+use crate::auth::checked::Token;
 use crate::error::{ApiError, Code};
 use crate::http::connection::Connection;
 use crate::request::context::HttpContext;
@@ -82,7 +83,7 @@ impl Authenticated {
         let token = match shown {
             // Twice is refused by `bearer`.
             Some(shown) if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_none() => {
-                context.connection.token.again(app.auth(), shown, now, check)?
+                context.connection.token.again(app.auth().epoch(), shown, now, check)?
             }
             Some(_) | None => check()?,
         };
