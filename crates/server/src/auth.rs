@@ -59,15 +59,15 @@ impl Auth {
         // keys change meanwhile.
         let epoch = self.epoch();
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if let Some(known) = self.checked.get(&digest).filter(|known| known.epoch == epoch) {
-            if now < known.expires_at {
-                return Ok(known);
+        if let Some(checked) = self.checked.get(&digest).filter(|checked| checked.epoch == epoch) {
+            if now < checked.expires_at {
+                return Ok(checked);
             }
             self.checked.remove(&digest);
             return Err(ApiError::bad_token("the token has expired"));
         }
-        let checked = self.sources.check(token, now, epoch);
-        let token = Arc::new(checked.map_err(ApiError::bad_token)?);
+        let token = self.sources.check(token, now, epoch);
+        let token = Arc::new(token.map_err(ApiError::bad_token)?);
         self.checked.insert(digest, Arc::clone(&token));
         Ok(token)
     }

@@ -24,8 +24,8 @@ const STATUSES: [u16; 18] =
 /// All series of the service.
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: Option<IntCounterVec>,
-    seconds: Option<HistogramVec>,
+    requests: IntCounterVec,
+    seconds: HistogramVec,
     gauges: Vec<(IntGauge, Reading)>,
     connections: IntGauge,
     refused_connections: IntCounter,
@@ -81,37 +81,34 @@ const READINGS: &[(&str, &str, Reading)] = &[
 ];
 
 fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
+    number as u64
 }
 
 impl Metrics {
+    #[expect(clippy::expect_used, reason = "names and labels are constants, made at every start")]
     pub(crate) fn new() -> Metrics {
         let registry = Registry::new();
         let requests = IntCounterVec::new(
             Opts::new("http_requests_total", "Requests answered"),
             &["route", "method", "status"],
-        )
-        .ok();
+        );
+        let requests = requests.expect("a lawful name");
         let seconds = HistogramVec::new(
             HistogramOpts::new("http_request_duration_seconds", "Time to the answer's head")
                 .buckets(BUCKETS.to_vec()),
             &["route"],
-        )
-        .ok();
-        // Names and labels above are constants; were one refused, its series would be missing.
-        for collector in
-            requests.iter().cloned().map(boxed).chain(seconds.iter().cloned().map(boxed))
-        {
-            let _ = registry.register(collector);
-        }
-        let mut gauges = Vec::with_capacity(READINGS.len());
-        for &(name, help, reading) in READINGS {
-            if let Ok(gauge) = IntGauge::new(name, help)
-                && registry.register(Box::new(gauge.clone())).is_ok()
-            {
-                gauges.push((gauge, reading));
-            }
-        }
+        );
+        let seconds = seconds.expect("a lawful name");
+        registry.register(boxed(requests.clone())).expect("a name of its own");
+        registry.register(boxed(seconds.clone())).expect("a name of its own");
+        // CPU time, memory, open files and threads of the process, under Prometheus' usual names.
+        #[cfg(target_os = "linux")]
+        registry
+            .register(boxed(prometheus::process_collector::ProcessCollector::for_self()))
+            .expect("names of their own");
+        let gauges =
+            READINGS.iter().map(|&(name, help, read)| (gauge(&registry, name, help), read));
+        let gauges = gauges.collect();
         let connections = gauge(&registry, "keyledger_connections", "Connections that are open");
         let refused_connections = counter(
             &registry,
@@ -131,7 +128,7 @@ impl Metrics {
         RouteMetrics {
             template,
             requests: self.requests.clone(),
-            seconds: self.seconds.as_ref().map(|seconds| seconds.with_label_values(&[template])),
+            seconds: self.seconds.with_label_values(&[template]),
             bound: std::array::from_fn(|_| OnceLock::new()),
         }
     }
@@ -171,24 +168,21 @@ fn boxed<C: prometheus::core::Collector + 'static>(
 /// The series of one route: bound the first time they are met, then one atomic addition.
 pub(crate) struct RouteMetrics {
     template: &'static str,
-    requests: Option<IntCounterVec>,
-    seconds: Option<Histogram>,
+    requests: IntCounterVec,
+    seconds: Histogram,
     bound: [OnceLock<IntCounter>; METHODS.len() * STATUSES.len()],
 }
 
 impl RouteMetrics {
     /// Counts one answer.
     pub(crate) fn record(&self, method: &Method, status: StatusCode, took: Duration) {
-        if let Some(seconds) = &self.seconds {
-            seconds.observe(took.as_secs_f64());
-        }
-        let Some(requests) = &self.requests else { return };
+        self.seconds.observe(took.as_secs_f64());
         let bind = || {
             let labels = [self.template, method_label(method), status.as_str()];
-            requests.with_label_values(&labels)
+            self.requests.with_label_values(&labels)
         };
-        let known = STATUSES.iter().position(|known| *known == status.as_u16());
-        match known.and_then(|at| self.bound.get(method_index(method) * STATUSES.len() + at)) {
+        let place = STATUSES.iter().position(|listed| *listed == status.as_u16());
+        match place.and_then(|at| self.bound.get(method_index(method) * STATUSES.len() + at)) {
             Some(slot) => slot.get_or_init(bind).inc(),
             None => bind().inc(),
         }
@@ -196,7 +190,7 @@ impl RouteMetrics {
 }
 
 fn method_index(method: &Method) -> usize {
-    METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len() - 1)
+    METHODS.iter().position(|listed| *listed == method.as_str()).unwrap_or(METHODS.len() - 1)
 }
 
 /// The method, or `other`: a client must not be able to make new series.

@@ -154,10 +154,14 @@ fn parameter(
 
 /// The API as an OpenAPI 3.1 document, or that of a dialect.
 #[must_use]
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a document is strings, numbers and lists: always JSON"
+)]
 pub fn document(dialect: Dialect) -> Value {
     let described = dialects::document(dialect).unwrap_or_else(Api::openapi);
-    // Strings, numbers and lists into memory: this cannot fail.
-    let mut document = serde_json::to_value(described).unwrap_or_default();
+    let mut document = serde_json::to_value(described).expect("strings, numbers and lists");
     shape::unwrap_lines(&mut document);
     if let Some(schemas) =
         document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
@@ -235,11 +239,11 @@ mod tests {
             .into_iter()
             .map(|(_, operation)| operation["operationId"].as_str().unwrap())
             .collect();
-        let listed: BTreeSet<&str> = OPERATIONS.iter().map(|known| known.id).collect();
+        let listed: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.id).collect();
         assert_eq!(described, listed);
         let silent = Code::ALL
             .iter()
-            .filter(|code| !OPERATIONS.iter().any(|known| known.answers(**code)))
+            .filter(|code| !OPERATIONS.iter().any(|operation| operation.answers(**code)))
             .map(|code| code.as_str());
         // The first is of paths, not of operations. The others are lawful answers of `decide` to
         // what no request asks for.

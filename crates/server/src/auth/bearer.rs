@@ -17,7 +17,7 @@ pub(crate) struct Bearer(Arc<Token>);
 impl Bearer {
     /// One whose token nothing but time ends.
     #[cfg(test)]
-    pub(crate) fn until(identity: &Arc<ledger::Identity>, expires_at: keys::Timestamp) -> Bearer {
+    pub(crate) fn until(identity: &Arc<ledger::Identity>, expires_at: Timestamp) -> Bearer {
         let (identity, plan) = (Arc::clone(identity), super::checked::Plan::Free);
         Bearer(Arc::new(Token { identity, plan, expires_at, key: None, epoch: 0 }))
     }
@@ -58,12 +58,13 @@ impl KeyChanges {
         KeyChanges(auth.changes())
     }
 
-    /// Whether they have since it was asked last.
+    /// Whether they have since the last call.
     pub(crate) fn have_changed(&mut self) -> bool {
         let Some(changes) = &mut self.0 else { return false };
-        let they_have = changes.has_changed().unwrap_or(false);
+        // Without a sender they never will again.
+        let have_changed = changes.has_changed().is_ok_and(|changed| changed);
         changes.mark_unchanged();
-        they_have
+        have_changed
     }
 
     /// Waits until they have.

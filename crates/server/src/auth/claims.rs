@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     /// What is said of a token with these claims instead.
-    fn said(changes: &Value) -> String {
+    fn outcome(changes: &Value) -> String {
         let mut claims = json!({
             "iss": "i", "sub": "ann", "account": "acme", "role": "owner", "exp": 1000
         });
@@ -192,11 +192,11 @@ mod tests {
             (json!({"plan": 7}), "the token's plan must be a text"),
         ];
         for (changes, want) in table {
-            assert_eq!(said(&changes), want, "{changes}");
+            assert_eq!(outcome(&changes), want, "{changes}");
         }
-        assert!(said(&json!({"sub": "x".repeat(255)})).starts_with("xxx"));
+        assert!(outcome(&json!({"sub": "x".repeat(255)})).starts_with("xxx"));
         for sub in ["x".repeat(256), "ann\u{200b}".to_owned(), String::new()] {
-            let why = said(&json!({"sub": sub}));
+            let why = outcome(&json!({"sub": sub}));
             assert!(why.starts_with("the token's sub must be one line of 1 to 255"), "{why}");
         }
     }

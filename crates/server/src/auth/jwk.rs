@@ -40,7 +40,7 @@ pub(super) fn public_key(mut value: Value) -> Result<PublicKey, &'static str> {
         return Err("its `key_ops` have no `verify`");
     }
     let (algorithm, declared, parts) = kind(&jwk.algorithm)?;
-    if common.key_algorithm.is_some_and(|said| said != declared) {
+    if common.key_algorithm.is_some_and(|fields| fields != declared) {
         return Err("its `alg` is not the one accepted of its type");
     }
     let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its parts make no key")?;
@@ -48,7 +48,7 @@ pub(super) fn public_key(mut value: Value) -> Result<PublicKey, &'static str> {
     let name = common.key_id.as_deref().unwrap_or_default();
     for part in [name].into_iter().chain(parts) {
         // A length goes first, so that no two lists of parts look alike.
-        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
     let digest = digest.finalize().into();

@@ -27,9 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A read that takes longer is a file that cannot be read.
 const SLOW: Duration = Duration::from_secs(10);
 /// How often the log says that the file cannot be used.
-const SAY_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_secs(60);
 /// How many keys that are passed over the log tells of.
-const MAX_TOLD: usize = 20;
+const MAX_NAMED: usize = 20;
 
 /// The keys of one state of the file.
 #[derive(Default)]
@@ -74,8 +74,8 @@ struct FileState {
     digest: [u8; 32],
     /// When the file was last good.
     good: Instant,
-    /// When it was last said that it is not.
-    said: Option<Instant>,
+    /// When the operator was last warned that it is not.
+    warned_at: Option<Instant>,
     /// Whether its last good set was given up.
     refused: bool,
 }
@@ -112,7 +112,7 @@ impl Jwks {
             tracing::warn!(path = %path.display(), "the JWKS file has no keys: its issuer is believed in nothing");
         }
         parsed.tell();
-        let file = FileState { digest, good: now, said: None, refused: false };
+        let file = FileState { digest, good: now, warned_at: None, refused: false };
         Ok(Jwks {
             path,
             grace,
@@ -213,11 +213,12 @@ impl Jwks {
             file.refused = true;
             self.put(KeySet::default());
         }
-        let said = file.said.is_some_and(|said| now.saturating_duration_since(said) < SAY_EVERY);
-        if said && !turned {
+        let warned =
+            file.warned_at.is_some_and(|at| now.saturating_duration_since(at) < WARN_EVERY);
+        if warned && !turned {
             return;
         }
-        file.said = Some(now);
+        file.warned_at = Some(now);
         let (path, since_s) = (self.path.display(), since.as_secs());
         if over {
             tracing::error!(%path, %error, since_s, "the JWKS file cannot be used: tokens of its issuer are refused");
@@ -251,10 +252,10 @@ struct Parsed {
 impl Parsed {
     /// Says which keys are not used. Called once for each content.
     fn tell(&self) {
-        for (kid, why) in self.passed_over.iter().take(MAX_TOLD) {
+        for (kid, why) in self.passed_over.iter().take(MAX_NAMED) {
             tracing::warn!(kid, "a key of the JWKS file is not used: {why}");
         }
-        if let Some(more) = self.passed_over.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
+        if let Some(more) = self.passed_over.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
             tracing::warn!(more, "and more keys of the JWKS file are not used");
         }
     }
@@ -271,7 +272,8 @@ fn parse(bytes: &[u8]) -> Result<Parsed, Unusable> {
         let kid = value.get("kid").and_then(serde_json::Value::as_str).unwrap_or("-");
         let kid = kid.chars().take(64).collect();
         match jwk::public_key(value) {
-            Ok(key) if parsed.keys.iter().any(|known: &PublicKey| known.digest == key.digest) => {}
+            Ok(key) if parsed.keys.iter().any(|before: &PublicKey| before.digest == key.digest) => {
+            }
             Ok(key) => parsed.keys.push(key),
             Err(why) => parsed.passed_over.push((kid, why)),
         }

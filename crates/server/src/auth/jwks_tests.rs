@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::sources::UNKNOWN_KEY;
 use super::tests::{
     NOW, at, claims, eddsa, jwks_file, outside, outside_key, own_key, payload, verdict,
 };
@@ -85,17 +86,17 @@ fn a_file_that_is_no_use_leaves_its_keys_for_a_while_and_then_none() {
         breaks();
         auth.look(start + GRACE / 2);
         assert_eq!(verdict(&auth, &of_key), GOOD, "{turn}");
-        assert!(auth.stands(&remembered), "{turn}");
+        assert!(auth.is_key_accepted(&remembered), "{turn}");
         assert_eq!(auth.unusable(), None, "{turn}");
         auth.look(start + GRACE);
         assert_eq!(verdict(&auth, &of_key), UNKNOWN_KEY, "{turn}");
-        assert!(!auth.stands(&remembered), "{turn}");
+        assert!(!auth.is_key_accepted(&remembered), "{turn}");
         assert!(auth.unusable().unwrap().contains("JWKS"), "{turn}");
         // The same bytes are good again.
         std::fs::write(&path, &good).unwrap();
         auth.look(start + GRACE * 2);
         assert_eq!(verdict(&auth, &of_key), GOOD, "{turn}");
-        assert!(auth.stands(&remembered), "{turn}");
+        assert!(auth.is_key_accepted(&remembered), "{turn}");
         assert_eq!(auth.unusable(), None, "{turn}");
     }
 }
@@ -145,7 +146,7 @@ fn what_lasts_ends_with_its_key_and_not_with_another() {
     auth.look(Instant::now());
     assert!(heard.has_changed().unwrap());
     assert_eq!(
-        [&of_file[0], &of_file[1], &own].map(|token| auth.stands(token)),
+        [&of_file[0], &of_file[1], &own].map(|token| auth.is_key_accepted(token)),
         [false, true, true]
     );
 }

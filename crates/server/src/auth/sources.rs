@@ -24,7 +24,7 @@ const MAX_NAME: usize = 200;
 const MIN_SECRET: usize = 32;
 
 /// A key that the file does not have.
-const UNKNOWN_KEY: &str = "the token's key is not known";
+pub(super) const UNKNOWN_KEY: &str = "the token's key is not known";
 
 /// An issuer outside.
 #[derive(Clone)]
@@ -91,27 +91,27 @@ impl Sources {
         let (message, signature) = token.rsplit_once('.').ok_or(SHAPE)?;
         let (header, payload) = message.split_once('.').ok_or(SHAPE)?;
         let header: Header = part(header).ok_or(SHAPE)?;
-        let said: Claims = part(payload).ok_or(SHAPE)?;
+        let claims: Claims = part(payload).ok_or(SHAPE)?;
         if header.crit.is_some() {
             return Err("the token has extensions that are not understood");
         }
         // What an unchecked token says only chooses the source it has to satisfy.
-        let issuer = said.issuer()?;
+        let issuer = claims.issuer()?;
         if issuer == ISSUER {
             let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SHAPE)?;
             if header.alg != "EdDSA" || !self.own.verify(message.as_bytes(), &signature) {
                 return Err("the token's signature is wrong");
             }
-            let token = said.accept(now, MaxRole::Admin, true)?;
+            let token = claims.accept(now, MaxRole::Admin, true)?;
             return Ok(Token { epoch, ..token });
         }
         let outside = self.outside.as_ref().filter(|outside| outside.issuer == issuer);
         let outside = outside.ok_or("the token's issuer is not known")?;
         let key = outside.verify(&header, message, signature)?;
-        if !said.is_for(&outside.audience) {
+        if !claims.is_for(&outside.audience) {
             return Err("the token is for another audience");
         }
-        let token = said.accept(now, outside.max_role, outside.all_accounts)?;
+        let token = claims.accept(now, outside.max_role, outside.all_accounts)?;
         Ok(Token { key, epoch, ..token })
     }
 }

@@ -1,13 +1,17 @@
 //! Which tokens are believed, and what they give.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use keys::Subject;
-use ledger::{Scope, Via};
+use ledger::{Role, Scope, Via};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::sources::UNKNOWN_KEY;
 use super::token::{Claims, Roles, TokenKey, mint};
 use super::*;
 

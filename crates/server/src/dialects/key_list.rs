@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::export::long::Long;
+use crate::export::long::LongAnswer;
 use crate::wire;
 
 /// Keys read at a time.
@@ -63,5 +63,5 @@ pub(super) async fn stream<T: Serialize>(
         let json = HeaderValue::from_static("application/json");
         return Ok(wire::typed(StatusCode::OK, json, only));
     }
-    Long::list(app, &caller)?.answer("application/json", pieces).await
+    LongAnswer::list(app, &caller)?.answer("application/json", pieces).await
 }

@@ -21,16 +21,22 @@ pub const EXPORTS: Exports = Exports {
 /// escaped.
 const DATA: &[u8] = b",\"data\":";
 
+#[expect(clippy::expect_used, reason = "the text only grew")]
 fn write(entry: &Entry, [ndjson, csv, lines]: &mut [Vec<u8>; 3]) {
     let event = Event::new(entry);
     let start = ndjson.len();
     put_json(ndjson, &event);
-    let line = ndjson.get(start..).unwrap_or_default();
-    let place = memchr::memmem::find(line, DATA).map(|place| place + DATA.len());
-    let data = place.and_then(|place| line.get(place..line.len() - 1));
-    csv_row(csv, &event, data.and_then(|data| str::from_utf8(data).ok()).unwrap_or_default());
+    csv_row(csv, &event, data_of(ndjson.get(start..).expect("what was just written")));
     ndjson.push(b'\n');
     ocsf(lines, entry.record.event.kind(), &event);
+}
+
+/// The data of an event, cut out of its line, so that they are written once for both files.
+#[expect(clippy::expect_used, reason = "every event is written with its data, last")]
+fn data_of(line: &[u8]) -> &str {
+    let place = memchr::memmem::find(line, DATA).expect("an event has data") + DATA.len();
+    let data = line.get(place..line.len() - 1).expect("a brace ends the line");
+    str::from_utf8(data).expect("JSON is UTF-8")
 }
 
 /// A bundle that is asked for, with everything that the log says of itself.
@@ -56,10 +62,10 @@ impl Bundle {
         let table = ledger.table_note(caller)?;
         let checkpoint = ledger.checkpoint()?;
         let (earlier, old) = match earlier {
-            Some(kept) => {
+            Some(held) => {
                 let beyond = ledger::Error::BeyondTheLog { length: Seq(checkpoint.size) };
-                let size = size_of(&kept).ok_or(beyond)?;
-                (kept, size)
+                let size = size_of(&held).ok_or(beyond)?;
+                (held, size)
             }
             None => (ledger.checkpoint_at(caller, table.size)?.note.to_string(), table.size),
         };

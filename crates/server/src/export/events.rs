@@ -9,7 +9,7 @@ use keys::KeyId;
 use ledger::{Entry, Walk};
 
 use crate::error::ApiError;
-use crate::export::long::Long;
+use crate::export::long::LongAnswer;
 use crate::export::walk::EventWalk;
 use crate::request::negotiate::choose;
 use crate::wire::plain::{address, number, put};
@@ -47,7 +47,7 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
 
 /// Streams everything from `walk` on to the log's end, at most `most` events.
 pub(crate) async fn stream(
-    long: Long,
+    long: LongAnswer,
     tour: EventWalk,
     walk: Walk,
     most: Option<usize>,

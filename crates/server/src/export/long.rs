@@ -42,7 +42,7 @@ pub(crate) trait Pieces:
 impl<F> Pieces for F where F: FnMut(&Ledger) -> Result<Option<Bytes>, ApiError> + Send + 'static {}
 
 /// A long answer for which there is room.
-pub(crate) struct Long {
+pub(crate) struct LongAnswer {
     app: App,
     share: Share,
     /// Whose token must stay good; `None` for what ends by itself.
@@ -50,18 +50,18 @@ pub(crate) struct Long {
     slot: Slot,
 }
 
-impl Long {
+impl LongAnswer {
     /// Makes room for a long answer to `who`, which ends with its token at the latest.
-    pub(crate) fn begin(app: &App, who: &Reader) -> Result<Long, ApiError> {
+    pub(crate) fn begin(app: &App, who: &Reader) -> Result<LongAnswer, ApiError> {
         let bearer = Some(who.bearer.clone());
-        Ok(Long { bearer, ..Long::list(app, &who.caller)? })
+        Ok(LongAnswer { bearer, ..LongAnswer::list(app, &who.caller)? })
     }
 
     /// Makes room for a list of what there is now, which ends by itself.
-    pub(crate) fn list(app: &App, caller: &Caller) -> Result<Long, ApiError> {
+    pub(crate) fn list(app: &App, caller: &Caller) -> Result<LongAnswer, ApiError> {
         let share = Share::from(caller);
         let slot = app.slots().take(&share)?;
-        Ok(Long { app: app.clone(), share, bearer: None, slot })
+        Ok(LongAnswer { app: app.clone(), share, bearer: None, slot })
     }
 
     /// Answers what `pieces` makes until it makes no more.

@@ -18,10 +18,18 @@ const RESERVE_PER_ADDRESS: usize = 8;
 /// The bits of an IPv6 address that tell one customer of a provider from another (RFC 6177).
 const IPV6_PREFIX: u32 = 64;
 
+/// The most connections at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Caps {
+    /// In all.
+    pub(crate) all: usize,
+    /// Of one address; for IPv6 of one /64.
+    pub(crate) per_address: usize,
+}
+
 /// Counts the connections of one listener.
 pub(crate) struct Admission {
-    most: usize,
-    most_per_address: usize,
+    caps: Caps,
     open: IntGauge,
     refused: IntCounter,
     counts: Mutex<Counts>,
@@ -69,14 +77,10 @@ pub(crate) struct Admitted {
 }
 
 impl Admission {
-    /// Admits `most` connections at once, and `most_per_address` of one address.
-    pub(crate) fn new(
-        (most, most_per_address): (usize, usize),
-        open: IntGauge,
-        refused: IntCounter,
-    ) -> Arc<Admission> {
+    /// Admits connections up to `caps`, and shows their numbers in these metrics.
+    pub(crate) fn new(caps: Caps, open: IntGauge, refused: IntCounter) -> Arc<Admission> {
         let counts = Mutex::default();
-        Arc::new(Admission { most, most_per_address, open, refused, counts })
+        Arc::new(Admission { caps, open, refused, counts })
     }
 
     /// A place for a connection from `peer`; `None` if it has to go. An address that is not given
@@ -86,7 +90,7 @@ impl Admission {
         let mut counts = self.counts.lock();
         let own = address.and_then(|address| counts.by_address.get(&address).copied());
         let own = own.unwrap_or_default();
-        let place = if counts.all.ordinary < self.most && own.ordinary < self.most_per_address {
+        let place = if counts.all.ordinary < self.caps.all && own.ordinary < self.caps.per_address {
             Place::Ordinary
         } else if counts.all.reserved < RESERVE && own.reserved < RESERVE_PER_ADDRESS {
             Place::Reserved
@@ -140,7 +144,7 @@ mod tests {
     fn admission(most: usize, most_per_address: usize) -> Arc<Admission> {
         let open = IntGauge::new("open", "open").unwrap();
         let refused = IntCounter::new("refused", "refused").unwrap();
-        Admission::new((most, most_per_address), open, refused)
+        Admission::new(Caps { all: most, per_address: most_per_address }, open, refused)
     }
 
     /// The places of so many connections from there.

@@ -67,11 +67,10 @@ impl Connection {
     }
 
     /// What is watched for at present.
+    #[expect(clippy::expect_used, reason = "only a `Watch` is ever stored")]
     pub(crate) fn watch(&self) -> Watch {
         let watch = self.watch.load(Ordering::Relaxed);
-        [Watch::Broken, Watch::Closed]
-            .into_iter()
-            .find(|one| *one as u8 == watch)
-            .unwrap_or(Watch::Nothing)
+        let all = [Watch::Nothing, Watch::Broken, Watch::Closed];
+        all.into_iter().find(|one| *one as u8 == watch).expect("it is stored from a `Watch`")
     }
 }

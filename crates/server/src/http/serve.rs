@@ -15,12 +15,12 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::http::admission::{Admission, Admitted, Place};
+use crate::http::admission::{Admission, Admitted, Caps, Place};
 use crate::http::connection::Connection;
 use crate::http::head_timer::HeadTimer;
 use crate::http::peer::Peer;
 use crate::http::service::HttpService;
-use crate::http::unreadable::Socket;
+use crate::http::unreadable::ProblemSocket;
 
 /// What the kernel holds for a client that does not read; it doubles this. Left alone it would grow to
 /// megabytes for each.
@@ -29,8 +29,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 const RESERVED_HEAD: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of what is written to it once the service is told to stop.
 const STOPPING: Duration = Duration::from_secs(5);
-/// How often the same complaint may be made.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// How often the same warning is logged.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +83,9 @@ pub async fn serve(
     }
     let graceful = GracefulShutdown::new();
     let (open, refused) = service.app().metrics().connections();
-    let caps = (limits.connections, limits.connections_per_address);
+    let caps = Caps { all: limits.connections, per_address: limits.connections_per_address };
     let admission = Admission::new(caps, open, refused);
-    let mut accepting = Accepting { listener, complained: None };
+    let mut accepting = Accepting { listener, warned_at: None };
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -99,7 +99,7 @@ pub async fn serve(
         let counted = peer.filter(|peer| !proxies.iter().any(|proxy| proxy.contains(peer)));
         // Who comes past the reserve is not answered: that would take a place too.
         let Some(admitted) = admission.admit(counted) else { continue };
-        start((stream, peer), &service, admitted, &limits, &graceful);
+        start(Accepted { stream, peer, admitted }, &service, &limits, &graceful);
     }
     drop(accepting);
     service.app().stop();
@@ -116,11 +116,18 @@ struct Served {
     connection: Arc<Connection>,
 }
 
+/// A connection for which there is room.
+struct Accepted {
+    stream: TcpStream,
+    /// The address at its other end.
+    peer: Option<IpAddr>,
+    admitted: Admitted,
+}
+
 /// Serves a connection on a task of its own.
 fn start(
-    (stream, peer): (TcpStream, Option<IpAddr>),
+    Accepted { stream, peer, admitted }: Accepted,
     service: &HttpService,
-    admitted: Admitted,
     limits: &Limits,
     graceful: &GracefulShutdown,
 ) {
@@ -133,7 +140,7 @@ fn start(
         move || if *stopping.borrow() { write_timeout.min(STOPPING) } else { write_timeout };
     let stream = Peer::new(stream, move || watched.watch(), patience);
     let unreadable = service.clone();
-    let stream = Socket::new(stream, move |status| unreadable.unreadable(status));
+    let stream = ProblemSocket::new(stream, move |status| unreadable.unreadable(status));
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         let served = Arc::clone(&served);
         let request = request.map(Body::new);
@@ -161,8 +168,8 @@ fn start(
 /// A listener whose accepts fail now and then.
 struct Accepting {
     listener: TcpListener,
-    /// When it was last said that they do.
-    complained: Option<Instant>,
+    /// When the operator was last warned that they do.
+    warned_at: Option<Instant>,
 }
 
 impl Accepting {
@@ -172,9 +179,9 @@ impl Accepting {
             Ok((stream, _)) => return Some(stream),
             Err(error) => error,
         };
-        if self.complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+        if self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             tracing::warn!(%error, "cannot accept a connection");
-            self.complained = Some(Instant::now());
+            self.warned_at = Some(Instant::now());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         None

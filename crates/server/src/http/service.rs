@@ -25,6 +25,7 @@ use crate::http::connection::Connection;
 use crate::http::error_form::{ErrorForm, PROBLEM, problem_text};
 use crate::http::request_id::{REQUEST_ID, RequestIds};
 use crate::http::route::{FastPath, Route, RouteTable, Routes};
+use crate::http::unreadable::Unreadable;
 use crate::metrics::{RouteMetrics, method_label};
 use crate::request::context::HttpContext;
 
@@ -133,7 +134,7 @@ impl HttpService {
 
     /// The request id and the problem for what could not be read as a request.
     #[cold]
-    pub(crate) fn unreadable(&self, status: StatusCode) -> Option<(String, String)> {
+    pub(crate) fn unreadable(&self, status: StatusCode) -> Option<Unreadable> {
         let error = match status {
             StatusCode::BAD_REQUEST => ApiError::field("request", "must be HTTP/1.1"),
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
@@ -144,7 +145,7 @@ impl HttpService {
         let request_id = self.0.ids.make().as_str().to_owned();
         let problem = problem_text(&error, &request_id);
         self.0.unknown.metrics.record(&Method::TRACE, status, Duration::ZERO);
-        Some((request_id, problem))
+        Some(Unreadable { request_id, problem })
     }
 }
 
@@ -152,7 +153,7 @@ impl Inner {
     /// The route of a path, and how its errors are written.
     fn route(&self, path: &str) -> (&CountedRoute, ErrorForm) {
         match self.templates.at(path).ok().and_then(|found| self.routes.get(*found.value)) {
-            Some(known) => (known, known.route.error_form),
+            Some(counted) => (counted, counted.route.error_form),
             None => (&self.unknown, self.error_form_below(path)),
         }
     }

@@ -20,42 +20,49 @@ const END: &str = "\r\n\r\n";
 const LONGEST: usize = 256;
 
 /// A socket on which nothing goes wrong without a problem.
-pub(crate) struct Socket<S, T> {
+pub(crate) struct ProblemSocket<S, T> {
     inner: S,
     /// Gives the request id and the problem for a status, if it is one of hyper's own.
-    tell: T,
+    describe: T,
     /// What is written instead of hyper's answer.
-    instead: Option<Instead>,
+    replacement: Option<Replacement>,
 }
 
-struct Instead {
+struct Replacement {
     text: Vec<u8>,
     written: usize,
     /// The length of hyper's answer.
     of: usize,
 }
 
-impl<S, T> Socket<S, T> {
-    pub(crate) fn new(inner: S, tell: T) -> Socket<S, T> {
-        Socket { inner, tell, instead: None }
+impl<S, T> ProblemSocket<S, T> {
+    pub(crate) fn new(inner: S, describe: T) -> ProblemSocket<S, T> {
+        ProblemSocket { inner, describe, replacement: None }
     }
 }
 
-/// The request id and the problem for what could not be read as a request.
-pub(crate) trait Tell: Fn(StatusCode) -> Option<(String, String)> + Unpin {}
+/// What is told of bytes that could not be read as a request.
+pub(crate) struct Unreadable {
+    pub(crate) request_id: String,
+    /// The body of the answer.
+    pub(crate) problem: String,
+}
 
-impl<T: Fn(StatusCode) -> Option<(String, String)> + Unpin> Tell for T {}
+/// Describes what could not be read, by the status that hyper gave it.
+pub(crate) trait Describe: Fn(StatusCode) -> Option<Unreadable> + Unpin {}
+
+impl<T: Fn(StatusCode) -> Option<Unreadable> + Unpin> Describe for T {}
 
 /// The answer to write instead of `head`, if that is hyper's own.
 #[cold]
-fn instead(head: &[u8], tell: &impl Tell) -> Option<Vec<u8>> {
+fn replacement(head: &[u8], describe: &impl Describe) -> Option<Vec<u8>> {
     let head = std::str::from_utf8(head).ok().filter(|head| head.len() < LONGEST)?;
     let fields = head.strip_suffix(END)?;
     if fields.contains(END) || !head.contains(EMPTY) || head.contains("\r\nx-request-id: ") {
         return None;
     }
     let status = head.get(9..12)?.parse::<StatusCode>().ok()?;
-    let (request_id, problem) = tell(status)?;
+    let Unreadable { request_id, problem } = describe(status)?;
     let length = problem.len();
     let described = format!(
         "\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
@@ -64,10 +71,10 @@ fn instead(head: &[u8], tell: &impl Tell) -> Option<Vec<u8>> {
     Some((head.replacen(EMPTY, &described, 1) + &problem).into_bytes())
 }
 
-impl<S: AsyncWrite + Unpin, T: Tell> Socket<S, T> {
+impl<S: AsyncWrite + Unpin, T: Describe> ProblemSocket<S, T> {
     /// Writes the rest of what is written instead, and then says that hyper's answer is.
-    fn poll_instead(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
-        let Instead { text, written, of } = self.instead.as_mut()?;
+    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
+        let Replacement { text, written, of } = self.replacement.as_mut()?;
         while let Some(rest) = text.get(*written..).filter(|rest| !rest.is_empty()) {
             match Pin::new(&mut self.inner).poll_write(context, rest) {
                 Poll::Ready(Ok(0)) => return Some(Poll::Ready(Ok(0))),
@@ -76,29 +83,29 @@ impl<S: AsyncWrite + Unpin, T: Tell> Socket<S, T> {
             }
         }
         let of = *of;
-        self.instead = None;
+        self.replacement = None;
         Some(Poll::Ready(Ok(of)))
     }
 
     /// Whether `head` is hyper's own answer, and another one is to be written.
-    fn is_instead(&mut self, head: &[u8]) -> bool {
-        if self.instead.is_none() && head.starts_with(REFUSED) {
+    fn is_replaced(&mut self, head: &[u8]) -> bool {
+        if self.replacement.is_none() && head.starts_with(REFUSED) {
             let of = head.len();
-            let text = instead(head, &self.tell);
-            self.instead = text.map(|text| Instead { text, written: 0, of });
+            let text = replacement(head, &self.describe);
+            self.replacement = text.map(|text| Replacement { text, written: 0, of });
         }
-        self.instead.is_some()
+        self.replacement.is_some()
     }
 }
 
-impl<S: AsyncWrite + Unpin, T: Tell> AsyncWrite for Socket<S, T> {
+impl<S: AsyncWrite + Unpin, T: Describe> AsyncWrite for ProblemSocket<S, T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_instead(bytes)
-            && let Some(written) = self.poll_instead(context)
+        if self.is_replaced(bytes)
+            && let Some(written) = self.poll_replacement(context)
         {
             return written;
         }
@@ -129,7 +136,7 @@ impl<S: AsyncWrite + Unpin, T: Tell> AsyncWrite for Socket<S, T> {
     }
 }
 
-impl<S: AsyncRead + Unpin, T: Tell> AsyncRead for Socket<S, T> {
+impl<S: AsyncRead + Unpin, T: Describe> AsyncRead for ProblemSocket<S, T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -148,14 +155,15 @@ mod tests {
     const OWN: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\
                        date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n";
 
-    fn tell(status: StatusCode) -> Option<(String, String)> {
-        (status == StatusCode::BAD_REQUEST).then(|| ("an-id".to_owned(), "{\"a\":1}".to_owned()))
+    fn describe(status: StatusCode) -> Option<Unreadable> {
+        (status == StatusCode::BAD_REQUEST)
+            .then(|| Unreadable { request_id: "an-id".to_owned(), problem: "{\"a\":1}".to_owned() })
     }
 
     /// What comes out at the other end of a socket that takes `room` bytes at a time.
     async fn passed(parts: &[&str], room: usize) -> String {
         let (near, mut far) = tokio::io::duplex(room);
-        let mut socket = Socket::new(near, tell);
+        let mut socket = ProblemSocket::new(near, describe);
         let write = async move {
             for part in parts {
                 socket.write_all(part.as_bytes()).await.unwrap();
@@ -170,14 +178,18 @@ mod tests {
 
     #[tokio::test]
     async fn hypers_own_answer_gets_a_problem_however_slowly_it_is_taken() {
-        let told = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
+        let with_problem = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
                     content-type: application/problem+json\r\ncache-control: no-store\r\n\
                     x-request-id: an-id\r\ncontent-length: 7\r\n\
                     date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n{\"a\":1}";
         for room in [1, 7, 100, 4096] {
-            assert_eq!(passed(&[OWN], room).await, told, "{room}");
+            assert_eq!(passed(&[OWN], room).await, with_problem, "{room}");
             let before = "HTTP/1.1 200 OK\r\nx-request-id: 1\r\ncontent-length: 0\r\n\r\n";
-            assert_eq!(passed(&[before, OWN], room).await, format!("{before}{told}"), "{room}");
+            assert_eq!(
+                passed(&[before, OWN], room).await,
+                format!("{before}{with_problem}"),
+                "{room}"
+            );
         }
     }
 

@@ -56,10 +56,10 @@ pub(super) fn complete(document: &mut Value) {
         let items = paths.values_mut().filter_map(Value::as_object_mut);
         for operation in items.flat_map(Map::values_mut) {
             let id = operation.get("operationId").and_then(Value::as_str);
-            let found = OPERATIONS.iter().find(|known| Some(known.id) == id);
+            let found = OPERATIONS.iter().find(|listed| Some(listed.id) == id);
             let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
-            if let (Some(known), Some(responses)) = (found, responses) {
-                answers(responses, known, &mut shared);
+            if let (Some(listed), Some(responses)) = (found, responses) {
+                answers(responses, listed, &mut shared);
             }
         }
     }
@@ -79,15 +79,19 @@ pub(super) fn complete(document: &mut Value) {
 }
 
 /// The answers of one operation: its good ones with their headers, and its problems.
-fn answers(responses: &mut Map<String, Value>, known: &Operation, shared: &mut Map<String, Value>) {
+fn answers(
+    responses: &mut Map<String, Value>,
+    listed: &Operation,
+    shared: &mut Map<String, Value>,
+) {
     for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
         let Some(response) = response.as_object_mut() else { continue };
-        let all = known.headers.iter().filter(|name| !(**name == "Location" && status == "200"));
+        let all = listed.headers.iter().filter(|name| !(**name == "Location" && status == "200"));
         response.insert("headers".to_owned(), headers(all.copied()));
         let content = response.get_mut("content").and_then(Value::as_object_mut);
-        for (media_type, said) in content.into_iter().flatten() {
+        for (media_type, described) in content.into_iter().flatten() {
             if matches!(media_type.as_str(), "application/octet-stream" | "application/x-tar") {
-                *said = json!({ "schema": { "type": "string", "format": "binary" } });
+                *described = json!({ "schema": { "type": "string", "format": "binary" } });
             }
         }
         response.entry("description").and_modify(|about| {
@@ -97,12 +101,12 @@ fn answers(responses: &mut Map<String, Value>, known: &Operation, shared: &mut M
         });
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in Code::ALL.iter().filter(|code| known.answers(**code)) {
+    for code in Code::ALL.iter().filter(|code| listed.answers(**code)) {
         by_status.entry(code.status().as_u16()).or_default().push(*code);
     }
     // What forward auth says of a key is in its problems, too.
     let own: Vec<&str> =
-        known.headers.iter().copied().filter(|name| name.starts_with("X-Key-")).collect();
+        listed.headers.iter().copied().filter(|name| name.starts_with("X-Key-")).collect();
     for (status, codes) in by_status {
         let response = problem(status, &codes, own.iter().copied());
         let named =

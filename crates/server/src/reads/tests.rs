@@ -82,13 +82,13 @@ async fn past_the_bound_a_read_is_refused_at_once() {
 #[tokio::test]
 async fn what_was_given_up_is_not_begun_and_what_is_under_way_is_told() {
     let (reads, ledger) = (Arc::new(Reads::with(2, 8, 8)), ledger());
-    let (told, hears) = mpsc::channel();
+    let (answered, hears) = mpsc::channel();
     let (go, wait) = mpsc::channel::<()>();
     let (of_task, of_ledger) = (Arc::clone(&reads), ledger.clone());
     let under_way = tokio::spawn(async move {
         let work = move |ledger: &Ledger| {
             let _ = wait.recv();
-            told.send(ledger.is_cancelled()).unwrap();
+            answered.send(ledger.is_cancelled()).unwrap();
         };
         of_task.run(account("a"), &of_ledger, work).await
     });

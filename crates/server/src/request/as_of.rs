@@ -11,7 +11,7 @@ use crate::error::ApiError;
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct LookBack {
+pub(crate) struct AsOfQuery {
     /// As it was at this time, or right after this record (`seq:N`); a due key is expired from its
     /// due time on. Not in the future, not beyond the log.
     #[param(value_type = Option<crate::wire::words::Moment>)]
@@ -20,7 +20,7 @@ pub(crate) struct LookBack {
 
 /// An answer, and the record it stands on.
 #[derive(Serialize)]
-pub(crate) struct Placed<T> {
+pub(crate) struct AsOfAnswer<T> {
     #[serde(flatten)]
     answer: T,
     /// Only where `as_of` was asked for: `seq:N`, the last record that counts; null if nothing was
@@ -40,32 +40,32 @@ impl Serialize for Place {
     }
 }
 
-impl<T> Placed<T> {
+impl<T> AsOfAnswer<T> {
     /// An answer about the present.
-    pub(crate) fn now(answer: T) -> Placed<T> {
-        Placed { answer, as_of: None }
+    pub(crate) fn now(answer: T) -> AsOfAnswer<T> {
+        AsOfAnswer { answer, as_of: None }
     }
 
     /// An answer about `moment`.
-    pub(crate) fn then(answer: T, moment: &Moment) -> Placed<T> {
-        Placed { answer, as_of: Some(Place(moment.seq())) }
+    pub(crate) fn then(answer: T, moment: &Moment) -> AsOfAnswer<T> {
+        AsOfAnswer { answer, as_of: Some(Place(moment.seq())) }
     }
 }
 
 /// Finds the moment and asks about it, away from the threads that answer requests: both read the
 /// log. Without `as_of` the moment is all that is recorded so far.
-pub(crate) async fn look_back<T: Send + 'static>(
+pub(crate) async fn read_as_of<T: Send + 'static>(
     app: &App,
     caller: Caller,
     as_of: Option<AsOf>,
-    ask: impl FnOnce(&Ledger, &Caller, &Moment) -> Result<T, ledger::Error> + Send + 'static,
+    read: impl FnOnce(&Ledger, &Caller, &Moment) -> Result<T, ledger::Error> + Send + 'static,
 ) -> Result<(T, Moment), ApiError> {
     let looked = app.read(caller, move |ledger, caller| {
         let moment = match ledger.moment(caller, as_of) {
             Ok(moment) => moment,
             Err(error) => return Ok(Err(refused(error))),
         };
-        Ok(Ok((ask(ledger, caller, &moment)?, moment)))
+        Ok(Ok((read(ledger, caller, &moment)?, moment)))
     });
     looked.await?
 }

@@ -161,8 +161,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit() {
         assert_eq!(read_body(HttpBody::from(vec![b' '; MAX_BODY])).await.unwrap().len(), MAX_BODY);
-        let known = read_body(HttpBody::from(vec![b' '; MAX_BODY + 1])).await.unwrap_err();
-        assert_eq!(known.code, Code::PayloadTooLarge);
+        let accepted = read_body(HttpBody::from(vec![b' '; MAX_BODY + 1])).await.unwrap_err();
+        assert_eq!(accepted.code, Code::PayloadTooLarge);
         let chunks = (0..65).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 1024])));
         let unknown = HttpBody::from_stream(tokio_stream::iter(chunks));
         assert_eq!(read_body(unknown).await.unwrap_err().code, Code::PayloadTooLarge);

@@ -20,9 +20,9 @@ use crate::request::extract::{Path, field, idempotency_key, json, query};
 use crate::wire::{Create, Expirations, Reasoned, Rotate};
 
 /// A body that asks for a change.
-pub(crate) trait Wanted: DeserializeOwned {
+pub(crate) trait ChangeBody: DeserializeOwned {
     /// Who may ask; the ledger judges it again.
-    const DUTIES: &[Role] = MANAGE;
+    const ROLES: &[Role] = MANAGE;
 
     /// What no body at all means, if it means something.
     fn without_body() -> Option<Self> {
@@ -33,13 +33,13 @@ pub(crate) trait Wanted: DeserializeOwned {
     fn reason(&mut self) -> Option<String>;
 }
 
-impl Wanted for Create {
+impl ChangeBody for Create {
     fn reason(&mut self) -> Option<String> {
         self.reason.take()
     }
 }
 
-impl Wanted for Rotate {
+impl ChangeBody for Rotate {
     fn without_body() -> Option<Rotate> {
         Some(Rotate::default())
     }
@@ -49,7 +49,7 @@ impl Wanted for Rotate {
     }
 }
 
-impl Wanted for Reasoned {
+impl ChangeBody for Reasoned {
     fn without_body() -> Option<Reasoned> {
         Some(Reasoned::default())
     }
@@ -59,8 +59,8 @@ impl Wanted for Reasoned {
     }
 }
 
-impl Wanted for Expirations {
-    const DUTIES: &[Role] = EXPIRE;
+impl ChangeBody for Expirations {
+    const ROLES: &[Role] = EXPIRE;
 
     fn without_body() -> Option<Expirations> {
         Some(Expirations::default())
@@ -93,19 +93,20 @@ impl Target for KeyId {
     }
 
     fn revision(&self, app: &App, caller: &Caller) -> Option<u32> {
+        // A key that is not there, or not for the caller, is at no revision.
         app.ledger().key(caller, *self).ok().map(|view| view.state.revision)
     }
 }
 
 /// A change that is asked for.
-pub(crate) struct Asked<B, P = ()> {
+pub(crate) struct ChangeRequest<B, P = ()> {
     pub(crate) caller: Caller,
     /// What the caller's account pays for.
     pub(crate) plan: Plan,
     /// The moment the caller was checked.
     pub(crate) now: Timestamp,
     pub(crate) target: P,
-    pub(crate) ask: RequestOptions,
+    pub(crate) options: RequestOptions,
     /// Whether the answer is to hold the event's receipt.
     pub(crate) receipt: bool,
     pub(crate) body: B,
@@ -120,16 +121,16 @@ struct Parameters {
     receipt: bool,
 }
 
-impl<B: Wanted, P: Target + Send> FromRequest<App> for Asked<B, P> {
+impl<B: ChangeBody, P: Target + Send> FromRequest<App> for ChangeRequest<B, P> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let context = HttpContext::of(request.extensions()).clone();
-        Asked::read(app, request, &context).await
+        ChangeRequest::read(app, request, &context).await
     }
 }
 
-impl<B: Wanted, P: Target + Send> Asked<B, P> {
+impl<B: ChangeBody, P: Target + Send> ChangeRequest<B, P> {
     /// Reads a request.
     pub(crate) async fn read(
         app: &App,
@@ -137,9 +138,9 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
         context: &HttpContext,
     ) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let who = Authenticated::in_context(&parts.headers, context, app)?;
-        who.require(B::DUTIES)?;
-        let caller = context.caller(&parts.headers, app, &who.token.identity);
+        let authenticated = Authenticated::in_context(&parts.headers, context, app)?;
+        authenticated.require(B::ROLES)?;
+        let caller = context.caller(&parts.headers, app, &authenticated.token.identity);
         let bytes = read_json(&parts.headers, body).await?;
         let target = P::of(&mut parts, app).await?;
         let Parameters { dry_run, receipt } = query(parts.uri.query())?;
@@ -157,8 +158,16 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
         };
         let reason = body.reason().map(|text| field("reason", text.parse())).transpose()?;
         let if_revision = revisions.wanted(|| target.revision(app, &caller));
-        let ask = RequestOptions { reason, if_revision, idempotency, dry_run, only: None };
-        Ok(Asked { caller, plan: who.token.plan, now: who.now, target, ask, receipt, body })
+        let options = RequestOptions { reason, if_revision, idempotency, dry_run, only: None };
+        Ok(ChangeRequest {
+            caller,
+            plan: authenticated.token.plan,
+            now: authenticated.now,
+            target,
+            options,
+            receipt,
+            body,
+        })
     }
 }
 
@@ -169,10 +178,10 @@ impl<B: Wanted, P: Target + Send> Asked<B, P> {
 pub(crate) fn receipt(
     app: &App,
     caller: &Caller,
-    wanted: bool,
+    include: bool,
     entry: Option<&Entry>,
 ) -> Result<Option<Receipt>, ApiError> {
-    let entry = entry.filter(|_| wanted);
+    let entry = entry.filter(|_| include);
     Ok(entry.map(|entry| app.ledger().receipt(caller, entry)).transpose()?)
 }
 
@@ -196,7 +205,7 @@ fn digests(parts: &Parts, route: &str, identity: &Identity, key: &str, body: &[u
 pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     hash.finalize().into()

@@ -15,11 +15,7 @@ const ACCESSES: u8 = b'a';
 const DUE: u8 = b'e';
 
 fn write(kind: u8, place: u64) -> String {
-    let mut bytes = [kind; 9];
-    if let Some(rest) = bytes.get_mut(1..) {
-        rest.copy_from_slice(&place.to_be_bytes());
-    }
-    URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode([&[kind][..], &place.to_be_bytes()].concat())
 }
 
 fn wrong() -> ApiError {

@@ -153,14 +153,15 @@ struct Fixed(Arc<Identity>);
 
 impl Fixed {
     /// Whoever reaches the address may verify the keys of `account`.
-    fn new(account: Account) -> Option<Fixed> {
+    #[expect(clippy::expect_used, reason = "the subject is a constant")]
+    fn new(account: Account) -> Fixed {
         let identity = Identity {
-            subject: Subject::new("authorize").ok()?,
+            subject: Subject::new("authorize").expect("a lawful subject"),
             scope: Scope::Account(account),
             roles: Roles::default().with(Role::Verifier),
             via: Via::Token { issuer: auth::token::ISSUER.into(), jti: None },
         };
-        Some(Fixed(Arc::new(identity)))
+        Fixed(Arc::new(identity))
     }
 }
 
@@ -216,14 +217,11 @@ pub(crate) async fn below(app: State<App>, request: Request) -> Response {
 /// The same at an address of its own, without a token.
 async fn fixed(
     State(app): State<App>,
-    Extension(who): Extension<Option<Fixed>>,
+    Extension(Fixed(identity)): Extension<Fixed>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let response = match who {
-        Some(Fixed(identity)) => decide(&app, &parts, &identity),
-        None => Err(ledger::Error::Forbidden.into()),
-    };
+    let response = decide(&app, &parts, &identity);
     behind_body(body, response).await
 }
 
@@ -305,15 +303,13 @@ fn decide(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Response
     })
 }
 
+#[expect(clippy::expect_used, reason = "encoded text is lawful in a header")]
 fn allowed(key: &NewKey, expires_at: Option<Timestamp>) -> Response {
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let mut set = |name: HeaderName, text: &str| {
-        // Encoded text is always lawful in a header.
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
-        }
+        headers.insert(name, HeaderValue::from_str(text).expect("encoded text"));
     };
     let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let permissions: Vec<String> =

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::export::events as export;
-use crate::export::long::Long;
+use crate::export::long::LongAnswer;
 use crate::export::walk::EventWalk;
 use crate::http::route::Routes;
 use crate::request::authenticated::Reader;
@@ -127,32 +127,32 @@ impl ListEvents {
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     headers: HeaderMap,
-    Query(asked): Query<ListEvents>,
+    Query(parameters): Query<ListEvents>,
 ) -> Result<Response, ApiError> {
-    let most = limit(asked.limit)?;
-    let walk = asked.walk()?;
+    let most = limit(parameters.limit)?;
+    let walk = parameters.walk()?;
     let tour = EventWalk {
-        caller: who.caller.clone(),
-        filter: asked.filter()?,
-        after: asked.after.map(Seq),
+        caller: reader.caller.clone(),
+        filter: parameters.filter()?,
+        after: parameters.after.map(Seq),
     };
     if let Some(format) = export::wanted(&headers)? {
-        let long = Long::begin(&app, &who)?;
+        let long = LongAnswer::begin(&app, &reader)?;
         let from = tour.after.map_or(Seq(0), Seq::next);
         let range = Range { from, ..range_for(&tour.filter) };
-        who.record(&app, Reading::Events, range).await?;
-        let most = asked.limit.map(|_| most);
+        reader.record(&app, Reading::Events, range).await?;
+        let most = parameters.limit.map(|_| most);
         return export::stream(long, tour, walk, most, format).await;
     }
-    let asked_for = range_for(&tour.filter);
+    let filtered = range_for(&tour.filter);
     let caller = tour.caller.clone();
     let read = app.read(caller.clone(), move |ledger, _| tour.read(ledger, walk, most));
     let Page { items, next } = read.await?;
     let Range { from, until, .. } = range_of(items.iter());
-    who.record(&app, Reading::Events, Range { from, until, ..asked_for }).await?;
-    let shown_for = parse("key", asked.key.as_deref())?;
+    reader.record(&app, Reading::Events, Range { from, until, ..filtered }).await?;
+    let shown_for = parse("key", parameters.key.as_deref())?;
     let items = items.iter().map(|entry| Event::for_key(entry, shown_for)).collect();
     let page = wire::Page { items, next_cursor: next.map(cursor::of_events) };
     Ok(wire::json(StatusCode::OK, &page))
@@ -169,13 +169,13 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn one(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     Path(Place(seq)): Path<Place>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let read = app.read(who.caller.clone(), move |ledger, caller| ledger.event(caller, seq));
+    let read = app.read(reader.caller.clone(), move |ledger, caller| ledger.event(caller, seq));
     let entry = found(read.await)?;
-    who.record(&app, Reading::Event, range_of(std::iter::once(&entry))).await?;
+    reader.record(&app, Reading::Event, range_of(std::iter::once(&entry))).await?;
     Ok(wire::json(StatusCode::OK, &Event::new(&entry)))
 }
 

@@ -95,11 +95,11 @@ pub(crate) async fn keys(
 )]
 pub(crate) async fn table(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
-    who.require_all(AUDIT)?;
-    let signed = app.read(who.caller, Ledger::table_note).await?;
+    reader.require_all(AUDIT)?;
+    let signed = app.read(reader.caller, Ledger::table_note).await?;
     Ok(fresh(signed.note.to_string()))
 }
 
@@ -136,20 +136,20 @@ pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Res
 )]
 pub(crate) async fn entries(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     request: Request,
 ) -> Result<Response, ApiError> {
-    who.require_all(AUDIT)?;
+    reader.require_all(AUDIT)?;
     let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
         return Err(no_tile());
     };
-    let read = app.read(who.caller.clone(), move |ledger, caller| ledger.entries(caller, index));
+    let read = app.read(reader.caller.clone(), move |ledger, caller| ledger.entries(caller, index));
     let bundle = read.await?;
     if bundle.is_some() {
         let from = Seq(index.number() << 8);
         let until = Some(Seq(from.0 + u64::from(index.width())));
         let range = Range { from, until, ..Range::default() };
-        who.record(&app, Reading::Entries, range).await?;
+        reader.record(&app, Reading::Entries, range).await?;
     }
     bundle_answer(bundle, index)
 }
@@ -158,7 +158,7 @@ pub(crate) async fn entries(
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct AskInclusion {
+pub(crate) struct InclusionQuery {
     /// The record.
     seq: u64,
     /// The size of the tree; by default that of the last checkpoint.
@@ -186,20 +186,20 @@ pub(crate) struct InclusionProof {
     path = "/v1/proofs/inclusion",
     operation_id = "proveInclusion",
     tag = "evidence",
-    params(AskInclusion),
+    params(InclusionQuery),
     responses((status = 200, body = InclusionProof)),
 )]
 pub(crate) async fn inclusion(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<AskInclusion>,
+    reader: Reader,
+    Query(parameters): Query<InclusionQuery>,
 ) -> Result<Response, ApiError> {
-    let (seq, size) = (Seq(asked.seq), asked.size);
+    let (seq, size) = (Seq(parameters.seq), parameters.size);
     let read = move |ledger: &Ledger, caller: &Caller| ledger.inclusion(caller, seq, size);
-    let proof = app.read(who.caller, read).await?;
+    let proof = app.read(reader.caller, read).await?;
     let hashes = proof.path.into_iter().map(Text).collect();
     let answer =
-        InclusionProof { seq: asked.seq, size: proof.size, leaf: Text(proof.leaf), hashes };
+        InclusionProof { seq: parameters.seq, size: proof.size, leaf: Text(proof.leaf), hashes };
     Ok(wire::json(StatusCode::OK, &answer))
 }
 
@@ -207,7 +207,7 @@ pub(crate) async fn inclusion(
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct AskConsistency {
+pub(crate) struct ConsistencyQuery {
     /// The size of the older tree.
     old: u64,
     /// The size of the newer one; by default that of the last checkpoint.
@@ -232,17 +232,17 @@ pub(crate) struct ConsistencyProof {
     path = "/v1/proofs/consistency",
     operation_id = "proveConsistency",
     tag = "evidence",
-    params(AskConsistency),
+    params(ConsistencyQuery),
     responses((status = 200, body = ConsistencyProof)),
 )]
 pub(crate) async fn consistency(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<AskConsistency>,
+    reader: Reader,
+    Query(parameters): Query<ConsistencyQuery>,
 ) -> Result<Response, ApiError> {
-    let (old, new) = (asked.old, asked.new);
+    let (old, new) = (parameters.old, parameters.new);
     let read = move |ledger: &Ledger, caller: &Caller| ledger.consistency(caller, old, new);
-    let Consistency { path, size } = app.read(who.caller, read).await?;
+    let Consistency { path, size } = app.read(reader.caller, read).await?;
     let hashes = path.into_iter().map(Text).collect();
     Ok(wire::json(StatusCode::OK, &ConsistencyProof { old, size, hashes }))
 }

@@ -19,9 +19,9 @@ use crate::dialects;
 use crate::dialects::Rights;
 use crate::error::ApiError;
 use crate::http::route::{FastAnswer, Route, Routes};
-use crate::request::as_of::{LookBack, Placed, look_back};
+use crate::request::as_of::{AsOfAnswer, AsOfQuery, read_as_of};
 use crate::request::authenticated::Reader;
-use crate::request::change::{Asked, receipt};
+use crate::request::change::{ChangeRequest, receipt};
 use crate::request::context::HttpContext;
 use crate::request::cursor;
 use crate::request::extract::{Path, Query, field, limit, parse};
@@ -59,12 +59,12 @@ pub(crate) fn router() -> Routes {
 )]
 pub(crate) async fn create(
     State(app): State<App>,
-    asked: Asked<Create>,
+    request: ChangeRequest<Create>,
 ) -> Result<Response, ApiError> {
-    let draft = asked.body.draft()?;
-    let dry_run = asked.ask.dry_run;
-    let created = app.ledger().create(&asked.caller, draft, asked.ask).await?;
-    let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
+    let draft = request.body.draft()?;
+    let dry_run = request.options.dry_run;
+    let created = app.ledger().create(&request.caller, draft, request.options).await?;
+    let receipt = receipt(&app, &request.caller, request.receipt, created.entry.as_ref())?;
     Ok(made(&created, dry_run, receipt.as_ref()))
 }
 
@@ -84,30 +84,33 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn rotate(
     State(app): State<App>,
-    asked: Asked<Rotate, KeyId>,
+    request: ChangeRequest<Rotate, KeyId>,
 ) -> Result<Response, ApiError> {
-    let rotation = field("overlap_s", Rotation::new(asked.body.overlap_s.unwrap_or(0)))?;
-    let rights = Rights { roles: asked.caller.identity.roles, plan: asked.plan };
-    let mut changes = asked.body.changes()?;
-    let view = app.ledger().key(&asked.caller, asked.target)?;
+    let rotation = field("overlap_s", Rotation::new(request.body.overlap_s.unwrap_or(0)))?;
+    let rights = Rights { roles: request.caller.identity.roles, plan: request.plan };
+    let mut changes = request.body.changes()?;
+    let view = app.ledger().key(&request.caller, request.target)?;
     dialects::bind_rotation(&app, rights, &view.key, &mut changes)?;
-    let dry_run = asked.ask.dry_run;
-    let created =
-        app.ledger().rotate(&asked.caller, asked.target, changes, rotation, asked.ask).await?;
-    let receipt = receipt(&app, &asked.caller, asked.receipt, created.entry.as_ref())?;
+    let dry_run = request.options.dry_run;
+    let created = app
+        .ledger()
+        .rotate(&request.caller, request.target, changes, rotation, request.options)
+        .await?;
+    let receipt = receipt(&app, &request.caller, request.receipt, created.entry.as_ref())?;
     Ok(made(&created, dry_run, receipt.as_ref()))
 }
 
 /// Makes a key, past the router.
 fn fast_create<'a>(app: &'a App, request: Request, context: &'a HttpContext) -> FastAnswer<'a> {
     Box::pin(async move {
-        match Asked::read(app, request, context).await {
-            Ok(asked) => create(State(app.clone()), asked).await.into_response(),
+        match ChangeRequest::read(app, request, context).await {
+            Ok(request) => create(State(app.clone()), request).await.into_response(),
             Err(error) => error.into_response(),
         }
     })
 }
 
+#[expect(clippy::expect_used, reason = "the path of a key is lawful in a header")]
 fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> Response {
     let status = if dry_run { StatusCode::OK } else { StatusCode::CREATED };
     let answer = wire::Created {
@@ -120,8 +123,9 @@ fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> 
     wire::replayed(&mut response, created.replayed);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let location = format!("/v1/keys/{}", created.key.key.id);
-    if !dry_run && let Ok(location) = HeaderValue::from_str(&location) {
+    if !dry_run {
+        let location = format!("/v1/keys/{}", created.key.key.id);
+        let location = HeaderValue::from_str(&location).expect("an id is ASCII");
         headers.insert(header::LOCATION, location);
     }
     response
@@ -183,36 +187,37 @@ pub(crate) struct ListKeys {
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<ListKeys>,
+    reader: Reader,
+    Query(parameters): Query<ListKeys>,
 ) -> Result<Response, ApiError> {
-    let limit = limit(asked.limit)?;
-    let after = cursor::keys(asked.cursor.as_deref())?;
+    let limit = limit(parameters.limit)?;
+    let after = cursor::keys(parameters.cursor.as_deref())?;
     let filter = KeyFilter {
-        account: parse("account", asked.account.as_deref())?,
-        status: parse("status", asked.status.as_deref())?,
-        environment: parse("environment", asked.environment.as_deref())?,
-        kind: parse("kind", asked.kind.as_deref())?,
-        owner: parse("owner", asked.owner.as_deref())?,
-        project: parse("project", asked.project.as_deref())?,
-        role: parse("role", asked.role.as_deref())?,
+        account: parse("account", parameters.account.as_deref())?,
+        status: parse("status", parameters.status.as_deref())?,
+        environment: parse("environment", parameters.environment.as_deref())?,
+        kind: parse("kind", parameters.kind.as_deref())?,
+        owner: parse("owner", parameters.owner.as_deref())?,
+        project: parse("project", parameters.project.as_deref())?,
+        role: parse("role", parameters.role.as_deref())?,
         dialect: None,
-        prefix: asked.prefix.map(Into::into),
-        q: asked.q.map(|text| keys::composed(&text).into()),
-        expires_before: parse("expires_before", asked.expires_before.as_deref())?,
+        prefix: parameters.prefix.map(Into::into),
+        q: parameters.q.map(|text| keys::composed(&text).into()),
+        expires_before: parse("expires_before", parameters.expires_before.as_deref())?,
     };
-    let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
+    let Some(as_of) = parse("as_of", parameters.as_of.as_deref())? else {
         // Memory only, but a search through ten thousand descriptions takes its time.
         let read =
             move |ledger: &Ledger, caller: &Caller| ledger.keys(caller, &filter, after, limit);
-        let page = app.read(who.caller, read).await?;
-        return Ok(wire::json(StatusCode::OK, &Placed::now(listed(&page))));
+        let page = app.read(reader.caller, read).await?;
+        return Ok(wire::json(StatusCode::OK, &AsOfAnswer::now(listed(&page))));
     };
-    let (page, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
-        ledger.keys_as_of(caller, &filter, after, limit, moment)
-    })
-    .await?;
-    Ok(wire::json(StatusCode::OK, &Placed::then(listed(&page), &moment)))
+    let (page, moment) =
+        read_as_of(&app, reader.caller, Some(as_of), move |ledger, caller, moment| {
+            ledger.keys_as_of(caller, &filter, after, limit, moment)
+        })
+        .await?;
+    Ok(wire::json(StatusCode::OK, &AsOfAnswer::then(listed(&page), &moment)))
 }
 
 fn listed(page: &ledger::Page<KeyView, u64>) -> wire::Page<Key<'_>> {
@@ -229,27 +234,28 @@ fn listed(page: &ledger::Page<KeyView, u64>) -> wire::Page<Key<'_>> {
     path = "/v1/keys/{id}",
     operation_id = "getKey",
     tag = "keys",
-    params(LookBack),
+    params(AsOfQuery),
     responses((status = 200, body = wire::described::KeyAsOf)),
 )]
 pub(crate) async fn one(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     Path(id): Path<KeyId>,
-    Query(asked): Query<LookBack>,
+    Query(parameters): Query<AsOfQuery>,
 ) -> Result<Response, ApiError> {
-    let Some(as_of) = parse("as_of", asked.as_of.as_deref())? else {
-        let view = app.ledger().key(&who.caller, id)?;
-        return Ok(shown(&view, &Placed::now(Key::new(&view))));
+    let Some(as_of) = parse("as_of", parameters.as_of.as_deref())? else {
+        let view = app.ledger().key(&reader.caller, id)?;
+        return Ok(shown(&view, &AsOfAnswer::now(Key::new(&view))));
     };
-    let (view, moment) = look_back(&app, who.caller, Some(as_of), move |ledger, caller, moment| {
-        ledger.key_as_of(caller, id, moment)
-    })
-    .await?;
-    Ok(shown(&view, &Placed::then(Key::new(&view), &moment)))
+    let (view, moment) =
+        read_as_of(&app, reader.caller, Some(as_of), move |ledger, caller, moment| {
+            ledger.key_as_of(caller, id, moment)
+        })
+        .await?;
+    Ok(shown(&view, &AsOfAnswer::then(Key::new(&view), &moment)))
 }
 
-fn shown(view: &KeyView, answer: &Placed<Key<'_>>) -> Response {
+fn shown(view: &KeyView, answer: &AsOfAnswer<Key<'_>>) -> Response {
     let mut response = wire::json(StatusCode::OK, answer);
     wire::tag(&mut response, view.state.revision);
     response
@@ -279,16 +285,16 @@ pub(crate) struct ListHistory {
 )]
 pub(crate) async fn history(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     Path(id): Path<KeyId>,
-    Query(asked): Query<ListHistory>,
+    Query(parameters): Query<ListHistory>,
 ) -> Result<Response, ApiError> {
-    let limit = limit(asked.limit)?;
-    let from = cursor::history(asked.cursor.as_deref())?;
+    let limit = limit(parameters.limit)?;
+    let from = cursor::history(parameters.cursor.as_deref())?;
     let read = move |ledger: &Ledger, caller: &Caller| ledger.history(caller, id, from, limit);
-    let page = app.read(who.caller.clone(), read).await?;
+    let page = app.read(reader.caller.clone(), read).await?;
     let range = Range { key: Some(id), ..range_of(page.items.iter()) };
-    who.record(&app, Reading::History, range).await?;
+    reader.record(&app, Reading::History, range).await?;
     let items = page.items.iter().map(|entry| Event::for_key(entry, Some(id))).collect();
     let next_cursor = page.next.map(cursor::of_history);
     Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))

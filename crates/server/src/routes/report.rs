@@ -14,9 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::error::{ApiError, InvalidKind};
-use crate::export::long::Long;
+use crate::export::long::LongAnswer;
 use crate::http::route::Routes;
-use crate::request::as_of::{Placed, look_back};
+use crate::request::as_of::{AsOfAnswer, read_as_of};
 use crate::request::authenticated::{AUDIT, Reader};
 use crate::request::extract::{Query, parse};
 use crate::wire;
@@ -113,34 +113,36 @@ impl<'a> HeldKey<'a> {
     params(Between),
     responses((status = 200, body = AccessReport)),
 )]
+#[expect(clippy::expect_used, reason = "the list of items is written empty")]
 pub(crate) async fn access(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<Between>,
+    reader: Reader,
+    Query(parameters): Query<Between>,
 ) -> Result<Response, ApiError> {
     let moment = |name, text: Option<&str>| -> Result<Timestamp, ApiError> {
         parse(name, text)?.ok_or_else(|| ApiError::field(name, InvalidKind::Missing))
     };
-    let from = moment("from", asked.from.as_deref())?;
-    let to = moment("to", asked.to.as_deref())?;
+    let from = moment("from", parameters.from.as_deref())?;
+    let to = moment("to", parameters.to.as_deref())?;
     if from > to {
         return Err(ApiError::field("to", "must not lie before from"));
     }
-    let account = parse("account", asked.account.as_deref())?;
-    let as_of = parse("as_of", asked.as_of.as_deref())?;
-    let long = Long::begin(&app, &who)?;
-    let (caller, of) = (who.caller.clone(), account.clone());
-    let (mut report, moment) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
+    let account = parse("account", parameters.account.as_deref())?;
+    let as_of = parse("as_of", parameters.as_of.as_deref())?;
+    let long = LongAnswer::begin(&app, &reader)?;
+    let (caller, of) = (reader.caller.clone(), account.clone());
+    let (mut report, moment) = read_as_of(&app, caller, as_of, move |ledger, caller, moment| {
         ledger.active_periods(caller, account.as_ref(), (from, to), moment)
     })
     .await?;
     let range = Range { account: of, until: Some(moment.length()), ..Range::default() };
-    who.record(&app, Reading::Report, range).await?;
+    reader.record(&app, Reading::Report, range).await?;
     let access = Access { from: Time(from), to: Time(to), items: Vec::new() };
-    let answer = if as_of.is_some() { Placed::then(access, &moment) } else { Placed::now(access) };
+    let answer =
+        if as_of.is_some() { AsOfAnswer::then(access, &moment) } else { AsOfAnswer::now(access) };
     // Without items first, to know what comes before and after them.
     let answer = wire::to_json(&answer);
-    let (before, after) = answer.split_once("[]").unwrap_or_default();
+    let (before, after) = answer.split_once("[]").expect("a list without items");
     let mut text = format!("{before}[").into_bytes();
     let (mut tail, mut first) = (Some(format!("]{after}\n")), true);
     long.answer("application/json", move |_| {
@@ -193,12 +195,12 @@ pub(crate) struct TableDigest {
 )]
 pub(crate) async fn table_digest(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<At>,
+    reader: Reader,
+    Query(parameters): Query<At>,
 ) -> Result<Response, ApiError> {
-    who.require_all(AUDIT)?;
-    let length = asked.seq.map(Seq);
-    let digest = app.read(who.caller, move |ledger, caller| ledger.table_digest(caller, length));
+    reader.require_all(AUDIT)?;
+    let length = parameters.seq.map(Seq);
+    let digest = app.read(reader.caller, move |ledger, caller| ledger.table_digest(caller, length));
     let (seq, digest) = digest.await?;
     let digest = hex(&digest);
     Ok(wire::json(StatusCode::OK, &TableDigest { seq: seq.0, digest }))

@@ -12,7 +12,7 @@ use ledger::{Caller, Identity, Origin};
 use crate::app::App;
 use crate::error::{ApiError, InvalidKind};
 use crate::http::route::{FastAnswer, Route, Routes};
-use crate::request::as_of::{LookBack, Placed, look_back};
+use crate::request::as_of::{AsOfAnswer, AsOfQuery, read_as_of};
 use crate::request::authenticated::{AUDIT, Authenticated, VERIFY};
 use crate::request::body::read_json;
 use crate::request::context::HttpContext;
@@ -38,7 +38,7 @@ pub(crate) fn router() -> Routes {
     path = "/v1/keys/verify",
     operation_id = "verifyKey",
     tag = "verify",
-    params(LookBack),
+    params(AsOfQuery),
     request_body = Verify,
     responses((status = 200, body = wire::described::VerifyResult)),
 )]
@@ -57,31 +57,31 @@ fn fast<'a>(app: &'a App, request: Request, context: &'a HttpContext) -> FastAns
 
 async fn answer(app: &App, request: Request, context: &HttpContext) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let who = Authenticated::in_context(&parts.headers, context, app)?;
-    if who.require(VERIFY).is_err() {
-        who.require(AUDIT)?;
+    let authenticated = Authenticated::in_context(&parts.headers, context, app)?;
+    if authenticated.require(VERIFY).is_err() {
+        authenticated.require(AUDIT)?;
     }
     let bytes = read_json(&parts.headers, body).await?;
-    let LookBack { as_of } = query(parts.uri.query())?;
-    let asked: Verify<'_> = json(&bytes)?;
-    let caller = unrecorded(&who.token.identity);
-    let as_of = match (as_of.as_deref(), asked.as_of.as_deref()) {
+    let AsOfQuery { as_of } = query(parts.uri.query())?;
+    let request: Verify<'_> = json(&bytes)?;
+    let caller = unrecorded(&authenticated.token.identity);
+    let as_of = match (as_of.as_deref(), request.as_of.as_deref()) {
         (None, None) => {
-            who.require(VERIFY)?;
-            let verified = app.ledger().verify(&caller, &asked.key, &asked.question()?)?;
+            authenticated.require(VERIFY)?;
+            let verified = app.ledger().verify(&caller, &request.key, &request.question()?)?;
             return Ok(wire::json(StatusCode::OK, &wire::Verified::new(&verified)));
         }
         (Some(_), Some(_)) => Err(ApiError::field("as_of", InvalidKind::Repeated)),
-        (asked, None) | (None, asked) => parse("as_of", asked),
+        (text, None) | (None, text) => parse("as_of", text),
     };
-    who.require(AUDIT)?;
-    let (as_of, question, presented) = (as_of?, asked.question()?, asked.key.into_owned());
-    let (verified, moment) = look_back(app, caller, as_of, move |ledger, caller, moment| {
+    authenticated.require(AUDIT)?;
+    let (as_of, question, presented) = (as_of?, request.question()?, request.key.into_owned());
+    let (verified, moment) = read_as_of(app, caller, as_of, move |ledger, caller, moment| {
         ledger.verify_as_of(caller, &presented, &question, moment)
     })
     .await?;
     let answer = wire::Verified::new(&verified);
-    Ok(wire::json(StatusCode::OK, &Placed::then(answer, &moment)))
+    Ok(wire::json(StatusCode::OK, &AsOfAnswer::then(answer, &moment)))
 }
 
 /// A caller for what leaves no record, and so needs no origin.

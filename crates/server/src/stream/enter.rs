@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::bounds::BOUNDS;
 use super::hub::Hub;
-use super::seat::{Full, Permit};
+use super::seat::{Caps, Full, Permit};
 use super::streams::Streams;
 use crate::app::{App, Config};
 use crate::error::{ApiError, Code};
@@ -16,7 +16,8 @@ pub(crate) fn enter(app: &App, who: &Reader) -> Result<Permit, ApiError> {
     let Config { max_streams, max_streams_per_account, .. } = app.config();
     let account = who.caller.identity.scope.account().cloned();
     let Streams { shared, begun } = app.streams();
-    let permit = shared.enter(account, (*max_streams, *max_streams_per_account));
+    let caps = Caps { all: *max_streams, per_account: *max_streams_per_account };
+    let permit = shared.enter(account, caps);
     let permit = permit.map_err(|full| match full {
         Full::All => ApiError::new(Code::Overloaded, "too many streams are open"),
         Full::Account => {

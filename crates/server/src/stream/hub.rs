@@ -191,7 +191,7 @@ impl Hub {
             _ = stopping.changed() => {}
             () = keys.wait() => {}
             () = committed => {}
-            () = self.shared.told.notified(), if looks => {}
+            () = self.shared.changed.notified(), if looks => {}
             () = timer => {}
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(processors: usize, share: u32, now: Instant) -> Pace {
-        let processors = u32::try_from(processors.max(1)).unwrap_or(1);
+        let processors = u32::try_from(processors.max(1)).unwrap_or(u32::MAX);
         Pace { credit: nanos(BURST), earned_until: now, processors, share, per_kib: 400 }
     }
 
@@ -54,7 +54,7 @@ impl Pace {
 
     /// Something of so many bytes is delivered.
     pub(super) fn deliver(&mut self, bytes: usize) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let bytes = bytes as u64;
         self.spend(EACH + Duration::from_nanos(bytes.saturating_mul(self.per_kib) / 1024));
     }
 

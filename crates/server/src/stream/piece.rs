@@ -38,16 +38,16 @@ impl Drop for Metered {
 }
 
 /// A part of a stream that is being written.
-pub(super) struct NewKeyRequest {
+pub(super) struct PieceBuilder {
     from: Seq,
     text: Vec<u8>,
     starts: Vec<(Seq, usize)>,
 }
 
-impl NewKeyRequest {
+impl PieceBuilder {
     /// A part that begins at place `from`.
-    pub(super) fn new(from: Seq) -> NewKeyRequest {
-        NewKeyRequest { from, text: Vec::new(), starts: Vec::new() }
+    pub(super) fn new(from: Seq) -> PieceBuilder {
+        PieceBuilder { from, text: Vec::new(), starts: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -129,11 +129,11 @@ mod tests {
     use super::*;
 
     fn piece(meter: &Meter) -> Piece {
-        let mut draft = NewKeyRequest::new(Seq(5));
+        let mut builder = PieceBuilder::new(Seq(5));
         for (seq, text) in [(7, "seven"), (8, "eight"), (12, "twelve")] {
-            draft.push(Seq(seq), text.as_bytes());
+            builder.push(Seq(seq), text.as_bytes());
         }
-        draft.finish(Seq(20), meter)
+        builder.finish(Seq(20), meter)
     }
 
     #[test]

@@ -1,11 +1,18 @@
 //! Each stream is what a replay with its filter is, however slowly it is read.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use keys::{EventKind, KeyId, Rotation, Subject, Timestamp};
-use ledger::{Caller, Change, Changes, EventFilter, RequestOptions, Role, Walk};
+use ledger::{Caller, Change, Changes, EventFilter, RequestOptions, Role, Seq, Walk};
 use parking_lot::Mutex;
 
+use super::bounds::{BOUNDS, Bounds};
+use super::piece;
+use super::seat::Following;
 use super::tests::{TIGHT, app, auditor, begin, caller, create, draft, next, permit};
-use super::*;
+use super::topics::Filter;
+use crate::app::App;
 use crate::auth::bearer::Bearer;
 
 /// Numbers that look random and are the same for the same seed.
@@ -62,7 +69,8 @@ impl Reading {
         let permit = permit(app, scope.account().cloned());
         let mut stream = Following::join(
             permit,
-            (who.clone(), Bearer::until(&who.identity, Timestamp::MAX)),
+            who.clone(),
+            Bearer::until(&who.identity, Timestamp::MAX),
             filter.clone(),
             Seq(from),
         );

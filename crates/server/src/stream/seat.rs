@@ -80,7 +80,7 @@ pub(super) struct WasRead {
     pub(super) took: Duration,
 }
 
-/// What the hub is told.
+/// What the hub is changed.
 #[derive(Default)]
 pub(super) struct Inbox {
     pub(super) joining: Vec<Joining>,
@@ -90,6 +90,15 @@ pub(super) struct Inbox {
     /// How long a write of so many bytes took, the last one.
     pub(super) written: Option<(usize, Duration)>,
     pub(super) closed: bool,
+}
+
+/// The most streams at once.
+#[derive(Clone, Copy)]
+pub(super) struct Caps {
+    /// In all.
+    pub(super) all: usize,
+    /// Of one account; those who see all accounts count as one.
+    pub(super) per_account: usize,
 }
 
 /// Why a stream was not opened.
@@ -105,7 +114,7 @@ pub(super) enum Full {
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(super) inbox: Mutex<Inbox>,
-    pub(super) told: Notify,
+    pub(super) changed: Notify,
     /// Everything before this place is shown.
     pub(super) at: AtomicU64,
     open: Mutex<Open>,
@@ -134,14 +143,14 @@ impl Shared {
     pub(super) fn enter(
         self: &Arc<Shared>,
         account: Option<Account>,
-        (all, each): (usize, usize),
+        caps: Caps,
     ) -> Result<Permit, Full> {
         let mut open = self.open.lock();
-        if open.all >= all {
+        if open.all >= caps.all {
             return Err(Full::All);
         }
         let mine = open.by_account.entry(account.clone()).or_default();
-        if *mine >= each {
+        if *mine >= caps.per_account {
             return Err(Full::Account);
         }
         *mine += 1;
@@ -176,7 +185,8 @@ impl Following {
     /// A stream of `caller`, whom the hub is told of.
     pub(crate) fn join(
         permit: Permit,
-        (caller, bearer): (Caller, Bearer),
+        caller: Caller,
+        bearer: Bearer,
         filter: Filter,
         next: Seq,
     ) -> Following {
@@ -192,7 +202,7 @@ impl Following {
             inbox.joining.push(joining);
         }
         drop(inbox);
-        shared.told.notify_one();
+        shared.changed.notify_one();
         Following { id, seat, permit, given: None }
     }
 }
@@ -228,7 +238,7 @@ impl Body for Following {
             drop(inbox);
             // After the inbox: the hub stores its place before it looks into that again.
             if shared.at.load(Ordering::SeqCst) > next.0 {
-                shared.told.notify_one();
+                shared.changed.notify_one();
             }
         }
         Poll::Pending
@@ -242,6 +252,6 @@ impl Drop for Following {
             inbox.gone.push(self.id);
         }
         drop(inbox);
-        self.permit.shared.told.notify_one();
+        self.permit.shared.changed.notify_one();
     }
 }

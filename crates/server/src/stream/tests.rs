@@ -1,7 +1,10 @@
 //! Streams as a connection takes them: complete, alive, bounded, and over in time.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use eventlog::memory::MemoryLog;
@@ -10,11 +13,16 @@ use hyper::body::Body as _;
 use keys::{Account, Dialect, KeyId, Subject, Timestamp};
 use ledger::{
     Caller, Change, Identity, Journal, Ledger, NewKeyRequest, Options, Origin, RequestOptions,
-    Role, Scope, Signing, SystemClock, Via,
+    Role, Scope, Seq, Signing, SystemClock, Via,
 };
 use tokio::time::Instant;
 
-use super::*;
+use super::bounds::{BOUNDS, Bounds};
+use super::hub::Hub;
+use super::seat::{Caps, Following, Full, Permit};
+use super::streams::Streams;
+use super::topics::Filter;
+use crate::app::{App, Config};
 use crate::auth::Auth;
 use crate::auth::bearer::Bearer;
 use crate::auth::token::TokenKey;
@@ -71,14 +79,14 @@ pub(super) fn begin(app: &App, bounds: Bounds) {
 }
 
 pub(super) fn permit(app: &App, account: Option<Account>) -> Permit {
-    app.streams().shared.enter(account, (1_000, 1_000)).unwrap()
+    app.streams().shared.enter(account, Caps { all: 1_000, per_account: 1_000 }).unwrap()
 }
 
 fn follow(app: &App, filter: Filter, from: u64) -> Following {
     let permit = permit(app, None);
     let who = auditor();
     let bearer = Bearer::until(&who.identity, Timestamp::MAX);
-    Following::join(permit, (who, bearer), filter, Seq(from))
+    Following::join(permit, who, bearer, filter, Seq(from))
 }
 
 pub(super) async fn next(stream: &mut Following) -> Option<Bytes> {
@@ -98,21 +106,21 @@ async fn a_quiet_stream_is_kept_open_by_a_heartbeat_however_busy_the_log_is() {
     let mut quiet = follow(&app, never, 0);
     let started = Instant::now();
     let reading = tokio::spawn(async move {
-        let mut said = Vec::new();
+        let mut received = Vec::new();
         for _ in 0..3 {
             let text = next(&mut quiet).await.unwrap();
-            said.push((started.elapsed().as_secs(), text));
+            received.push((started.elapsed().as_secs(), text));
         }
-        said
+        received
     });
     while !reading.is_finished() {
         tokio::time::sleep(Duration::from_millis(700)).await;
         create(&app, "bob", "acme").await;
     }
-    let said = reading.await.unwrap();
-    let said: Vec<_> = said.iter().map(|(at, text)| (*at, &text[..])).collect();
+    let received = reading.await.unwrap();
+    let received: Vec<_> = received.iter().map(|(at, text)| (*at, &text[..])).collect();
     let heartbeat = &b": heartbeat\n\n"[..];
-    assert_eq!(said, [(0, &b": following\n\n"[..]), (15, heartbeat), (30, heartbeat)]);
+    assert_eq!(received, [(0, &b": following\n\n"[..]), (15, heartbeat), (30, heartbeat)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,8 +149,8 @@ async fn a_stream_ends_with_its_token_and_at_a_stop() {
     begin(&app, BOUNDS);
     let expires_at = Timestamp::from_micros(app.ledger().now().micros() + 100_000);
     let bearer = Bearer::until(&auditor().identity, expires_at);
-    let who = (auditor(), bearer);
-    let mut short = Following::join(permit(&app, None), who, Filter::default(), Seq(0));
+    let permit = permit(&app, None);
+    let mut short = Following::join(permit, auditor(), bearer, Filter::default(), Seq(0));
     let mut long = follow(&app, Filter::default(), 0);
     assert!(next(&mut short).await.is_some() && next(&mut long).await.is_some());
     // The token's end is a time of day, and here many heartbeats fit in before it.
@@ -182,7 +190,8 @@ async fn there_are_so_many_streams_and_so_many_of_an_account() {
     let app = app();
     let shared = &app.streams().shared;
     let acme: Account = "acme".parse().unwrap();
-    let enter = |account: Option<&Account>| shared.enter(account.cloned(), (3, 2));
+    let enter =
+        |account: Option<&Account>| shared.enter(account.cloned(), Caps { all: 3, per_account: 2 });
     let held = [enter(Some(&acme)).ok(), enter(Some(&acme)).ok()];
     assert!(held.iter().all(Option::is_some));
     assert_eq!(enter(Some(&acme)).err(), Some(Full::Account));

@@ -12,7 +12,7 @@ use keys::{Account, EventKind, KeyId, Subject};
 use ledger::{Entry, EventFilter, Seq};
 
 use super::bounds::Bounds;
-use super::piece::{Meter, NewKeyRequest, Piece, write};
+use super::piece::{Meter, Piece, PieceBuilder, write};
 
 /// A stream's number.
 pub(super) type Id = u64;
@@ -83,7 +83,7 @@ struct Topic {
     /// All events from here on are in `live`. `None`: nobody is near the end of the log.
     start: Option<Seq>,
     live: VecDeque<Held>,
-    draft: Option<NewKeyRequest>,
+    builder: Option<PieceBuilder>,
     /// Older pieces, read from the log.
     read: VecDeque<Held>,
 }
@@ -108,7 +108,7 @@ pub(super) struct Topics {
     shapes: [usize; SHAPES],
     made: u64,
     /// Topics with a draft.
-    drafts: Vec<TopicId>,
+    building: Vec<TopicId>,
     is_long: bool,
     /// What is held, the oldest first.
     held: VecDeque<(TopicId, u64)>,
@@ -125,7 +125,7 @@ impl Topics {
             by_id: HashMap::new(),
             shapes: [0; SHAPES],
             made: 0,
-            drafts: Vec::new(),
+            building: Vec::new(),
             is_long: false,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -153,7 +153,7 @@ impl Topics {
             idle: HashSet::new(),
             start: Some(self.at),
             live: VecDeque::new(),
-            draft: None,
+            builder: None,
             read: VecDeque::new(),
         };
         self.by_id.insert(id, topic);
@@ -204,11 +204,11 @@ impl Topics {
     pub(super) fn missed(&mut self, at: Seq) {
         self.at = at;
         for topic in self.by_id.values_mut() {
-            topic.draft = None;
+            topic.builder = None;
             self.held_bytes -= topic.drop_live();
             topic.start = Some(at);
         }
-        self.drafts.clear();
+        self.building.clear();
     }
 
     /// Shows an event, the next one of the log, in all topics that want it.
@@ -238,12 +238,12 @@ impl Topics {
                     texts.push((shown_for, text));
                 }
                 let Some((_, text)) = texts.get(place) else { continue };
-                if topic.draft.is_none() {
-                    self.drafts.push(*id);
+                if topic.builder.is_none() {
+                    self.building.push(*id);
                 }
-                let draft = topic.draft.get_or_insert_with(|| NewKeyRequest::new(entry.seq));
-                draft.push(entry.seq, text);
-                self.is_long |= draft.len() >= self.bounds.piece;
+                let builder = topic.builder.get_or_insert_with(|| PieceBuilder::new(entry.seq));
+                builder.push(entry.seq, text);
+                self.is_long |= builder.len() >= self.bounds.piece;
             }
         }
     }
@@ -257,10 +257,10 @@ impl Topics {
     pub(super) fn publish(&mut self) -> Vec<Id> {
         let mut waiting = Vec::new();
         self.is_long = false;
-        for id in std::mem::take(&mut self.drafts) {
+        for id in std::mem::take(&mut self.building) {
             let Some(topic) = self.by_id.get_mut(&id) else { continue };
-            let Some(draft) = topic.draft.take() else { continue };
-            let piece = draft.finish(self.at, &self.meter);
+            let Some(builder) = topic.builder.take() else { continue };
+            let piece = builder.finish(self.at, &self.meter);
             waiting.extend(topic.idle.drain());
             self.made += 1;
             self.held_bytes += piece.len();
@@ -364,7 +364,7 @@ impl Topic {
         if !oldest.used && self.idle.is_empty() && !self.live.iter().any(|held| held.used) {
             bytes += self.drop_live();
             self.start = None;
-            self.draft = None;
+            self.builder = None;
         }
         bytes
     }

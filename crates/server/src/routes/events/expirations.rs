@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::change::Asked;
+use crate::request::change::ChangeRequest;
 use crate::wire;
 use crate::wire::{Expirations, Text, Time};
 
@@ -23,16 +23,16 @@ use crate::wire::{Expirations, Text, Time};
 )]
 pub(crate) async fn expire_due(
     State(app): State<App>,
-    asked: Asked<Expirations>,
+    request: ChangeRequest<Expirations>,
 ) -> Result<Response, ApiError> {
-    let limit = asked.body.limit()?;
-    if asked.ask.dry_run {
+    let limit = request.body.limit()?;
+    if request.options.dry_run {
         return Err(ApiError::field("dry_run", "what is due is seen in /v1/expiring?within_s=0"));
     }
-    if asked.receipt {
+    if request.receipt {
         return Err(ApiError::field("receipt", "each event has its own, /v1/events/{seq}/receipt"));
     }
-    let done = app.ledger().expire_due(&asked.caller, limit, asked.ask.idempotency).await?;
+    let done = app.ledger().expire_due(&request.caller, limit, request.options.idempotency).await?;
     let answer = wire::Ended {
         expired: done.expired.into_iter().map(Text).collect(),
         more: done.more,

@@ -43,15 +43,15 @@ pub(crate) struct Soon {
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<Soon>,
+    reader: Reader,
+    Query(parameters): Query<Soon>,
 ) -> Result<Response, ApiError> {
-    let limit = limit(asked.limit)?;
-    let within_s = asked.within_s.unwrap_or(7 * 86_400);
-    let after = asked.cursor.as_deref().map(cursor::due).transpose()?;
+    let limit = limit(parameters.limit)?;
+    let within_s = parameters.within_s.unwrap_or(7 * 86_400);
+    let after = parameters.cursor.as_deref().map(cursor::due).transpose()?;
     let read =
         move |ledger: &Ledger, caller: &Caller| ledger.expiring(caller, within_s, after, limit);
-    let page = app.read(who.caller, read).await?;
+    let page = app.read(reader.caller, read).await?;
     let items = page.items.iter().map(Key::new).collect();
     let next_cursor = page.next.map(cursor::of_due);
     Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))

@@ -57,13 +57,13 @@ pub(crate) struct Follow {
 )]
 pub(crate) async fn stream(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     context: HttpContext,
     headers: HeaderMap,
-    Query(asked): Query<Follow>,
+    Query(parameters): Query<Follow>,
 ) -> Result<Response, ApiError> {
     let after = match header_text(&headers, &HeaderName::from_static("last-event-id"))? {
-        None | Some("") => asked.after,
+        None | Some("") => parameters.after,
         Some(text) => {
             Some(number(text).ok_or_else(|| ApiError::field("last-event-id", "must be a number"))?)
         }
@@ -74,20 +74,20 @@ pub(crate) async fn stream(
         return Err(ApiError::field("after", format_args!("the log ends at {}", end.0)));
     }
     let mut filter = Filter {
-        account: parse("account", asked.account.as_deref())?,
-        key: parse("key", asked.key.as_deref())?,
-        kind: parse("type", asked.r#type.as_deref())?,
-        actor: parse("actor", asked.actor.as_deref())?,
+        account: parse("account", parameters.account.as_deref())?,
+        key: parse("key", parameters.key.as_deref())?,
+        kind: parse("type", parameters.r#type.as_deref())?,
+        actor: parse("actor", parameters.actor.as_deref())?,
         never: false,
     };
-    let permit = enter(&app, &who)?;
+    let permit = enter(&app, &reader)?;
     let range =
         Range { from, account: filter.account.clone(), key: filter.key, ..Range::default() };
-    who.record(&app, Reading::Stream, range).await?;
-    let scope = &who.caller.identity.scope;
+    reader.record(&app, Reading::Stream, range).await?;
+    let scope = &reader.caller.identity.scope;
     filter.never = filter.account.as_ref().is_some_and(|account| !scope.covers(account));
     filter.account = filter.account.or_else(|| scope.account().cloned());
-    let body = Following::join(permit, (who.caller, who.bearer), filter, from);
+    let body = Following::join(permit, reader.caller, reader.bearer, filter, from);
     context.connection.end_with_client();
     let content_type = HeaderValue::from_static("text/event-stream");
     let mut response = wire::typed(StatusCode::OK, content_type, Body::new(body));

@@ -145,15 +145,15 @@ pub(crate) struct Journaled {
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<Journaled>,
+    reader: Reader,
+    Query(parameters): Query<Journaled>,
 ) -> Result<Response, ApiError> {
-    who.require_all(AUDIT)?;
-    let most = limit(asked.limit)?;
-    let after = asked.after.map_or(Seq(0), |after| Seq(after).next());
-    let from = cursor::accesses(asked.cursor.as_deref())?.max(after);
+    reader.require_all(AUDIT)?;
+    let most = limit(parameters.limit)?;
+    let after = parameters.after.map_or(Seq(0), |after| Seq(after).next());
+    let from = cursor::accesses(parameters.cursor.as_deref())?.max(after);
     let journal = app.journal().clone();
-    let page = app.read(who.caller, move |_, caller| journal.page(caller, from, most)).await?;
+    let page = app.read(reader.caller, move |_, caller| journal.page(caller, from, most)).await?;
     let items = page.items.iter().map(AccessEntry::new).collect();
     let answer = wire::Page { items, next_cursor: page.next.map(cursor::of_accesses) };
     Ok(wire::json(StatusCode::OK, &answer))
@@ -225,14 +225,14 @@ pub(crate) async fn tile(State(app): State<App>, request: Request) -> Result<Res
 )]
 pub(crate) async fn entries(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     request: Request,
 ) -> Result<Response, ApiError> {
-    who.require_all(AUDIT)?;
+    reader.require_all(AUDIT)?;
     let TilePath::Entries(index) = tile_of(LOG, request.uri().path())? else {
         return Err(no_tile());
     };
     let journal = app.journal().clone();
-    let bundle = app.read(who.caller, move |_, caller| journal.entries(caller, index)).await?;
+    let bundle = app.read(reader.caller, move |_, caller| journal.entries(caller, index)).await?;
     bundle_answer(bundle, index)
 }

@@ -23,7 +23,7 @@ pub(crate) fn fresh(text: String) -> Response {
 pub(crate) fn tile_of(log: &str, path: &str) -> Result<TilePath, ApiError> {
     // Clients made from the document write a tile's slashes as `%2F`, as in any parameter of a path.
     let path = percent_decode_str(path).decode_utf8_lossy();
-    path.strip_prefix(log).unwrap_or_default().parse().map_err(|_| no_tile())
+    path.strip_prefix(log).and_then(|tile| tile.parse().ok()).ok_or_else(no_tile)
 }
 
 /// A path that is not that of a tile, and one of a tile that is not there yet, are alike.
@@ -34,8 +34,9 @@ pub(crate) fn no_tile() -> ApiError {
 /// A tile of hashes, which anybody may keep.
 pub(crate) fn tile_answer(bytes: Option<Vec<u8>>, index: TileIndex) -> Result<Response, ApiError> {
     // A partial tile never changes either, but it is soon of no use to anybody.
-    let kept = if index.is_full() { "public, max-age=31536000, immutable" } else { "no-cache" };
-    octets(bytes, kept)
+    let cache_control =
+        if index.is_full() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    octets(bytes, cache_control)
 }
 
 /// A bundle of entries, which its reader may keep: whose token it was asked with matters.
@@ -43,14 +44,15 @@ pub(crate) fn bundle_answer(
     bytes: Option<Vec<u8>>,
     index: TileIndex,
 ) -> Result<Response, ApiError> {
-    let kept = if index.is_full() { "private, max-age=31536000, immutable" } else { "no-store" };
-    octets(bytes, kept)
+    let cache_control =
+        if index.is_full() { "private, max-age=31536000, immutable" } else { "no-store" };
+    octets(bytes, cache_control)
 }
 
-fn octets(bytes: Option<Vec<u8>>, kept: &'static str) -> Result<Response, ApiError> {
+fn octets(bytes: Option<Vec<u8>>, cache_control: &'static str) -> Result<Response, ApiError> {
     let kind = HeaderValue::from_static("application/octet-stream");
     let body = Body::from(bytes.ok_or_else(no_tile)?);
     let mut response = wire::typed(StatusCode::OK, kind, body);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
     Ok(response)
 }

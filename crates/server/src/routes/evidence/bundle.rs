@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::export::bundle::{Bundle, size_of};
-use crate::export::long::Long;
+use crate::export::long::LongAnswer;
 use crate::request::authenticated::{AUDIT, Reader};
 use crate::request::extract::{Query, parse};
 
@@ -24,7 +24,7 @@ use crate::request::extract::{Query, parse};
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct AskBundle {
+pub(crate) struct BundleQuery {
     /// Only events of this account's keys.
     #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
@@ -47,29 +47,29 @@ pub(crate) struct AskBundle {
     path = "/v1/audit/bundle",
     operation_id = "auditBundle",
     tag = "evidence",
-    params(AskBundle),
+    params(BundleQuery),
     responses((status = 200, body = Vec<u8>, content_type = "application/x-tar")),
 )]
 pub(crate) async fn bundle(
     State(app): State<App>,
-    who: Reader,
-    Query(asked): Query<AskBundle>,
+    reader: Reader,
+    Query(parameters): Query<BundleQuery>,
 ) -> Result<Response, ApiError> {
-    who.require(AUDIT)?;
+    reader.require(AUDIT)?;
     let scope = Scope {
-        account: parse("account", asked.account.as_deref())?,
-        from: parse("from", asked.from.as_deref())?,
-        to: parse("to", asked.to.as_deref())?,
+        account: parse("account", parameters.account.as_deref())?,
+        from: parse("from", parameters.from.as_deref())?,
+        to: parse("to", parameters.to.as_deref())?,
     };
-    let earlier = asked.earlier.as_deref().map(kept).transpose()?;
-    let long = Long::begin(&app, &who)?;
+    let earlier = parameters.earlier.as_deref().map(note_text).transpose()?;
+    let long = LongAnswer::begin(&app, &reader)?;
     let account = scope.account.clone();
-    let read = app.read(who.caller.clone(), move |ledger, caller| {
+    let read = app.read(reader.caller.clone(), move |ledger, caller| {
         Bundle::new(ledger, caller, scope, earlier)
     });
     let bundle = read.await?;
     let range = Range { until: Some(bundle.size()), account, ..Range::default() };
-    who.record(&app, Reading::Bundle, range).await?;
+    reader.record(&app, Reading::Bundle, range).await?;
     let mut pieces = bundle.pieces();
     let pieces = move |ledger: &Ledger| match pieces.next(ledger) {
         Ok(piece) => Ok(piece.map(Bytes::from)),
@@ -83,7 +83,7 @@ pub(crate) async fn bundle(
     Ok(response)
 }
 
-fn kept(text: &str) -> Result<String, ApiError> {
+fn note_text(text: &str) -> Result<String, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let note = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     note.filter(|note| size_of(note).is_some())

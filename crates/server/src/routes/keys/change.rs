@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::dialects;
 use crate::dialects::Rights;
 use crate::error::ApiError;
-use crate::request::change::{Asked, receipt};
+use crate::request::change::{ChangeRequest, receipt};
 use crate::wire;
 use crate::wire::{Event, Key, Reasoned};
 
@@ -25,13 +25,13 @@ use crate::wire::{Event, Key, Reasoned};
 )]
 pub(crate) async fn enable(
     State(app): State<App>,
-    asked: Asked<Reasoned, KeyId>,
+    request: ChangeRequest<Reasoned, KeyId>,
 ) -> Result<Response, ApiError> {
-    asked.body.only_reason()?;
-    let view = app.ledger().key(&asked.caller, asked.target)?;
-    let rights = Rights { roles: asked.caller.identity.roles, plan: asked.plan };
+    request.body.only_reason()?;
+    let view = app.ledger().key(&request.caller, request.target)?;
+    let rights = Rights { roles: request.caller.identity.roles, plan: request.plan };
     dialects::may_enable(rights, &view.key)?;
-    change(&app, asked, Change::Enable).await
+    change(&app, request, Change::Enable).await
 }
 
 /// Switches a key off; it may be enabled again
@@ -45,10 +45,10 @@ pub(crate) async fn enable(
 )]
 pub(crate) async fn disable(
     State(app): State<App>,
-    asked: Asked<Reasoned, KeyId>,
+    request: ChangeRequest<Reasoned, KeyId>,
 ) -> Result<Response, ApiError> {
-    asked.body.only_reason()?;
-    change(&app, asked, Change::Disable).await
+    request.body.only_reason()?;
+    change(&app, request, Change::Disable).await
 }
 
 /// Ends a key before its time
@@ -62,10 +62,10 @@ pub(crate) async fn disable(
 )]
 pub(crate) async fn expire(
     State(app): State<App>,
-    asked: Asked<Reasoned, KeyId>,
+    request: ChangeRequest<Reasoned, KeyId>,
 ) -> Result<Response, ApiError> {
-    asked.body.only_reason()?;
-    change(&app, asked, Change::Expire).await
+    request.body.only_reason()?;
+    change(&app, request, Change::Expire).await
 }
 
 /// Withdraws a key for good
@@ -79,10 +79,10 @@ pub(crate) async fn expire(
 )]
 pub(crate) async fn revoke(
     State(app): State<App>,
-    asked: Asked<Reasoned, KeyId>,
+    request: ChangeRequest<Reasoned, KeyId>,
 ) -> Result<Response, ApiError> {
-    let said = asked.body.revocation(asked.now)?;
-    change(&app, asked, Change::Revoke(said)).await
+    let revocation = request.body.revocation(request.now)?;
+    change(&app, request, Change::Revoke(revocation)).await
 }
 
 /// Withdraws a key for good, as revoke does: a key is never gone
@@ -96,20 +96,21 @@ pub(crate) async fn revoke(
 )]
 pub(crate) async fn delete(
     State(app): State<App>,
-    asked: Asked<Reasoned, KeyId>,
+    request: ChangeRequest<Reasoned, KeyId>,
 ) -> Result<Response, ApiError> {
-    revoke(State(app), asked).await
+    revoke(State(app), request).await
 }
 
 async fn change(
     app: &App,
-    asked: Asked<Reasoned, KeyId>,
+    request: ChangeRequest<Reasoned, KeyId>,
     change: Change,
 ) -> Result<Response, ApiError> {
-    let changed = app.ledger().change(&asked.caller, asked.target, change, asked.ask).await?;
-    let event = Event::for_key(&changed.entry, Some(asked.target));
+    let changed =
+        app.ledger().change(&request.caller, request.target, change, request.options).await?;
+    let event = Event::for_key(&changed.entry, Some(request.target));
     let entry = changed.recorded.then_some(&changed.entry);
-    let receipt = receipt(app, &asked.caller, asked.receipt, entry)?;
+    let receipt = receipt(app, &request.caller, request.receipt, entry)?;
     let answer = wire::Changed { key: Key::new(&changed.key), event, receipt: None };
     let mut response = wire::receipted(StatusCode::OK, &answer, receipt.as_ref());
     wire::tag(&mut response, changed.key.state.revision);

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::as_of::look_back;
+use crate::request::as_of::read_as_of;
 use crate::request::authenticated::Reader;
 use crate::request::extract::{Path, Query, parse};
 use crate::wire;
@@ -151,13 +151,13 @@ impl Proof {
 )]
 pub(crate) async fn proof(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     Path(id): Path<KeyId>,
-    Query(asked): Query<UpTo>,
+    Query(parameters): Query<UpTo>,
 ) -> Result<Response, ApiError> {
-    let as_of = parse("as_of", asked.as_of.as_deref())?;
-    let caller = who.caller.clone();
-    let (proof, _) = look_back(&app, caller, as_of, move |ledger, caller, moment| {
+    let as_of = parse("as_of", parameters.as_of.as_deref())?;
+    let caller = reader.caller.clone();
+    let (proof, _) = read_as_of(&app, caller, as_of, move |ledger, caller, moment| {
         ledger.prove_key(caller, id, moment)
     })
     .await?;
@@ -165,7 +165,7 @@ pub(crate) async fn proof(
     if let (Some(first), Some(last)) = (first, last) {
         let range =
             Range { from: first.seq, until: Some(last.seq.next()), account: None, key: Some(id) };
-        who.record(&app, Reading::Proof, range).await?;
+        reader.record(&app, Reading::Proof, range).await?;
     }
     Ok(wire::json(StatusCode::OK, &Proof::new(id, proof)))
 }

@@ -25,35 +25,34 @@ const STYLE: &str = include_str!("docs/style.css");
 
 /// `GET /docs`
 pub(crate) async fn page() -> Response {
-    static PAGE: OnceLock<(Bytes, Option<HeaderValue>)> = OnceLock::new();
+    static PAGE: OnceLock<(Bytes, HeaderValue)> = OnceLock::new();
     let (text, policy) =
         PAGE.get_or_init(|| (Bytes::from(render(&openapi::document(Dialect::Native))), policy()));
     let content_type = HeaderValue::from_static("text/html; charset=utf-8");
     let mut response = wire::typed(StatusCode::OK, content_type, Body::from(text.clone()));
     let headers = response.headers_mut();
-    if let Some(policy) = policy {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
-    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
 /// Allows this page's own style, by its hash, and nothing else.
-fn policy() -> Option<HeaderValue> {
+#[expect(clippy::expect_used, reason = "a constant text and a hash in base64")]
+fn policy() -> HeaderValue {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
     );
-    HeaderValue::from_str(&policy).ok()
+    HeaderValue::from_str(&policy).expect("lawful in a header")
 }
 
 /// One call of the API.
 struct Call<'a> {
     method: &'a str,
     path: &'a str,
-    said: &'a Map<String, Value>,
+    operation: &'a Map<String, Value>,
 }
 
 impl Call<'_> {
@@ -63,11 +62,11 @@ impl Call<'_> {
     }
 
     fn text(&self, name: &str) -> &str {
-        self.said.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.operation.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
     fn tag(&self) -> Option<&str> {
-        self.said.get("tags")?.get(0)?.as_str()
+        self.operation.get("tags")?.get(0)?.as_str()
     }
 }
 
@@ -120,8 +119,8 @@ fn calls(document: &Value) -> Vec<Call<'_>> {
     let mut calls = Vec::new();
     for (path, item) in paths.into_iter().flatten() {
         for method in ["get", "post", "delete"] {
-            if let Some(said) = item.get(method).and_then(Value::as_object) {
-                calls.push(Call { method, path, said });
+            if let Some(operation) = item.get(method).and_then(Value::as_object) {
+                calls.push(Call { method, path, operation });
             }
         }
     }
@@ -145,7 +144,7 @@ fn article(page: &mut String, call: &Call<'_>) {
         *page += &format!(". <span class=\"soft\">{}</span>", marked(more));
     }
     *page += "</p></header>";
-    if let Some(parameters) = call.said.get("parameters").and_then(Value::as_array) {
+    if let Some(parameters) = call.operation.get("parameters").and_then(Value::as_array) {
         *page += "<details><summary>Parameters</summary><div class=\"wide\"><table>\
                   <tr><th>Name</th><th>In</th><th>Type</th><th>Meaning</th></tr>";
         for parameter in parameters {
@@ -153,12 +152,12 @@ fn article(page: &mut String, call: &Call<'_>) {
         }
         *page += "</table></div></details>";
     }
-    if let Some(body) = call.said.get("requestBody") {
+    if let Some(body) = call.operation.get("requestBody") {
         *page += "<details><summary>Body</summary><p>";
         contents(page, body);
         *page += "</p></details>";
     }
-    if let Some(responses) = call.said.get("responses").and_then(Value::as_object) {
+    if let Some(responses) = call.operation.get("responses").and_then(Value::as_object) {
         *page += "<details><summary>Answers</summary><div class=\"wide\"><table>";
         for (status, response) in responses {
             *page += &format!("<tr><th>{}</th><td>", escape(status));
@@ -187,20 +186,20 @@ fn row(page: &mut String, parameter: &Value) {
 
 fn contents(page: &mut String, of: &Value) {
     let content = of.get("content").and_then(Value::as_object);
-    for (at, (media_type, said)) in content.into_iter().flatten().enumerate() {
+    for (at, (media_type, operation)) in content.into_iter().flatten().enumerate() {
         if at > 0 {
             *page += "<br>";
         }
         *page += &format!(
             "<code>{}</code> {}",
             escape(media_type),
-            kind(said.get("schema").unwrap_or(&Value::Null))
+            kind(operation.get("schema").unwrap_or(&Value::Null))
         );
     }
 }
 
 fn curl(call: &Call<'_>) -> String {
-    let free = call.said.get("security").is_some_and(|security| {
+    let free = call.operation.get("security").is_some_and(|security| {
         security
             .as_array()
             .is_some_and(|all| all.iter().all(|one| one == &Value::Object(Map::new())))
@@ -215,14 +214,14 @@ fn curl(call: &Call<'_>) -> String {
         line += " -H \"Authorization: Bearer $TOKEN\"";
     }
     let example = call
-        .said
+        .operation
         .get("requestBody")
         .and_then(|body| body.pointer("/content/application~1json/example"));
     if let Some(body) = example {
         line += &format!(" -H 'Content-Type: application/json' -d '{body}'");
     }
     let mut path = call.path.replace("{id}", "$ID");
-    let parameters = call.said.get("parameters").and_then(Value::as_array);
+    let parameters = call.operation.get("parameters").and_then(Value::as_array);
     for parameter in parameters.into_iter().flatten() {
         let name = text(parameter, "name");
         let value = match parameter.get("example") {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Hub, Spot};
 use crate::stream::bounds::Bounds;
-use crate::stream::piece::{Meter, NewKeyRequest, Piece};
+use crate::stream::piece::{Meter, Piece, PieceBuilder};
 use crate::stream::seat::WasRead;
 use crate::stream::topics::{Id, TopicId};
 
@@ -60,14 +60,14 @@ impl Hub {
                 let filter = filter.events();
                 let read = app.read(caller, move |ledger, caller| {
                     let began = Instant::now();
-                    let known = *ledger.length().borrow();
+                    let length = *ledger.length().borrow();
                     let page = ledger.events(caller, &filter, Walk::Up(next), bounds.page)?;
                     let until = match (page.next, page.items.last()) {
                         (Some(Walk::Up(next) | Walk::Down(next)), _) => next,
-                        (None, Some(last)) => last.seq.next().max(known),
-                        (None, None) => known,
+                        (None, Some(last)) => last.seq.next().max(length),
+                        (None, None) => length,
                     };
-                    let pieces = pieces(&page.items, key, (next, until), &bounds, &meter);
+                    let pieces = pieces(&page.items, key, next..until, &bounds, &meter);
                     Ok((pieces, began.elapsed()))
                 });
                 let (pieces, took, again) = match read.await {
@@ -76,7 +76,7 @@ impl Hub {
                     Err(_) => (None, Duration::ZERO, false),
                 };
                 shared.inbox.lock().read.push(WasRead { topic, pieces, again, took });
-                shared.told.notify_one();
+                shared.changed.notify_one();
             });
         }
     }
@@ -109,27 +109,27 @@ impl Hub {
     }
 }
 
-/// Events from place `from` up to `until` as pieces, or the first of them: no more than are held,
+/// Events of these `places` as pieces, or the first of them: no more than are held,
 /// or those who wait for the first ones would not find them.
 fn pieces(
     entries: &[Entry],
     key: Option<keys::KeyId>,
-    (from, until): (Seq, Seq),
+    places: std::ops::Range<Seq>,
     bounds: &Bounds,
     meter: &Meter,
 ) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let mut draft = NewKeyRequest::new(from);
+    let mut builder = PieceBuilder::new(places.start);
     for entry in entries {
-        if draft.len() >= bounds.piece {
-            let full = std::mem::replace(&mut draft, NewKeyRequest::new(entry.seq));
+        if builder.len() >= bounds.piece {
+            let full = std::mem::replace(&mut builder, PieceBuilder::new(entry.seq));
             pieces.push(full.finish(entry.seq, meter));
             if pieces.len() >= bounds.read_pieces {
                 return pieces;
             }
         }
-        draft.write(entry, key);
+        builder.write(entry, key);
     }
-    pieces.push(draft.finish(until, meter));
+    pieces.push(builder.finish(places.end, meter));
     pieces
 }
