@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 pub(crate) mod connection;
 pub(crate) mod error_form;
+pub(crate) mod fast_path;
 pub(crate) mod head_timer;
 pub(crate) mod peer;
 pub(crate) mod request_id;

@@ -11,9 +11,23 @@ use crate::{dialects, openapi};
 /// The whole API.
 #[must_use]
 pub fn router(app: App) -> HttpService {
+    let routes = routes(&app);
+    HttpService::new(app, routes)
+}
+
+/// The whole API with every request through the router: its answers are those of [`router()`], as
+/// tests and benches show.
+#[doc(hidden)]
+#[must_use]
+pub fn router_without_fast_paths(app: App) -> HttpService {
+    let routes = routes(&app).without_fast_paths();
+    HttpService::new(app, routes)
+}
+
+fn routes(app: &App) -> Routes {
     let metrics =
         if app.config().metrics { operations::metrics_router() } else { Routes::default() };
-    let routes = Routes::default()
+    Routes::default()
         .merge(keys::router())
         .merge(verify::router())
         .merge(authorize::router())
@@ -24,8 +38,7 @@ pub fn router(app: App) -> HttpService {
         .merge(operations::health_router())
         .merge(metrics)
         .merge(dialects::router(app.config().root_dialect))
-        .merge(openapi::router());
-    HttpService::new(app, routes)
+        .merge(openapi::router())
 }
 
 /// Forward auth alone, without a token: whoever reaches the address may ask about `account`.
@@ -39,3 +52,7 @@ pub fn authorize_router(app: App, account: Account) -> HttpService {
 pub fn metrics_router(app: App) -> HttpService {
     HttpService::new(app, operations::metrics_router().merge(operations::health_router()))
 }
+
+#[cfg(test)]
+#[path = "router_tests.rs"]
+mod tests;

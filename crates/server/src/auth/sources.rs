@@ -146,6 +146,9 @@ impl OutsideSource {
         signature: &str,
     ) -> Result<Option<KeyDigest>, &'static str> {
         const WRONG: &str = "the token's signature is wrong";
+        // The signature alone, not `jsonwebtoken::decode`, which would check issuer and audience too:
+        // it refuses the algorithm's name of RFC 9864, and its errors do not tell what is wrong with
+        // which claim.
         let by = |key: &DecodingKey, algorithm| {
             let verified =
                 jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm);

@@ -10,7 +10,8 @@ use super::rights::Rights;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::http::error_form::ErrorForm;
-use crate::http::route::{FastPath, Route, Routes};
+use crate::http::fast_path::FastPath;
+use crate::http::route::{Route, Routes};
 
 /// A dialect: the API of another key service over the same ledger.
 ///

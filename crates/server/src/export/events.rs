@@ -126,6 +126,10 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
 /// Writes a field: in quotes where it needs them, and with an apostrophe before what a spreadsheet
 /// would take for a formula, full-width signs among them. What other readers than those of RFC 4180
 /// take for the end of a line is written as in JSON.
+///
+/// Not by the crate `csv`: it quotes by one rule for all fields of a file. Here a formula is quoted,
+/// and a field with an apostrophe, and bundles are checked byte by byte against what is written
+/// again, here and by the verifier in Python.
 fn quote(text: &mut Vec<u8>, field: &str) {
     let breaks = |byte: u8| matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E | 0xC2 | 0xE2);
     if field.bytes().any(breaks) {

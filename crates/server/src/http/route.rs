@@ -1,24 +1,14 @@
 //! Routes as values: the handlers for axum, and what the request layer has to know of each.
 
-use std::pin::Pin;
-
 use axum::Router;
-use axum::extract::Request;
 use axum::handler::Handler as _;
 use axum::http::HeaderMap;
-use axum::response::Response;
 use axum::routing::MethodRouter;
 
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::http::error_form::{ErrorForm, PROBLEM};
-use crate::request::context::HttpContext;
-
-/// Answers a `POST` without the router: see [`HttpService`](super::service::HttpService).
-pub(crate) type FastPath = for<'a> fn(&'a App, Request, &'a HttpContext) -> FastAnswer<'a>;
-
-/// An answer that is being made.
-pub(crate) type FastAnswer<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+use crate::http::fast_path::FastPath;
 
 /// What the request layer knows of a route besides its handlers.
 #[derive(Clone, Copy)]
@@ -110,6 +100,14 @@ impl Routes {
         self.router = self.router.merge(other.router);
         self.list.extend(other.list);
         self.mounts.extend(other.mounts);
+        self
+    }
+
+    /// The same routes, each through the router.
+    pub(crate) fn without_fast_paths(mut self) -> Routes {
+        for route in &mut self.list {
+            route.fast_path = None;
+        }
         self
     }
 

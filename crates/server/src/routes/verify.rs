@@ -11,7 +11,8 @@ use ledger::{Caller, Identity, Origin};
 
 use crate::app::App;
 use crate::error::{ApiError, InvalidKind};
-use crate::http::route::{FastAnswer, Route, Routes};
+use crate::http::fast_path::FastAnswer;
+use crate::http::route::{Route, Routes};
 use crate::request::as_of::{AsOfAnswer, AsOfQuery, read_as_of};
 use crate::request::authenticated::{AUDIT, Authenticated, VERIFY};
 use crate::request::body::read_json;

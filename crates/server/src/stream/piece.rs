@@ -1,4 +1,7 @@
 //! Events as the text of a stream: written once, and shared by all that show it.
+//!
+//! Not axum's `Sse`, whose every stream makes each of its events anew: a thousand streams that show
+//! one event alike would write it a thousand times. Here they hold the same bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
