@@ -116,8 +116,8 @@ async fn past_the_router_and_with_a_remembered_token_the_answer_is_the_same() {
         sent.answer(&fast, &connection()).await;
         let expected = sent.answer(&plain, &connection()).await;
         assert_eq!(expected.0, status, "{method} {path} {body}: {}", expected.1);
-        let kept_alive = connection();
-        for connection in [&connection(), &kept_alive, &kept_alive] {
+        let reused = connection();
+        for connection in [&connection(), &reused, &reused] {
             assert_eq!(sent.answer(&fast, connection).await, expected, "{method} {path} {body}");
         }
     }

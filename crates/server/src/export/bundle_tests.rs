@@ -160,8 +160,8 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     bundle(longer).unwrap().make(&mut bytes, &mut |_| {}).unwrap();
     assert_eq!(checked(&bytes).unwrap_err().exit_code(), 12);
     let bytes = made(&ledger, Scope::default());
-    for (kept, code) in [(first, None), (forked, Some(11)), ("nonsense\n".into(), Some(10))] {
-        let trust = Trust { key: key.clone(), checkpoint: Some(kept), not_before: None };
+    for (checkpoint, code) in [(first, None), (forked, Some(11)), ("nonsense\n".into(), Some(10))] {
+        let trust = Trust { key: key.clone(), checkpoint: Some(checkpoint), not_before: None };
         let refused = verify(bytes.as_slice(), &trust, &EXPORTS, &mut |_| {}).err();
         assert_eq!(refused.map(|refused| refused.exit_code()), code);
     }
