@@ -17,27 +17,12 @@ use cargo_metadata::{Metadata, Package, TargetKind};
 use self::modules::{Crate, ReadFile};
 use super::Finding;
 
-/// Crates whose circles are not yet taken apart. A crate without one must not be in it.
-#[rustfmt::skip]
-const NOT_YET: &[&str] = &[
-];
-
-/// The file of this list.
-const HERE: &str = "tools/xtask/src/tidy/circles.rs";
-
 /// The circles of every crate, one for each group of files that import from each other.
 pub(super) fn check(metadata: &Metadata) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for package in &metadata.packages {
-        let mut of_package = Vec::new();
         for graph in graphs(metadata, package)? {
-            of_package.extend(graph.findings());
-        }
-        if !NOT_YET.contains(&package.name.as_str()) {
-            findings.extend(of_package);
-        } else if of_package.is_empty() {
-            let what = format!("`{}` has no circle any more: take it out of NOT_YET", package.name);
-            findings.push(Finding { path: PathBuf::from(HERE), line: 1, what });
+            findings.extend(graph.findings());
         }
     }
     Ok(findings)

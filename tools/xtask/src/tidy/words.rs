@@ -14,38 +14,18 @@ const NOWHERE: &[&str] =
     &["ask", "asked", "kept", "known", "noted", "said", "spoken", "standing", "told"];
 /// No name is one of these; as a part of a name they may mean something.
 const NOT_ALONE: &[&str] = &["ending", "site", "visit"];
-/// Folders that still have such names. One without any must not be in it.
-#[rustfmt::skip]
-const NOT_YET: &[&str] = &[
-];
-/// The file of this list.
-const HERE: &str = "tools/xtask/src/tidy/words.rs";
 
-/// Holds all files against the rule; `files` are paths from the root, and texts.
+/// The vague names in all files; `files` are paths from the root, and texts.
 pub(super) fn check<'a>(files: impl Iterator<Item = (&'a Path, &'a str)>) -> Vec<Finding> {
-    let findings: Vec<Finding> = files.flat_map(|(path, text)| of_file(path, text)).collect();
-    let in_folder = |finding: &Finding, folder: &str| finding.path.starts_with(folder);
-    let in_order =
-        NOT_YET.iter().filter(|folder| !findings.iter().any(|one| in_folder(one, folder)));
-    let take_out = in_order.map(|folder| Finding {
-        path: HERE.into(),
-        line: 1,
-        what: format!("`{folder}` has no such name any more: take it out of NOT_YET"),
-    });
-    let mut reported: Vec<Finding> = take_out.collect();
-    reported.extend(
-        findings.into_iter().filter(|one| !NOT_YET.iter().any(|folder| in_folder(one, folder))),
-    );
-    reported
+    files.flat_map(|(path, text)| of_file(path, text)).collect()
 }
 
-/// The findings of one folder, whether or not it is in [`NOT_YET`].
+/// Those of one folder.
 pub(super) fn list<'a>(
     folder: &str,
     files: impl Iterator<Item = (&'a Path, &'a str)>,
 ) -> Vec<Finding> {
-    let within = files.filter(|(path, _)| path.starts_with(folder));
-    within.flat_map(|(path, text)| of_file(path, text)).collect()
+    check(files.filter(|(path, _)| path.starts_with(folder)))
 }
 
 /// The names in one file. What does not parse is the business of another rule.
