@@ -1,8 +1,9 @@
 //! The rules no compiler checks: who imports whom, that no files do in a circle, how long files and
-//! functions are, macros that mean "later", vague words in names.
+//! functions are, macros that mean "later", vague words in names, paths in documents that are gone.
 
 mod circles;
 mod imports;
+mod paths;
 mod source;
 mod words;
 
@@ -55,6 +56,7 @@ pub(crate) fn run() -> Result<()> {
         findings.extend(source::check(path, text));
     }
     findings.extend(words::check(by_reference(&files)));
+    findings.extend(paths::check(root, by_reference(&files).map(|(path, _)| path))?);
     findings.sort();
     for finding in &findings {
         println!("{finding}");
