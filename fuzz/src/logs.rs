@@ -109,7 +109,9 @@ pub fn tar(data: &[u8]) {
         let length = header.entry_size().unwrap_or(0);
         *block = *header.as_bytes();
         let Ok(length) = usize::try_from(length) else { break };
-        at = at.saturating_add(512).saturating_add(length).next_multiple_of(512);
+        let next = at.saturating_add(512).saturating_add(length).checked_next_multiple_of(512);
+        let Some(next) = next else { break };
+        at = next;
     }
     read(&mended);
 }

@@ -94,7 +94,9 @@ fn first_key(text: &str, from: usize) -> Option<(Range<usize>, &'static str)> {
         if !may_begin_a_key(rest) {
             return None;
         }
-        let before = start.checked_sub(1).and_then(|before| bytes.get(before));
+        // What is in front of `from` is no part of the text any more: a key that was cut off.
+        let before = start.checked_sub(1).filter(|before| *before >= from);
+        let before = before.and_then(|before| bytes.get(before));
         let fitting = SECRET_FORMATS.iter().filter_map(|format| {
             let length = length_of_key(rest, format, before.copied())?;
             Some((start..start + length, format.literal))
@@ -189,6 +191,15 @@ mod tests {
         let keys = all(Kind::Secret, 1);
         let text = format!("was {}, is {}", keys[0], keys[1]);
         assert_eq!(without_keys(&text), "was kl_live_…, is kl_sandbox_…");
+    }
+
+    /// The second one was shown: the end of the first was taken for the start of a word.
+    #[test]
+    fn a_key_right_behind_another_one_is_hidden_too() {
+        let (first, second) = ("sk-", "0123456789abcdef".repeat(3));
+        let native = &all(Kind::Secret, 1)[0];
+        assert_eq!(without_keys(&format!("{native}{first}{second}")), "kl_live_…sk-…");
+        assert_eq!(without_keys(&format!("{first}{second}{first}{second}")), "sk-…sk-…");
     }
 
     proptest! {

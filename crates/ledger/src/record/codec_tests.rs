@@ -215,6 +215,19 @@ fn bytes_too_many_or_too_few_are_refused() {
     }
 }
 
+/// The whole process ended: memory for the text was asked for before its bytes were looked at.
+#[test]
+fn a_text_longer_than_the_record_is_refused_before_there_is_room_for_it() {
+    let line = GOLDEN.lines().next().unwrap();
+    let bytes = hex::decode(line.rsplit_once(": ").unwrap().1).unwrap();
+    let address = b"\x0b203.0.113.7";
+    let place = bytes.windows(address.len()).position(|window| window == address).unwrap();
+    let length = [0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x00];
+    let absurd = [&bytes[..place], &length, &bytes[place + 1..]].concat();
+    let refused = decode(&absurd, &mut Interner::default());
+    assert!(matches!(refused, Err(DecodeError::Layout(_))), "{refused:?}");
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_are_refused_or_canonical(
