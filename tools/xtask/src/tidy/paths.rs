@@ -60,7 +60,8 @@ fn missing(path: &Path, text: &str, exists: impl Fn(&Path) -> bool) -> Vec<Findi
     for (line, text) in (1..).zip(text.lines()) {
         let quoted = text.split('`').skip(1).step_by(2);
         let quoted = quoted.filter(|name| {
-            name.ends_with(".rs") || FOLDERS.iter().any(|folder| name.starts_with(folder))
+            let is_source = Path::new(name).extension().is_some_and(|end| end == "rs");
+            is_source || FOLDERS.iter().any(|folder| name.starts_with(folder))
         });
         let links = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
         let links = links.filter(|link| !link.contains(':') && !link.starts_with('#'));
