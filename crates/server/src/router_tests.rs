@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::header::CONTENT_LENGTH;
 use eventlog::memory::MemoryLog;
 use http_body_util::BodyExt as _;
 use ledger::{Journal, Ledger, Options, Signing, SystemClock};
@@ -67,8 +68,10 @@ impl Sent<'_> {
     async fn answer(&self, service: &HttpService, connection: &Arc<Connection>) -> (u16, String) {
         let response = service.answer(self.request(), connection).await;
         let status = response.status().as_u16();
+        // axum writes the length of a body that has one into the answer, hyper when it sends it.
+        let headers = response.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH);
         let mut lines: Vec<String> =
-            response.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+            headers.map(|(name, value)| format!("{name}: {value:?}")).collect();
         lines.sort();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         lines.push(String::from_utf8(body.to_vec()).unwrap());
@@ -96,11 +99,11 @@ async fn past_the_router_and_with_a_remembered_token_the_answer_is_the_same() {
         ("POST", VERIFY, vec![owner, ("content-encoding", "br")], UNKNOWN_KEY, 415),
         ("POST", "/v1/keys/verify?as_of=seq:0", vec![owner], UNKNOWN_KEY, 403),
         ("POST", "/v1/keys/verify?x=1", vec![owner], UNKNOWN_KEY, 400),
-        ("GET", VERIFY, vec![owner], "", 400),
+        ("GET", VERIFY, vec![owner], "", 405),
         ("PUT", VERIFY, vec![owner], "", 405),
-        // Sent twice before: the answers that are compared are replays.
+        // Sent once before: the answers that are compared are replays.
         ("POST", KEYS, vec![owner, ("idempotency-key", "k")], made, 201),
-        ("POST", KEYS, vec![owner, ("idempotency-key", "k")], "{}", 422),
+        ("POST", KEYS, vec![owner, ("idempotency-key", "k")], r#"{"name":"cd"}"#, 422),
         ("POST", KEYS, vec![owner], "{", 400),
         ("POST", KEYS, vec![auditor], made, 403),
         ("POST", KEYS, vec![], made, 401),
