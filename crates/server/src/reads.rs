@@ -124,7 +124,7 @@ impl Reads {
         Reads(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), most_threads }))
     }
 
-    /// Does `work` in the turn of `share`. See [`App::read`].
+    /// Does `work` in the turn of `share`. See [`App::read`](crate::app::App::read).
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         share: Share,
