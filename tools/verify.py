@@ -1090,10 +1090,10 @@ def progress(count):
 
 
 def duration(text):
-    match = re.fullmatch(r"(\d+)([smhd])", text, re.ASCII)
-    if not match:
+    if not re.fullmatch(r" *(\d+ *[smhdw] *)+", text, re.ASCII):
         raise argparse.ArgumentTypeError("write it as 30s, 15m, 1h or 7d")
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+    return sum(int(count) * seconds[unit] for count, unit in re.findall(r"(\d+) *([smhdw])", text))
 
 
 def main():

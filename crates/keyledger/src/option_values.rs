@@ -11,16 +11,19 @@ pub(crate) fn one_of<T: Display>(words: impl IntoIterator<Item = T>) -> Possible
     PossibleValuesParser::new(words)
 }
 
-/// Reads `30s`, `15m`, `1h`, `7d`, or several of these, as in `1h 30m`. In whole seconds, because the
-/// API and the log have no smaller unit.
+/// Reads `30s`, `15m`, `1h`, `7d`, `2w`, or several of these, as in `1h 30m`.
+///
+/// Of the units that the library reads, months and years have no fixed length, and `M` for `m` is too
+/// easy a slip; the API and the log have none below a second, and no fractions.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    // The library's own message lists nanoseconds.
-    let duration =
-        humantime::parse_duration(text).map_err(|_| "write it as 30s, 15m, 1h or 7d".to_owned())?;
-    if duration.subsec_nanos() > 0 {
-        return Err("must be in whole seconds".to_owned());
+    let wrong = || "write it as 30s, 15m, 1h or 7d".to_owned();
+    let units = text.split(|one: char| one.is_ascii_digit() || one == ' ');
+    let is_unit = |unit: &str| matches!(unit, "" | "s" | "m" | "h" | "d" | "w");
+    if text.ends_with(|one: char| one.is_ascii_digit()) || !{ units }.all(is_unit) {
+        return Err(wrong());
     }
-    Ok(duration)
+    // The library's own message lists nanoseconds.
+    humantime::parse_duration(text).map_err(|_| wrong())
 }
 
 /// Reads `16MiB`, `1GB` or a number of bytes.
@@ -79,13 +82,16 @@ mod tests {
     #[test]
     fn a_duration_has_several_units_if_need_be() {
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5_400)));
-        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(duration("2w"), Ok(Duration::from_secs(1_209_600)));
     }
 
     #[test]
     fn what_is_no_duration_in_whole_seconds_is_refused() {
-        for bad in ["", "5", "s", "-1s", "5x", "500ms", "99999999999999999999s"] {
+        let bad =
+            ["", "0", "5", "s", "-1s", "5x", "500ms", "1.5h", "0.0001h", "99999999999999999999s"];
+        // A month where a minute was meant.
+        for bad in bad.into_iter().chain(["15M", "1month", "1y", "1h 15M"]) {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert!(duration(&format!("{}d", u64::MAX)).is_err());

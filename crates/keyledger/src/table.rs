@@ -23,14 +23,15 @@ impl Table {
 
     /// Prints it.
     pub(crate) fn print(self) -> Result<()> {
-        print::line(self.text())
+        self.lines().try_for_each(print::line)
     }
 
-    fn text(mut self) -> String {
+    fn lines(mut self) -> impl Iterator<Item = String> {
         for column in self.0.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        self.0.trim_fmt()
+        let lines: Vec<String> = self.0.lines().collect();
+        lines.into_iter().map(|line| line.trim_end().to_owned())
     }
 }
 
@@ -46,11 +47,11 @@ mod tests {
         }
         let lines =
             ["NAME       OWNER", "ci         ann", "キー       ann", "Zürich 👩\u{200d}💻  ann"];
-        assert_eq!(table.text().lines().collect::<Vec<_>>(), lines);
+        assert_eq!(table.lines().collect::<Vec<_>>(), lines);
     }
 
     #[test]
     fn a_table_without_rows_is_its_header() {
-        assert_eq!(Table::new(&["ID", "STATUS"]).text(), "ID  STATUS");
+        assert_eq!(Table::new(&["ID", "STATUS"]).lines().collect::<Vec<_>>(), ["ID  STATUS"]);
     }
 }

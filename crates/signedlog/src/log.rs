@@ -25,10 +25,18 @@ const MENDED_AT_ONCE: usize = 64;
 pub struct SignedLog {
     log: Arc<dyn Log>,
     signing: Option<Arc<Signing>>,
-    /// How many records were read or appended here; locked while more are.
-    end: Mutex<Seq>,
+    /// Locked while more is read or appended.
+    end: Mutex<End>,
     head: RwLock<Arc<PublishedTree>>,
     published: watch::Sender<Seq>,
+}
+
+/// How much was read or appended here, and its tree: ahead of the published head after a replay that
+/// ended halfway, so that the next one goes on from the right leaves.
+#[derive(Default)]
+struct End {
+    length: Seq,
+    edge: Arc<RightEdge>,
 }
 
 impl SignedLog {
@@ -42,7 +50,7 @@ impl SignedLog {
         SignedLog {
             log,
             signing,
-            end: Mutex::new(Seq(0)),
+            end: Mutex::default(),
             head: RwLock::new(Arc::new(head)),
             published: watch::Sender::new(Seq(0)),
         }
@@ -97,7 +105,8 @@ impl SignedLog {
     ///
     /// # Errors
     ///
-    /// As [`SignedLog::recover`]. What `apply` was given stays applied; nothing more is published.
+    /// As [`SignedLog::recover`]. What `apply` was given stays applied; nothing more is published. The
+    /// next call goes on behind it.
     pub fn catch_up<T: Send, E: From<ReplayError> + Send>(
         &self,
         until: Seq,
@@ -118,29 +127,32 @@ impl SignedLog {
         let mut end = self.end.lock();
         let mut tree = match &self.signing {
             Some(_) => {
-                let edge = self.head().edge.as_ref().clone();
+                let edge = end.edge.as_ref().clone();
                 Some(Regrowth::new(edge, self.stored(), mismatch, expected)?)
             }
             None => None,
         };
-        read_ahead(self.stored(), *end, until, decode, |chunk| {
+        read_ahead(self.stored(), end.length, until, decode, |chunk| {
             if let Some(tree) = &mut tree {
                 for (_, leaf, _) in chunk.iter() {
                     tree.push(leaf)?;
                 }
             }
             if let Some(after) = chunk.end() {
-                *end = after;
+                end.length = after;
+                if let Some(tree) = &tree {
+                    end.edge = Arc::new(tree.edge().clone());
+                }
             }
             apply(chunk);
             Ok::<(), E>(())
         })?;
         if let Some(tree) = tree {
             let Regrown { edge, mended } = tree.finish().map_err(ReplayError::Integrity)?;
-            self.mend(*end, &mended)?;
+            self.mend(end.length, &mended)?;
             self.sign(edge);
         }
-        self.publish(*end);
+        self.publish(end.length);
         Ok(())
     }
 
@@ -211,20 +223,21 @@ impl SignedLog {
     ) -> Result<Seq, AppendError> {
         assert_eq!(leaves.len(), records.len(), "a leaf for each record");
         let mut end = self.end.lock();
-        if expected != *end {
+        if expected != end.length {
             return Err(AppendError::Conflict { length: *self.log.length().borrow() });
         }
         let (edge, extras) = match &self.signing {
             Some(_) => {
-                let (edge, extras) = grow(&self.head().edge, leaves);
+                let (edge, extras) = grow(&end.edge, leaves);
                 (Some(edge), extras)
             }
             None => (None, Vec::new()),
         };
         let first = self.log.append(expected, records, &extras)?;
         // A crash from here on is clean: the records are there, nobody was told.
-        *end = Seq(expected.0 + records.len() as u64);
+        end.length = Seq(expected.0 + records.len() as u64);
         if let Some(edge) = edge {
+            end.edge = Arc::clone(&edge);
             self.sign(edge);
         }
         Ok(first)

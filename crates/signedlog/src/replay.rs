@@ -145,6 +145,11 @@ impl<'l> Regrowth<'l> {
         Ok(regrowth)
     }
 
+    /// The tree so far.
+    pub(crate) fn edge(&self) -> &RightEdge {
+        &self.edge
+    }
+
     /// Adds the leaf of the next record.
     pub(crate) fn push(&mut self, leaf: Leaf) -> Result<(), ReplayError> {
         for tile in self.edge.push(leaf.into()) {

@@ -62,5 +62,7 @@ fn installed() -> Result<PathBuf> {
 /// Whether it is there in the version that is wanted.
 fn is_right(program: &PathBuf) -> bool {
     let answer = Command::new(program).arg("--version").stderr(Stdio::null()).output();
-    answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains(VERSION))
+    answer.is_ok_and(|answer| {
+        String::from_utf8_lossy(&answer.stdout).trim_end().ends_with(&format!(" {VERSION}"))
+    })
 }

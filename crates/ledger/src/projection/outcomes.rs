@@ -14,7 +14,7 @@ use crate::record::{Idempotency, Record};
 const REMEMBERED_S: u64 = 24 * 3600;
 /// How long the secret of a create can be given again.
 const SECRET_S: u64 = 600;
-/// The most secrets in memory, and of one caller: 80 a second, for as long as they are entry.
+/// The most secrets in memory, and of one caller: 80 a second, for as long as they are remembered.
 const MOST_SECRETS: usize = 250_000;
 const MOST_SECRETS_OF_ONE: usize = 50_000;
 

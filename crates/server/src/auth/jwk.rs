@@ -40,7 +40,7 @@ pub(super) fn public_key(mut value: Value) -> Result<PublicKey, &'static str> {
         return Err("its `key_ops` have no `verify`");
     }
     let (algorithm, declared, parts) = kind(&jwk.algorithm)?;
-    if common.key_algorithm.is_some_and(|fields| fields != declared) {
+    if common.key_algorithm.is_some_and(|named| named != declared) {
         return Err("its `alg` is not the one accepted of its type");
     }
     let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its parts make no key")?;

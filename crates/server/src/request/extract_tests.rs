@@ -35,6 +35,7 @@ fn a_bad_body_is_refused_by_its_field() {
         (r"{}", "name: is missing"),
         (r#"{"name":"a"} x"#, "body: must be JSON"),
         (r#"{"name":"#, "body: must be JSON"),
+        (r#"{"name":7,"#, "body: must be JSON"),
         ("", "body: must be JSON"),
         ("[]", "body: must be an object"),
         (r#"{"name":"a","kind":"odd"}"#, "kind: must be one of: secret public"),

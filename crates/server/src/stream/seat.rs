@@ -80,7 +80,7 @@ pub(super) struct WasRead {
     pub(super) took: Duration,
 }
 
-/// What the hub is changed.
+/// What streams hand to the hub.
 #[derive(Default)]
 pub(super) struct Inbox {
     pub(super) joining: Vec<Joining>,

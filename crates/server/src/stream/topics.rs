@@ -107,7 +107,7 @@ pub(super) struct Topics {
     by_id: HashMap<TopicId, Topic>,
     shapes: [usize; SHAPES],
     made: u64,
-    /// Topics with a draft.
+    /// Topics whose next piece is being built.
     building: Vec<TopicId>,
     is_long: bool,
     /// What is held, the oldest first.

@@ -157,7 +157,8 @@ fn signer(served: &Served<'_>, note: &str) -> Result<(Statement, VerifierKey), R
 fn stale(state: &Path, max_age: Duration) -> Result<Option<Refused>> {
     let Ok(metadata) = std::fs::metadata(state) else { return Ok(None) };
     let grown = metadata.modified().with_context(|| unreadable(state))?;
-    let grown = grown.duration_since(SystemTime::UNIX_EPOCH).with_context(|| unreadable(state))?;
+    // From before 1970, by a clock that was wrong: as old as can be.
+    let grown = grown.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let grown = i64::try_from(grown.as_micros()).with_context(|| unreadable(state))?;
     let grown = keys::Timestamp::from_micros(grown);
     let age = Duration::from_micros(SystemClock::default().now().micros_since(grown));

@@ -25,11 +25,11 @@ use crate::routes::evidence::answers::fresh;
 )]
 pub(crate) async fn receipt(
     State(app): State<App>,
-    who: Reader,
+    reader: Reader,
     Path(Place(seq)): Path<Place>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let read = app.read(who.caller, move |ledger, caller| {
+    let read = app.read(reader.caller, move |ledger, caller| {
         let entry = ledger.event(caller, seq)?;
         ledger.receipt(caller, &entry).map(|receipt| receipt.to_string())
     });

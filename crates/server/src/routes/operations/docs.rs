@@ -186,14 +186,14 @@ fn row(page: &mut String, parameter: &Value) {
 
 fn contents(page: &mut String, of: &Value) {
     let content = of.get("content").and_then(Value::as_object);
-    for (at, (media_type, operation)) in content.into_iter().flatten().enumerate() {
+    for (at, (media_type, described)) in content.into_iter().flatten().enumerate() {
         if at > 0 {
             *page += "<br>";
         }
         *page += &format!(
             "<code>{}</code> {}",
             escape(media_type),
-            kind(operation.get("schema").unwrap_or(&Value::Null))
+            kind(described.get("schema").unwrap_or(&Value::Null))
         );
     }
 }

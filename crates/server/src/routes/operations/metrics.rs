@@ -21,7 +21,11 @@ use crate::metrics::Numbers;
 )]
 pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
     let numbers = numbers(&app);
-    let text = app.metrics().text(&numbers).map_err(|error| ApiError::internal(&error))?;
+    // What is read of the process is a file of the system for each open connection: on some kernels
+    // that takes milliseconds, in which this thread would answer nobody.
+    let text = tokio::task::spawn_blocking(move || app.metrics().text(&numbers)).await;
+    let text = text.map_err(|error| ApiError::internal(&error))?;
+    let text = text.map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
