@@ -26,15 +26,11 @@ const VERSION: u8 = 1;
 /// The version of the journal's entries that is written.
 const ACCESS_VERSION: u8 = 2;
 
+/// Without a limit: counting every byte makes a start a sixth slower. So no stored type may own what it
+/// reads a length of: bincode makes room for a `String` as long as the bytes say it is, before it
+/// looks whether there are so many; a `&str` is held against them.
 fn config() -> impl bincode::config::Config {
     bincode::config::standard()
-}
-
-/// The same for reading. bincode makes room for a text as long as the bytes say it is, before it
-/// looks whether there are so many; with a limit it looks first. It counts 8 bytes for a number
-/// that took one, so no record reaches this.
-fn bounded_config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<{ 8 * eventlog::MAX_RECORD }>()
 }
 
 /// The bytes to store.
@@ -83,7 +79,7 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
         return Err(DecodeError::Version);
     }
     let (stored, used): (v1::RecordV1<'_>, usize) =
-        bincode::serde::borrow_decode_from_slice(body, bounded_config())
+        bincode::serde::borrow_decode_from_slice(body, config())
             .map_err(|error| DecodeError::Layout(error.to_string()))?;
     if used != body.len() {
         return Err(DecodeError::NotCanonical);
@@ -133,7 +129,7 @@ pub(crate) fn decode_access(bytes: &[u8], interner: &mut Interner) -> Result<Acc
 }
 
 fn decode_body<'b, T: serde::Deserialize<'b>>(body: &'b [u8]) -> Result<(T, usize), DecodeError> {
-    bincode::serde::borrow_decode_from_slice(body, bounded_config())
+    bincode::serde::borrow_decode_from_slice(body, config())
         .map_err(|error| DecodeError::Layout(error.to_string()))
 }
 

@@ -81,7 +81,7 @@ struct NewKeyV1<'a> {
     #[serde(borrow)]
     permissions: Vec<&'a str>,
     project: Option<&'a str>,
-    allowed_ips: Vec<std::borrow::Cow<'a, str>>,
+    allowed_ips: Vec<&'a str>,
     expires_at: Option<i64>,
     daily_limit: Option<u32>,
     metadata: Vec<(&'a str, &'a str)>,
@@ -278,7 +278,7 @@ impl<'a> NewKeyV1<'a> {
             role: key.role.as_ref().map(KeyRole::as_str),
             permissions: key.permissions.iter().map(Permission::as_str).collect(),
             project: key.project.as_ref().map(Project::as_str),
-            allowed_ips: texts.allowed_ips.iter().map(|text| text.as_str().into()).collect(),
+            allowed_ips: texts.allowed_ips.iter().map(String::as_str).collect(),
             expires_at: key.expires_at.map(Timestamp::micros),
             daily_limit: key.daily_limit,
             metadata: key.metadata.iter().collect(),
