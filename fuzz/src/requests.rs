@@ -64,7 +64,8 @@ pub fn cursor(data: &[u8]) {
 /// The lines of `Forwarded` or `X-Forwarded-For`; the first byte says which.
 pub fn forwarded(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
-    let lines = || rest.split(|byte| *byte == b'\n');
+    // Fewer than the door takes, so that two more in front push none out at the end.
+    let lines = || rest.split(|byte| *byte == b'\n').take(64);
     let client = server::fuzzing::client(first % 2 == 0, lines());
     // What a client writes in front does not change what the proxies wrote behind it.
     let longer = [&b"for=192.0.2.1, "[..], b"192.0.2.1"];
