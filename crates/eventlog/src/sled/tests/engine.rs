@@ -13,7 +13,7 @@ use sled::{Batch, Db, FailingDisk, Writes};
 use tempfile::TempDir;
 
 use super::{copy, files_of, used_bytes};
-use crate::frame::FrameHash;
+use crate::{frame::FrameHash, sled::folder::wait_until_free};
 
 /// How many values are written before anything fails: some segments of 512 KiB.
 const VALUES: u64 = 2_000;
@@ -31,6 +31,9 @@ fn database() -> TempDir {
             db.insert(number.to_be_bytes(), vec![7; 800]).unwrap();
         }
         db.flush().unwrap();
+        drop(db);
+        // sled lets go of its file late: its threads write and rename for a moment more.
+        assert!(wait_until_free(dir.path()).unwrap());
     }
     // As a crash leaves it: the file ends in the middle of a write.
     let path = dir.path().join("db");
@@ -62,7 +65,8 @@ fn a_read_that_fails_while_sled_opens_is_an_error_and_loses_nothing() {
         // A page may be read in another order by sled's threads; an error is an error.
         let error = config(dir.path(), &failing).open().err();
         assert!(matches!(error, Some(sled::Error::Io(_))), "read {read}: {error:?}");
-        // sled lets go of its file a little later; nobody holds a copy.
+        // sled lets go of its file a little later; what is copied is at rest.
+        assert!(wait_until_free(dir.path()).unwrap());
         let again = tempfile::tempdir().unwrap();
         copy(dir.path(), again.path());
         let db = config(again.path(), &FailingDisk::default()).open().unwrap();
@@ -120,6 +124,7 @@ fn what_was_set_aside_and_released_is_what_would_have_been_written() {
     let (_through, written) = opened(whole.path(), Writes::Through);
     let (aside, released) = opened(whole.path(), Writes::Aside);
     assert_eq!(released, written);
+    assert!(wait_until_free(aside.path()).unwrap());
     let again = tempfile::tempdir().unwrap();
     copy(aside.path(), again.path());
     assert_eq!(values(&config(again.path(), &FailingDisk::default()).open().unwrap()), VALUES - 1);
