@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::api::Api;
@@ -158,10 +159,14 @@ impl Service {
     /// To the service itself; a tracer in front of it ends with it.
     fn signal(&mut self, signal: Signal) -> Result<()> {
         // The number of a process that has ended may belong to another one.
-        if self.child.try_wait()?.is_none() {
-            kill_process(self.pid.unwrap_or(Pid::from_child(&self.child)), signal)?;
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
         }
-        Ok(())
+        match kill_process(self.pid.unwrap_or(Pid::from_child(&self.child)), signal) {
+            // It was killed in a call, and the tracer has still to end after it.
+            Err(Errno::SRCH) => Ok(()),
+            sent => Ok(sent?),
+        }
     }
 }
 
