@@ -92,9 +92,9 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             }
             tree.push_leaf(Hash(leaf.0)).map_err(|error| Invalid::Tree(error.to_string()))?;
             self.compare()?;
-            return Ok(Entry { seq, record, account });
+            return Ok(Entry { seq, record, account, owner: None });
         }
-        let entry = Entry { seq, record, account };
+        let entry = Entry { seq, record, account, owner: None };
         if !self.opened.scope.covers(&entry.account, entry.record.at) {
             return Err(Invalid::Scope(seq.0).into());
         }

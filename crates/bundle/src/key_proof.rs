@@ -143,7 +143,8 @@ fn records(
         if *seq < table_size {
             row = auditor.row(key);
         }
-        records.push((Entry { seq: Seq(*seq), record: audited.record, account }, bytes));
+        records
+            .push((Entry { seq: Seq(*seq), record: audited.record, account, owner: None }, bytes));
     }
     Ok((records, row, auditor.state(key)))
 }

@@ -58,7 +58,7 @@ impl Reader {
                     source.account(record.link.key).map_err(MakeError::Source)?
                 }
             };
-            each(bytes, &Entry { seq: Seq(seq), record, account })?;
+            each(bytes, &Entry { seq: Seq(seq), record, account, owner: None })?;
         }
         Ok(())
     }

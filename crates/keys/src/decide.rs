@@ -50,6 +50,9 @@ pub enum Command {
     ExpireDue,
     /// Withdraw it for good.
     Revoke(Revocation),
+    /// Withdraw it for good, as the key itself wants it, which must still be able to prove what it
+    /// is.
+    RevokeOwn(Revocation),
     /// Put a new key in its place.
     Rotate(Arc<NewKey>, Rotation, Limits),
 }
@@ -181,7 +184,8 @@ pub fn decide(facts: &Facts, command: Command) -> Result<Event, Refusal> {
             Some(due) if due <= facts.now => Ok(Event::Expired { due: Some(due) }),
             Some(_) | None => Err(Refusal::NotDue),
         },
-        (Some(Enabled | Disabled | Expired), Command::Revoke(revocation)) => {
+        (Some(Enabled | Disabled | Expired), Command::Revoke(revocation))
+        | (Some(Enabled | Disabled), Command::RevokeOwn(revocation)) => {
             Ok(Event::Revoked(revocation))
         }
 
@@ -190,7 +194,9 @@ pub fn decide(facts: &Facts, command: Command) -> Result<Event, Refusal> {
         (Some(Enabled), Command::Enable) => Err(Refusal::Already(Enabled)),
         (Some(Disabled), Command::Disable) => Err(Refusal::Already(Disabled)),
         (Some(Expired), Command::Expire | Command::ExpireDue) => Err(Refusal::Already(Expired)),
-        (Some(Revoked), Command::Revoke(_)) => Err(Refusal::Already(Revoked)),
+        (Some(Revoked), Command::Revoke(_) | Command::RevokeOwn(_)) => {
+            Err(Refusal::Already(Revoked))
+        }
         (Some(now), _) => Err(Refusal::NotWhile(now)),
     }
 }

@@ -74,7 +74,8 @@ fn the_table_is_the_designs() {
     for status in statuses {
         let due = Facts { due: Some(now()), ..facts(status) };
         table += &format!(
-            "{}: create {}; enable {}; disable {}; expire {}; when due {}; revoke {}; rotate {}\n",
+            "{}: create {}; enable {}; disable {}; expire {}; when due {}; revoke {}; \
+             revoke itself {}; rotate {}\n",
             status.map_or("(none)", Status::as_str),
             answer(&facts(status), Command::Create(Arc::new(new_key()), Limits::default())),
             answer(&facts(status), Command::Enable),
@@ -82,15 +83,16 @@ fn the_table_is_the_designs() {
             answer(&facts(status), Command::Expire),
             answer(&due, Command::ExpireDue),
             answer(&facts(status), Command::Revoke(Revocation::default())),
+            answer(&facts(status), Command::RevokeOwn(Revocation::default())),
             answer(&facts(status), rotation(0)),
         );
     }
     expect![[r"
-        (none): create created; enable UnknownKey; disable UnknownKey; expire UnknownKey; when due UnknownKey; revoke UnknownKey; rotate UnknownKey
-        enabled: create KeyExists; enable Already(Enabled); disable disabled; expire expired; when due expired; revoke revoked; rotate created
-        disabled: create KeyExists; enable enabled; disable Already(Disabled); expire expired; when due expired; revoke revoked; rotate NotWhile(Disabled)
-        expired: create KeyExists; enable NotWhile(Expired); disable NotWhile(Expired); expire Already(Expired); when due Already(Expired); revoke revoked; rotate NotWhile(Expired)
-        revoked: create KeyExists; enable NotWhile(Revoked); disable NotWhile(Revoked); expire NotWhile(Revoked); when due NotWhile(Revoked); revoke Already(Revoked); rotate NotWhile(Revoked)
+        (none): create created; enable UnknownKey; disable UnknownKey; expire UnknownKey; when due UnknownKey; revoke UnknownKey; revoke itself UnknownKey; rotate UnknownKey
+        enabled: create KeyExists; enable Already(Enabled); disable disabled; expire expired; when due expired; revoke revoked; revoke itself revoked; rotate created
+        disabled: create KeyExists; enable enabled; disable Already(Disabled); expire expired; when due expired; revoke revoked; revoke itself revoked; rotate NotWhile(Disabled)
+        expired: create KeyExists; enable NotWhile(Expired); disable NotWhile(Expired); expire Already(Expired); when due Already(Expired); revoke revoked; revoke itself NotWhile(Expired); rotate NotWhile(Expired)
+        revoked: create KeyExists; enable NotWhile(Revoked); disable NotWhile(Revoked); expire NotWhile(Revoked); when due NotWhile(Revoked); revoke Already(Revoked); revoke itself Already(Revoked); rotate NotWhile(Revoked)
     "]]
     .assert_eq(&table);
 }

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-use keys::{Account, Dialect, KeyId, Subject};
+use keys::{Account, Dialect, KeyId, NewKey, Subject};
 
 use crate::error::Error;
 
-/// Whose keys a caller may see.
+/// The accounts that an identity is bound to. What of their keys it sees depends on its roles, see
+/// [`Grant`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Those of every account.
@@ -23,14 +24,6 @@ impl Scope {
         match self {
             Scope::All => true,
             Scope::Account(own) => own == account,
-        }
-    }
-
-    /// What of it `account` leaves; all of it if none is named, `None` if nothing.
-    pub(crate) fn narrowed(&self, account: Option<&Account>) -> Option<Scope> {
-        match account {
-            None => Some(self.clone()),
-            Some(account) => self.covers(account).then(|| Scope::Account(account.clone())),
         }
     }
 
@@ -57,6 +50,10 @@ pub enum Role {
     Worker,
     /// Everything.
     Admin,
+    /// Everything that an owner may, with the keys that belong to the subject itself.
+    User,
+    /// Of a key that calls with its own text: look at itself and end itself. No token gives it.
+    Key,
 }
 
 impl Role {
@@ -69,6 +66,17 @@ impl Role {
             Role::Auditor => "auditor",
             Role::Worker => "worker",
             Role::Admin => "admin",
+            Role::User => "user",
+            Role::Key => "key",
+        }
+    }
+
+    /// How much a caller sees in it, compared with other roles.
+    fn width(self) -> u8 {
+        match self {
+            Role::Key => 0,
+            Role::User => 1,
+            Role::Owner | Role::Verifier | Role::Auditor | Role::Worker | Role::Admin => 2,
         }
     }
 }
@@ -124,9 +132,9 @@ pub enum Via {
 pub struct Identity {
     /// The subject.
     pub subject: Subject,
-    /// Whose keys it may see.
+    /// The accounts that it is bound to.
     pub scope: Scope,
-    /// What it may do with them.
+    /// What it may do there.
     pub roles: Roles,
     /// How it proved that.
     pub via: Via,
@@ -152,26 +160,103 @@ pub struct Caller {
     pub origin: Origin,
 }
 
+/// Which keys a caller sees in one of the roles that a method takes. Only [`Caller::require`] makes
+/// one, and whatever looks a key up takes one: no method can forget to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it says which keys the caller sees"]
+pub(crate) enum Grant<'c> {
+    /// Those of every account.
+    All,
+    /// Those of one account.
+    Account(&'c Account),
+    /// Those of one account that belong to the subject.
+    Owner(&'c Account, &'c Subject),
+    /// The one key that is the caller.
+    Key(&'c Account, KeyId),
+}
+
+impl<'c> Grant<'c> {
+    /// Whether the caller sees `key`.
+    pub(crate) fn covers(self, key: &NewKey) -> bool {
+        match self {
+            Grant::All => true,
+            Grant::Account(account) => *account == key.account,
+            Grant::Owner(account, owner) => *account == key.account && *owner == key.owner,
+            Grant::Key(_, id) => id == key.id,
+        }
+    }
+
+    /// The one account, if it is one.
+    pub(crate) fn account(self) -> Option<&'c Account> {
+        match self {
+            Grant::All => None,
+            Grant::Account(account) | Grant::Owner(account, _) | Grant::Key(account, _) => {
+                Some(account)
+            }
+        }
+    }
+
+    /// The one owner, if it is one.
+    pub(crate) fn owner(self) -> Option<&'c Subject> {
+        match self {
+            Grant::Owner(_, owner) => Some(owner),
+            Grant::All | Grant::Account(_) | Grant::Key(..) => None,
+        }
+    }
+
+    /// The one key, if it is one.
+    pub(crate) fn key(self) -> Option<KeyId> {
+        match self {
+            Grant::Key(_, id) => Some(id),
+            Grant::All | Grant::Account(_) | Grant::Owner(..) => None,
+        }
+    }
+
+    /// What of it `account` leaves; all of it if none is named, `None` if nothing.
+    pub(crate) fn within<'a>(self, account: Option<&'a Account>) -> Option<Grant<'a>>
+    where
+        'c: 'a,
+    {
+        match (self, account) {
+            (grant, None) => Some(grant),
+            (Grant::All, Some(account)) => Some(Grant::Account(account)),
+            (grant, Some(account)) => Some(grant).filter(|_| grant.account() == Some(account)),
+        }
+    }
+}
+
 impl Caller {
-    pub(crate) fn require(&self, roles: &[Role]) -> Result<(), Error> {
-        if self.identity.roles.any(roles) { Ok(()) } else { Err(Error::Forbidden) }
+    /// What the caller sees in one of `roles`, the widest that it has.
+    pub(crate) fn require(&self, roles: &[Role]) -> Result<Grant<'_>, Error> {
+        let Identity { subject, scope, roles: held, via } = &*self.identity;
+        let role = roles.iter().copied().filter(|role| held.any(&[*role]));
+        let role = role.max_by_key(|role| role.width()).ok_or(Error::Forbidden)?;
+        match (role, scope, via) {
+            (Role::Key, Scope::Account(account), Via::Key(id)) => Ok(Grant::Key(account, *id)),
+            (Role::User, Scope::Account(account), _) => Ok(Grant::Owner(account, subject)),
+            // A subject of all accounts would be whoever has that name in any of them.
+            (Role::Key | Role::User, _, _) => Err(Error::Forbidden),
+            (_, Scope::All, _) => Ok(Grant::All),
+            (_, Scope::Account(account), _) => Ok(Grant::Account(account)),
+        }
+    }
+
+    /// As [`Caller::require`], for what tells nothing of any key.
+    pub(crate) fn require_role(&self, roles: &[Role]) -> Result<(), Error> {
+        self.require(roles).map(drop)
     }
 
     /// As [`Caller::require`], and for all accounts.
     pub(crate) fn require_all(&self, roles: &[Role]) -> Result<(), Error> {
-        match self.identity.scope {
-            Scope::All => self.require(roles),
-            Scope::Account(_) => Err(Error::Forbidden),
+        match self.require(roles)? {
+            Grant::All => Ok(()),
+            Grant::Account(_) | Grant::Owner(..) | Grant::Key(..) => Err(Error::Forbidden),
         }
     }
 
     /// Whose requests its own are counted with.
     pub(crate) fn holder(&self) -> Holder {
         (self.identity.scope.account().cloned(), self.identity.subject.clone())
-    }
-
-    pub(crate) fn sees(&self, account: &Account) -> bool {
-        self.identity.scope.covers(account)
     }
 }
 
@@ -190,12 +275,16 @@ pub(crate) fn worker() -> Caller {
 }
 
 /// Who may change keys.
-pub(crate) const MANAGE: &[Role] = &[Role::Owner, Role::Admin];
+pub const MANAGE: &[Role] = &[Role::Owner, Role::Admin, Role::User];
 /// Who may read keys and events.
-pub(crate) const READ: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin];
-/// Who may read what is of all accounts.
-pub(crate) const AUDIT: &[Role] = &[Role::Auditor, Role::Admin];
+pub const READ: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin, Role::User];
+/// Who may read what is of all keys of an account.
+pub const AUDIT: &[Role] = &[Role::Auditor, Role::Admin];
 /// Who may verify.
-pub(crate) const VERIFY: &[Role] = &[Role::Owner, Role::Verifier, Role::Admin];
+pub const VERIFY: &[Role] = &[Role::Owner, Role::Verifier, Role::Admin, Role::User];
 /// Who may record that keys are due.
-pub(crate) const EXPIRE: &[Role] = &[Role::Worker, Role::Admin];
+pub const EXPIRE: &[Role] = &[Role::Worker, Role::Admin];
+/// Who may look at itself, and end itself.
+pub(crate) const OWN_KEY: &[Role] = &[Role::Key];
+/// Who may have the receipt of what it was shown.
+pub(crate) const SHOWN: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin, Role::User, Role::Key];

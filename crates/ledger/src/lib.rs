@@ -26,7 +26,9 @@ mod tests;
 mod write;
 
 pub use audit::{AuditRecord, Auditor, Decoder, Finding, Violation};
-pub use caller::{Caller, Identity, Origin, Role, Roles, Scope, Via};
+pub use caller::{
+    AUDIT, Caller, EXPIRE, Identity, MANAGE, Origin, READ, Role, Roles, Scope, VERIFY, Via,
+};
 pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;

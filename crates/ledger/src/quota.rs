@@ -9,8 +9,9 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use keys::{Account, KeyId};
 
-use crate::caller::{Caller, Scope, Via};
+use crate::caller::{Caller, Identity, OWN_KEY, Scope, Via};
 use crate::error::Error;
 
 /// What one account may have and do. `None` is without bound.
@@ -30,8 +31,30 @@ pub(crate) struct Rates {
     reads: Option<Rate>,
 }
 
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Payer {
+    /// Callers of all accounts.
+    All,
+    /// The callers of an account, whatever they see of it.
+    Account(Account),
+    /// A key that calls with its own text: whoever found it takes nothing from its account.
+    Key(KeyId),
+}
+
+impl Payer {
+    fn of(caller: &Caller) -> Payer {
+        let Identity { scope, roles, via, .. } = &*caller.identity;
+        match (scope, via) {
+            (_, Via::Key(id)) if roles.any(OWN_KEY) => Payer::Key(*id),
+            (Scope::All, _) => Payer::All,
+            (Scope::Account(account), _) => Payer::Account(account.clone()),
+        }
+    }
+}
+
 struct Rate {
-    limiter: RateLimiter<Scope, DashMapStateStore<Scope>, DefaultClock, NoOpMiddleware>,
+    limiter: RateLimiter<Payer, DashMapStateStore<Payer>, DefaultClock, NoOpMiddleware>,
     clock: DefaultClock,
 }
 
@@ -74,7 +97,7 @@ impl Rate {
     }
 
     fn count(&self, caller: &Caller) -> Result<(), Error> {
-        self.limiter.check_key(&caller.identity.scope).map_err(|until| {
+        self.limiter.check_key(&Payer::of(caller)).map_err(|until| {
             let left = until.wait_time_from(self.clock.now());
             // Whole seconds, and never none: it would be refused again.
             Error::RateLimited { retry_after_s: left.as_secs().saturating_add(1) }

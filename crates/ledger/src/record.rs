@@ -94,4 +94,6 @@ pub struct Entry {
     pub record: Record,
     /// The account of the key it touches.
     pub account: Account,
+    /// The owner of that key; `None` where that is not looked up, as in bundles.
+    pub owner: Option<Subject>,
 }

@@ -8,6 +8,9 @@ pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod expire_due;
 pub(crate) mod job;
+pub(crate) mod own_key;
+#[cfg(test)]
+mod own_key_tests;
 pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod reply;

@@ -109,8 +109,7 @@ impl State {
 
     /// The entry of a record; `None` if its key is not in the table yet.
     pub(crate) fn entry(&self, seq: Seq, record: Record) -> Option<Entry> {
-        let key = self.table.get(record.link.key)?;
-        Some(Entry { seq, record, account: key.made.account.clone() })
+        Some(self.table.get(record.link.key)?.entry(seq, record))
     }
 
     /// Tells followers how far everything is applied.

@@ -1,6 +1,7 @@
 //! The key table: every key as it stands, found by id, digest, account, prefix and due time.
 
 mod accounts;
+mod owners;
 mod shards;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
 use self::shards::{Both, Shards, hash_digest, hash_id, hash_text};
-use crate::record::{Link, Record};
+use crate::record::{Entry, Link, Record};
 use signedlog::Leaf;
 
 /// A key's place among those that fall due.
@@ -117,6 +118,12 @@ impl Key {
 
     pub(crate) fn chained_state(&self) -> ChainedState {
         *self.chained.read()
+    }
+
+    /// A record of the key as an entry of the log.
+    pub(crate) fn entry(&self, seq: Seq, record: Record) -> Entry {
+        let NewKey { account, owner, .. } = &*self.made;
+        Entry { seq, record, account: account.clone(), owner: Some(owner.clone()) }
     }
 }
 

@@ -46,8 +46,7 @@ impl Ledger {
         (from, to): (Timestamp, Timestamp),
         moment: &Moment,
     ) -> Result<ActivePeriods, Error> {
-        caller.require(READ)?;
-        let list = self.key_list(caller, account);
+        let list = self.key_list(caller.require(READ)?, account, None);
         let late = |key: &Arc<Key>| key.created_at >= to || moment.precedes(key);
         let mut keys = Vec::new();
         loop {

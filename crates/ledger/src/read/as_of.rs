@@ -119,7 +119,7 @@ impl Ledger {
     /// [`Error::BeyondTheLog`], [`Error::InTheFuture`], [`Error::Forbidden`], or a fault of the
     /// storage.
     pub fn moment(&self, caller: &Caller, as_of: Option<AsOf>) -> Result<Moment, Error> {
-        caller.require(READ)?;
+        caller.require_role(READ)?;
         let state = self.state();
         let size = state.size();
         // A clock that was set back does not make what is recorded the future.

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use eventlog::Log;
 use eventlog::memory::MemoryLog;
 use keys::{
-    Account, KeyId, Permission, Question, Refusal, Revocation, Rotation, Secret, Status, Timestamp,
-    Verdict,
+    Account, KeyId, Permission, Question, Refusal, Revocation, Rotation, Secret, Status, Subject,
+    Timestamp, Verdict,
 };
 
 use crate::testing::{Dice, ManualClock, caller, draft, open, prefix};
 use crate::{
     ActivePeriod, AsOf, Caller, Change, Changes, Error, KeyFilter, KeyView, Ledger, Moment,
-    RequestOptions, Role, Seq,
+    NewKeyRequest, RequestOptions, Role, Seq,
 };
 
 /// A log, and all keys that were made in it.
@@ -63,8 +63,10 @@ impl Story {
                 (0 | 1, _) | (_, None) => {
                     let longest = if most_keys == usize::MAX { 30 } else { 300 };
                     let ttl = (dice.roll(2) == 0).then(|| dice.roll(longest) + 1);
-                    let made =
-                        story.ledger.create(&owner, draft(ttl), RequestOptions::default()).await;
+                    let subject = ["ann", "bob", "ann"][story.keys.len() % 3];
+                    let wanted =
+                        NewKeyRequest { owner: Some(Subject::new(subject).unwrap()), ..draft(ttl) };
+                    let made = story.ledger.create(&owner, wanted, RequestOptions::default()).await;
                     let made = made.unwrap();
                     story.keys.push((owner, made.key.key.id, made.secret.unwrap()));
                 }

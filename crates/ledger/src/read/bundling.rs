@@ -29,7 +29,7 @@ impl Ledger {
     /// [`Error::BeyondTheLog`], [`Error::NotSigned`], [`Error::Forbidden`], or a fault of the
     /// storage.
     pub fn checkpoint_at(&self, caller: &Caller, size: u64) -> Result<SignedRoot, Error> {
-        caller.require(AUDIT)?;
+        caller.require_role(AUDIT)?;
         let root = self.log().head().root_at(size)?;
         Ok(self.log().signing()?.checkpoint(TreeHead { size, root }))
     }
@@ -40,7 +40,7 @@ impl Ledger {
     ///
     /// [`Error::NotSigned`], [`Error::Forbidden`].
     pub fn sign_manifest(&self, caller: &Caller, manifest: &[u8]) -> Result<String, Error> {
-        caller.require(AUDIT)?;
+        caller.require_role(AUDIT)?;
         let signing = self.log().signing()?;
         signing.sign(&manifest_text(signing.origin(), manifest)).map_err(Error::fault)
     }
@@ -57,7 +57,7 @@ impl Ledger {
         from: Seq,
         limit: usize,
     ) -> Result<Page<(Entry, Vec<u8>), Seq>, Error> {
-        caller.require(AUDIT)?;
+        caller.require_role(AUDIT)?;
         let page = self.events(caller, filter, Walk::Up(from), limit)?;
         let mut items = Vec::with_capacity(page.items.len());
         for entry in page.items {

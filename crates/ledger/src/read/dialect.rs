@@ -1,15 +1,14 @@
 //! Queries that only dialects need: a key as a caller, keys by number, prefix and owner.
 
+use keys::{Account, Dialect, Digest, KeyId, Status};
 use std::net::IpAddr;
-use std::sync::Arc;
-
-use keys::{Account, Dialect, Digest, KeyId, Refusal, Status};
 
 use crate::caller::{Caller, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::Page;
 use crate::projection::key_view::KeyView;
+use crate::projection::table::Key;
 use crate::write::request::RequestOptions;
 
 impl Ledger {
@@ -32,33 +31,35 @@ impl Ledger {
         good.then(|| KeyView::new(&key, state, now))
     }
 
-    /// The id of the key with this text, made by `dialect`, in an account that the caller sees.
+    /// The id of the key with this text, made by `dialect`, if the caller sees it.
     #[must_use]
     pub fn id_by_text(&self, caller: &Caller, dialect: Dialect, text: &str) -> Option<KeyId> {
+        let grant = caller.require(READ).ok()?;
         let key = self.state().table.by_digest(&Digest::of_presented(text)?)?;
-        let seen = key.made.dialect == dialect && caller.sees(&key.made.account);
+        let seen = key.made.dialect == dialect && grant.covers(&key.made);
         seen.then_some(key.made.id)
     }
 
-    /// The id of an account's key with this number.
+    /// The id of an account's key with this number, if the caller sees it.
     #[must_use]
-    pub fn id_by_number(&self, account: &Account, number: u64) -> Option<KeyId> {
-        Some(self.state().table.account(account.as_str())?.numbered(number)?.made.id)
+    pub fn id_by_number(&self, caller: &Caller, account: &Account, number: u64) -> Option<KeyId> {
+        let grant = caller.require(READ).ok()?;
+        let key = self.state().table.account(account.as_str())?.numbered(number)?;
+        grant.covers(&key.made).then_some(key.made.id)
     }
 
-    /// The id of a key with this shown prefix, made by `dialect`, in an account that the caller
-    /// sees.
+    /// The id of a key with this shown prefix, made by `dialect`, if the caller sees it.
     #[must_use]
     pub fn id_by_prefix(&self, caller: &Caller, dialect: Dialect, prefix: &str) -> Option<KeyId> {
-        let seen = |key: &crate::projection::table::Key| {
-            key.made.dialect == dialect && caller.sees(&key.made.account)
-        };
+        let grant = caller.require(READ).ok()?;
+        let seen = |key: &Key| key.made.dialect == dialect && grant.covers(&key.made);
         Some(self.state().table.by_prefix(prefix, seen)?.made.id)
     }
 
     /// A page of the keys that `dialect` made in `account` and that are not revoked, in the order
     /// they were made, behind the one with the number `after`: the caller's own where the dialect
-    /// lists by owner, else everybody's.
+    /// lists by owner or the caller sees no others, else everybody's. A page can be short, even
+    /// empty, and not the last: `next` says.
     ///
     /// # Errors
     ///
@@ -71,44 +72,44 @@ impl Ledger {
         after: u64,
         limit: usize,
     ) -> Result<Page<KeyView, u64>, Error> {
-        caller.require(READ)?;
+        let grant = caller.require(READ)?.within(Some(account));
         let keys = self.state().table.account(account.as_str());
-        let keys = keys.filter(|_| caller.sees(account));
-        let owner = &caller.identity.subject;
-        let found =
-            keys.map(|keys| keys.of_dialect(dialect, owner, after, limit)).unwrap_or_default();
+        let (Some(grant), Some(keys)) = (grant, keys) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        let mut found = match grant.owner() {
+            Some(owner) if !dialect.lists_by_owner() => keys.owned_behind(owner, after, limit),
+            Some(_) | None => keys.of_dialect(dialect, &caller.identity.subject, after, limit),
+        };
         let next = found.last().filter(|_| found.len() == limit).map(|last| last.made.number);
+        found.retain(|key| key.made.dialect == dialect && key.state().status != Status::Revoked);
         let now = self.judged_at();
         let items = found.iter().map(|key| KeyView::new(key, key.state(), now)).collect();
         Ok(Page { items, next })
     }
 
-    /// One key that `dialect` made, for a caller that may change keys though it may not list them.
+    /// One key that `dialect` made.
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownKey`] also for a key of another dialect or account.
+    /// [`UnknownKey`](keys::Refusal::UnknownKey) also for a key of another dialect, or that the caller does not see.
     pub fn key_of_dialect(
         &self,
         caller: &Caller,
         dialect: Dialect,
         id: KeyId,
     ) -> Result<KeyView, Error> {
-        let key = self.find(
-            caller,
-            id,
-            &RequestOptions { only: Some(dialect), ..RequestOptions::default() },
-        )?;
-        let key = Arc::clone(&key);
-        if caller.identity.roles.is_empty() {
-            return Err(Error::Refused(Refusal::UnknownKey));
-        }
+        let grant = caller.require(READ)?;
+        let options = RequestOptions { only: Some(dialect), ..RequestOptions::default() };
+        let key = self.find(grant, id, &options)?;
         Ok(KeyView::new(&key, key.state(), self.judged_at()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use eventlog::Log;
     use eventlog::memory::MemoryLog;
     use keys::{Revocation, Subject};
@@ -161,6 +162,22 @@ mod tests {
                     next = page.next;
                 }
                 assert_eq!(listed, expected, "{dialect}");
+                // Who sees only its own keys has them listed where others have all.
+                let user = caller(Some("acme"), Role::User);
+                let own = all.iter().filter(|view| {
+                    view.key.dialect == dialect
+                        && view.status != Status::Revoked
+                        && view.key.owner.as_str() == "ann"
+                });
+                let own: Vec<KeyId> = own.map(|view| view.key.id).collect();
+                let (mut listed, mut next) = (Vec::new(), Some(0));
+                while let Some(after) = next {
+                    let page = ledger.keys_of_dialect(&user, dialect, &account, after, 3);
+                    let page = page.unwrap();
+                    listed.extend(page.items.iter().map(|view| view.key.id));
+                    next = page.next;
+                }
+                assert_eq!(listed, own, "{dialect}");
                 let stranger = caller(Some("umbrella"), Role::Owner);
                 let none = ledger.keys_of_dialect(&stranger, dialect, &account, 0, 9);
                 assert!(none.unwrap().items.is_empty());

@@ -2,9 +2,9 @@
 
 use std::collections::BinaryHeap;
 
-use keys::{Account, KeyState, Timestamp};
+use keys::{KeyState, Timestamp};
 
-use crate::caller::{Caller, READ, Scope};
+use crate::caller::{Caller, Grant, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::Page;
@@ -32,18 +32,18 @@ impl Ledger {
         after: Option<Due>,
         limit: usize,
     ) -> Result<Page<KeyView, Due>, Error> {
-        caller.require(READ)?;
+        let grant = caller.require(READ)?;
         let now = self.judged_at();
         let until = now.plus_secs(within_s);
         let table = &self.state().table;
-        let list = self.key_list(caller, None);
+        let list = self.key_list(grant, None, None);
         // One more than `limit`, to know whether it is the last page.
-        let (due, next) = match &caller.identity.scope {
-            Scope::All => page_of(table.due_after(after, until, limit + 1), limit),
-            Scope::Account(_) if list.slice(MOST_LOOKED_AT, 1).is_empty() => {
-                page_of(self.soonest(&list, after, until, limit + 1)?, limit)
-            }
-            Scope::Account(account) => self.due_of(account, after, until, limit)?,
+        let (due, next) = if grant == Grant::All {
+            page_of(table.due_after(after, until, limit + 1), limit)
+        } else if list.slice(MOST_LOOKED_AT, 1).is_empty() {
+            page_of(self.soonest(&list, after, until, limit + 1)?, limit)
+        } else {
+            self.due_of(grant, after, until, limit)?
         };
         let keys = due.iter().filter_map(|due| table.get(due.key));
         let items = keys.map(|key| KeyView::new(&key, key.state(), now)).collect();
@@ -78,11 +78,11 @@ impl Ledger {
         }
     }
 
-    /// Those of an account's keys that are found among the next of all that fall due, at most
+    /// Those of the keys of `grant` that are found among the next of all that fall due, at most
     /// `limit`, and where to look on.
     fn due_of(
         &self,
-        account: &Account,
+        grant: Grant<'_>,
         mut after: Option<Due>,
         until: Timestamp,
         limit: usize,
@@ -97,7 +97,7 @@ impl Ledger {
             left -= slice.len();
             for due in slice {
                 after = Some(due);
-                if table.get(due.key).is_some_and(|key| key.made.account == *account) {
+                if table.get(due.key).is_some_and(|key| grant.covers(&key.made)) {
                     found.push(due);
                 }
                 if found.len() == limit {

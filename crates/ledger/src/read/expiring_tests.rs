@@ -11,8 +11,15 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
     for seed in 0..40 {
         let story = Story::random(seed, 60).await;
         let ledger = &story.ledger;
-        for (account, within_s) in [(None, 10), (Some("acme"), 10), (Some("acme"), 0), (None, 99)] {
-            let reader = caller(account, Role::Auditor);
+        let all = Role::Auditor;
+        for (account, role, within_s) in [
+            (None, all, 10),
+            (Some("acme"), all, 10),
+            (Some("acme"), all, 0),
+            (None, all, 99),
+            (Some("acme"), Role::User, 10),
+        ] {
+            let reader = caller(account, role);
             let until = ledger.now().plus_secs(within_s);
             let all = ledger.keys(&reader, &KeyFilter::default(), 0, 500).unwrap().items;
             let due = all.iter().filter_map(|view| {
@@ -36,7 +43,7 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
                     let full = page.items.len() == limit || account.is_some();
                     assert!(full, "a page is full if it is not the last");
                 }
-                assert_eq!(found, due, "seed {seed} {account:?} {within_s} {limit}");
+                assert_eq!(found, due, "seed {seed} {account:?} {role:?} {within_s} {limit}");
             }
         }
     }

@@ -11,7 +11,7 @@ use keys::{KeyId, KeyState, Refusal};
 use signedlog::SignedRoot;
 use tlog::Hash;
 
-use crate::caller::{AUDIT, Caller, READ, Scope};
+use crate::caller::{AUDIT, Caller, Grant, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::row::Row;
@@ -82,10 +82,10 @@ impl Ledger {
         id: KeyId,
         moment: &Moment,
     ) -> Result<KeyProof, Error> {
-        caller.require(READ)?;
-        let key = match self.find(caller, id, &RequestOptions::default()) {
+        let grant = caller.require(READ)?;
+        let key = match self.find(grant, id, &RequestOptions::default()) {
             Ok(key) => Some(key),
-            Err(Error::Refused(Refusal::UnknownKey)) if caller.identity.scope == Scope::All => None,
+            Err(Error::Refused(Refusal::UnknownKey)) if grant == Grant::All => None,
             Err(error) => return Err(error),
         };
         let snapshot = self.table_snapshot()?;

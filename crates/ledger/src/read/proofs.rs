@@ -4,7 +4,7 @@ use eventlog::Seq;
 use signedlog::{CloseError, Consistency, Inclusion, KeyChain, ProofError, Receipt, SignedRoot};
 use tlog::TileIndex;
 
-use crate::caller::{AUDIT, Caller, READ};
+use crate::caller::{AUDIT, Caller, READ, SHOWN};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::record::Entry;
@@ -59,7 +59,7 @@ impl Ledger {
         seq: Seq,
         size: Option<u64>,
     ) -> Result<Inclusion, Error> {
-        caller.require(READ)?;
+        caller.require_role(READ)?;
         Ok(self.log().head().inclusion(seq, size)?)
     }
 
@@ -74,7 +74,7 @@ impl Ledger {
         old: u64,
         new: Option<u64>,
     ) -> Result<Consistency, Error> {
-        caller.require(READ)?;
+        caller.require_role(READ)?;
         Ok(self.log().head().consistency(old, new)?)
     }
 
@@ -85,7 +85,7 @@ impl Ledger {
     ///
     /// [`Error::Forbidden`], [`Error::NotSigned`], or a fault of the storage.
     pub fn receipt(&self, caller: &Caller, entry: &Entry) -> Result<Receipt, Error> {
-        caller.require(READ)?;
+        caller.require_role(SHOWN)?;
         Ok(self.log().head().receipt(entry.seq)?)
     }
 }

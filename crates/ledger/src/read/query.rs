@@ -8,7 +8,7 @@ use keys::{
     Status, Subject, Timestamp,
 };
 
-use crate::caller::{Caller, READ, Scope};
+use crate::caller::{Caller, Grant, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::Page;
@@ -49,8 +49,7 @@ impl Ledger {
     ///
     /// [`Refusal::UnknownKey`] also for a key of an account that the caller does not see.
     pub fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyView, Error> {
-        caller.require(READ)?;
-        let key = self.find(caller, id, &RequestOptions::default())?;
+        let key = self.find(caller.require(READ)?, id, &RequestOptions::default())?;
         Ok(KeyView::new(&key, key.state(), self.judged_at()))
     }
 
@@ -61,8 +60,7 @@ impl Ledger {
     /// [`Refusal::UnknownKey`] also for a key that was made later or of an account that the caller
     /// does not see; a fault of the storage.
     pub fn key_as_of(&self, caller: &Caller, id: KeyId, moment: &Moment) -> Result<KeyView, Error> {
-        caller.require(READ)?;
-        let key = self.find(caller, id, &RequestOptions::default())?;
+        let key = self.find(caller.require(READ)?, id, &RequestOptions::default())?;
         let (state, _) = self.state_at(&key, moment)?;
         let state = state.ok_or(Error::Refused(Refusal::UnknownKey))?;
         Ok(view_at(&key, state, moment))
@@ -100,8 +98,8 @@ impl Ledger {
         limit: usize,
         moment: &Moment,
     ) -> Result<Page<KeyView, u64>, Error> {
-        caller.require(READ)?;
-        let visible = self.key_list(caller, filter.account.as_ref());
+        let grant = caller.require(READ)?;
+        let visible = self.key_list(grant, filter.account.as_ref(), filter.owner.as_ref());
         let mut place = usize::try_from(after).unwrap_or(usize::MAX);
         let last = place.saturating_add(MOST_LOOKED_AT);
         let (mut items, mut read) = (Vec::new(), 0);
@@ -132,13 +130,26 @@ impl Ledger {
         Ok(Page { items, next: more.then_some(place as u64) })
     }
 
-    /// The keys of `account`, or of all that the caller sees.
-    pub(crate) fn key_list(&self, caller: &Caller, account: Option<&Account>) -> KeyList<'_> {
+    /// The keys of `account`, or of all that the caller sees; where one account is looked at, those
+    /// of `owner` alone, if one is named.
+    pub(crate) fn key_list(
+        &self,
+        grant: Grant<'_>,
+        account: Option<&Account>,
+        owner: Option<&Subject>,
+    ) -> KeyList<'_> {
         let table = &self.state().table;
-        match caller.identity.scope.narrowed(account) {
-            Some(Scope::All) => KeyList::All(table),
-            Some(Scope::Account(account)) => KeyList::Of(table.account(account.as_str())),
-            None => KeyList::Of(None),
+        let (account, owner) = match grant.within(account) {
+            Some(Grant::All) => return KeyList::All(table),
+            Some(Grant::Account(account)) => (account, owner),
+            Some(Grant::Owner(account, own)) if owner.is_none_or(|owner| owner == own) => {
+                (account, Some(own))
+            }
+            Some(Grant::Owner(..) | Grant::Key(..)) | None => return KeyList::Of(None),
+        };
+        match (table.account(account.as_str()), owner) {
+            (Some(keys), Some(owner)) => KeyList::Owned(keys, owner.clone()),
+            (keys, _) => KeyList::Of(keys),
         }
     }
 }
@@ -148,6 +159,8 @@ pub(crate) enum KeyList<'t> {
     All(&'t KeyTable),
     /// Those of one account, if it has any.
     Of(Option<Arc<AccountKeys>>),
+    /// Those of one owner in one account.
+    Owned(Arc<AccountKeys>, Subject),
 }
 
 impl KeyList<'_> {
@@ -155,6 +168,7 @@ impl KeyList<'_> {
     pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
         match self {
             KeyList::All(table) => table.slice(after, limit),
+            KeyList::Owned(keys, owner) => keys.owned(owner, after, limit),
             KeyList::Of(keys) => keys.as_ref().map(|k| k.slice(after, limit)).unwrap_or_default(),
         }
     }

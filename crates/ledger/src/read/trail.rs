@@ -21,6 +21,9 @@ use crate::write::request::RequestOptions;
 
 /// Records read for one page: bounds the work of one call.
 const MOST_READ: usize = 10_000;
+/// An owner whose keys have fewer records has them looked for along the links of each key; that of
+/// more, among those of its account. No list is kept of an owner: there may be as many as keys.
+const FEW: usize = if cfg!(test) { 12 } else { 4_096 };
 /// Looks at lists of places for one page, each of about a thousand places.
 const MOST_LOOKS: usize = 256;
 
@@ -29,6 +32,8 @@ const MOST_LOOKS: usize = 256;
 pub struct EventFilter {
     /// The account of the key.
     pub account: Option<Account>,
+    /// The owner of the key.
+    pub owner: Option<Subject>,
     /// The key.
     pub key: Option<KeyId>,
     /// The event's type.
@@ -55,8 +60,7 @@ impl Ledger {
         from: Seq,
         limit: usize,
     ) -> Result<Page<Entry, Walk>, Error> {
-        caller.require(READ)?;
-        self.find(caller, id, &RequestOptions::default())?;
+        self.find(caller.require(READ)?, id, &RequestOptions::default())?;
         let filter = EventFilter { key: Some(id), ..EventFilter::default() };
         self.events(caller, &filter, Walk::Up(from), limit)
     }
@@ -67,13 +71,35 @@ impl Ledger {
     ///
     /// [`Error::BeyondTheLog`] also for an event of an account that the caller does not see.
     pub fn event(&self, caller: &Caller, seq: Seq) -> Result<Entry, Error> {
-        caller.require(READ)?;
+        let grant = caller.require(READ)?;
         let beyond = || Error::BeyondTheLog { length: self.state().size() };
         if seq >= self.state().size() {
             return Err(beyond());
         }
         let entry = self.read_entries(seq, 1)?.pop().ok_or_else(beyond)?;
-        if caller.sees(&entry.account) { Ok(entry) } else { Err(beyond()) }
+        let key = self.state().table.get(entry.record.link.key);
+        if key.is_some_and(|key| grant.covers(&key.made)) { Ok(entry) } else { Err(beyond()) }
+    }
+
+    /// What `filter` leaves of what the caller sees; `None` is nothing. Whoever follows events shows
+    /// it those of this filter alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`].
+    pub fn event_filter(
+        &self,
+        caller: &Caller,
+        filter: &EventFilter,
+    ) -> Result<Option<EventFilter>, Error> {
+        let Some(grant) = caller.require(READ)?.within(filter.account.as_ref()) else {
+            return Ok(None);
+        };
+        let owner = match (grant.owner(), &filter.owner) {
+            (Some(own), Some(owner)) if own != owner => return Ok(None),
+            (own, owner) => own.or(owner.as_ref()).cloned(),
+        };
+        Ok(Some(EventFilter { account: grant.account().cloned(), owner, ..filter.clone() }))
     }
 
     /// A page of events. Reads the log; a bounded part of it, so that a page can be short, even
@@ -89,11 +115,9 @@ impl Ledger {
         walk: Walk,
         limit: usize,
     ) -> Result<Page<Entry, Walk>, Error> {
-        caller.require(READ)?;
-        let Some(scope) = caller.identity.scope.narrowed(filter.account.as_ref()) else {
+        let Some(filter) = self.event_filter(caller, filter)? else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        let filter = EventFilter { account: scope.account().cloned(), ..filter.clone() };
         let size = self.state().size();
         let (low, high) = self.bounds(&filter, size)?;
         let walk = match walk {
@@ -154,6 +178,11 @@ impl Ledger {
             }
             first_listed = Some(first);
         }
+        if let (Some(account), Some(owner), None) = (&account, &filter.owner, filter.key)
+            && let Some(keys) = self.few_records_of(account, owner)
+        {
+            return self.along_all(&keys, filter, walk, (low, high), limit);
+        }
         let lists = [
             account.as_ref().map(List::Account),
             filter.actor.as_ref().map(List::Actor),
@@ -175,6 +204,41 @@ impl Ledger {
         }
         found.next = found.next.filter(|next| !over && is_between(*next, (low, high)));
         Ok(found)
+    }
+
+    /// The keys of `owner`, if they have few records.
+    fn few_records_of(&self, account: &Account, owner: &Subject) -> Option<Vec<Arc<Key>>> {
+        let account = self.state().table.account(account.as_str());
+        let keys = account.map(|keys| keys.owned(owner, 0, FEW)).unwrap_or_default();
+        let records = keys.iter().map(|key| key.state().revision as usize).sum::<usize>();
+        (keys.len() < FEW && records < FEW).then_some(keys)
+    }
+
+    /// Places along the chains of all of `keys`, as [`along`] that of one.
+    fn along_all(
+        &self,
+        keys: &[Arc<Key>],
+        filter: &EventFilter,
+        walk: Walk,
+        bounds: (Seq, Seq),
+        limit: usize,
+    ) -> Result<Found, Error> {
+        let mut places = Vec::new();
+        for key in keys {
+            self.still_wanted()?;
+            let along = along(self.chain(key), key, filter, walk, bounds, usize::MAX)?;
+            places.extend(along.places);
+        }
+        places.sort_unstable();
+        // A rotation is a record of two of them.
+        places.dedup();
+        if let Walk::Down(_) = walk {
+            places.reverse();
+        }
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let next = after(walk, places.last().copied()).filter(|_| more);
+        Ok(Found { places, next })
     }
 
     /// The part of the log in which `from` and `to` lie: its times never go backwards.
@@ -248,7 +312,7 @@ fn along(
         if seq < low {
             break;
         }
-        let entry = Entry { seq, record, account: key.made.account.clone() };
+        let entry = key.entry(seq, record);
         if seq < high && is_wanted(filter, &entry) {
             places.push(seq);
         }
@@ -293,8 +357,9 @@ fn runs(places: &[Seq]) -> impl Iterator<Item = &[Seq]> {
 }
 
 fn is_wanted(filter: &EventFilter, entry: &Entry) -> bool {
-    let EventFilter { account, key, kind, actor, from, to } = filter;
-    account.as_ref().is_none_or(|account| *account == entry.account)
+    let EventFilter { account, owner, key, kind, actor, from, to } = filter;
+    owner.as_ref().is_none_or(|owner| Some(owner) == entry.owner.as_ref())
+        && account.as_ref().is_none_or(|account| *account == entry.account)
         && key.is_none_or(|key| entry.record.links().any(|link| link.key == key))
         && kind.is_none_or(|kind| kind == entry.record.event.kind())
         && actor.as_ref().is_none_or(|actor| *actor == entry.record.actor.subject)

@@ -35,9 +35,10 @@ fn everything(story: &Story) -> Vec<Entry> {
 }
 
 fn is_wanted(filter: &EventFilter, entry: &Entry) -> bool {
-    let EventFilter { account, key, kind, actor, from, to } = filter;
+    let EventFilter { account, owner, key, kind, actor, from, to } = filter;
     let record = &entry.record;
     account.as_ref().is_none_or(|account| *account == entry.account)
+        && owner.as_ref().is_none_or(|owner| Some(owner) == entry.owner.as_ref())
         && key.is_none_or(|key| record.links().any(|link| link.key == key))
         && kind.is_none_or(|kind| kind == record.event.kind())
         && actor.as_ref().is_none_or(|actor| *actor == record.actor.subject)
@@ -46,15 +47,24 @@ fn is_wanted(filter: &EventFilter, entry: &Entry) -> bool {
 }
 
 fn holds(story: &Story, entries: &[Entry], filter: &EventFilter, from: u64, limit: usize) {
-    for scope in [None, Some("acme")] {
-        let reader = caller(scope, Role::Auditor);
+    let readers = [
+        (None, Role::Auditor),
+        (Some("acme"), Role::Auditor),
+        (Some("acme"), Role::User),
+        (Some("umbrella"), Role::User),
+    ];
+    for (scope, role) in readers {
+        let reader = caller(scope, role);
+        let own = |entry: &&Entry| entry.owner.as_ref() == Some(&reader.identity.subject);
         let seen = entries.iter().filter(|entry| {
-            scope.is_none_or(|scope| entry.account.as_str() == scope) && is_wanted(filter, entry)
+            scope.is_none_or(|scope| entry.account.as_str() == scope)
+                && (role != Role::User || own(entry))
+                && is_wanted(filter, entry)
         });
         let seen: Vec<_> = seen.map(|entry| entry.seq).collect();
         let up: Vec<_> = seen.iter().copied().filter(|seq| seq.0 >= from).collect();
         let down: Vec<_> = seen.iter().copied().rev().filter(|seq| seq.0 < from).collect();
-        let case = format!("{scope:?} {filter:?} {from} {limit}");
+        let case = format!("{scope:?} {role:?} {filter:?} {from} {limit}");
         let walk = Walk::Up(Seq(from));
         assert_eq!(page_by_page(&story.ledger, &reader, filter, walk, limit), up, "{case}");
         let walk = Walk::Down(Seq(from));
@@ -75,10 +85,12 @@ async fn every_filter_finds_what_a_plain_look_finds() {
             let mut one = |sides: u64| usize::try_from(dice.roll(sides)).unwrap();
             let account = ["acme", "umbrella", "nobody"].get(one(6)).copied();
             let actor = ["ann", "worker", "nobody"].get(one(6)).copied();
+            let owner = ["ann", "bob", "nobody"].get(one(9)).copied();
             let kinds = EventKind::ALL;
             let at = |place: usize| entries[place % entries.len()].record.at;
             let filter = EventFilter {
                 account: account.map(|account| Account::new(account).unwrap()),
+                owner: owner.map(|owner| Subject::new(owner).unwrap()),
                 actor: actor.map(|actor| Subject::new(actor).unwrap()),
                 kind: kinds.get(one(2 * kinds.len() as u64)).copied(),
                 key: story.keys.get(one(2 * story.keys.len() as u64)).map(|(_, id, _)| *id),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventlog::Seq;
 use keys::{Digest, NewKey, Question, Timestamp, Verdict, judge};
 
-use crate::caller::{AUDIT, Caller, VERIFY};
+use crate::caller::{AUDIT, Caller, Grant, VERIFY};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::Key;
@@ -44,10 +44,10 @@ impl Ledger {
         presented: &str,
         question: &Question,
     ) -> Result<Verified, Error> {
-        caller.require(VERIFY)?;
+        let grant = caller.require(VERIFY)?;
         // Before the lookup: the answer has seen at least this much.
         let log_size = self.state().size();
-        let key = match self.bearing(caller, presented) {
+        let key = match self.bearing(grant, presented) {
             Ok(key) => key,
             Err(verdict) => return Ok(Verified::without_key(verdict, log_size)),
         };
@@ -87,9 +87,9 @@ impl Ledger {
         question: &Question,
         moment: &Moment,
     ) -> Result<Verified, Error> {
-        caller.require(AUDIT)?;
+        let grant = caller.require(AUDIT)?;
         let nothing = |verdict| Ok(Verified::without_key(verdict, moment.length));
-        let key = match self.bearing(caller, presented) {
+        let key = match self.bearing(grant, presented) {
             Ok(key) => key,
             Err(verdict) => return nothing(verdict),
         };
@@ -106,9 +106,9 @@ impl Ledger {
     }
 
     /// The key of that text, as far as the caller may know of it.
-    fn bearing(&self, caller: &Caller, presented: &str) -> Result<Arc<Key>, Verdict> {
+    fn bearing(&self, grant: Grant<'_>, presented: &str) -> Result<Arc<Key>, Verdict> {
         let digest = Digest::of_presented(presented).ok_or(Verdict::Malformed)?;
         let key = self.state().table.by_digest(&digest).ok_or(Verdict::NotFound)?;
-        if caller.sees(&key.made.account) { Ok(key) } else { Err(Verdict::NotFound) }
+        if grant.covers(&key.made) { Ok(key) } else { Err(Verdict::NotFound) }
     }
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
-    Account, Command, Event, Facts, KeyId, KeyState, NewKey, Replaces, Rotation, Timestamp, decide,
+    Account, Command, Event, Facts, KeyId, KeyState, NewKey, Replaces, Revocation, Rotation,
+    Timestamp, decide,
 };
 use signedlog::Leaf;
 
@@ -214,6 +215,17 @@ impl<'s> Batch<'s> {
             Change::Revoke(revocation) => Command::Revoke(revocation),
         };
         self.transition(context, key, command)
+    }
+
+    /// Decides that a key withdraws itself and writes it down.
+    pub(crate) fn revoke_own(
+        &mut self,
+        context: &RequestContext,
+        key: &Key,
+        revocation: Revocation,
+    ) -> Result<Decided, Error> {
+        self.expire_if_due(key, context.dry_run)?;
+        self.transition(context, key, Command::RevokeOwn(revocation))
     }
 
     /// Records keys that are due, soonest first, at most `limit`.

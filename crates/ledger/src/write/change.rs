@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use keys::{Account, KeyId, Refusal};
 
-use crate::caller::{Caller, MANAGE};
+use crate::caller::{Caller, Grant, MANAGE};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::key_view::KeyView;
 use crate::projection::table::Key;
-use crate::record::Entry;
 use crate::write::batch::{Batch, Decided, Idempotent};
 use crate::write::job::WriteCommand;
 use crate::write::reply::Changed;
@@ -50,19 +49,28 @@ impl Ledger {
         change: Change,
         options: RequestOptions,
     ) -> Result<Changed, Error> {
-        caller.require(MANAGE)?;
-        let key = self.find(caller, id, &options)?;
+        let key = self.find(caller.require(MANAGE)?, id, &options)?;
         let command = ChangeStatus { key: Arc::clone(&key), change };
-        match self.submit(RequestContext::new(caller, &options), command).await? {
+        let reply = self.submit(RequestContext::new(caller, &options), command).await?;
+        self.changed(&key, reply).await
+    }
+
+    /// What a change of `key` came to, for whoever wanted it.
+    pub(crate) async fn changed(
+        &self,
+        key: &Arc<Key>,
+        reply: Idempotent<Decided>,
+    ) -> Result<Changed, Error> {
+        match reply {
             Idempotent::Decided(Decided { seq, recorded, record, state }) => {
-                let view = KeyView::new(&key, state, record.at);
-                let entry = Entry { seq, record, account: key.made.account.clone() };
+                let view = KeyView::new(key, state, record.at);
+                let entry = key.entry(seq, record);
                 Ok(Changed { key: view, entry, recorded, replayed: false })
             }
             Idempotent::Earlier(outcome) => {
                 let entry = self.entry_at(outcome.first).await?;
-                let state = self.state_after(&key, outcome.first).await?;
-                let view = KeyView::new(&key, state, entry.record.at);
+                let state = self.state_after(key, outcome.first).await?;
+                let view = KeyView::new(key, state, entry.record.at);
                 Ok(Changed { key: view, entry, recorded: true, replayed: true })
             }
         }
@@ -71,14 +79,14 @@ impl Ledger {
     /// The key, if the caller may know of it.
     pub(crate) fn find(
         &self,
-        caller: &Caller,
+        grant: Grant<'_>,
         id: KeyId,
         options: &RequestOptions,
     ) -> Result<Arc<Key>, Error> {
         self.state()
             .table
             .get(id)
-            .filter(|key| caller.sees(&key.made.account))
+            .filter(|key| grant.covers(&key.made))
             .filter(|key| options.only.is_none_or(|dialect| dialect == key.made.dialect))
             .ok_or(Error::Refused(Refusal::UnknownKey))
     }

@@ -6,7 +6,7 @@ use keys::{
     Account, Dialect, Digest, Event, KeyId, KeyName, KeyState, Kind, NewKey, Refusal, Secret,
 };
 
-use crate::caller::{Caller, MANAGE, Scope};
+use crate::caller::{Caller, MANAGE};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::key_view::KeyView;
@@ -51,15 +51,18 @@ impl Ledger {
         request: NewKeyRequest,
         options: RequestOptions,
     ) -> Result<Created, Error> {
-        caller.require(MANAGE)?;
-        let account = match (&caller.identity.scope, &request.account) {
-            (Scope::Account(own), None) => own.clone(),
-            (Scope::Account(own), Some(named)) if own == named => own.clone(),
-            (Scope::Account(_), Some(_)) => return Err(Error::Forbidden),
-            (Scope::All, Some(named)) => named.clone(),
-            (Scope::All, None) => return Err(Error::AccountRequired),
-        };
+        let grant = caller.require(MANAGE)?;
+        let account = grant.within(request.account.as_ref()).ok_or(Error::Forbidden)?.account();
+        let account = account.ok_or(Error::AccountRequired)?.clone();
+        // Who sees only its own keys makes none for others.
+        if let (Some(own), Some(owner)) = (grant.owner(), &request.owner)
+            && own != owner
+        {
+            return Err(Error::Forbidden);
+        }
+        let only_own = grant.owner().is_some();
         let rules = request.rules();
+        let rules = Rules { reuse_own: rules.reuse_own || only_own, ..rules };
         let make = || self.make(caller, caller.dialect, &account, &request);
         self.submit_new_key(caller, &options, make, |key| Create { key, rules }).await
     }
@@ -182,7 +185,8 @@ impl Ledger {
 fn created(new: DecidedKey, secret: Secret) -> Created {
     let DecidedKey { key, decided } = new;
     let recorded = decided.recorded;
-    let entry = Entry { seq: decided.seq, record: decided.record, account: key.account.clone() };
+    let (account, owner) = (key.account.clone(), Some(key.owner.clone()));
+    let entry = Entry { seq: decided.seq, record: decided.record, account, owner };
     Created {
         key: view(&key, &entry),
         secret: recorded.then_some(secret),

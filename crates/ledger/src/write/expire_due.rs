@@ -45,7 +45,7 @@ impl Ledger {
         limit: usize,
         idempotency: Option<Idempotency>,
     ) -> Result<Expirations, Error> {
-        caller.require(EXPIRE)?;
+        caller.require_role(EXPIRE)?;
         let options = RequestOptions { idempotency, ..RequestOptions::default() };
         let context = RequestContext::new(caller, &options);
         let (expired, replayed) = match self.submit(context, ExpireDue { limit }).await? {

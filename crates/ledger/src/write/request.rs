@@ -73,6 +73,8 @@ pub struct Rules {
     /// Find before making: a public key of this account, dialect, project and name that lives
     /// at least so many milliseconds more is answered instead ([`keys::Refusal::Found`]).
     pub reuse_if_ttl_ms: Option<u64>,
+    /// Whether only a key of the same owner is found so; always for a caller that sees no others.
+    pub reuse_own: bool,
 }
 
 /// What a rotation changes; the rest is copied from the old key.

@@ -55,8 +55,7 @@ impl Ledger {
         rotation: Rotation,
         options: RequestOptions,
     ) -> Result<Created, Error> {
-        caller.require(MANAGE)?;
-        let old = self.find(caller, id, &options)?;
+        let old = self.find(caller.require(MANAGE)?, id, &options)?;
         let model = &old.made;
         let request = successor(model, changes);
         let rules = request.rules();

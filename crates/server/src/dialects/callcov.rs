@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Description, Dialect, KeyName, Secret, Status, Timestamp};
-use ledger::{Change, KeyView, NewKeyRequest, RequestOptions, Rules};
+use ledger::{Change, KeyView, MANAGE, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -18,7 +18,6 @@ use super::request::{path_text, plain};
 use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::error::{ApiError, Code, Invalid, InvalidKind, Type};
-use crate::request::authenticated::MANAGE;
 use crate::request::body::read_json;
 use crate::request::extract::{field, json, query};
 use crate::wire;

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Account, Dialect, KeyId, KeyName, Refusal, Revocation, Secret};
-use ledger::{Change, Changes, KeyView, NewKeyRequest, RequestOptions};
+use ledger::{Change, Changes, KeyView, MANAGE, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -22,7 +22,6 @@ use super::role_table::{Granted, RoleTable};
 use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::error::{ApiError, Code, InvalidKind};
-use crate::request::authenticated::MANAGE;
 use crate::request::body::read_json;
 use crate::request::extract::{field, json, number, query};
 use crate::wire;
@@ -279,7 +278,10 @@ async fn revoke(State(app): State<App>, request: Request) -> Result<Response, Ap
     let client = manager(&parts, &app)?;
     let named = path_text(&mut parts, &app).await;
     let id: Option<KeyId> = match number(&named) {
-        Some(number) => app.ledger().id_by_number(&Which::account(&parts, &client)?, number),
+        Some(number) => {
+            let account = Which::account(&parts, &client)?;
+            app.ledger().id_by_number(&client.caller, &account, number)
+        }
         None => app.ledger().id_by_text(&client.caller, DIALECT, &named),
     };
     let id = id.ok_or(Refusal::UnknownKey)?;

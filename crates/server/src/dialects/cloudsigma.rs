@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use keys::{Dialect, Revocation, Secret, Status, Timestamp};
-use ledger::{Change, Changes, KeyView, NewKeyRequest, RequestOptions, Rules};
+use ledger::{Change, Changes, KeyView, MANAGE, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -21,7 +21,7 @@ use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::auth::checked::Plan;
 use crate::error::{ApiError, Code};
-use crate::request::authenticated::{MANAGE, not_a_key};
+use crate::request::authenticated::not_a_key;
 use crate::request::body::read_json;
 use crate::request::extract::{field, json};
 use crate::wire;

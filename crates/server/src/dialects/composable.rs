@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
 use keys::{Dialect, KeyId, KeyName, Kind, Project, Refusal, Revocation, Secret, Status};
-use ledger::{Change, Error, Expiry, KeyView, NewKeyRequest, RequestOptions, Rules};
+use ledger::{Change, Error, Expiry, KeyView, MANAGE, NewKeyRequest, RequestOptions, Rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -24,7 +24,6 @@ use super::role_table::{Granted, RoleTable};
 use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::error::{ApiError, Code};
-use crate::request::authenticated::MANAGE;
 use crate::request::body::read_json;
 use crate::request::extract::{field, json, parse, query};
 use crate::wire;

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
 use keys::{AllowedIps, Dialect, Environment, KeyName, Secret};
-use ledger::{Changes, Idempotency, NewKeyRequest, RequestOptions};
+use ledger::{Changes, Idempotency, MANAGE, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -20,7 +20,6 @@ use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::auth::checked::Plan;
 use crate::error::{ApiError, Code};
-use crate::request::authenticated::MANAGE;
 use crate::request::body::read_json;
 use crate::request::change::digest;
 use crate::request::extract::{idempotency_key, json};

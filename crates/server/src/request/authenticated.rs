@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use keys::Timestamp;
-use ledger::{Caller, Identity, Role, Scope};
+use ledger::{Caller, Identity, READ, Role, Scope};
 
 use crate::app::App;
 use crate::auth::bearer::Bearer;
@@ -14,17 +14,6 @@ use crate::auth::checked::Token;
 use crate::error::{ApiError, Code};
 use crate::http::connection::Connection;
 use crate::request::context::HttpContext;
-
-/// Who changes keys.
-pub(crate) const MANAGE: &[Role] = &[Role::Owner, Role::Admin];
-/// Who reads keys and events.
-const READ: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin];
-/// Who verifies.
-pub(crate) const VERIFY: &[Role] = &[Role::Owner, Role::Verifier, Role::Admin];
-/// Who compares the whole table.
-pub(crate) const AUDIT: &[Role] = &[Role::Auditor, Role::Admin];
-/// Who expires what is due.
-pub(crate) const EXPIRE: &[Role] = &[Role::Worker, Role::Admin];
 
 /// The text after `Bearer`, refused if it is shaped like an API key.
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {

@@ -4,7 +4,9 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use keys::{KeyId, Timestamp};
-use ledger::{Caller, Entry, Idempotency, Identity, Receipt, RequestOptions, Role, Scope};
+use ledger::{
+    Caller, EXPIRE, Entry, Idempotency, Identity, MANAGE, Receipt, RequestOptions, Role, Scope,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -12,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::App;
 use crate::auth::checked::Plan;
 use crate::error::ApiError;
-use crate::request::authenticated::{Authenticated, EXPIRE, MANAGE};
+use crate::request::authenticated::Authenticated;
 use crate::request::body::read_json;
 use crate::request::context::HttpContext;
 use crate::request::entity_tag::Revisions;

@@ -80,6 +80,7 @@ impl ListEvents {
     pub(crate) fn filter(&self) -> Result<EventFilter, ApiError> {
         Ok(EventFilter {
             account: parse("account", self.account.as_deref())?,
+            owner: None,
             key: parse("key", self.key.as_deref())?,
             kind: parse("type", self.r#type.as_deref())?,
             actor: parse("actor", self.actor.as_deref())?,

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use keys::Timestamp;
-use ledger::{ActivePeriod, Range, Reading, Seq};
+use ledger::{AUDIT, ActivePeriod, Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,7 +17,7 @@ use crate::error::{ApiError, InvalidKind};
 use crate::export::long::LongAnswer;
 use crate::http::route::Routes;
 use crate::request::as_of::{AsOfAnswer, read_as_of};
-use crate::request::authenticated::{AUDIT, Reader};
+use crate::request::authenticated::Reader;
 use crate::request::extract::{Query, parse};
 use crate::wire;
 use crate::wire::{Made, Time};

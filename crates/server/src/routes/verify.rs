@@ -7,14 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use keys::Dialect;
-use ledger::{Caller, Identity, Origin};
+use ledger::{AUDIT, Caller, Identity, Origin, VERIFY};
 
 use crate::app::App;
 use crate::error::{ApiError, InvalidKind};
 use crate::http::fast_path::FastAnswer;
 use crate::http::route::{Route, Routes};
 use crate::request::as_of::{AsOfAnswer, AsOfQuery, read_as_of};
-use crate::request::authenticated::{AUDIT, Authenticated, VERIFY};
+use crate::request::authenticated::Authenticated;
 use crate::request::body::read_json;
 use crate::request::context::HttpContext;
 use crate::request::extract::{json, parse, query};

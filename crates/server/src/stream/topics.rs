@@ -23,10 +23,11 @@ pub(super) type TopicId = u64;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Filter {
     pub(crate) account: Option<Account>,
+    pub(crate) owner: Option<Subject>,
     pub(crate) key: Option<KeyId>,
     pub(crate) kind: Option<EventKind>,
     pub(crate) actor: Option<Subject>,
-    /// Whether it shows nothing: the account is one that the caller does not see.
+    /// Whether it shows nothing: what is asked for is nothing that the caller sees.
     pub(crate) never: bool,
 }
 
@@ -36,7 +37,8 @@ const ACCOUNT: Shape = 1;
 const KEY: Shape = 2;
 const KIND: Shape = 4;
 const ACTOR: Shape = 8;
-const SHAPES: usize = 16;
+const OWNER: Shape = 16;
+const SHAPES: usize = 32;
 
 impl Filter {
     fn shape(&self) -> Shape {
@@ -45,6 +47,14 @@ impl Filter {
             | bit(self.key.is_some(), KEY)
             | bit(self.kind.is_some(), KIND)
             | bit(self.actor.is_some(), ACTOR)
+            | bit(self.owner.is_some(), OWNER)
+    }
+
+    /// The filter of what a caller may see of what it asks for; `None`: of nothing.
+    pub(crate) fn of(filter: Option<EventFilter>) -> Filter {
+        let Some(filter) = filter else { return Filter { never: true, ..Filter::default() } };
+        let EventFilter { account, owner, key, kind, actor, from: _, to: _ } = filter;
+        Filter { account, owner, key, kind, actor, never: false }
     }
 
     /// The only filter of that shape that shows `entry` as an event of `key`.
@@ -52,6 +62,8 @@ impl Filter {
         let matters = |bit| shape & bit != 0;
         Filter {
             account: matters(ACCOUNT).then(|| entry.account.clone()),
+            // Whoever asks for an owner's asks for an owner.
+            owner: entry.owner.clone().filter(|_| matters(OWNER)),
             key: matters(KEY).then_some(key),
             kind: matters(KIND).then(|| entry.record.event.kind()),
             actor: matters(ACTOR).then(|| entry.record.actor.subject.clone()),
@@ -61,8 +73,8 @@ impl Filter {
 
     /// The same, for the ledger.
     pub(super) fn events(&self) -> EventFilter {
-        let Filter { account, key, kind, actor, never: _ } = self.clone();
-        EventFilter { account, key, kind, actor, from: None, to: None }
+        let Filter { account, owner, key, kind, actor, never: _ } = self.clone();
+        EventFilter { account, owner, key, kind, actor, from: None, to: None }
     }
 }
 

@@ -9,6 +9,7 @@ use keys::{Account, Dialect, KeyName, Kind, NewKey, Project, Status, Subject};
 use parking_lot::RwLock;
 
 use super::Key;
+use super::owners::Owners;
 
 #[derive(Default)]
 pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
@@ -17,6 +18,7 @@ pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
 #[derive(Default)]
 pub(crate) struct AccountKeys {
     keys: RwLock<Vec<Arc<Key>>>,
+    owners: Owners,
     by_dialect: RwLock<DialectKeys>,
 }
 
@@ -56,7 +58,12 @@ impl Accounts {
         let account = self.get(key.made.account.as_str()).unwrap_or_else(|| {
             Arc::clone(self.0.write().entry(key.made.account.clone()).or_default())
         });
-        account.keys.write().push(Arc::clone(key));
+        let place = {
+            let mut keys = account.keys.write();
+            keys.push(Arc::clone(key));
+            keys.len() - 1
+        };
+        account.owners.insert(&key.made.owner, place);
         if key.made.dialect != Dialect::Native {
             account.by_dialect.write().insert(key);
         }
@@ -115,6 +122,22 @@ impl AccountKeys {
     /// Up to `limit` keys from position `after` on.
     pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
         self.keys.read().iter().skip(after).take(limit).cloned().collect()
+    }
+
+    /// The same among the keys of one owner.
+    pub(crate) fn owned(&self, owner: &Subject, after: usize, limit: usize) -> Vec<Arc<Key>> {
+        let places = self.owners.slice(owner, after, limit);
+        let keys = self.keys.read();
+        places.into_iter().filter_map(|place| keys.get(place).cloned()).collect()
+    }
+
+    /// Up to `limit` keys of one owner behind the one with the number `after`.
+    pub(crate) fn owned_behind(&self, owner: &Subject, after: u64, limit: usize) -> Vec<Arc<Key>> {
+        // Numbers begin at 1, and places at 0.
+        let place = usize::try_from(after).unwrap_or(usize::MAX);
+        let places = self.owners.from(owner, place, limit);
+        let keys = self.keys.read();
+        places.into_iter().filter_map(|place| keys.get(place).cloned()).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

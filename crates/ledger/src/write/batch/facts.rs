@@ -30,7 +30,9 @@ impl Batch<'_> {
             active: if rules.most_active.is_some() { self.active_beside(key) } else { 0 },
             keys: number - 1,
             prefix_taken,
-            found: rules.reuse_if_ttl_ms.and_then(|ttl_ms| self.find_public(key, ttl_ms)),
+            found: rules
+                .reuse_if_ttl_ms
+                .and_then(|ttl_ms| self.find_public(key, ttl_ms, rules.reuse_own)),
         }
     }
 
@@ -49,6 +51,7 @@ impl Batch<'_> {
             | Command::Disable
             | Command::Expire
             | Command::Revoke(_)
+            | Command::RevokeOwn(_)
             | Command::Rotate(..) => state.status_at(self.now),
         };
         Facts {
@@ -87,13 +90,15 @@ impl Batch<'_> {
         u32::try_from(recorded.count() + pending.count()).unwrap_or(u32::MAX)
     }
 
-    /// The oldest public key that does for `wanted` and lives `ttl_ms` milliseconds more.
-    fn find_public(&self, wanted: &NewKey, ttl_ms: u64) -> Option<KeyId> {
+    /// The oldest public key that does for `wanted` and lives `ttl_ms` milliseconds more; of the same
+    /// owner, if `own`.
+    fn find_public(&self, wanted: &NewKey, ttl_ms: u64, own: bool) -> Option<KeyId> {
         // Longer than time is: only a key without end will do.
         let micros = i64::try_from(ttl_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let until = Timestamp::from_micros(self.now.micros().saturating_add(micros));
         let does = |key: &NewKey, state: &KeyState| {
             key.kind == Kind::Public
+                && (!own || key.owner == wanted.owner)
                 && (key.dialect, &key.account, &key.project, &key.name)
                     == (wanted.dialect, &wanted.account, &wanted.project, &wanted.name)
                 && state.status_at(self.now) == Status::Enabled

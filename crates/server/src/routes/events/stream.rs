@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use ledger::{Range, Reading, Seq};
+use ledger::{EventFilter, Range, Reading, Seq};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::request::authenticated::Reader;
 use crate::request::context::HttpContext;
 use crate::request::extract::{Query, header_text, number, parse};
+use crate::request::reading::range_for;
 use crate::stream::enter::enter;
 use crate::stream::seat::Following;
 use crate::stream::topics::Filter;
@@ -73,20 +74,17 @@ pub(crate) async fn stream(
     if from > end {
         return Err(ApiError::field("after", format_args!("the log ends at {}", end.0)));
     }
-    let mut filter = Filter {
+    let wanted = EventFilter {
         account: parse("account", parameters.account.as_deref())?,
         key: parse("key", parameters.key.as_deref())?,
         kind: parse("type", parameters.r#type.as_deref())?,
         actor: parse("actor", parameters.actor.as_deref())?,
-        never: false,
+        ..EventFilter::default()
     };
     let permit = enter(&app, &reader)?;
-    let range =
-        Range { from, account: filter.account.clone(), key: filter.key, ..Range::default() };
+    let range = Range { from, ..range_for(&wanted) };
     reader.record(&app, Reading::Stream, range).await?;
-    let scope = &reader.caller.identity.scope;
-    filter.never = filter.account.as_ref().is_some_and(|account| !scope.covers(account));
-    filter.account = filter.account.or_else(|| scope.account().cloned());
+    let filter = Filter::of(app.ledger().event_filter(&reader.caller, &wanted)?);
     let body = Following::join(permit, reader.caller, reader.bearer, filter, from);
     context.connection.end_with_client();
     let content_type = HeaderValue::from_static("text/event-stream");

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ledger::{Ledger, Range, Reading};
+use ledger::{AUDIT, Ledger, Range, Reading};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::export::bundle::{Bundle, size_of};
 use crate::export::long::LongAnswer;
-use crate::request::authenticated::{AUDIT, Reader};
+use crate::request::authenticated::Reader;
 use crate::request::extract::{Query, parse};
 
 /// What is to be in the bundle; all of the log if nothing is asked for.
