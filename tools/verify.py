@@ -1035,7 +1035,7 @@ class Check:
             if once and once["size"] == tree.size and once["root"] != tree.root():
                 raise fork(once, self.now)
         if self.table["size"] == tree.size:
-            sentence = f"the records make another table of keys than was signed at size {tree.size}"
+            sentence = f"the records give a different table of keys than the log signed at size {tree.size}"
             require(self.auditor.table_root() == self.table["root"], sentence)
 
     def _part(self):

@@ -1,26 +1,26 @@
-//! Which account the keys belong to whose creation is not among a part's records.
+//! The accounts of the keys whose creation is not in a part of a log.
 //!
-//! Only the manifest vouches for it. One line for each key, in the order in which they first come
-//! up: `<key id> <account>`.
+//! They are covered only by the manifest. One line for each key, in the order of first occurrence:
+//! `<key id> <account>`.
 
 use std::collections::{BTreeMap, HashSet};
 
 use keys::{Account, KeyId};
 use ledger::Entry;
 
-/// The lines so far, and the keys that need no line any more.
+/// The lines so far, and the keys that have occurred.
 #[derive(Default)]
 pub(crate) struct Accounts {
     text: String,
-    met: HashSet<KeyId>,
+    seen: HashSet<KeyId>,
 }
 
 impl Accounts {
-    /// Adds what `entry` does not say itself.
+    /// Adds the accounts of the keys that `entry` touches and does not create.
     pub(crate) fn add(&mut self, entry: &Entry) {
         let Entry { record, account, .. } = entry;
         for link in record.links() {
-            if self.met.insert(link.key) && link.before.is_some() {
+            if self.seen.insert(link.key) && link.before.is_some() {
                 self.text += &format!("{} {account}\n", link.key);
             }
         }

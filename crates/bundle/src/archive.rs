@@ -1,34 +1,34 @@
-//! The tar file (POSIX ustar) that a bundle is: one header for one name and length, no other.
+//! The tar format (POSIX ustar) of a bundle: a name and a length determine the header.
 //!
-//! Everything that a header could say beside name and length is fixed: mode 0644, owner 0, time 0.
-//! So that whoever reads a bundle can make every byte of it again.
+//! All other fields of a header are fixed: mode 0644, owner 0, time 0. So a verifier can reproduce
+//! every byte of a bundle.
 
 use std::io;
 
 use tar::{Builder, EntryType, Header};
 
-/// The size that everything in a tar file is filled up to.
+/// The block size: headers and contents are padded to a multiple of it.
 const BLOCK: u64 = 512;
-/// What ends a tar file.
+/// The length of the end marker.
 const END: u64 = 2 * BLOCK;
-/// No name of ours is longer, and no longer one is read.
+/// The longest name that is written or accepted.
 const LONGEST_NAME: usize = 100;
 
-/// No member is longer.
+/// The longest member that is written or accepted.
 const LONGEST: u64 = 1 << 60;
 
-/// Why bytes are not an archive that `Writer` makes.
+/// Why bytes are not an archive in the format of `Writer`.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// They are not; this is where.
-    #[error("byte {0} is not what the archive's format makes it")]
+    /// A byte differs from the format.
+    #[error("byte {0} differs from the archive's format")]
     Malformed(u64),
     /// They cannot be read.
     #[error("the bundle cannot be read")]
     Read(#[source] io::Error),
 }
 
-/// The header of a member; `None` for a name or a length that no member has.
+/// The header of a member; `None` for a name or a length outside the format.
 fn header(name: &str, length: u64) -> Option<Header> {
     let plain = |byte: u8| byte.is_ascii_graphic();
     let lawful = !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(plain);
@@ -47,19 +47,18 @@ fn header(name: &str, length: u64) -> Option<Header> {
     Some(header)
 }
 
-/// How many zeros follow a member of that length.
+/// The number of zeros after a member of that length.
 fn padding(length: u64) -> u64 {
     length.next_multiple_of(BLOCK) - length
 }
 
-/// Writes an archive into memory, member by member; what is written can be taken at any time.
+/// Writes an archive into memory, member by member; the bytes so far can be taken at any time.
 ///
-/// [`tar::Builder`] writes members that are in memory. It takes the bytes of a member in one call
-/// that returns at its end, so a member that is made over many calls is begun, written and padded
-/// here: with the builder it would be in memory whole.
+/// [`tar::Builder`] writes a member in one call, which needs the whole member in memory. A member
+/// that is produced over many calls is therefore begun, written and padded here.
 pub(crate) struct Writer {
     out: Builder<Vec<u8>>,
-    /// The bytes that are missing of the member that is open, and the zeros behind it.
+    /// The missing bytes of the open member, and the zeros after it.
     open: Option<(u64, u64)>,
 }
 
@@ -68,14 +67,14 @@ impl Writer {
         Writer { out: Builder::new(Vec::new()), open: None }
     }
 
-    /// Writes a whole member; the one before is complete.
+    /// Writes a whole member. The previous one must be complete.
     pub(crate) fn file(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.close()?;
         let header = member_header(name, bytes.len() as u64)?;
         self.out.append(&header, bytes)
     }
 
-    /// Begins a member of that length; the one before is complete.
+    /// Begins a member of that length. The previous one must be complete.
     pub(crate) fn begin(&mut self, name: &str, length: u64) -> io::Result<()> {
         self.close()?;
         let header = member_header(name, length)?;
@@ -111,12 +110,12 @@ impl Writer {
         self.out.finish()
     }
 
-    /// How many bytes wait to be taken.
+    /// The number of bytes that can be taken.
     pub(crate) fn waiting(&self) -> usize {
         self.out.get_ref().len()
     }
 
-    /// Takes what was written since the last time.
+    /// Takes the bytes written since the last call.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(self.out.get_mut())
     }
@@ -125,19 +124,19 @@ impl Writer {
 /// The header of a member.
 fn member_header(name: &str, length: u64) -> io::Result<Header> {
     header(name, length)
-        .ok_or_else(|| io::Error::other(format!("no member can be called `{name}`")))
+        .ok_or_else(|| io::Error::other(format!("`{name}` is not a name of a member")))
 }
 
-/// Bytes that can be read at any place, by several threads at once.
+/// Bytes with random access from several threads.
 pub trait Stored: Sync {
-    /// How many there are.
+    /// The number of bytes.
     ///
     /// # Errors
     ///
-    /// They cannot be asked for.
+    /// It cannot be determined.
     fn length(&self) -> io::Result<u64>;
 
-    /// Fills `buffer` with those from `at` on.
+    /// Fills `buffer` with the bytes from `at` on.
     ///
     /// # Errors
     ///
@@ -168,7 +167,7 @@ impl Stored for [u8] {
     }
 }
 
-/// Where a member is.
+/// The position of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Placed {
     pub(crate) name: String,
@@ -176,7 +175,7 @@ pub(crate) struct Placed {
     pub(crate) length: u64,
 }
 
-/// Finds all members, and compares every byte that is not in one.
+/// Finds all members, and checks every byte outside of them.
 pub(crate) fn members<S: Stored + ?Sized>(stored: &S) -> Result<Vec<Placed>, ArchiveError> {
     let whole = stored.length().map_err(ArchiveError::Read)?;
     let mut found = Vec::new();
@@ -255,7 +254,7 @@ mod tests {
             let at = usize::try_from(placed.at).unwrap();
             assert_eq!(&bytes[at..at + content.len()], content);
         }
-        // The program that everybody has reads it too.
+        // Other implementations read it too.
         let mut theirs = tar::Archive::new(bytes.as_slice());
         let names = theirs.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into());
         let names: Vec<std::path::PathBuf> = names.collect();

@@ -1,4 +1,4 @@
-//! The exports, made again from the records and compared byte for byte.
+//! The exports, regenerated from the records and compared byte by byte.
 
 use std::sync::mpsc::Receiver;
 
@@ -11,18 +11,18 @@ use crate::archive::{ArchiveError, Stored};
 use crate::opened::{File, Opened};
 use crate::refused::Invalid;
 
-/// What the records of a batch make of one export.
-pub(crate) struct Made {
+/// A part of one export, regenerated from the records of a batch.
+pub(crate) struct Regenerated {
     text: Vec<u8>,
-    /// Each record, and where in the text it ends.
+    /// Each record, and the offset where its text ends.
     ends: Vec<(u64, usize)>,
 }
 
-/// Texts that were compared: their memory serves the next ones, and is not asked for again.
+/// Buffers of texts that were compared, for reuse.
 #[derive(Default)]
-pub(crate) struct Spare(Mutex<Vec<Vec<u8>>>);
+pub(crate) struct Buffers(Mutex<Vec<Vec<u8>>>);
 
-impl Spare {
+impl Buffers {
     fn take(&self) -> Vec<u8> {
         self.0.lock().pop().unwrap_or_default()
     }
@@ -33,9 +33,13 @@ impl Spare {
     }
 }
 
-/// What the records of a batch make of each export.
-pub(crate) fn make(exports: &Exports, entries: &[Entry], spare: &Spare) -> [Made; 3] {
-    let mut texts = [(); 3].map(|()| spare.take());
+/// Regenerates a part of each export from the records of a batch.
+pub(crate) fn regenerate(
+    exports: &Exports,
+    entries: &[Entry],
+    buffers: &Buffers,
+) -> [Regenerated; 3] {
+    let mut texts = [(); 3].map(|()| buffers.take());
     let mut ends = [(); 3].map(|()| Vec::with_capacity(entries.len()));
     for entry in entries {
         (exports.write)(entry, &mut texts);
@@ -44,19 +48,19 @@ pub(crate) fn make(exports: &Exports, entries: &[Entry], spare: &Spare) -> [Made
         }
     }
     let ([a, b, c], [ends_a, ends_b, ends_c]) = (texts, ends);
-    [(a, ends_a), (b, ends_b), (c, ends_c)].map(|(text, ends)| Made { text, ends })
+    [(a, ends_a), (b, ends_b), (c, ends_c)].map(|(text, ends)| Regenerated { text, ends })
 }
 
-/// One export under comparison.
+/// The comparison of one export.
 pub(crate) struct Comparison<'o, S: ?Sized> {
     stored: &'o S,
     file: &'o File,
     name: &'static str,
     head: &'static str,
-    /// How far into the file it is.
+    /// The offset in the file.
     at: u64,
     hash: Sha256,
-    /// What is in the file there.
+    /// The bytes of the file at that offset.
     found: Vec<u8>,
 }
 
@@ -70,9 +74,12 @@ impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
         Ok(Comparison { stored, file, name, head, at: 0, hash: Sha256::new(), found: Vec::new() })
     }
 
-    /// Compares everything that comes, from one after the other of `makers`, and then that there
-    /// is no more.
-    pub(crate) fn run(mut self, makers: &[Receiver<Made>], spare: &Spare) -> Result<(), Invalid> {
+    /// Compares the parts from `makers`, in turn, and then checks that the file has no more bytes.
+    pub(crate) fn run(
+        mut self,
+        makers: &[Receiver<Regenerated>],
+        buffers: &Buffers,
+    ) -> Result<(), Invalid> {
         if !self.is_next(self.head.as_bytes())? {
             return Err(Invalid::Malformed(self.name));
         }
@@ -81,7 +88,7 @@ impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
             if !self.is_next(&made.text)? {
                 return Err(self.difference(&made));
             }
-            spare.give(made.text);
+            buffers.give(made.text);
         }
         if self.at == self.file.placed.length && self.file.has_hash(self.hash) {
             Ok(())
@@ -90,7 +97,7 @@ impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
         }
     }
 
-    /// Whether these bytes come next in the file.
+    /// Whether the file continues with these bytes.
     fn is_next(&mut self, made: &[u8]) -> Result<bool, Invalid> {
         let left = usize::try_from(self.file.placed.length - self.at).unwrap_or(usize::MAX);
         self.found.resize(made.len().min(left), 0);
@@ -101,8 +108,8 @@ impl<'o, S: Stored + ?Sized> Comparison<'o, S> {
         Ok(self.found == made)
     }
 
-    /// The first record that the file shows otherwise.
-    fn difference(&self, made: &Made) -> Invalid {
+    /// The first record that differs in the file.
+    fn difference(&self, made: &Regenerated) -> Invalid {
         let same = made.text.iter().zip(&self.found).take_while(|(made, found)| made == found);
         let same = same.count();
         match made.ends.iter().find(|(_, end)| *end > same) {

@@ -1,4 +1,4 @@
-//! Two signed statements of one log, held against each other.
+//! The consistency of two signed statements of one log.
 
 use tlog::{Hash, ProofError, verify_consistency};
 
@@ -9,17 +9,17 @@ use crate::refused::{Invalid, Refused};
 pub struct Statement {
     /// The signed note.
     pub note: String,
-    /// How many records it speaks of.
+    /// The number of records that it commits to.
     pub size: u64,
-    /// The root that it states.
+    /// The root hash.
     pub root: Hash,
 }
 
-/// Checks that the log of `later` extends that of `earlier`, which it signed before.
+/// Checks that the tree of `later` extends that of `earlier`.
 ///
 /// # Errors
 ///
-/// [`Refused::Rollback`] if it is shorter, [`Refused::Fork`] if it is another one.
+/// [`Refused::Rollback`] if it is smaller, [`Refused::Fork`] if it is a different tree.
 pub fn extends(earlier: &Statement, later: &Statement, proof: &[Hash]) -> Result<(), Refused> {
     let checked = verify_consistency(earlier.size, &earlier.root, later.size, &later.root, proof);
     match checked {

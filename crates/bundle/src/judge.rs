@@ -1,4 +1,4 @@
-//! The judge: every record in order, by the rules, and against everything that the log signed.
+//! The judge: checks every record in order, against the rules and against all signed statements.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use crate::layout;
 use crate::opened::Opened;
 use crate::refused::{Invalid, Refused};
 
-/// What must be true of the log at some size.
+/// A signed statement about the log at some size.
 enum Signed {
-    /// It has this root.
+    /// The root of the tree.
     Root(Statement),
-    /// Its table of keys has this root.
+    /// The root of the table of keys.
     Table(Hash),
 }
 
 pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
     opened: &'o Opened<'s, S>,
     auditor: Auditor,
-    /// Of a whole log.
+    /// For a whole log.
     tree: Option<Rebuild<'o, Opened<'s, S>>>,
-    /// What is still to come, by size.
+    /// The statements that are not compared yet, by size.
     signed: BTreeMap<u64, Vec<Signed>>,
-    /// Of a part.
+    /// For a part.
     accounts: Accounts,
     records: u64,
 }
@@ -59,7 +59,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         });
         // A fork is reported before anything else that is wrong at that size.
         for statement in trusted.into_iter().chain([opened.earlier.clone()]).chain(rotations) {
-            // A larger one is found to be a rollback, when the two are compared.
+            // A larger one is reported as a rollback when the two are compared.
             judge.expect(statement.size, Signed::Root(statement));
         }
         judge.expect(opened.table.size, Signed::Table(opened.table.root));
@@ -71,12 +71,12 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         self.signed.entry(size).or_default().push(signed);
     }
 
-    /// How many records were judged.
+    /// The number of records that were judged.
     pub(crate) fn records(&self) -> u64 {
         self.records
     }
 
-    /// Judges the next records, and gives them as entries.
+    /// Judges the next records, and returns them as entries.
     pub(crate) fn batch(&mut self, batch: Vec<AuditRecord>) -> Result<Vec<Entry>, Refused> {
         batch.into_iter().map(|audited| self.one(audited)).collect()
     }
@@ -86,7 +86,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         let AuditRecord { seq, leaf, record } = audited;
         self.records += 1;
         if let Some(tree) = &mut self.tree {
-            // A part of the log tells how often keys are made, and is soon read.
+            // The first eighth of the log predicts how many keys it creates.
             if self.records == self.opened.records / 8 {
                 self.auditor.expect(self.opened.records);
             }
@@ -102,7 +102,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         Ok(entry)
     }
 
-    /// Compares what the log signed at the size that is reached.
+    /// Compares the statements at the size that is reached.
     fn compare(&mut self) -> Result<(), Refused> {
         let Some(tree) = &self.tree else { return Ok(()) };
         let Some(next) = self.signed.first_entry() else { return Ok(()) };
@@ -123,7 +123,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         Ok(())
     }
 
-    /// All records were judged: compares what is left.
+    /// Compares the final state, after the last record.
     pub(crate) fn finish(self) -> Result<(u64, Auditor), Refused> {
         let Judge { opened, auditor, tree, accounts, records, .. } = self;
         if let Some(tree) = tree {
@@ -136,7 +136,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
     }
 }
 
-/// A part of a log tells its root at two sizes only.
+/// A part of a log determines the root at two sizes only.
 fn comparable<S: Stored + ?Sized>(
     opened: &Opened<'_, S>,
     trusted: Option<Statement>,

@@ -1,4 +1,4 @@
-//! Checking what a server proves of one key (`GET /v1/keys/{id}/proof`).
+//! Verifying a server's proof of one key (`GET /v1/keys/{id}/proof`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::consistency::Statement;
 use crate::opened::{note, statement};
 use crate::refused::Invalid;
 
-/// The reply of the server, as it comes.
+/// The reply of the server, not yet verified.
 #[derive(Debug, Deserialize)]
 struct ProofReply {
     key_id: String,
@@ -44,14 +44,14 @@ struct RecordReply {
     hashes: Vec<String>,
 }
 
-/// What was proved of a key.
+/// What was proved about a key.
 #[derive(Clone, Debug)]
 pub struct KeyProved {
     /// The checkpoint in whose tree the records are.
     pub checkpoint: Statement,
-    /// The size at which the table's note was compared.
+    /// The size of the table note.
     pub table_size: u64,
-    /// The state of the key after its records; `None` if it was proved that there is none.
+    /// The state of the key after its records; `None` if it was proved that the key does not exist.
     pub state: Option<KeyState>,
     /// Its records, oldest first, with their bytes.
     pub records: Vec<(Entry, Vec<u8>)>,
@@ -71,8 +71,8 @@ fn bytes(text: &str) -> Result<Vec<u8>, Invalid> {
     STANDARD.decode(text).map_err(|_| malformed())
 }
 
-/// Checks the server's proof for `key` against a verifier key that is trusted. On success all its
-/// records up to the table note's size are proved to be all that there are.
+/// Verifies the server's proof for `key` against a trusted verifier key. On success the records up to
+/// the table note's size are proved to be complete.
 ///
 /// # Errors
 ///
@@ -95,7 +95,7 @@ pub fn check_key_proof(
     let present = match (&reply.row, &reply.neighbours) {
         (Some(row), None) => {
             let row = in_table(row, reply.rows, &table)?;
-            // Equal rows mean that the last record before the note's size is the last there is.
+            // Equal rows prove that the last record before the note's size is the last one.
             if row_at_note.map(|row| row.to_bytes().to_vec()) != Some(row) {
                 return Err(Invalid::Table(table.size));
             }
@@ -116,7 +116,7 @@ pub fn check_key_proof(
 
 type Read = (Vec<(Entry, Vec<u8>)>, Option<Row>, Option<KeyState>);
 
-/// The key's records, its row at the size of the table's note, and its state now.
+/// The key's records, its row at the size of the table note, and its present state.
 fn records(
     reply: &ProofReply,
     key: KeyId,
@@ -158,7 +158,7 @@ fn in_table(row: &RowReply, rows: u64, table: &Statement) -> Result<Vec<u8>, Inv
     if bytes.len() == Row::LEN { Ok(bytes) } else { Err(malformed()) }
 }
 
-/// There is nothing between two rows that stand next to each other, or beyond an end.
+/// Checks that the key would be between two adjacent rows, or beyond the first or last row.
 fn absent(
     key: KeyId,
     neighbours: &Neighbours,

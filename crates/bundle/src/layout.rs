@@ -15,13 +15,13 @@ pub(crate) const NOTE: &str = "manifest.note";
 
 /// The auditor's guide, which is in every bundle.
 pub(crate) const GUIDE_TEXT: &str = include_str!("../../../schemas/AUDITOR.md");
-/// The verifier that is not of our making's language.
+/// The second verifier, in Python.
 pub(crate) const VERIFIER_TEXT: &str = include_str!("../../../tools/verify.py");
 
-/// The largest file that is read as a whole; exports are not.
+/// The largest file that is read into memory; exports are streamed.
 pub(crate) const MAX_SMALL: u64 = 1 << 30;
 
-/// How many records are in one file of a part of a log, as in a C2SP bundle of entries.
+/// The number of records in one file of a part of a log, as in a C2SP entry bundle.
 pub(crate) const PACK: usize = 256;
 
 /// A file of a whole log's tree.
@@ -40,8 +40,8 @@ impl TreeFile {
     }
 }
 
-/// The files of the tree of `size` records: each bundle of entries and then the tiles of hashes
-/// that it completes, lowest first; at the end the tiles that stayed partial.
+/// The files of the tree of `size` records: each entry bundle, followed by the hash tiles that it
+/// completes, lowest level first; at the end the partial hash tiles.
 pub(crate) fn tree_files(size: u64) -> impl Iterator<Item = TreeFile> {
     let bundles = bundles_of(size).flat_map(|bundle| {
         let completed = (0..=TileIndex::MAX_LEVEL).map_while(move |level| {
@@ -59,7 +59,7 @@ pub(crate) fn tree_files(size: u64) -> impl Iterator<Item = TreeFile> {
     bundles.chain(partial)
 }
 
-/// The file with records `number * 256` and on of a part of a log.
+/// The file with the records from `number * 256` on of a part of a log.
 pub(crate) fn records_name(number: u64) -> String {
     grouped("records", number)
 }
@@ -69,7 +69,7 @@ pub(crate) fn proofs_name(number: u64) -> String {
     grouped("proofs", number)
 }
 
-/// Numbers are written as those of tiles.
+/// Numbers are formatted as in tile paths.
 #[expect(clippy::expect_used, reason = "a file without a name could not be found")]
 fn grouped(folder: &str, number: u64) -> String {
     let path = TileIndex::full(0, number).expect("a log has fewer than 2^64 records").path();

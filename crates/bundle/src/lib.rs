@@ -1,9 +1,9 @@
-//! What an auditor takes away: made from a log, and checked without it.
+//! Audit bundles: produced from a log, and verified offline.
 //!
-//! A bundle is a tar file with the log's records, its tree, its signed statements, the events in
-//! forms that people's tools read, and a signed manifest of all that. The layout is described in
-//! `schemas/bundle.md`. [`Maker`] and [`verify()`] are here together because they must agree on every
-//! byte. What an event looks like in an export is not known here: [`Exports`] say it.
+//! A bundle is a tar file with the log's records, its tree, its signed statements, exports of the
+//! events for other tools, and a signed manifest. The layout is described in `schemas/bundle.md`.
+//! [`Maker`] and [`verify()`] are in one crate because they must agree on every byte. The form of an
+//! event in an export is given by [`Exports`].
 
 mod accounts;
 mod archive;
@@ -38,12 +38,12 @@ pub use crate::refused::{Invalid, Refused};
 pub use crate::source::{Fault, MakeError, Part, Source, Terms};
 pub use crate::verify::{Trust, Verified, verify};
 
-/// The files with all events of a bundle, each in another form.
+/// The exports: files with all events of a bundle, each in another format.
 #[derive(Clone, Copy, Debug)]
 pub struct Exports {
     /// Their names.
     pub names: [&'static str; 3],
-    /// What stands in each before the first event.
+    /// The header of each, before the first event.
     pub heads: [&'static str; 3],
     /// Appends an event to each.
     pub write: fn(&Entry, &mut [Vec<u8>; 3]),

@@ -1,4 +1,4 @@
-//! Making a bundle in one go; the work itself is in `maker`.
+//! Producing a whole bundle with a [`Maker`].
 
 use std::io::Write;
 
@@ -6,7 +6,8 @@ use crate::Exports;
 use crate::maker::Maker;
 use crate::source::{MakeError, Source, Terms};
 
-/// Makes a bundle, and says how many records are in it. `progress` is called with the number read.
+/// Writes a bundle and returns the number of records in it. `progress` is called with the number
+/// read.
 ///
 /// # Errors
 ///

@@ -1,12 +1,11 @@
-//! Making a bundle piece by piece: everything streams, and only a line of the manifest is
-//! stored for each file.
+//! Producing a bundle piece by piece: it is streamed, and only the manifest entry of each file is
+//! kept in memory.
 //!
-//! A [`Maker`] makes a bounded piece at each call, and between two pieces it holds nothing:
-//! no thread, no lock, no view of the log. So whoever takes a bundle slowly costs memory for one
-//! piece, and nothing else.
+//! Each call of [`Maker::piece`] produces a bounded piece. Between two calls the maker holds no
+//! thread, no lock and no view of the log, so a slow reader costs the memory of one piece.
 //!
-//! A tar file has a member's length in front of it, so the exports are made twice: once to be
-//! measured, while the records go out, and once to be written.
+//! A tar header contains the member's length, so the exports are produced twice: once to measure
+//! them, while the records are written, and once to write them.
 
 use ledger::{Entry, Seq};
 use sha2::{Digest as _, Sha256};
@@ -20,13 +19,13 @@ use crate::manifest::{Listed, Manifest};
 use crate::source::{MakeError, Source, Terms, fault};
 use crate::walk::{Tree, Walk, part};
 
-/// As soon as so many bytes are made, they are a piece.
+/// A piece is complete when it has this many bytes.
 const PIECE: usize = 64 * 1024;
-/// A piece is made in at most so many steps, of some hundred records each: one that looks for
-/// records that are not there is short, or empty.
-const STEPS: usize = 8;
+/// The most steps, of some hundred records each, for one piece: when few records match the scope, a
+/// piece is short or empty.
+const MAX_STEPS: usize = 8;
 
-/// A bundle that is being made.
+/// Produces a bundle.
 pub struct Maker {
     terms: Terms,
     exports: Exports,
@@ -37,26 +36,26 @@ pub struct Maker {
     stage: Stage,
 }
 
-/// What is to be made next.
+/// What is produced next.
 enum Stage {
-    /// What the log says of itself.
+    /// The guide, the verifier and the signed statements.
     Head,
     /// All records, and the tiles over them.
     Tree(Box<Tree>),
-    /// What the records of a part do not say of older keys, from this place of the log on.
+    /// The accounts of older keys of a part, from this place of the log on.
     Accounts(Accounts, Seq),
     /// The records of a part and a proof for each, from this place of the log on.
     Part(Pack, Seq),
-    /// The exports, the first of these next.
+    /// The remaining exports.
     Exports(std::vec::IntoIter<(usize, Listed)>),
-    /// The rest of an export, and those that follow.
+    /// The rest of an export, and the remaining exports.
     Export(usize, Walk, std::vec::IntoIter<(usize, Listed)>),
-    /// The end was made.
-    Over,
+    /// The bundle is complete.
+    Done,
 }
 
 impl Maker {
-    /// Begins a bundle. The log is asked for nothing yet.
+    /// A bundle whose first piece is not produced yet.
     #[must_use]
     pub fn new(terms: Terms, exports: &Exports) -> Maker {
         Maker {
@@ -70,27 +69,27 @@ impl Maker {
         }
     }
 
-    /// The next bytes of the bundle, perhaps none yet; `None` at its end.
+    /// The next bytes of the bundle, possibly empty; `None` at its end.
     ///
     /// # Errors
     ///
-    /// [`MakeError`]. What was made is of no use then.
+    /// [`MakeError`]. The bytes so far are not a valid bundle.
     pub fn piece(&mut self, source: &dyn Source) -> Result<Option<Vec<u8>>, MakeError> {
-        if matches!(self.stage, Stage::Over) {
+        if matches!(self.stage, Stage::Done) {
             return Ok(None);
         }
-        for _ in 0..STEPS {
-            // After an error it is over.
-            let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        for _ in 0..MAX_STEPS {
+            // An error ends the bundle.
+            let stage = std::mem::replace(&mut self.stage, Stage::Done);
             self.stage = self.step(source, stage)?;
-            if self.out.waiting() >= PIECE || matches!(self.stage, Stage::Over) {
+            if self.out.waiting() >= PIECE || matches!(self.stage, Stage::Done) {
                 break;
             }
         }
         Ok(Some(self.out.take()))
     }
 
-    /// How many records are in it so far.
+    /// The number of records so far.
     #[must_use]
     pub fn records(&self) -> u64 {
         self.records
@@ -116,11 +115,11 @@ impl Maker {
                     Ok(Stage::Exports(exports))
                 }
             }
-            Stage::Over => Ok(Stage::Over),
+            Stage::Done => Ok(Stage::Done),
         }
     }
 
-    /// A whole file.
+    /// Writes a whole file.
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), MakeError> {
         let length = bytes.len() as u64;
         self.out.file(name, bytes)?;
@@ -149,14 +148,14 @@ impl Maker {
         })
     }
 
-    /// The next file of the tree.
+    /// Writes the next file of the tree.
     fn tree(&mut self, source: &dyn Source, mut tree: Box<Tree>) -> Result<Stage, MakeError> {
         let Some(file) = tree.files.next() else {
             let signed = self.terms.checkpoint.contains(&format!("\n{}\n", tree.edge.root()));
             return if signed {
                 Ok(self.exports())
             } else {
-                Err(fault("the records do not make the signed root"))
+                Err(fault("the records do not hash to the signed root"))
             };
         };
         match file {
@@ -222,14 +221,14 @@ impl Maker {
         Ok(self.exports())
     }
 
-    /// One file of records and one of their proofs.
+    /// Writes a file of records and a file of their proofs.
     fn pack(&mut self, pack: &Pack) -> Result<(), MakeError> {
         let records = entries::encode(&pack.records).map_err(fault)?;
         self.file(&layout::records_name(pack.number), &records)?;
         self.file(&layout::proofs_name(pack.number), pack.proofs.as_bytes())
     }
 
-    /// The exports, now that they are measured.
+    /// The exports, after they are measured.
     fn exports(&mut self) -> Stage {
         let measured = std::mem::replace(&mut self.measured, Measured::new(&self.exports));
         let listed: Vec<_> = measured.listed().into_iter().enumerate().collect();
@@ -243,7 +242,7 @@ impl Maker {
         Ok(self.out.write(head.as_bytes())?)
     }
 
-    /// Writes more of an export that was measured. Whether more is to follow.
+    /// Writes more of an export that was measured. Returns whether it is not complete.
     fn export(
         &mut self,
         source: &dyn Source,
@@ -269,12 +268,12 @@ impl Maker {
         self.file(layout::MANIFEST, text.as_bytes())?;
         self.file(layout::NOTE, note.as_bytes())?;
         self.out.finish()?;
-        Ok(Stage::Over)
+        Ok(Stage::Done)
     }
 }
 
-/// What belongs to the export of that number.
-#[expect(clippy::expect_used, reason = "an export without it would be a wrong one")]
+/// The element of the export with that number.
+#[expect(clippy::expect_used, reason = "there are three exports")]
 fn nth<T>(of_exports: &[T; 3], number: usize) -> &T {
     of_exports.get(number).expect("the number of one of the three exports")
 }
@@ -285,10 +284,10 @@ fn lines(hashes: &[Hash]) -> String {
 }
 
 fn missing() -> MakeError {
-    fault("the records do not make the tiles of the signed tree")
+    fault("the records do not hash to the tiles of the signed tree")
 }
 
-/// The lengths and hashes of exports that are not written yet.
+/// The lengths and hashes of the exports, computed before they are written.
 struct Measured {
     exports: Exports,
     files: [(u64, Sha256); 3],
@@ -322,7 +321,7 @@ impl Measured {
     }
 }
 
-/// Records of a part and their proofs, as many as go into one file.
+/// The records of a part in one file, and their proofs.
 #[derive(Default)]
 struct Pack {
     number: u64,

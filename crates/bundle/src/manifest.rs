@@ -1,17 +1,17 @@
-//! The manifest: what is in a bundle, with lengths and hashes, and the note that signs it.
+//! The manifest: the list of a bundle's files with lengths and hashes, and the note that signs it.
 
 use keys::{Account, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Which of a log's records a bundle holds; all of them if nothing is asked for.
+/// Which of a log's records a bundle contains; all of them by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Those of this account's keys.
+    /// Only those of this account's keys.
     pub account: Option<Account>,
-    /// Those recorded at this moment or later.
+    /// Only those recorded at this time or later.
     pub from: Option<Timestamp>,
-    /// Those recorded before this moment.
+    /// Only those recorded before this time.
     pub to: Option<Timestamp>,
 }
 
@@ -31,7 +31,7 @@ impl Scope {
     }
 }
 
-/// A file of the bundle, as the manifest lists it.
+/// An entry of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Listed {
@@ -46,7 +46,7 @@ impl Listed {
     }
 }
 
-/// What a bundle says of itself.
+/// The manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -55,7 +55,7 @@ pub(crate) struct Manifest {
     pub(crate) origin: String,
     /// The size of the log that the checkpoint commits to.
     pub(crate) size: u64,
-    /// How many records are in the bundle.
+    /// The number of records in the bundle.
     pub(crate) records: u64,
     pub(crate) account: Option<String>,
     pub(crate) from: Option<String>,
@@ -81,8 +81,8 @@ impl Manifest {
         }
     }
 
-    /// The file: JSON, each member on a line of its own.
-    #[expect(clippy::expect_used, reason = "half a manifest must not be signed")]
+    /// The file: JSON, with each member on its own line.
+    #[expect(clippy::expect_used, reason = "strings and numbers are always JSON")]
     pub(crate) fn text(&self) -> String {
         let head = Manifest { members: Vec::new(), ..self.clone() };
         let head = serde_json::to_string(&head).expect("names and numbers are JSON");
@@ -95,7 +95,7 @@ impl Manifest {
         text + "\n]}\n"
     }
 
-    /// Reads what [`Manifest::text`] gives, and nothing else.
+    /// Parses exactly the bytes that [`Manifest::text`] returns.
     pub(crate) fn parse(text: &[u8]) -> Option<Manifest> {
         let manifest: Manifest = serde_json::from_slice(text).ok()?;
         (manifest.bundle == VERSION && manifest.text().as_bytes() == text).then_some(manifest)

@@ -1,4 +1,4 @@
-//! A bundle that was opened: its files are there in order, and its statements are signed.
+//! An opened bundle: its files are complete and in order, and its statements are signed.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,14 +15,14 @@ use crate::layout::{self, TreeFile};
 use crate::manifest::{Listed, Manifest, Scope};
 use crate::refused::Invalid;
 
-/// A file of the bundle, and what the manifest says of it.
+/// A file of the bundle, and its hash in the manifest.
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     pub(crate) placed: Placed,
     sha256: String,
 }
 
-/// The parts of a bundle that are small.
+/// A bundle with its small files in memory.
 pub(crate) struct Opened<'s, S: ?Sized> {
     stored: &'s S,
     files: HashMap<String, File>,
@@ -37,7 +37,7 @@ pub(crate) struct Opened<'s, S: ?Sized> {
 }
 
 impl<'s, S: Stored + ?Sized> Opened<'s, S> {
-    /// Opens a bundle whose log is trusted to have signed with `key` once.
+    /// Opens a bundle. `key` is a trusted key that the log signs or signed with.
     pub(crate) fn new(
         stored: &'s S,
         key: &VerifierKey,
@@ -50,7 +50,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         let files = files(&placed, &manifest.members)?;
         let small = |name: &'static str| small(stored, &files, name);
         for name in [layout::GUIDE, layout::VERIFIER] {
-            // Nothing in them is used; all the same they are what the manifest lists.
+            // Their content is not used, but their hashes are checked.
             small(name)?;
         }
 
@@ -96,7 +96,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         small(self.stored, &self.files, name)
     }
 
-    /// A file's bytes, compared with the manifest.
+    /// A file's bytes, checked against the manifest.
     pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>, Invalid> {
         self.file(name)?.read(self.stored)
     }
@@ -112,7 +112,7 @@ impl<S: Stored + ?Sized> TileReader for Opened<'_, S> {
 }
 
 impl File {
-    /// The bytes, compared with the manifest.
+    /// The bytes, checked against the manifest.
     fn read<S: Stored + ?Sized>(&self, stored: &S) -> Result<Vec<u8>, Invalid> {
         let Placed { name, at, length } = &self.placed;
         let listed = || Invalid::Listed(name.clone());
@@ -136,7 +136,7 @@ fn small<S: Stored + ?Sized>(
     String::from_utf8(file.read(stored)?).map_err(|_| Invalid::Malformed(name))
 }
 
-/// The manifest, which stands before the last file.
+/// The manifest, which is the last but one file.
 fn read_manifest<S: Stored + ?Sized>(
     stored: &S,
     placed: &[Placed],
@@ -148,7 +148,7 @@ fn read_manifest<S: Stored + ?Sized>(
     Ok((manifest, text))
 }
 
-/// A file that no manifest lists.
+/// A file that is not in the manifest.
 fn raw<S: Stored + ?Sized>(
     stored: &S,
     placed: &Placed,
@@ -163,7 +163,7 @@ fn raw<S: Stored + ?Sized>(
     Ok(bytes)
 }
 
-/// The files that such a bundle has, in order.
+/// The names of the files of such a bundle, in order.
 fn expected_names(manifest: &Manifest, scope: &Scope, exports: &Exports) -> Vec<String> {
     use layout::{
         ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, KEYS, MANIFEST, NOTE, PACK, TABLE,
@@ -193,7 +193,7 @@ fn compare_names(
     exports: &Exports,
 ) -> Result<(), Invalid> {
     let files = placed.len() as u64;
-    // Before the list is made: a manifest may claim any size.
+    // Checked before the list is built: a manifest may claim any size.
     if manifest.size / 256 > files || manifest.records / 256 > files {
         return Err(Invalid::Malformed(layout::MANIFEST));
     }
@@ -212,7 +212,7 @@ fn compare_names(
     Ok(())
 }
 
-/// Every file but the last two with its line of the manifest.
+/// Every file but the last two, with its entry of the manifest.
 fn files(placed: &[Placed], listed: &[Listed]) -> Result<HashMap<String, File>, Invalid> {
     let placed = placed.get(..placed.len().saturating_sub(2)).unwrap_or_default();
     if placed.len() != listed.len() {

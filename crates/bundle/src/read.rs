@@ -8,14 +8,14 @@ use crate::layout::{self, PACK, TreeFile};
 use crate::opened::{Opened, hashes};
 use crate::refused::{Invalid, Refused};
 
-/// How many files make a batch: enough to be worth handing over.
+/// The number of files in a batch, large enough to be worth passing to another thread.
 const FILES: usize = 2;
 
 /// One file of records.
 enum Chunk {
-    /// Of a whole log.
+    /// Of a whole log: an entry bundle.
     Bundle(TileIndex),
-    /// Of a part: its number, and how many records are in it.
+    /// Of a part: its number, and the number of records in it.
     Pack(u64, usize),
 }
 
@@ -35,12 +35,12 @@ impl Chunks {
         Chunks(packs.collect())
     }
 
-    /// How many batches there are.
+    /// The number of batches.
     pub(crate) fn batches(&self) -> usize {
         self.0.len().div_ceil(FILES)
     }
 
-    /// Reads batches, any of them in any order.
+    /// A reader of any batches, in any order.
     pub(crate) fn reader<'c, 's, S: Stored + ?Sized>(
         &'c self,
         opened: &'c Opened<'s, S>,
@@ -106,7 +106,7 @@ fn decode(bytes: &[u8], width: usize) -> Result<Vec<&[u8]>, Invalid> {
     records.ok_or(Invalid::Malformed("records"))
 }
 
-/// `index <n>`, hashes, an empty line; for each record.
+/// For each record `index <n>`, its hashes and an empty line.
 fn parse_proofs(text: &str) -> Option<Vec<(u64, Vec<Hash>)>> {
     let blocks = text.split_inclusive("\n\n").map(|block| {
         let (head, path) = block.strip_suffix('\n')?.split_once('\n')?;

@@ -1,4 +1,4 @@
-//! Why a bundle is not believed.
+//! The reasons why a bundle is refused.
 
 use ledger::{Finding, SigningError};
 use tlog::checkpoint::CheckpointError;
@@ -6,14 +6,14 @@ use tlog::note::NoteError;
 
 use crate::ArchiveError;
 
-/// What a check of a bundle, or of a log, came to when it did not come out well.
+/// Why the verification of a bundle or of a log failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// Not what it says it is: damaged, changed, or never made by an honest log.
+    /// Damaged, changed, or not produced by an honest log.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The log has signed two trees of which neither extends the other. Keep both checkpoints:
-    /// together they prove it to anybody.
+    /// The log has signed two trees of which neither extends the other. Both checkpoints together
+    /// prove it to third parties.
     #[error("the log has signed two checkpoints that no one log can have")]
     Fork {
         /// One signed checkpoint.
@@ -21,51 +21,51 @@ pub enum Refused {
         /// The other.
         other: String,
     },
-    /// The log is shorter than it once was.
+    /// The log is shorter than a checkpoint that it signed.
     #[error("the log has {size} records, and once signed for {once}")]
     Rollback {
-        /// What it has now.
+        /// Its present size.
         size: u64,
-        /// What it signed for.
+        /// The size that it signed.
         once: u64,
-        /// The checkpoint that says so.
+        /// The checkpoint of that size.
         checkpoint: String,
     },
-    /// Nothing new has come for longer than was allowed.
+    /// The last record is older than allowed.
     #[error("nothing has come since {since}")]
     Stale {
-        /// The time of the last news.
+        /// The time of the last record.
         since: String,
     },
 }
 
-/// What is wrong with something that is not believed.
+/// What is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Invalid {
-    /// The bytes are no archive of ours.
+    /// The bytes are not an archive in the format of a bundle.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// A file is missing, or is another one, or comes in another order.
-    #[error("the file `{found}` stands where `{expected}` belongs")]
+    /// A file is missing, unexpected or out of order.
+    #[error("expected the file `{expected}`, found `{found}`")]
     Files {
-        /// What belongs there.
+        /// The expected name.
         expected: String,
-        /// What is there.
+        /// The name that was found.
         found: String,
     },
     /// A file has another length or hash than the manifest lists.
     #[error("`{0}` is not the file that the manifest lists")]
     Listed(String),
-    /// A file is not in its form.
+    /// A file is malformed.
     #[error("`{0}` is malformed")]
     Malformed(&'static str),
-    /// The keys do not lead from the one that is trusted to the one that signs.
+    /// The rotations do not lead from the trusted key to the present one.
     #[error("the signing keys: {0}")]
     Keys(#[from] SigningError),
-    /// The key that is trusted never signed this log.
+    /// The trusted key is not one of this log's keys.
     #[error("the given key is not one of this log's keys")]
     Stranger,
-    /// A statement is not signed as it must be.
+    /// A statement is not signed by the log.
     #[error("`{name}` is not signed by the log: {source}")]
     Unsigned {
         /// The file.
@@ -84,32 +84,32 @@ pub enum Invalid {
         /// The reason.
         source: tlog::ProofError,
     },
-    /// The records do not make the tree.
-    #[error("the records do not make the log's tree: {0}")]
+    /// The records do not hash to the signed tree.
+    #[error("the records do not hash to the log's tree: {0}")]
     Tree(String),
-    /// A record is not what the rules allow.
+    /// A record violates the rules.
     #[error(transparent)]
     Record(#[from] Finding),
-    /// A record does not belong in this part.
+    /// A record is outside the scope.
     #[error("record {0} is not in the part that the manifest names")]
     Scope(u64),
-    /// The records make another table of keys.
-    #[error("the records make another table of keys than the log signed at size {0}")]
+    /// The records give a different table of keys.
+    #[error("the records give a different table of keys than the log signed at size {0}")]
     Table(u64),
     /// An export differs from the records.
     #[error("`{name}` differs from record {seq}")]
     Export {
         /// The file.
         name: &'static str,
-        /// The first record that it shows otherwise.
+        /// The first record that differs.
         seq: u64,
     },
-    /// An export has more or less than the records.
-    #[error("`{0}` is not as long as the records make it")]
+    /// An export is longer or shorter than the records give.
+    #[error("`{0}` is longer or shorter than the records give")]
     ExportLength(&'static str),
-    /// The checkpoint that the auditor kept cannot be compared with this part of the log.
+    /// The auditor's checkpoint cannot be compared with this part of the log.
     #[error(
-        "the kept checkpoint is of size {0}, which this part of the log says nothing of; \
+        "the kept checkpoint has size {0}, for which this part of the log has no root; \
          export it again with --earlier and that checkpoint"
     )]
     Incomparable(u64),
@@ -138,7 +138,7 @@ impl From<Finding> for Refused {
 }
 
 impl Refused {
-    /// The number that a script sees (`schemas/bundle.md`).
+    /// The exit code (`schemas/bundle.md`).
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -1,4 +1,4 @@
-//! What a bundle is made of: the log behind it, and what the log states.
+//! The input of a bundle: the log, and its signed statements.
 
 use std::error::Error;
 use std::io;
@@ -9,12 +9,12 @@ use tlog::{Hash, TileIndex};
 
 use crate::manifest::Scope;
 
-/// What went wrong below a [`Source`].
+/// An error of a [`Source`].
 pub type Fault = Box<dyn Error + Send + Sync>;
 
-/// The log that a bundle is made of. Everything is asked of the tree at one size.
+/// The log that a bundle is produced from. All reads refer to the tree at one size.
 pub trait Source {
-    /// A bundle of entries, as c2sp.org/tlog-tiles has it.
+    /// An entry bundle (c2sp.org/tlog-tiles).
     ///
     /// # Errors
     ///
@@ -28,7 +28,7 @@ pub trait Source {
     /// There is no such key.
     fn account(&self, key: KeyId) -> Result<Account, Fault>;
 
-    /// Some records in `scope` from `from` on, rising, and where to go on; `None` at the end.
+    /// Some records in `scope` from `from` on, in order, and where to continue; `None` at the end.
     ///
     /// # Errors
     ///
@@ -51,15 +51,15 @@ pub trait Source {
     fn sign(&self, manifest: &[u8]) -> Result<String, Fault>;
 }
 
-/// Events with their stored bytes, and the place to go on from.
+/// Events with their stored bytes, and where to continue.
 pub type Part = (Vec<(Entry, Vec<u8>)>, Option<Seq>);
 
-/// What the log says of itself in a bundle.
+/// The signed statements and the scope of a bundle.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// The name of the log.
     pub origin: String,
-    /// How many records the checkpoint commits to.
+    /// The number of records that the checkpoint commits to.
     pub size: u64,
     /// The signed checkpoint.
     pub checkpoint: String,
@@ -69,20 +69,20 @@ pub struct Terms {
     pub consistency: Vec<Hash>,
     /// The signed table note, of a size that is not larger.
     pub table: String,
-    /// The keys that sign the log, and how each named the next.
+    /// The keys that sign the log, with the notes that rotated them.
     pub keys: String,
-    /// Which records are wanted.
+    /// Which records the bundle contains.
     pub scope: Scope,
 }
 
-/// Why there is no bundle. What was written of it is of no use.
+/// Why a bundle was not completed. The bytes so far are not a valid bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
     /// It cannot be written.
     #[error("the bundle cannot be written")]
     Write(#[from] io::Error),
-    /// The log cannot be read, or will not sign.
-    #[error("the log gives no bundle")]
+    /// The log cannot be read, or cannot sign.
+    #[error("the log cannot be read or cannot sign")]
     Source(#[source] Fault),
     /// A record is damaged.
     #[error(transparent)]

@@ -1,8 +1,8 @@
-//! Checking a bundle, offline: with nothing but the bundle and a key that is trusted.
+//! Verifying a bundle offline, with a trusted key.
 //!
-//! Records are read and decoded on several threads and judged on one; several make the exports of
-//! them again, and one for each export compares it. Memory grows with the number of
-//! keys and not with that of records.
+//! Records are read and decoded on several threads and judged on one; several threads regenerate the
+//! exports, and one for each export compares it. Memory grows with the number of keys, not with that
+//! of records.
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,7 +14,7 @@ use tlog::note::VerifierKey;
 
 use crate::Exports;
 use crate::archive::Stored;
-use crate::compare::{Comparison, Made, Spare, make};
+use crate::compare::{Buffers, Comparison, Regenerated, regenerate};
 use crate::consistency::{Statement, extends};
 use crate::judge::Judge;
 use crate::manifest::Scope;
@@ -22,39 +22,39 @@ use crate::opened::{Opened, statement};
 use crate::read::Chunks;
 use crate::refused::Refused;
 
-/// What the auditor trusts, and has from elsewhere.
+/// What the auditor trusts, from another source than the bundle.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// A key that the log signs with, or once signed with.
+    /// A key that the log signs or signed with.
     pub key: VerifierKey,
-    /// A signed checkpoint that the auditor has from an earlier time.
+    /// A signed checkpoint that the auditor stored earlier.
     pub checkpoint: Option<String>,
     /// The last record must not be older than this moment.
     pub not_before: Option<Timestamp>,
 }
 
-/// What a bundle is that was found good.
+/// The result of a successful verification.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The name of the log.
     pub origin: String,
-    /// How many records the log has.
+    /// The number of records in the log.
     pub size: u64,
-    /// The signed checkpoint: worth storing, to compare with the next bundle.
+    /// The signed checkpoint, to be stored and compared with the next bundle.
     pub checkpoint: Statement,
-    /// The earlier one that the log was found to extend.
+    /// The earlier checkpoint that the log extends.
     pub earlier: Statement,
     /// The size at which the table of keys was compared; `None` for a part.
     pub table: Option<u64>,
-    /// How many records were checked.
+    /// The number of records that were checked.
     pub records: u64,
-    /// How many keys they are about.
+    /// The number of keys that they touch.
     pub keys: usize,
-    /// The part; the whole log if it asks for nothing.
+    /// The scope; by default the whole log.
     pub scope: Scope,
     /// The time of the last record that was checked.
     pub last_at: Option<Timestamp>,
-    /// The key that signs the log now.
+    /// The key that signs the log at present.
     pub signed_by: VerifierKey,
 }
 
@@ -62,7 +62,7 @@ pub struct Verified {
 ///
 /// # Errors
 ///
-/// [`Refused`]: nothing in the bundle is to be believed.
+/// [`Refused`]: nothing in the bundle can be trusted.
 pub fn verify<S: Stored + ?Sized>(
     stored: &S,
     trust: &Trust,
@@ -74,7 +74,7 @@ pub fn verify<S: Stored + ?Sized>(
     let trusted = trusted.map(|note| statement("the kept checkpoint", note, opened.chain.keys()));
     let trusted = trusted.transpose()?;
     if let Some(larger) = trusted.as_ref().filter(|one| one.size > opened.checkpoint.size) {
-        // The refusal of a rollback.
+        // Fails as a rollback.
         extends(larger, &opened.checkpoint, &[])?;
     }
     not_shorter(&opened)?;
@@ -92,7 +92,7 @@ pub fn verify<S: Stored + ?Sized>(
     Ok(verified(opened, records, &auditor, last_at))
 }
 
-/// A log has at least as many records as when its key was changed.
+/// Checks that the log is not shorter than at the rotations of its key.
 fn not_shorter<S: Stored + ?Sized>(opened: &Opened<'_, S>) -> Result<(), Refused> {
     let size = opened.checkpoint.size;
     match opened.chain.rotations().find(|(_, once)| once.size > size) {
@@ -123,15 +123,14 @@ fn verified<S: Stored + ?Sized>(
     }
 }
 
-/// How many batches may wait between two threads.
+/// The capacity of a channel between two threads, in batches.
 const AHEAD: usize = 2;
 
 type Read = Result<Vec<AuditRecord>, Refused>;
 
-/// Leads every record past the judge and into every export.
+/// Passes every record to the judge and to the comparison of every export.
 ///
-/// Batches go round: thread *n* of a kind has every batch whose number leaves *n*, so that they
-/// come back in order and no thread runs far ahead.
+/// Batches are assigned round robin, so that they return in order and no thread runs far ahead.
 fn stream<S: Stored + ?Sized>(
     opened: &Opened<'_, S>,
     chunks: &Chunks,
@@ -140,7 +139,7 @@ fn stream<S: Stored + ?Sized>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Refused> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let spare = &Spare::default();
+    let buffers = &Buffers::default();
     thread::scope(|scope| {
         let read: Vec<Receiver<Read>> = (0..threads)
             .map(|first| {
@@ -159,10 +158,10 @@ fn stream<S: Stored + ?Sized>(
             })
             .collect();
         let mut to_makers: Vec<SyncSender<Vec<Entry>>> = Vec::new();
-        let mut from_makers: [Vec<Receiver<Made>>; 3] = Default::default();
+        let mut from_makers: [Vec<Receiver<Regenerated>>; 3] = Default::default();
         for _ in 0..threads {
             let (send, receive) = sync_channel::<Vec<Entry>>(AHEAD);
-            let made = [(); 3].map(|()| sync_channel::<Made>(AHEAD));
+            let made = [(); 3].map(|()| sync_channel::<Regenerated>(AHEAD));
             to_makers.push(send);
             let made = made.map(|(send, receive)| (send, Some(receive)));
             let mut senders = Vec::new();
@@ -172,8 +171,8 @@ fn stream<S: Stored + ?Sized>(
             }
             scope.spawn(move || {
                 for entries in receive {
-                    for (send, made) in senders.iter().zip(make(exports, &entries, spare)) {
-                        // Who found a difference listens no more; it is asked for it below.
+                    for (send, made) in senders.iter().zip(regenerate(exports, &entries, buffers)) {
+                        // A comparison that found a difference has ended; it is joined below.
                         drop(send.send(made));
                     }
                 }
@@ -183,7 +182,7 @@ fn stream<S: Stored + ?Sized>(
         let files = exports.names.into_iter().zip(exports.heads).zip(from_makers);
         for ((name, head), makers) in files {
             let comparison = Comparison::new(opened, name, head)?;
-            comparing.push(scope.spawn(move || comparison.run(&makers, spare)));
+            comparing.push(scope.spawn(move || comparison.run(&makers, buffers)));
         }
         let judged = (0..chunks.batches()).try_for_each(|number| {
             let entries = judge.batch(receive(&read, number)?)?;
@@ -191,7 +190,7 @@ fn stream<S: Stored + ?Sized>(
             send(&to_makers, number, entries);
             Ok::<(), Refused>(())
         });
-        // The readers stop, then the makers, and then those who compare.
+        // Ends the readers, then the makers, and then the comparisons.
         drop((read, to_makers));
         judged?;
         for comparison in comparing {
@@ -202,14 +201,14 @@ fn stream<S: Stored + ?Sized>(
 }
 
 /// Batch `number`, from the thread that reads it.
-#[expect(clippy::expect_used, reason = "the thread has panicked then, and this one must too")]
+#[expect(clippy::expect_used, reason = "if the thread has panicked, this one must panic too")]
 fn receive(readers: &[Receiver<Read>], number: usize) -> Read {
     let reader = readers.get(number % readers.len()).expect("a remainder is a place");
     reader.recv().expect("a reader sends each of its batches until one is refused")
 }
 
-/// Gives batch `number` to the thread that makes its exports.
-#[expect(clippy::expect_used, reason = "the thread has panicked then, and this one must too")]
+/// Sends batch `number` to the thread that regenerates its exports.
+#[expect(clippy::expect_used, reason = "if the thread has panicked, this one must panic too")]
 fn send(makers: &[SyncSender<Vec<Entry>>], number: usize, entries: Vec<Entry>) {
     let maker = makers.get(number % makers.len()).expect("a remainder is a place");
     maker.send(entries).expect("a maker takes batches until there are none");

@@ -1,4 +1,4 @@
-//! Walks over the records of a bundle, in steps that hold nothing between them.
+//! Iteration over the records of a bundle, in steps that hold no resources in between.
 
 use ledger::{Decoder, Entry, Seq};
 use tlog::{RightEdge, Tile, TileIndex, bundles_of, entries};
@@ -6,12 +6,12 @@ use tlog::{RightEdge, Tile, TileIndex, bundles_of, entries};
 use crate::layout::{self, TreeFile};
 use crate::source::{MakeError, Source, Terms, fault};
 
-/// The tree of a whole log, as far as it was made again.
+/// The tree of a whole log, rebuilt from its records so far.
 pub(crate) struct Tree {
     pub(crate) files: Box<dyn Iterator<Item = TreeFile> + Send>,
     pub(crate) reader: Reader,
     pub(crate) edge: RightEdge,
-    /// Tiles that were completed and not yet written.
+    /// Complete tiles that are not written yet.
     pub(crate) completed: Vec<Tile>,
 }
 
@@ -25,21 +25,21 @@ impl Tree {
         }
     }
 
-    /// Takes out a tile that was completed, or gives one at the edge.
+    /// Takes a complete tile, or returns a partial one at the right edge.
     pub(crate) fn tile(&mut self, index: TileIndex) -> Option<Tile> {
         let full = self.completed.iter().position(|tile| tile.index() == index);
         full.map(|full| self.completed.swap_remove(full)).or_else(|| self.edge.tile(index))
     }
 }
 
-/// Reads records of a whole log as entries.
+/// Decodes the records of a whole log as entries.
 #[derive(Default)]
 pub(crate) struct Reader(Decoder);
 
 pub(crate) type Each<'e> = &'e mut dyn FnMut(&[u8], &Entry) -> Result<(), MakeError>;
 
 impl Reader {
-    /// Gives every record of a bundle to `each`.
+    /// Calls `each` with every record of an entry bundle.
     pub(crate) fn each(
         &mut self,
         source: &dyn Source,
@@ -80,7 +80,7 @@ impl Walk {
         }
     }
 
-    /// Gives the next records to `each`. Whether more follow.
+    /// Calls `each` with the next records. Returns whether more may follow.
     pub(crate) fn step(
         &mut self,
         source: &dyn Source,
@@ -103,7 +103,7 @@ impl Walk {
     }
 }
 
-/// Gives some records of a part to `each`, and says where to go on.
+/// Calls `each` with some records of a part, and returns where to continue.
 pub(crate) fn part(
     source: &dyn Source,
     terms: &Terms,

@@ -167,7 +167,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// What `work` fails with, or [`ledger::Error::Overloaded`] if it was not begun.
+    /// What `work` fails with, or [`ledger::Error::Overloaded`] if it did not start.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         caller: Caller,

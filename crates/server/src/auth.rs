@@ -1,4 +1,4 @@
-//! Who calls: tokens from three kinds of sources, checked once and remembered by their digest.
+//! Authentication: tokens of three kinds of sources, verified once and cached by their digest.
 
 pub(crate) mod bearer;
 pub(crate) mod checked;
@@ -6,7 +6,7 @@ mod claims;
 mod error;
 mod jwk;
 mod jwks;
-pub(crate) mod last;
+pub(crate) mod last_token;
 mod sources;
 pub mod token;
 
@@ -28,15 +28,15 @@ use self::sources::Sources;
 use self::token::TokenVerifier;
 use crate::error::ApiError;
 
-/// The longest token that is looked at.
+/// The longest token that is accepted.
 const MAX_TOKEN: usize = 8 * 1024;
-/// How many checked tokens are remembered.
-const REMEMBERED: usize = 10_000;
+/// The number of verified tokens in the cache.
+const CACHED_TOKENS: usize = 10_000;
 
-/// Checks tokens.
+/// Verifies tokens.
 pub struct Auth {
     sources: Sources,
-    /// By SHA-256 of the token: an Ed25519 check costs 30 µs, this less than one.
+    /// By SHA-256 of the token: verifying an Ed25519 signature takes 30 µs, a look-up less than one.
     checked: Cache<[u8; 32], Arc<Token>>,
 }
 
@@ -45,18 +45,18 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`AuthError`] says what to correct.
+    /// [`AuthError`] names the option to correct.
     pub fn new(own: TokenVerifier, outside: Option<Outside>) -> Result<Auth, AuthError> {
-        Ok(Auth { sources: Sources::new(own, outside)?, checked: Cache::new(REMEMBERED) })
+        Ok(Auth { sources: Sources::new(own, outside)?, checked: Cache::new(CACHED_TOKENS) })
     }
 
-    /// Who bears `token`, as of `now`.
+    /// The bearer of `token` at `now`.
     pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Token>, ApiError> {
         if token.len() > MAX_TOKEN {
             return Err(ApiError::bad_token("the token is longer than 8192 bytes"));
         }
-        // Before anything is checked: what the old keys signed is then of an old epoch, even if the
-        // keys change meanwhile.
+        // Read before the check: a token that the old keys verified then has the old epoch, even when
+        // the keys change in between.
         let epoch = self.epoch();
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if let Some(checked) = self.checked.get(&digest).filter(|checked| checked.epoch == epoch) {
@@ -72,12 +72,12 @@ impl Auth {
         Ok(token)
     }
 
-    /// How often the keys have changed.
+    /// The number of changes of the keys.
     pub(crate) fn epoch(&self) -> u64 {
         self.sources.jwks().map_or(0, Jwks::epoch)
     }
 
-    /// Hears when the keys change, if they can.
+    /// Notifies of changes of the keys; `None` if they cannot change.
     pub(crate) fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.sources.jwks().map(Jwks::changes)
     }
@@ -90,21 +90,21 @@ impl Auth {
         }
     }
 
-    /// Why an issuer's tokens are refused, all of them.
+    /// Why all tokens of the outside issuer are refused, if they are.
     pub(crate) fn unusable(&self) -> Option<&'static str> {
         self.sources.jwks().filter(|jwks| jwks.is_refused()).map(|_| {
             "the JWKS file cannot be used: tokens of its issuer are refused until it is put right"
         })
     }
 
-    /// Keeps the keys of the issuer's file as new as the file; ends at once if there is none.
+    /// Reloads the issuer's file when it changes; returns at once if there is none.
     pub(crate) async fn keep_keys(&self) {
         if let Some(jwks) = self.sources.jwks() {
             jwks.keep().await;
         }
     }
 
-    /// Looks at the issuer's file now.
+    /// Reloads the issuer's file now.
     #[cfg(test)]
     fn look(&self, now: Instant) {
         if let Some(jwks) = self.sources.jwks() {

@@ -1,4 +1,4 @@
-//! Long answers: exports, reports and bundles, made piece by piece as the client takes them.
+//! Long responses: exports, reports and bundles, produced piece by piece as the client reads them.
 
 pub(crate) mod bundle;
 pub(crate) mod events;

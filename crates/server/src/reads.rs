@@ -1,24 +1,24 @@
-//! The read pool: what reads the log or walks is done here, away from the threads that answer
-//! requests, in turns between accounts.
+//! The read pool: threads for work that reads the log or iterates, apart from those that serve
+//! requests, shared fairly between accounts.
 //!
-//! A handler says whose turn it takes and what is to be read:
+//! A handler submits a read for its caller:
 //!
 //! ```text
 //! let read = move |ledger: &Ledger, caller: &Caller| ledger.keys(caller, &filter, after, limit);
 //! let page = app.read(who.caller, read).await?;
 //! ```
 //!
-//! * A [`Share`] is an account, all callers of all accounts together, or everybody who asks for the
-//!   public evidence. Shares are served in turns, a job each: a thousand waiting reads of one delay
-//!   another's by about one job for each thread. One share never holds every thread.
-//! * What waits is bounded for each share and in all. Past it the answer is `overloaded` at once.
-//! * Where the returned future is dropped (a time-out, a client that went away), a job that waits
-//!   is not begun, and one under way finds its [`Ledger`] handle cancelled: long walks end at their
-//!   next step. So do all when the pool is closed.
-//! * A job must be short (some ten milliseconds at most) and must not wait for a client. A long
-//!   answer is many jobs, one for each piece (`chunks`).
+//! * A [`Share`] is an account, all callers of all accounts together, or all readers of the public
+//!   evidence. Shares are served round robin, one job each: a thousand queued reads of one share
+//!   delay another's by about one job for each thread. One share never occupies every thread.
+//! * The queue is bounded for each share and in all. Beyond that the reply is `overloaded` at once.
+//! * When the returned future is dropped (a time-out, a disconnected client), a queued job is not
+//!   started, and a running one finds its [`Ledger`] handle cancelled: long iterations end at their
+//!   next step. Closing the pool has the same effect on all jobs.
+//! * A job must be short (about ten milliseconds at most) and must not wait for a client. A long
+//!   response is many jobs, one for each piece (`export::long`).
 //!
-//! What only looks up a thing in memory needs no pool.
+//! A look-up in memory needs no pool.
 
 mod queue;
 
@@ -33,22 +33,22 @@ use tokio::sync::oneshot;
 
 use self::queue::{Bounds, FairQueue, Pushed, Ticket};
 
-/// The most threads, and the fewest: more of them would take the processors from the threads that
-/// verify and record, fewer would let two slow disk reads stop all others.
+/// The minimum and maximum number of threads: more would take processors from the threads that
+/// verify and record, and with fewer, two slow disk reads would block all others.
 const THREADS: std::ops::RangeInclusive<usize> = 3..=8;
-/// The most reads of one share that wait.
+/// The capacity of the queue of one share.
 const WAITING_PER_SHARE: usize = 1_024;
-/// The most reads that wait in all.
+/// The capacity of all queues together.
 const WAITING: usize = 8_192;
 
-/// Whose turn a read takes.
+/// The share that a read is charged to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Share {
     /// An account's callers.
     Account(Account),
-    /// Callers of all accounts: auditors, operators.
+    /// Callers with scope `*`: auditors, operators.
     AllAccounts,
-    /// Whoever asks for the public evidence, with a token or without.
+    /// Readers of the public evidence, with a token or without.
     Public,
 }
 
@@ -61,7 +61,7 @@ impl From<&Caller> for Share {
     }
 }
 
-/// Too many reads wait, or the service stops.
+/// The queue is full, or the service is stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many reads are waiting")]
 pub(crate) struct Overloaded;
@@ -72,23 +72,23 @@ impl From<Overloaded> for ledger::Error {
     }
 }
 
-/// How much the pool has to do.
+/// The load of the pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadStats {
-    /// Reads that wait.
+    /// Queued reads.
     pub(crate) waiting: usize,
-    /// Reads that are being done.
+    /// Running reads.
     pub(crate) busy: usize,
-    /// Reads that were refused since the start.
+    /// Reads refused since the start.
     pub(crate) refused: u64,
 }
 
-/// A few threads that read, and what waits for them.
+/// A pool of reading threads and its queue.
 pub(crate) struct Reads(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// A job came, or the pool was closed.
+    /// A job was queued, or the pool was closed.
     changed: Condvar,
     most_threads: usize,
 }
@@ -98,19 +98,19 @@ struct State {
     threads: usize,
     idle: usize,
     refused: u64,
-    /// Of the jobs under way.
+    /// The running jobs.
     running: Vec<Cancellation>,
     closed: bool,
 }
 
-/// What is to be read. Dropped without being run, it tells whoever waits that it was refused.
+/// A queued read. When it is dropped before it ran, its caller receives [`Overloaded`].
 struct Job {
     run: Box<dyn FnOnce() + Send>,
     cancellation: Cancellation,
 }
 
 impl Reads {
-    /// A pool whose threads start when they are needed.
+    /// A pool that starts threads on demand.
     pub(crate) fn new() -> Reads {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         Reads::with(cores.clamp(*THREADS.start(), *THREADS.end()), WAITING_PER_SHARE, WAITING)
@@ -124,28 +124,28 @@ impl Reads {
         Reads(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), most_threads }))
     }
 
-    /// Does `work` in the turn of `share`. See [`App::read`](crate::app::App::read).
+    /// Runs `work` when it is the turn of `share`. See [`App::read`](crate::app::App::read).
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         share: Share,
         ledger: &Ledger,
         work: impl FnOnce(&Ledger) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
-        let (answer, done) = oneshot::channel();
+        let (reply, received) = oneshot::channel();
         let cancellation = Cancellation::new();
         let ledger = ledger.until(&cancellation);
-        let run = Box::new(move || drop(answer.send(work(&ledger))));
+        let run = Box::new(move || drop(reply.send(work(&ledger))));
         let job = Job { run, cancellation: cancellation.clone() };
         let ticket = self.0.push(&share, job)?;
-        let mut waiting = Waiting { shared: &self.0, share, ticket, cancellation, over: false };
-        let answer = done.await;
-        waiting.over = true;
-        // Without an answer it was dropped: it was the last of the longest line, the pool was
+        let mut waiting = Waiting { shared: &self.0, share, ticket, cancellation, done: false };
+        let reply = received.await;
+        waiting.done = true;
+        // Without a reply the job was dropped: it was the last of the longest queue, the pool was
         // closed, or it panicked.
-        answer.map_err(|_| Overloaded)
+        reply.map_err(|_| Overloaded)
     }
 
-    /// Begins nothing any more, and cancels what is under way. Waits for nothing.
+    /// Starts no further job and cancels the running ones, without waiting for them.
     pub(crate) fn close(&self) {
         let mut state = self.0.state.lock();
         state.closed = true;
@@ -185,9 +185,9 @@ impl Shared {
             let thread = std::thread::Builder::new().name("reads".into());
             match thread.spawn(move || shared.work()) {
                 Ok(_) => state.threads += 1,
-                // Those that are there have to do; without any, nothing would ever be done.
+                // With other threads running this is harmless; without any, no job would ever run.
                 Err(error) if state.threads == 0 => {
-                    tracing::error!(%error, "no thread to read with");
+                    tracing::error!(%error, "cannot start a thread of the read pool");
                     let dropped = state.queue.drain();
                     drop(state);
                     drop(dropped);
@@ -197,13 +197,13 @@ impl Shared {
             }
         }
         drop(state);
-        // It is dropped without the lock: whoever waits for it is woken by that.
+        // Dropped outside the lock: it wakes the caller that waits for it.
         drop(refused);
         self.changed.notify_one();
         ticket.ok_or(Overloaded)
     }
 
-    /// A thread's life: one job after the other.
+    /// The loop of one thread.
     fn work(&self) {
         let mut state = self.state.lock();
         while !state.closed {
@@ -216,7 +216,7 @@ impl Shared {
             state.running.push(cancellation.clone());
             drop(state);
             if !cancellation.is_cancelled() {
-                // A job that panics ends itself alone; in a release build the process ends.
+                // A panic ends only this job; in a release build it aborts the process.
                 drop(std::panic::catch_unwind(AssertUnwindSafe(run)));
             }
             state = self.state.lock();
@@ -226,19 +226,19 @@ impl Shared {
     }
 }
 
-/// One that waits for its job. Dropped before it has its answer, it gives the job up.
+/// A caller that waits for its job. When it is dropped before the reply, the job is cancelled.
 struct Waiting<'r> {
     shared: &'r Shared,
     share: Share,
     ticket: Ticket,
     cancellation: Cancellation,
-    /// Whether the answer is there.
-    over: bool,
+    /// Whether the job has ended.
+    done: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.over {
+        if !self.done {
             self.cancellation.cancel();
             let job = self.shared.state.lock().queue.remove(&self.share, self.ticket);
             drop(job);

@@ -1,17 +1,17 @@
 //! Server-sent events: a stream catches up with the log, then follows it.
 //!
-//! One text waits for the client at most, and the rest stays in the log: a slow reader falls
-//! behind, makes no memory grow, and misses nothing.
+//! At most one text is buffered for a client; everything after it stays in the log. A slow reader
+//! falls behind, uses no additional memory, and misses no event.
 
+pub(crate) mod admission;
 mod bounds;
-pub(crate) mod enter;
 mod hub;
 mod pace;
 mod piece;
-pub(crate) mod seat;
+mod round_robin;
 pub(crate) mod streams;
+pub(crate) mod subscription;
 pub(crate) mod topics;
-mod turns;
 
 #[cfg(test)]
 mod replay_tests;

@@ -1,7 +1,7 @@
-//! The ballast: a file that is only there to be thrown away.
+//! The ballast: a file that reserves disk space.
 //!
 //! sled does not open on a full disk: it writes a snapshot and at least one segment before it
-//! reads anything. Then the ballast is dropped, and what nobody could read can be read again.
+//! reads anything. In that case the ballast is deleted, and the log can be opened.
 
 use std::{io, path::Path};
 
@@ -11,7 +11,7 @@ use crate::files;
 /// Enough for sled's first segment and a snapshot of some 100,000 pages.
 const BYTES: usize = 8 << 20;
 
-/// Puts the ballast in its place, if there is room.
+/// Creates the ballast if it is missing and there is room.
 pub(super) fn restore(dir: &Path) {
     let path = dir.join(BALLAST);
     if path.exists() {
@@ -19,12 +19,12 @@ pub(super) fn restore(dir: &Path) {
     }
     if let Err(error) = files::write_new(&path, &noise()) {
         tracing::warn!(path = %path.display(), %error, "no room for the ballast");
-        // What was half written must not fill the disk for good.
+        // A partial file must not occupy the disk for ever.
         let _ = files::remove_if_there(&dir.join(format!(".{BALLAST}.aside")));
     }
 }
 
-/// Drops the ballast; whether there was one.
+/// Deletes the ballast. Returns whether there was one.
 pub(super) fn drop(dir: &Path) -> io::Result<bool> {
     let path = dir.join(BALLAST);
     let there = path.try_exists()?;
@@ -32,7 +32,7 @@ pub(super) fn drop(dir: &Path) -> io::Result<bool> {
     Ok(there)
 }
 
-/// Bytes that no file system can make smaller.
+/// Bytes that a file system cannot compress.
 fn noise() -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let words = (0..BYTES / 8).flat_map(|_| {

@@ -1,4 +1,4 @@
-//! A data directory before anything in it is opened: whose it is, and who uses it.
+//! A data directory before anything in it is opened: its lock, its format and its permissions.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -16,29 +16,29 @@ use super::{
 };
 use crate::files;
 
-/// Its only line, in this version.
+/// The content of `FORMAT` in this version.
 pub(super) const FORMAT_LINE: &str = "keyledger data v1\n";
 
-/// What every version's line starts with.
+/// The prefix of the line of every version.
 const FORMAT_START: &str = "keyledger data v";
 
-/// What may be in a data directory before its `FORMAT` is: the files of a first start, which
-/// other parts of the service may make earlier. (`lost+found` is every new volume's.)
+/// Files that may exist before `FORMAT`: those of a first start, which other parts of the service
+/// may create earlier, and the `lost+found` of a new volume.
 const FIRST_FILES: [&str; 5] = ["token.key", "log.key", "usage", BALLAST, "lost+found"];
 
-/// The longest wait for sled to let go of its file.
-const LET_GO: Duration = Duration::from_secs(10);
+/// The longest wait for sled to release its file.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A data directory that is ours alone, for as long as this lives.
+/// An exclusive lock on a data directory, released on drop.
 ///
-/// The folder itself is locked, so that a refused one gets no file from us. sled's own lock is on
-/// `log/db` and comes too late: when sled has it, it has already written.
+/// The folder itself is locked, so that no file is created in one that is refused. sled's own lock
+/// is on `log/db` and comes too late: when sled has it, it has already written.
 pub(super) struct Lock {
     _folder: File,
 }
 
-/// Makes the folder if there is none, and takes it. Whether it was made.
-pub(super) fn take(dir: &Path) -> Result<(Lock, bool), OpenError> {
+/// Creates the folder if it is missing, and locks it. Returns whether it was created.
+pub(super) fn lock(dir: &Path) -> Result<(Lock, bool), OpenError> {
     let at = |source| OpenError::io(dir, source);
     let made = match fs::metadata(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -49,11 +49,11 @@ pub(super) fn take(dir: &Path) -> Result<(Lock, bool), OpenError> {
         Ok(found) if !found.is_dir() => return Err(OpenError::Foreign { dir: dir.into() }),
         Ok(_) => false,
     };
-    Ok((take_existing(dir)?, made))
+    Ok((lock_existing(dir)?, made))
 }
 
-/// Takes a folder that is there.
-pub(super) fn take_existing(dir: &Path) -> Result<Lock, OpenError> {
+/// Locks an existing folder.
+pub(super) fn lock_existing(dir: &Path) -> Result<Lock, OpenError> {
     let at = |source| OpenError::io(dir, source);
     let folder = File::open(dir).map_err(at)?;
     match folder.try_lock() {
@@ -63,7 +63,7 @@ pub(super) fn take_existing(dir: &Path) -> Result<Lock, OpenError> {
     }
 }
 
-/// Refuses a guard that could not be written: later, there would be a log without one.
+/// Refuses a guard path that cannot be written: there would be a log without a guard later.
 pub(super) fn refuse_guard(guard: Option<&Path>) -> Result<(), OpenError> {
     let Some(guard) = guard else { return Ok(()) };
     let folder = files::folder_of(guard);
@@ -74,8 +74,8 @@ pub(super) fn refuse_guard(guard: Option<&Path>) -> Result<(), OpenError> {
         .map_err(|error| OpenError::io(&folder, error.into()))
 }
 
-/// Takes from others what they may do with a data directory and with what is ours in it: sled asks
-/// for no permissions of its own, and an earlier version or a copy may have left it open.
+/// Removes the permissions of other users on a data directory and our files in it: sled sets none
+/// itself, and an earlier version or a copy may have left them open.
 pub(super) fn tighten(dir: &Path, log: &Path) {
     let tightened = [FORMAT, GUARD, BALLAST]
         .into_iter()
@@ -85,8 +85,8 @@ pub(super) fn tighten(dir: &Path, log: &Path) {
         .and_then(|()| files::tighten(dir))
         .and_then(|()| tighten_all(log));
     if let Err(error) = tightened {
-        // It is another user's: whoever lends us a folder decides who else may look into it.
-        tracing::warn!(path = %dir.display(), %error, "others may read this; it cannot be changed");
+        // The folder belongs to another user, who decides its permissions.
+        tracing::warn!(path = %dir.display(), %error, "other users may read this directory, and its permissions cannot be changed");
     }
 }
 
@@ -103,7 +103,7 @@ fn tighten_all(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a folder is a data directory of this version, or can become one (`false`).
+/// Whether a folder is a data directory of this version; `false` if it can become one.
 pub(super) fn is_ours(dir: &Path) -> Result<bool, OpenError> {
     let path = dir.join(FORMAT);
     match fs::read(&path) {
@@ -131,24 +131,24 @@ pub(super) fn is_ours(dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Waits until sled's own lock is free. Whether it is.
+/// Waits until sled's own lock is free. Returns whether it is.
 ///
-/// sled lets go of its file some time after it was dropped, when its last thread is done with it.
-/// [`Lock`] keeps other processes out, so whoever holds it now was dropped by this one.
+/// sled releases its file some time after it was dropped, when its last thread has ended. [`Lock`]
+/// excludes other processes, so the holder is a database that this process dropped.
 pub(super) fn wait_until_free(log: &Path) -> io::Result<bool> {
     let file = match File::open(log.join(DB)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         file => file?,
     };
-    let (mutex, nobody) = (Mutex::new(()), Condvar::new());
-    let until = Instant::now() + LET_GO;
+    let (mutex, never_notified) = (Mutex::new(()), Condvar::new());
+    let until = Instant::now() + RELEASE_TIMEOUT;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if Instant::now() >= until => return Ok(false),
             Err(TryLockError::WouldBlock) => {
-                nobody.wait_for(&mut mutex.lock(), Duration::from_millis(10));
+                never_notified.wait_for(&mut mutex.lock(), Duration::from_millis(10));
             }
         }
     }

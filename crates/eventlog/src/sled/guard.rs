@@ -1,9 +1,8 @@
-//! The guard: a small file that remembers how long the log was.
+//! The guard: a small file with the length and the last frame hash of the log.
 //!
-//! sled may take a damaged end of its file for one that a crash tore, and drop it silently.
-//! The guard is how this is noticed. It is written by a thread of its own, at most once a second
-//! and on a clean stop, so that it costs an append nothing; it is never ahead of what is synced
-//! and never goes back.
+//! sled may take a damaged end of its file for a torn write of a crash, and drop it silently. The
+//! guard detects this. A dedicated thread writes it, at most once a second and on a clean stop, so
+//! that it adds nothing to an append; it is never ahead of what is synced and never goes back.
 
 use std::{
     fmt::Write,
@@ -19,31 +18,31 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{Seq, files, frame::FrameHash, store::End};
 
-/// What a guard file starts with.
+/// The first line of a guard file.
 const FIRST_LINE: &str = "keyledger guard v1";
 
-/// How many lines there are in front of the seal.
+/// The number of lines before the seal.
 const LINES: usize = 5;
 
 /// The least time between two writes of the guard.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was there when the log was last opened; a survey starts from it.
+/// The state when the log was last opened; a survey starts from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Opened {
-    /// The length then.
+    /// The length of the log.
     pub(super) length: Seq,
-    /// The name of the snapshot that sled made then, `none` if it made none.
+    /// The name of the snapshot that sled wrote, `none` if it wrote none.
     pub(super) snapshot: String,
 }
 
-/// What a guard file says.
+/// The content of a guard file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     /// An end that was on stable storage.
     pub(super) end: End,
     pub(super) opened: Opened,
-    /// What the layer above says of that end, or of one shortly before it.
+    /// A statement of the layer above about that end, or about a recent one.
     pub(super) seal: Option<Bytes>,
 }
 
@@ -64,7 +63,7 @@ pub(super) fn encode(mark: &Mark) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`encode`] wrote, and nothing else.
+/// Decodes exactly the bytes that [`encode`] writes.
 pub(super) fn decode(bytes: &[u8]) -> Option<Mark> {
     let mut pieces = bytes.splitn(LINES + 1, |byte| *byte == b'\n');
     let lines: Vec<&[u8]> = pieces.by_ref().take(LINES).collect();
@@ -103,7 +102,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Mark>> {
     decode(&bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The thread that keeps the guard, and its owner.
+/// The owner of the thread that writes the guard.
 pub(super) struct GuardKeeper {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -117,18 +116,18 @@ struct Shared {
 }
 
 struct State {
-    /// What is synced.
+    /// The synced end of the log.
     end: End,
     seal: Option<Bytes>,
-    /// Whether the guard says something older.
+    /// Whether the file is older than this state.
     pending: bool,
     stopped: bool,
 }
 
 impl GuardKeeper {
-    /// Writes the guard of a log that was just opened, and keeps it from then on.
+    /// Writes the guard of a log that was just opened, and starts the thread.
     ///
-    /// `seal` is the one that the file has; it stays until there is another.
+    /// `seal` is the one in the file; it stays until [`GuardKeeper::seal`] replaces it.
     pub(super) fn start(
         path: PathBuf,
         (end, opened): (End, Opened),
@@ -143,12 +142,12 @@ impl GuardKeeper {
         Ok(GuardKeeper { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Remembers an end that is on stable storage.
+    /// Records an end that is on stable storage.
     pub(super) fn record_end(&self, end: End) {
         self.change(|state| state.end = end);
     }
 
-    /// Remembers a seal of the present end.
+    /// Records a seal of the present end.
     pub(super) fn seal(&self, seal: Bytes) {
         self.change(|state| state.seal = Some(seal));
     }
@@ -181,7 +180,7 @@ impl GuardKeeper {
 }
 
 impl Drop for GuardKeeper {
-    /// No last write: only a clean stop may say that it was one.
+    /// Without a last write: only [`GuardKeeper::close`] marks a clean stop.
     fn drop(&mut self) {
         self.stop();
     }
@@ -203,8 +202,8 @@ impl Shared {
             let (end, seal) = (state.end, state.seal.clone());
             drop(state);
             if let Err(error) = self.write(end, seal) {
-                // An old guard guards less, it does no harm; the next one is a second away.
-                tracing::error!(path = %self.path.display(), %error, "the guard was not written");
+                // An older guard detects less and does no harm; the next write is a second away.
+                tracing::error!(path = %self.path.display(), %error, "cannot write the guard");
             }
             state = self.state.lock();
             self.changed.wait_while_for(&mut state, |state| !state.stopped, INTERVAL);

@@ -1,12 +1,12 @@
 //! The names of the files in a data directory.
 
-/// The file that says what a data directory is.
+/// The file with the format version of a data directory.
 pub(super) const FORMAT: &str = "FORMAT";
 
 /// sled's folder.
 pub(super) const LOG: &str = "log";
 
-/// The file in sled's folder that holds everything.
+/// sled's only data file, in its folder.
 pub(super) const DB: &str = "db";
 
 /// The guard, unless its place is given by an option.

@@ -1,8 +1,8 @@
-//! Opening: everything that can be refused is refused before anything is written.
+//! Opening: every check that can refuse a log runs before anything is written.
 //!
-//! sled overwrites and removes files while it opens. Here all of that is set aside until the log
-//! that came out of it was held against the survey and the guard ([`sled::Writes::Aside`]); of a log
-//! that is only looked at it is never written. Whatever fails before, the directory is as it was.
+//! sled overwrites and removes files while it opens. These writes are held back until the resulting
+//! log was compared with the survey and the guard ([`sled::Writes::Aside`]); for a log that is opened
+//! read-only they are never executed. When a check fails, the directory is unchanged.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -27,13 +27,13 @@ use crate::{
 pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let dir = options.dir.as_path();
     folder::refuse_guard(options.guard.as_deref())?;
-    let (lock, made) = folder::take(dir)?;
+    let (lock, made) = folder::lock(dir)?;
     let log = dir.join(LOG);
     let guard_path = guard_path(options);
     let compared = folder::is_ours(dir)
         .and_then(|ours| Ok((ours, compared(options, lock, sled::Writes::Aside)?)));
     if made && compared.is_err() {
-        // It is empty. If it cannot be removed again, it is for the next start.
+        // It is empty. If it cannot be removed, the next start uses it.
         let _ = fs::remove_dir(dir);
     }
     let (ours, (mut engine, guard)) = compared?;
@@ -63,10 +63,10 @@ pub(super) fn open(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     Ok(engine)
 }
 
-/// Opens the log of a data directory to be read, and writes nothing at all.
+/// Opens the log of a data directory read-only, and writes nothing.
 pub(super) fn open_read_only(options: &Options) -> Result<Engine<SledStore>, OpenError> {
     let dir = options.dir.as_path();
-    let lock = folder::take_existing(dir)?;
+    let lock = folder::lock_existing(dir)?;
     if !folder::is_ours(dir)? {
         return Err(OpenError::Foreign { dir: dir.into() });
     }
@@ -79,8 +79,8 @@ fn guard_path(options: &Options) -> std::path::PathBuf {
     options.guard.clone().unwrap_or_else(|| options.dir.join(GUARD))
 }
 
-/// The log as sled would have it, none of it written yet, and what its guard says. It is what the
-/// guard remembers, unless the operator accepts another one.
+/// The log as sled recovers it, with its writes held back, and its guard. The log matches the guard
+/// unless the operator accepts a rollback.
 fn compared(
     options: &Options,
     lock: folder::Lock,
@@ -118,8 +118,8 @@ fn compared(
     Ok((engine, guard))
 }
 
-/// Nobody knows what was there when the log was last opened, so a part that sled would drop may be
-/// anywhere: every frame must be there.
+/// The state at the last open is unknown, so a part that sled would drop may be anywhere: the chain of
+/// frames must be complete.
 fn walk(log: &Path, engine: &Engine<SledStore>) -> Result<(), OpenError> {
     match check::engine(engine, &mut |_| ()) {
         Ok(_) => Ok(()),
@@ -135,7 +135,7 @@ fn end_of(engine: &Engine<SledStore>, path: &Path) -> Result<End, OpenError> {
     engine.end().map_err(|broken| OpenError::cause(path, Arc::new(broken)))
 }
 
-/// The end that the guard remembers must be a part of the log.
+/// The end in the guard must be a part of the log.
 fn compare(
     dir: &Path,
     path: &Path,
@@ -167,8 +167,8 @@ fn compare(
     }
 }
 
-/// sled puts values of more than about 8 KB into files of their own, which it never syncs. None
-/// of ours is that long: a file there is not ours, or its value is not safe.
+/// sled stores values of more than about 8 KB in separate files, which it never syncs. No value of
+/// ours is that long: a file there is foreign, or its value is not durable.
 fn refuse_blobs(log: &Path) -> Result<(), OpenError> {
     let blobs = log.join("blobs");
     match fs::read_dir(&blobs).map(|mut entries| entries.next().is_some()) {
@@ -197,14 +197,13 @@ fn remove_torn_snapshots(log: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Does `act`, and on a full disk once more without the ballast.
+/// Runs `act`, and on a full disk deletes the ballast and runs it again.
 pub(super) fn despite_full_disk<T>(
     dir: &Path,
     mut act: impl FnMut() -> Result<T, OpenError>,
 ) -> Result<T, OpenError> {
     match act() {
         Err(OpenError::Full { path }) => {
-            // sled needs room to open. The ballast was kept for this.
             if ballast::drop(dir).map_err(|source| OpenError::io(dir, source))? {
                 tracing::warn!("the disk is full: the ballast was dropped to open the log");
                 act()

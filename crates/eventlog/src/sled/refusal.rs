@@ -1,4 +1,4 @@
-//! Why a data directory is not opened: one story each, and each says what to do.
+//! The reasons why a data directory is not opened; each message says what to do.
 
 use std::{
     io,
@@ -13,13 +13,13 @@ use crate::{Cause, Damage, ReadError, Seq};
 /// Why a log was not opened. The directory was left as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It is something else's directory.
+    /// It belongs to something else.
     #[error("`{dir}` is not a keyledger data directory and not empty; choose another directory")]
     Foreign {
         /// The directory.
         dir: PathBuf,
     },
-    /// The file that says what it is is gone.
+    /// `FORMAT` is missing.
     #[error(
         "`{dir}` has a log and no file `FORMAT`, which says of which version it is; restore that file \
          from a backup, or write it: its only line is `keyledger data v1`"
@@ -33,7 +33,7 @@ pub enum OpenError {
     OtherVersion {
         /// The directory.
         dir: PathBuf,
-        /// What it says about itself.
+        /// Its `FORMAT`.
         found: String,
     },
     /// It is in use.
@@ -42,7 +42,7 @@ pub enum OpenError {
         /// The directory.
         dir: PathBuf,
     },
-    /// What it holds is not what was appended.
+    /// Its content is not what was appended.
     #[error("`{path}` is damaged ({what}); restore it from a backup")]
     Damaged {
         /// The damaged file or folder.
@@ -52,22 +52,22 @@ pub enum OpenError {
         /// The frame, if it is one.
         damage: Option<Damage>,
     },
-    /// Records that it had are gone.
+    /// Acknowledged records are missing.
     #[error(
-        "the log in `{dir}` has {length} records, its guard remembers {guard}; restore the \
+        "the log in `{dir}` has {length} records, its guard {guard}; restore the \
          missing ones from a backup, or accept the rollback explicitly"
     )]
     ShorterThanGuard {
         /// The directory.
         dir: PathBuf,
-        /// The records that are there.
+        /// The number of records in the log.
         length: Seq,
-        /// The records that were.
+        /// The number of records in the guard.
         guard: Seq,
     },
-    /// The guard remembers another log.
+    /// The guard belongs to another log.
     #[error(
-        "the log in `{dir}` is not the one its guard remembers (at {guard} records); restore \
+        "the log in `{dir}` is not the one of its guard (at {guard} records); restore \
          the right one, or accept the rollback explicitly"
     )]
     OtherThanGuard {
@@ -76,7 +76,7 @@ pub enum OpenError {
         /// Where they differ.
         guard: Seq,
     },
-    /// Nothing remembers how long the log was.
+    /// There is no guard.
     #[error(
         "the log in `{dir}` has records and no guard at `{guard}`; put its guard file there, or \
          accept the rollback explicitly"
@@ -105,7 +105,7 @@ pub enum OpenError {
         /// The file or folder.
         path: PathBuf,
     },
-    /// The system gave this process no more of something. Nothing is wrong with the directory.
+    /// A limit of the process was reached. Nothing is wrong with the directory.
     #[error(
         "the system has no more {what} for this process, which it needs to open `{path}`; raise \
          its limits and start again"
@@ -113,7 +113,7 @@ pub enum OpenError {
     Exhausted {
         /// The file or folder.
         path: PathBuf,
-        /// What there is no more of.
+        /// The exhausted resource.
         what: &'static str,
     },
     /// The storage failed.
@@ -121,7 +121,7 @@ pub enum OpenError {
     Storage {
         /// The file or folder.
         path: PathBuf,
-        /// What the storage said.
+        /// The error of the storage.
         source: Cause,
     },
 }
@@ -149,7 +149,7 @@ impl OpenError {
         OpenError::Damaged { path: path.into(), what: damage.to_string(), damage: Some(damage) }
     }
 
-    /// What sled, or a read through it, said.
+    /// Maps an error of sled, or of a read through it.
     pub(super) fn sled(path: &Path, error: sled::Error) -> OpenError {
         match error {
             sled::Error::Io(error) => OpenError::io(path, error),
@@ -163,7 +163,7 @@ impl OpenError {
         }
     }
 
-    /// What a read said.
+    /// Maps an error of a read.
     pub(super) fn read(path: &Path, error: ReadError) -> OpenError {
         match error {
             ReadError::Damaged(damage) => OpenError::damage(path, damage),
@@ -171,7 +171,7 @@ impl OpenError {
         }
     }
 
-    /// What the store said, which is sled or the system.
+    /// Maps an error of the store, which is one of sled or of the system.
     pub(super) fn cause(path: &Path, source: Cause) -> OpenError {
         if let Some(error) = source.downcast_ref::<sled::Error>() {
             return OpenError::sled(path, error.clone());
@@ -183,12 +183,12 @@ impl OpenError {
     }
 }
 
-/// What the system has no more of, if that is what an error says.
+/// The resource that is exhausted, if that is the error.
 fn exhausted(error: &io::Error) -> Option<&'static str> {
     match Errno::from_io_error(error)? {
         Errno::MFILE | Errno::NFILE => Some("open files"),
         Errno::NOMEM => Some("memory"),
-        // What a thread that cannot be started says.
+        // Returned when a thread cannot be started.
         Errno::AGAIN => Some("threads"),
         _ => None,
     }

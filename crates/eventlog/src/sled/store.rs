@@ -20,26 +20,26 @@ use crate::{
     store::{Change, EXTRAS, End, FrameVisitor, Store, frame_key, frame_place},
 };
 
-/// sled's cache. Its default is 1 GiB, whatever the machine. Ours reads what it has not read lately
-/// at the start and for an audit, and then in order: a large one would not help.
+/// The capacity of sled's cache; its default is 1 GiB on every machine. The log is read sequentially
+/// at the start and for an audit: a large cache would not help.
 const CACHE_BYTES: u64 = 16 << 20;
 
-/// How often a frame is looked at once it is written, or a scan has passed it.
+/// The number of additional look-ups of a frame after it was written or scanned.
 ///
-/// sled finds out that its cache is too large when it has been asked 64 times for pages of one of
-/// its 256 shards (`lru.rs`, `AccessQueue`). A page holds 8 to 16 frames and is asked for once by a
-/// scan and once for each frame put in it: hundreds of megabytes would stay in memory.
-const LOOKS: usize = 4;
+/// sled checks the size of its cache after 64 accesses to pages of one of its 256 shards (`lru.rs`,
+/// `AccessQueue`). A page holds 8 to 16 frames and is accessed once by a scan and once for each frame
+/// written to it: without these look-ups hundreds of megabytes stay in memory.
+const EVICTION_ACCESSES: usize = 4;
 
 /// A sled database that was opened by [`open_db`].
 pub(crate) struct SledStore {
-    // Declared, and so dropped, in this order: sled's files are let go before our lock is.
+    // Fields are dropped in this order: sled's files are released before our lock.
     db: Db,
-    /// Set when what sled writes is no longer set aside.
+    /// Set when sled's writes are no longer held back.
     disk: OnceLock<Disk>,
-    /// Set when the log is known to be the right one.
+    /// Set when the log has passed its checks.
     guard: OnceLock<GuardKeeper>,
-    /// What the guard said when the log was opened.
+    /// The content of the guard when the log was opened.
     guarded: Guarded,
     dir: PathBuf,
     reserve_bytes: u64,
@@ -48,16 +48,16 @@ pub(crate) struct SledStore {
     _lock: Lock,
 }
 
-/// Opens sled's folder. What sled does to it is set aside.
+/// Opens sled's folder. Its writes are held back.
 pub(super) fn open_db(folder: &Path, writes: Writes) -> sled::Result<Db> {
     sled::Config::new()
         .path(folder)
         .writes(writes)
         .cache_capacity(CACHE_BYTES)
-        // sled's own flusher logs its errors and goes on. Every flush here is ours, and an error
-        // of one breaks the log.
+        // sled's own flusher logs errors and continues. Here every flush is explicit, and an error
+        // breaks the log.
         .flush_every_ms(None)
-        // Every write is synced by us before it counts. What fails when it is dropped is no fault.
+        // Every write is synced explicitly before it is acknowledged; a failure on drop is harmless.
         .sync_on_drop(false)
         .open()
 }
@@ -82,17 +82,17 @@ impl SledStore {
         }
     }
 
-    /// Writes what sled did when it opened, which was set aside. After an error some of it is
-    /// written, as after a crash while sled opens, and it may be called again.
+    /// Executes the writes that were held back while sled opened. After an error some are executed,
+    /// as after a crash while sled opens, and it may be called again.
     pub(super) fn release(&self, folder: &Path) -> sled::Result<()> {
         self.db.release()?;
         let disk = Disk { file: File::open(folder.join(DB))?, syncs: AtomicU64::new(0) };
-        // It is released once.
+        // Called once.
         let _ = self.disk.set(disk);
         Ok(())
     }
 
-    /// Makes sure that what sled did when it opened is on the disk, the names of its files too.
+    /// Syncs what sled wrote when it opened, including the directory entries.
     pub(super) fn settle(&self, folder: &Path) -> Result<(), Cause> {
         self.sync()?;
         let settings = File::open(folder.join("conf")).and_then(|file| file.sync_all());
@@ -101,7 +101,7 @@ impl SledStore {
 
     /// Gives each new end to `guard` from now on.
     pub(super) fn set_guard(&self, guard: GuardKeeper) {
-        // It is opened once.
+        // Called once.
         let _ = self.guard.set(guard);
     }
 
@@ -111,23 +111,25 @@ impl SledStore {
         *self.fault.lock() = Some((writes, fault));
     }
 
-    /// How often the disk was told to keep what it was given.
+    /// The number of syncs.
     #[cfg(all(test, not(feature = "flush-only")))]
     pub(super) fn syncs(&self) -> u64 {
         self.disk.get().map_or(0, |disk| disk.syncs.load(Ordering::Acquire))
     }
 
-    /// Lets sled evict the page of a frame if its cache is too large, see [`LOOKS`].
+    /// Lets sled evict the page of a frame if its cache is too large, see [`EVICTION_ACCESSES`].
     fn evict(&self, frame: Seq) -> Result<(), Cause> {
         let key = frame_key(frame);
-        (0..LOOKS).try_for_each(|_| self.db.contains_key(key).map(|_| ())).map_err(shared)
+        (0..EVICTION_ACCESSES)
+            .try_for_each(|_| self.db.contains_key(key).map(|_| ()))
+            .map_err(shared)
     }
 
     fn sync(&self) -> Result<(), Cause> {
         self.db.flush().map_err(shared)?;
         match self.disk.get() {
             Some(disk) => disk.sync().map_err(shared),
-            // What is set aside is on no disk.
+            // Writes that are held back are not on the disk.
             None => Ok(()),
         }
     }
@@ -139,11 +141,11 @@ impl fmt::Debug for SledStore {
     }
 }
 
-/// Our own handle to sled's file.
+/// A second handle to sled's file, for `sync_data`.
 ///
-/// On Linux sled's `flush` ends in `sync_file_range`, which writes no metadata and empties no
-/// cache of the disk: in simulated power cuts it lost acknowledged records every time, with
-/// `sync_data` after it never. A `kill -9` does not show this.
+/// On Linux sled's `flush` ends in `sync_file_range`, which writes no metadata and does not
+/// flush the cache of the disk: in simulated power cuts it lost acknowledged records every time, with
+/// `sync_data` after it never. A `kill -9` does not reveal this.
 struct Disk {
     file: File,
     syncs: AtomicU64,
@@ -166,15 +168,15 @@ impl Store for SledStore {
         Some(Space { available, reserve: self.reserve_bytes })
     }
 
-    /// One batch is all or nothing, also for a crash: sled reserves a place for a batch's manifest
-    /// before its first write (`Tree::apply_batch`, `pin_log`), fills in where the batch ends after
-    /// its last, and on recovery stops in front of a manifest whose end it did not find
-    /// (`LogIter::next`, `BatchManifest`). The buffer that holds the manifest cannot reach the disk
-    /// before it is filled in. An *error* halfway does leave a part of the batch in sled's memory;
-    /// the engine reads nothing behind the durable length and is broken from then on.
+    /// A batch is atomic, also in a crash: sled reserves space for the batch's manifest before its
+    /// first write (`Tree::apply_batch`, `pin_log`), fills in the end of the batch after its last
+    /// write, and on recovery stops before a manifest without an end (`LogIter::next`,
+    /// `BatchManifest`). The buffer with the manifest cannot reach the disk before it is filled in. An
+    /// *error* in the middle leaves a part of the batch in sled's memory; the engine reads nothing
+    /// after the durable length and is broken from then on.
     ///
-    /// While a batch is applied, sled keeps readers out (`concurrency_control`): that is time in
-    /// memory. The waiting for the disk comes after it, and there nobody is kept out.
+    /// While a batch is applied, sled blocks readers (`concurrency_control`), but only for work in
+    /// memory: the disk is synced afterwards, and blocks no reader.
     fn write(&self, changes: Vec<Change>) -> Result<(), Cause> {
         let mut batch = Batch::default();
         let mut frames = Vec::new();

@@ -1,13 +1,13 @@
-//! A look at sled's folder before sled opens it, so that a damaged one is refused as it is.
+//! An inspection of sled's folder before sled opens it, so that a damaged log is refused unchanged.
 //!
-//! sled takes whatever is damaged at the end of its file for an append that a crash tore: on
-//! opening it overwrites it, and a moment later nobody can tell what was there. The survey makes
-//! sled's walk without its writes ([`recovery`]), looks for frames in what sled would apply and in
-//! what it would not, and refuses when an acknowledged one is lost. It reads what was written
-//! since the last open, which sled reads too; after a crash in the middle of opening, everything.
+//! sled takes any damage at the end of its file for an append that a crash tore: on opening it
+//! overwrites that part, and the evidence is lost. The survey runs sled's recovery without its
+//! writes ([`recovery`]), searches for frames in what sled would apply and in what it would drop,
+//! and refuses the log when an acknowledged frame would be lost. It reads what was written since the
+//! last open, as sled does; after a crash during opening, everything.
 //!
-//! The survey can miss damage (in what a snapshot covers, which sled does not rewrite either):
-//! what the guard says is compared again when the log is open, and every read checks its frames.
+//! The survey can miss damage (in the part that a snapshot covers, which sled does not rewrite
+//! either): the guard is compared again when the log is open, and every read checks its frames.
 
 mod recovery;
 
@@ -27,13 +27,13 @@ use crate::{
     frame::{self, Frame, FrameHash},
 };
 
-/// What a guard says of the snapshot when there is none.
+/// The snapshot's name in a guard when there is no snapshot.
 pub(super) const NO_SNAPSHOT: &str = "none";
 
-/// sled's file of settings, which it would write again with our settings.
+/// sled's file of settings, which it rewrites when it is missing.
 const CONF: &str = "conf";
 
-/// What is in it, in front of four bytes of checksum.
+/// Its content, before four bytes of checksum.
 const SETTINGS: &[u8] = b"segment_size: 524288\nuse_compression: false\nversion: 0.34\n";
 
 /// The newest snapshot in sled's folder.
@@ -45,13 +45,13 @@ pub(super) struct Found {
     path: PathBuf,
 }
 
-/// What a survey found.
+/// The result of a survey.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// Where what was surveyed starts; `None` if that is not known.
+    /// The first place that was surveyed; `None` if it is unknown.
     from: Option<Seq>,
-    /// The frames that sled would apply, by their first place: where they end, and whether they
-    /// are the last of their append.
+    /// The frames that sled would apply, by their first place: their end, and whether they are the
+    /// last of their append.
     applied: BTreeMap<Seq, BTreeSet<(Seq, bool)>>,
     /// The first places of the appends that sled would drop, whole or in part.
     dropped: BTreeSet<Seq>,
@@ -59,7 +59,7 @@ pub(super) struct Survey {
     at_guard: Vec<FrameHash>,
 }
 
-/// Looks at sled's folder and changes nothing.
+/// Inspects sled's folder without changing it.
 pub(super) fn survey(log: &Path, guard: Option<&Mark>) -> Result<Survey, OpenError> {
     let at = |source| OpenError::io(log, source);
     let file = match File::open(log.join(DB)) {
@@ -80,7 +80,7 @@ pub(super) fn survey(log: &Path, guard: Option<&Mark>) -> Result<Survey, OpenErr
         Some(mark) if mark.opened.snapshot == name => {
             (Some(mark.opened.length), snapshot.as_ref().map_or(0, |found| found.lsn))
         }
-        // Somebody else opened it, or a crash came between sled's open and the guard.
+        // It was opened by something else, or a crash came between sled's open and the guard.
         _ => (None, 0),
     };
     let mut survey = Survey { from: opened_at, ..Survey::default() };
@@ -95,7 +95,7 @@ pub(super) fn survey(log: &Path, guard: Option<&Mark>) -> Result<Survey, OpenErr
 }
 
 impl Survey {
-    /// Whether everything that sled would drop was seen. If not, it must be found missing.
+    /// Whether everything that sled would drop was surveyed. If not, the opened log must be checked.
     pub(super) fn is_complete(&self) -> bool {
         self.from.is_some()
     }
@@ -117,25 +117,25 @@ impl Survey {
                 Some(_) => Err(OpenError::NoGuard { dir: dir.into(), guard: guard_path.into() }),
             };
         };
-        let remembered = guard.end.length;
-        if length < remembered {
-            return Err(OpenError::ShorterThanGuard { dir: dir.into(), length, guard: remembered });
+        let guarded = guard.end.length;
+        if length < guarded {
+            return Err(OpenError::ShorterThanGuard { dir: dir.into(), length, guard: guarded });
         }
-        // What the guard remembers of the time since the last open must be among what was seen.
-        let unseen = remembered <= self.from.unwrap_or_default();
+        // A guard written since the last open must match one of the surveyed frames.
+        let unseen = guarded <= self.from.unwrap_or_default();
         if !unseen && !self.at_guard.contains(&guard.end.hash) {
-            return Err(OpenError::OtherThanGuard { dir: dir.into(), guard: remembered });
+            return Err(OpenError::OtherThanGuard { dir: dir.into(), guard: guarded });
         }
         let Some(from) = self.from else { return Ok(()) };
-        // The next append starts when the one before is acknowledged. So one that starts behind
-        // the end proves that the one at the end was.
+        // An append starts after the one before was acknowledged. So one that starts after the end
+        // proves that the one at the end was acknowledged.
         if self.dropped.range(length.next()..).next().is_some() {
             return Err(damage(length, DamageKind::Gap));
         }
         self.covers(from, length).map_err(|at| damage(at, DamageKind::Gap))
     }
 
-    /// Whether the applied frames are without a gap; if not, where the first one is.
+    /// Checks that the applied frames have no gap. Returns the first gap as an error.
     fn covers(&self, from: Seq, to: Seq) -> Result<(), Seq> {
         let mut covered = from;
         for (first, ends) in self.applied.range(..to) {
@@ -147,10 +147,10 @@ impl Survey {
         if covered < to { Err(covered) } else { Ok(()) }
     }
 
-    /// Finds the frames in some bytes of sled's.
+    /// Finds the frames in some bytes of sled's file.
     ///
-    /// A record may hold what looks like a frame. Frames that are whole are passed over at once,
-    /// so what is inside of one is not looked at.
+    /// A record may contain bytes that look like a frame. A whole frame is skipped at once, so its
+    /// content is not searched.
     fn scan(&mut self, applied: bool, bytes: &Bytes, guard: Option<Seq>) {
         let mut rest = bytes.clone();
         while let Some(at) = memchr::memmem::find(&rest, &frame::MAGIC) {
@@ -177,7 +177,7 @@ impl Survey {
     }
 }
 
-/// The newest snapshot: sled takes the one whose name is the last.
+/// The newest snapshot: as in sled, the one with the greatest name.
 pub(super) fn newest_snapshot(log: &Path) -> io::Result<Option<Found>> {
     let entries = match fs::read_dir(log) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -207,7 +207,7 @@ fn check_snapshot(found: &Found) -> Result<(), OpenError> {
     if whole { Ok(()) } else { Err(OpenError::damaged(&found.path, "its checksum is wrong")) }
 }
 
-/// A first start that crashed may have left half of the settings, and sled writes them anew. Later
+/// After a crash in the first start the settings may be incomplete, and sled rewrites them. Later
 /// they are synced.
 fn check_settings(log: &Path, empty: bool) -> Result<(), OpenError> {
     let path = log.join(CONF);

@@ -66,7 +66,7 @@ pub(crate) fn restore(path: &Path, table: &KeyTable) -> Result<usize, UsageError
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not a file of counts; remove it");
     let rows = bytes.strip_prefix(MAGIC).ok_or_else(wrong).map_err(UsageError::at(path))?;
     if let Err(error) = eventlog::files::tighten(path) {
-        tracing::warn!(path = %path.display(), %error, "others may read this; it cannot be changed");
+        tracing::warn!(path = %path.display(), %error, "other users may read this file, and its permissions cannot be changed");
     }
     let (rows, _) = rows.as_chunks();
     for row in rows {

@@ -1,4 +1,4 @@
-//! A checked token, and what it may give its bearer.
+//! A verified token, and the roles that it may grant.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use ledger::{Identity, Role};
 
 use super::jwk::KeyDigest;
 
-/// The most that an outside issuer's tokens give; roles beyond it are not given.
+/// The highest role that tokens of an outside issuer grant; roles beyond it are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxRole {
     /// To verify.
@@ -17,7 +17,7 @@ pub enum MaxRole {
     Auditor,
     /// To expire what is due.
     Worker,
-    /// All that a client does: to verify and to read are parts of it.
+    /// Everything a client does, which includes to verify and to read.
     Owner,
     /// Everything.
     Admin,
@@ -50,16 +50,16 @@ impl FromStr for MaxRole {
     }
 }
 
-/// What the bearer's account pays for; some dialects ask.
+/// The plan of the bearer's account; some dialects depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plan {
-    /// The least, and what a token without a plan has.
+    /// The lowest; also that of a token without a plan.
     Free,
-    /// More.
+    /// Above free.
     Pro,
-    /// More again.
+    /// Above pro.
     Team,
-    /// The most.
+    /// The highest.
     Enterprise,
 }
 
@@ -74,15 +74,16 @@ impl Plan {
     }
 }
 
-/// A checked token.
+/// A verified token.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) identity: Arc<Identity>,
     pub(crate) plan: Plan,
     /// Until when it is accepted, leeway included.
     pub(crate) expires_at: Timestamp,
-    /// The key of the issuer's file that it was checked with, if it was one of those.
+    /// The key of the JWKS file that verified it, if one of those did.
     pub(super) key: Option<KeyDigest>,
-    /// The epoch of the keys (`Auth::epoch`) before it was checked: of another epoch it is checked again.
+    /// The epoch of the keys (`Auth::epoch`) before it was verified; in another epoch it is verified
+    /// again.
     pub(super) epoch: u64,
 }

@@ -1,4 +1,4 @@
-//! What a token says, and what that gives its bearer.
+//! The claims of a token, and the identity that they give its bearer.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::checked::{MaxRole, Plan, Token};
 
 /// How far two clocks may differ.
 const LEEWAY_S: i64 = 30;
-/// The longest token id that is kept.
+/// The longest token id that is accepted.
 const MAX_ID: usize = 200;
 
-/// The claims of a token (RFC 7519 §4.1), as they came: what each must be is told when the token is
-/// known to be genuine.
+/// The claims of a token (RFC 7519 §4.1), not yet validated: their types are checked after the
+/// signature, so that an error describes a genuine token.
 #[derive(Deserialize)]
 pub(super) struct Claims {
     iss: Option<Value>,
@@ -30,7 +30,7 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Who says that it issued the token.
+    /// The issuer that the token names.
     pub(super) fn issuer(&self) -> Result<&str, &'static str> {
         let issuer = text(self.iss.as_ref(), "the token's issuer must be a text")?;
         issuer.ok_or("the token names no issuer")
@@ -41,8 +41,8 @@ impl Claims {
         texts(self.aud.as_ref()).is_some_and(|named| named.contains(&audience))
     }
 
-    /// What a token that was signed as it must be gives its bearer: at most `most`, and every
-    /// account only if `all`.
+    /// Validates the claims of a token with a valid signature. Roles are limited to `most`; the
+    /// account `*` is accepted only if `all`.
     pub(super) fn accept(
         &self,
         now: Timestamp,
@@ -90,7 +90,7 @@ impl Claims {
         }
     }
 
-    /// Its own name. RFC 7519 wants a text, but there are issuers that count.
+    /// The token's id. RFC 7519 wants a string, but some issuers send numbers.
     fn id(&self) -> Result<Option<String>, &'static str> {
         let id = match &self.jti {
             None => None,
@@ -100,7 +100,7 @@ impl Claims {
         };
         match id {
             Some(id) if id.len() > MAX_ID => Err("the token's jti is longer than 200 bytes"),
-            // It is recorded with every change.
+            // The id is recorded with every change.
             Some(id) if keys::contains_key(&id) => Err("the token's jti holds an API key"),
             id => Ok(id),
         }
@@ -129,7 +129,7 @@ fn seconds(claim: Option<&Value>, why: &'static str) -> Result<Option<i64>, &'st
     claim.as_i64().or_else(whole).map(Some).ok_or(why)
 }
 
-/// A role by its name in a claim; an issuer may have others, which mean nothing here.
+/// A role by its name in a claim. Other names, which an issuer may use elsewhere, are ignored.
 fn role(role: &str) -> Option<Role> {
     Some(match role {
         "owner" => Role::Owner,
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of a token with these claims instead.
+    /// The outcome for a token with these claims replaced.
     fn outcome(changes: &Value) -> String {
         let mut claims = json!({
             "iss": "i", "sub": "ann", "account": "acme", "role": "owner", "exp": 1000
@@ -165,9 +165,9 @@ mod tests {
         }
     }
 
-    /// "The token is not a signed JWT" was said of a token whose id was a number.
+    /// Once, a token whose id was a number was reported as not signed.
     #[test]
-    fn what_is_wrong_with_a_claim_is_said_as_it_is() {
+    fn an_invalid_claim_is_named_in_the_error() {
         let table = [
             (json!({}), "ann None"),
             (json!({"jti": 42}), "ann Some(\"42\")"),

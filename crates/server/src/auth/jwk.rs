@@ -1,4 +1,5 @@
-//! One key of a JWKS (RFC 7517 §4): which are used, with which algorithm, and why others are not.
+//! One key of a JWKS (RFC 7517 §4): which keys are accepted, with which algorithm, and why others
+//! are not.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +15,7 @@ const MIN_RSA_BYTES: usize = 256;
 /// Longer ones only cost time.
 const MAX_RSA_BYTES: usize = 1024;
 
-/// SHA-256 of what a key is called and what it is: by this a token remembers which key it is of.
+/// SHA-256 of a key's id and parameters. A verified token stores it to refer to its key.
 pub(super) type KeyDigest = [u8; 32];
 
 /// One public key and the one algorithm it may be used with.
@@ -47,7 +48,7 @@ pub(super) fn public_key(mut value: Value) -> Result<PublicKey, &'static str> {
     let mut digest = Sha256::new();
     let name = common.key_id.as_deref().unwrap_or_default();
     for part in [name].into_iter().chain(parts) {
-        // A length goes first, so that no two lists of parts look alike.
+        // Length-prefixed, so that no two lists of parts have the same encoding.
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

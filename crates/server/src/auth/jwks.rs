@@ -1,8 +1,8 @@
-//! Keys of an issuer outside, from a JWKS file (RFC 7517 §5) that is looked at once a second.
+//! The keys of an outside issuer, from a JWKS file (RFC 7517 §5) that is read once a second.
 //!
-//! Requests read what is in memory. A set that is not like the one before, by its bytes, takes its
-//! place with a higher epoch. A file that is missing or broken leaves the last good set in its place
-//! for a while, and then no key at all.
+//! Requests use the set in memory. When the bytes of the file have changed, the new set replaces it
+//! with a higher epoch. While the file is missing or invalid the last valid set is used for a grace
+//! period, after which no key is accepted.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -22,13 +22,13 @@ use super::jwk::{self, KeyDigest, PublicKey};
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
-/// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A read that takes longer is a file that cannot be read.
+/// How often it is read.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
+/// A read that takes longer counts as failed.
 const SLOW: Duration = Duration::from_secs(10);
-/// How often the log says that the file cannot be used.
+/// How often a warning about an unusable file is logged.
 const WARN_EVERY: Duration = Duration::from_secs(60);
-/// How many keys that are passed over the log tells of.
+/// The number of skipped keys that are logged by name.
 const MAX_NAMED: usize = 20;
 
 /// The keys of one state of the file.
@@ -36,8 +36,8 @@ const MAX_NAMED: usize = 20;
 pub(super) struct KeySet(Vec<PublicKey>);
 
 impl KeySet {
-    /// The keys that a token may mean: all that its header names; without a name the only one of
-    /// its algorithm.
+    /// The keys that may have signed a token: all with the `kid` of its header; without a `kid`, the
+    /// only one of its algorithm.
     pub(super) fn find(
         &self,
         kid: Option<&str>,
@@ -55,16 +55,16 @@ impl KeySet {
     }
 }
 
-/// The file, and what is in it.
+/// A JWKS file and its content in memory.
 pub(super) struct Jwks {
     path: PathBuf,
-    /// How long the last good set outlives its file.
+    /// How long the last valid set is used without its file.
     grace: Duration,
     set: RwLock<Arc<KeySet>>,
-    /// How often the set has changed. Grows after `set` has changed: who reads it first and the
-    /// set second has keys that are as new as that or newer.
+    /// The number of changes of the set. Incremented after `set` was replaced: a reader that loads it
+    /// first and the set second has a set of that epoch or a newer one.
     epoch: AtomicU64,
-    /// The same, for those who wait for a change.
+    /// The same, as a channel that can be awaited.
     changes: watch::Sender<u64>,
     file: Mutex<FileState>,
 }
@@ -72,11 +72,11 @@ pub(super) struct Jwks {
 struct FileState {
     /// Of the bytes of the set.
     digest: [u8; 32],
-    /// When the file was last good.
+    /// When the file was last valid.
     good: Instant,
-    /// When the operator was last warned that it is not.
+    /// When a warning was last logged.
     warned_at: Option<Instant>,
-    /// Whether its last good set was given up.
+    /// Whether the grace period is over.
     refused: bool,
 }
 
@@ -105,13 +105,13 @@ impl Jwks {
                 return Err(AuthError::NoKeys { path });
             }
         };
-        if parsed.keys.is_empty() && !parsed.passed_over.is_empty() {
+        if parsed.keys.is_empty() && !parsed.skipped.is_empty() {
             return Err(AuthError::NoKeys { path });
         }
         if parsed.keys.is_empty() {
-            tracing::warn!(path = %path.display(), "the JWKS file has no keys: its issuer is believed in nothing");
+            tracing::warn!(path = %path.display(), "the JWKS file has no keys: all tokens of its issuer are refused");
         }
-        parsed.tell();
+        parsed.log_skipped();
         let file = FileState { digest, good: now, warned_at: None, refused: false };
         Ok(Jwks {
             path,
@@ -123,45 +123,46 @@ impl Jwks {
         })
     }
 
-    /// How often the set has changed.
+    /// The number of changes of the set.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Hears of changes.
+    /// Notifies of changes.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// The keys that count now.
+    /// The current set.
     pub(super) fn set(&self) -> Arc<KeySet> {
         Arc::clone(&self.set.read())
     }
 
-    /// Whether a key is one of them.
+    /// Whether a key is in the current set.
     pub(super) fn has(&self, digest: &KeyDigest) -> bool {
         self.set.read().has(digest)
     }
 
-    /// Whether the last good set was given up because its file is gone or broken.
+    /// Whether the grace period is over and all keys are refused.
     pub(super) fn is_refused(&self) -> bool {
         self.file.lock().refused
     }
 
-    /// Looks at the file about once a second, for ever.
+    /// Reads the file about once a second, for ever.
     pub(super) async fn keep(&self) {
         let (found, mut finds) = tokio::sync::mpsc::channel(1);
-        // Dropped with this future, which ends the thread. A thread of its own: a file system that
-        // does not answer then keeps nothing else from being done, nor the service from ending.
+        // Dropped with this future, which ends the thread. It is a dedicated thread, so that a file
+        // system that does not respond blocks nothing else, nor the end of the process.
         let (_stop, stopped) = std::sync::mpsc::channel::<()>();
         let path = self.path.clone();
-        let looking = std::thread::Builder::new().name("jwks".into()).spawn(move || {
+        let spawned = std::thread::Builder::new().name("jwks".into()).spawn(move || {
             while found.blocking_send(read(&path)).is_ok()
-                && stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout)
-            {}
+                && stopped.recv_timeout(READ_INTERVAL) == Err(RecvTimeoutError::Timeout)
+            {
+            }
         });
-        if let Err(error) = looking {
-            tracing::error!(%error, "no thread that reads the JWKS file");
+        if let Err(error) = spawned {
+            tracing::error!(%error, "cannot start the thread that reads the JWKS file");
         }
         loop {
             match tokio::time::timeout(SLOW, finds.recv()).await {
@@ -175,18 +176,18 @@ impl Jwks {
         }
     }
 
-    /// Looks at the file now. It reads the disk: nothing of a request does this.
+    /// Reads the file now. It blocks on the disk: no request calls this.
     #[cfg(test)]
     pub(super) fn look(&self, now: Instant) {
         self.take(read(&self.path), now);
     }
 
-    /// Takes what was found in the file.
+    /// Applies the result of a read.
     fn take(&self, found: Result<Vec<u8>, Unusable>, now: Instant) {
         let mut file = self.file.lock();
         let parsed = found.and_then(|bytes| {
             let digest: [u8; 32] = Sha256::digest(&bytes).into();
-            // The same again: but it may have been given up meanwhile.
+            // Unchanged, unless the set was dropped after the grace period.
             if digest == file.digest && !file.refused {
                 return Ok(None);
             }
@@ -196,7 +197,7 @@ impl Jwks {
             Ok(None) => file.good = now,
             Ok(Some((digest, parsed))) => {
                 tracing::info!(keys = parsed.keys.len(), "the JWKS file has another set of keys");
-                parsed.tell();
+                parsed.log_skipped();
                 *file = FileState { digest, good: now, refused: false, ..*file };
                 self.put(KeySet(parsed.keys));
             }
@@ -204,18 +205,18 @@ impl Jwks {
         }
     }
 
-    /// The file is of no use now.
+    /// The file cannot be used now.
     fn miss(&self, file: &mut FileState, error: &Unusable, now: Instant) {
         let since = now.saturating_duration_since(file.good);
         let over = since >= self.grace;
-        let turned = over && !file.refused;
-        if turned {
+        let newly_refused = over && !file.refused;
+        if newly_refused {
             file.refused = true;
             self.put(KeySet::default());
         }
         let warned =
             file.warned_at.is_some_and(|at| now.saturating_duration_since(at) < WARN_EVERY);
-        if warned && !turned {
+        if warned && !newly_refused {
             return;
         }
         file.warned_at = Some(now);
@@ -224,13 +225,13 @@ impl Jwks {
             tracing::error!(%path, %error, since_s, "the JWKS file cannot be used: tokens of its issuer are refused");
         } else {
             let left_s = self.grace.saturating_sub(since).as_secs();
-            tracing::warn!(%path, %error, left_s, "the JWKS file cannot be used: its last keys stay for now");
+            tracing::warn!(%path, %error, left_s, "the JWKS file cannot be used: its last valid keys stay accepted for now");
         }
     }
 
     fn put(&self, set: KeySet) {
         *self.set.write() = Arc::new(set);
-        // Only now: see `epoch`.
+        // After the set was replaced: see `epoch`.
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
         self.changes.send_replace(epoch);
     }
@@ -242,20 +243,20 @@ fn read(path: &Path) -> Result<Vec<u8>, Unusable> {
     if bytes.len() as u64 > MAX_FILE { Err(Unusable::TooLong) } else { Ok(bytes) }
 }
 
-/// What a file holds.
+/// The content of a file.
 struct Parsed {
     keys: Vec<PublicKey>,
-    /// The name of each key that is passed over, and why.
-    passed_over: Vec<(String, &'static str)>,
+    /// The `kid` of each key that is not accepted, and why.
+    skipped: Vec<(String, &'static str)>,
 }
 
 impl Parsed {
-    /// Says which keys are not used. Called once for each content.
-    fn tell(&self) {
-        for (kid, why) in self.passed_over.iter().take(MAX_NAMED) {
+    /// Logs which keys are not used. Called once for each content.
+    fn log_skipped(&self) {
+        for (kid, why) in self.skipped.iter().take(MAX_NAMED) {
             tracing::warn!(kid, "a key of the JWKS file is not used: {why}");
         }
-        if let Some(more) = self.passed_over.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+        if let Some(more) = self.skipped.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
             tracing::warn!(more, "and more keys of the JWKS file are not used");
         }
     }
@@ -267,7 +268,7 @@ fn parse(bytes: &[u8]) -> Result<Parsed, Unusable> {
         keys: Vec<serde_json::Value>,
     }
     let set: Set = serde_json::from_slice(bytes).map_err(|_| Unusable::NoSet)?;
-    let mut parsed = Parsed { keys: Vec::new(), passed_over: Vec::new() };
+    let mut parsed = Parsed { keys: Vec::new(), skipped: Vec::new() };
     for value in set.keys {
         let kid = value.get("kid").and_then(serde_json::Value::as_str).unwrap_or("-");
         let kid = kid.chars().take(64).collect();
@@ -275,7 +276,7 @@ fn parse(bytes: &[u8]) -> Result<Parsed, Unusable> {
             Ok(key) if parsed.keys.iter().any(|before: &PublicKey| before.digest == key.digest) => {
             }
             Ok(key) => parsed.keys.push(key),
-            Err(why) => parsed.passed_over.push((kid, why)),
+            Err(why) => parsed.skipped.push((kid, why)),
         }
     }
     Ok(parsed)

@@ -1,5 +1,5 @@
-//! Where tokens come from, and which algorithms each source may use. Nothing else is accepted:
-//! a token chooses neither its algorithm nor its key, it can only name one that is pinned.
+//! The sources of tokens, and the algorithms that each may use. A token chooses neither its algorithm
+//! nor its key; it can only name one that is configured.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -23,10 +23,10 @@ const MAX_NAME: usize = 200;
 /// RFC 7518 §3.2: as long as the hash.
 const MIN_SECRET: usize = 32;
 
-/// A key that the file does not have.
+/// The key is not in the file.
 pub(super) const UNKNOWN_KEY: &str = "the token's key is not known";
 
-/// An issuer outside.
+/// An outside issuer.
 #[derive(Clone)]
 pub struct Outside {
     /// What `iss` must be.
@@ -37,11 +37,11 @@ pub struct Outside {
     pub secret: Option<Zeroizing<Vec<u8>>>,
     /// The file with public keys.
     pub jwks: Option<PathBuf>,
-    /// How long its last good keys count when it is missing or broken.
+    /// How long its last valid keys are accepted while the file is missing or invalid.
     pub jwks_grace: Duration,
-    /// The most that its tokens give.
+    /// The highest role that its tokens grant.
     pub max_role: MaxRole,
-    /// Whether its tokens may say account `*`.
+    /// Whether its tokens may have the account `*`.
     pub all_accounts: bool,
 }
 
@@ -74,13 +74,13 @@ impl Sources {
         Ok(Sources { own, outside })
     }
 
-    /// The keys of the issuer outside, if they are in a file.
+    /// The JWKS file of the outside issuer, if it has one.
     pub(super) fn jwks(&self) -> Option<&Jwks> {
         self.outside.as_ref()?.jwks.as_ref()
     }
 
-    /// Checks a token: its signature by the key of its source, then what it says. `epoch` is that
-    /// of the keys, or an older one.
+    /// Verifies a token: its signature by the key of its source, then its claims. `epoch` is that of
+    /// the keys, or an older one.
     pub(super) fn check(
         &self,
         token: &str,
@@ -95,7 +95,7 @@ impl Sources {
         if header.crit.is_some() {
             return Err("the token has extensions that are not understood");
         }
-        // What an unchecked token says only chooses the source it has to satisfy.
+        // The unverified issuer only selects the source that must verify the token.
         let issuer = claims.issuer()?;
         if issuer == ISSUER {
             let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SHAPE)?;
@@ -138,7 +138,7 @@ impl OutsideSource {
         })
     }
 
-    /// Checks the signature; gives the key of the file that made it, if it was one of those.
+    /// Verifies the signature. Returns the key of the JWKS file that verified it, if one did.
     fn verify(
         &self,
         header: &Header,
@@ -147,8 +147,8 @@ impl OutsideSource {
     ) -> Result<Option<KeyDigest>, &'static str> {
         const WRONG: &str = "the token's signature is wrong";
         // The signature alone, not `jsonwebtoken::decode`, which would check issuer and audience too:
-        // it refuses the algorithm's name of RFC 9864, and its errors do not tell what is wrong with
-        // which claim.
+        // it refuses the algorithm's name of RFC 9864, and its errors do not name the claim that is
+        // wrong.
         let by = |key: &DecodingKey, algorithm| {
             let verified =
                 jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm);
@@ -159,7 +159,7 @@ impl OutsideSource {
                 let secret = self.secret.as_ref().ok_or("HS256 is not accepted here")?;
                 return if by(secret, Algorithm::HS256) { Ok(None) } else { Err(WRONG) };
             }
-            // The second is RFC 9864's name for the first over the only curve that is taken.
+            // `Ed25519` is RFC 9864's name for EdDSA over the only curve that is accepted.
             "EdDSA" | "Ed25519" => Algorithm::EdDSA,
             "RS256" => Algorithm::RS256,
             "ES256" => Algorithm::ES256,
@@ -168,7 +168,7 @@ impl OutsideSource {
         let jwks = self.jwks.as_ref().ok_or("the token's algorithm is not accepted")?;
         let set = jwks.set();
         let mut why = UNKNOWN_KEY;
-        // Several keys may go by one name, as while one takes the place of another.
+        // Several keys may have one `kid`, as during a rotation.
         for key in set.find(header.kid.as_deref(), algorithm) {
             if by(&key.key, key.algorithm) {
                 return Ok(Some(key.digest));

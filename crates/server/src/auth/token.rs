@@ -1,14 +1,15 @@
-//! The ledger's own tokens: made and checked with its token key (Ed25519), which signs nothing else.
+//! The ledger's own tokens, signed and verified with its token key (Ed25519), which signs nothing
+//! else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-/// Who issues the ledger's own tokens, in their `iss` claim and in the records made with them.
+/// The issuer of the ledger's own tokens, in their `iss` claim and in the records made with them.
 pub const ISSUER: &str = "keyledger";
 
-/// The key that own tokens are signed with. `Debug` does not show it.
+/// The key that signs own tokens. `Debug` does not show it.
 pub struct TokenKey(SigningKey);
 
 impl TokenKey {
@@ -18,7 +19,7 @@ impl TokenKey {
         TokenKey(SigningKey::from_bytes(seed))
     }
 
-    /// The half that checks tokens and cannot make any.
+    /// The public half, which verifies tokens and cannot make any.
     #[must_use]
     pub fn verifier(&self) -> TokenVerifier {
         TokenVerifier(self.0.verifying_key())
@@ -36,7 +37,7 @@ impl std::fmt::Debug for TokenKey {
 pub struct TokenVerifier(VerifyingKey);
 
 impl TokenVerifier {
-    /// The public key, by which it can be told from another one.
+    /// The bytes of the public key.
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
         self.0.to_bytes()
@@ -58,7 +59,7 @@ pub enum Roles {
     Many(Vec<String>),
 }
 
-/// What an own token says. Times are seconds since 1970.
+/// The claims of an own token. Times are seconds since 1970.
 #[derive(Clone, Debug, Serialize)]
 pub struct Claims {
     /// The subject.
@@ -72,17 +73,17 @@ pub struct Claims {
     pub plan: Option<String>,
     /// When it was made.
     pub iat: i64,
-    /// From when it holds; at once if missing.
+    /// When it becomes valid; at once if missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
-    /// Until when it holds.
+    /// When it expires.
     pub exp: i64,
-    /// Its own name, which the records made with it carry.
+    /// Its id, which is in the records made with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
 }
 
-/// A token that says `claims`, issued by [`ISSUER`] for [`ISSUER`].
+/// A token with `claims`, issued by [`ISSUER`] for [`ISSUER`].
 #[must_use]
 #[expect(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Bundles for auditors: what events look like in them, and the log that they are made of.
+//! Bundles for auditors: the form of events in them, and the log that they are made from.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ pub const EXPORTS: Exports = Exports {
     write,
 };
 
-/// What stands before an event's data in its JSON, and nowhere else: in a text the quotes would be
+/// Precedes an event's data in its JSON and occurs nowhere else: inside a string the quotes are
 /// escaped.
 const DATA: &[u8] = b",\"data\":";
 
@@ -31,7 +31,7 @@ fn write(entry: &Entry, [ndjson, csv, lines]: &mut [Vec<u8>; 3]) {
     ocsf(lines, entry.record.event.kind(), &event);
 }
 
-/// The data of an event, cut out of its line, so that they are written once for both files.
+/// The data of an event, cut out of its line, so that it is serialized once for both files.
 #[expect(clippy::expect_used, reason = "every event is written with its data, last")]
 fn data_of(line: &[u8]) -> &str {
     let place = memchr::memmem::find(line, DATA).expect("an event has data") + DATA.len();
@@ -39,7 +39,7 @@ fn data_of(line: &[u8]) -> &str {
     str::from_utf8(data).expect("JSON is UTF-8")
 }
 
-/// A bundle that is asked for, with everything that the log says of itself.
+/// A requested bundle, with the signed statements of the log.
 pub struct Bundle {
     ledger: Ledger,
     caller: Caller,
@@ -47,12 +47,12 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Asks for a bundle. `earlier` is a checkpoint that the auditor kept; without one, the log is
-    /// shown to extend the one that the table note speaks of.
+    /// Prepares a bundle. `earlier` is a checkpoint that the auditor stored; without one, the bundle
+    /// proves that the log extends the checkpoint at the size of the table note.
     ///
     /// # Errors
     ///
-    /// The caller is no auditor of what is asked for, or the log is not signed.
+    /// The caller is no auditor of that scope, or the log is not signed.
     pub fn new(
         ledger: &Ledger,
         caller: &Caller,
@@ -62,14 +62,14 @@ impl Bundle {
         let table = ledger.table_note(caller)?;
         let checkpoint = ledger.checkpoint()?;
         let (earlier, old) = match earlier {
-            Some(held) => {
+            Some(stored) => {
                 let beyond = ledger::Error::BeyondTheLog { length: Seq(checkpoint.size) };
-                let size = size_of(&held).ok_or(beyond)?;
-                (held, size)
+                let size = size_of(&stored).ok_or(beyond)?;
+                (stored, size)
             }
             None => (ledger.checkpoint_at(caller, table.size)?.note.to_string(), table.size),
         };
-        // A log that became shorter has nothing to show for it, and the bundle says so.
+        // A log that became shorter has no proof, and the verifier reports that.
         let consistency = if old <= checkpoint.size {
             ledger.consistency(caller, old, Some(checkpoint.size))?.path
         } else {
@@ -89,13 +89,13 @@ impl Bundle {
         Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), terms })
     }
 
-    /// The length of the log that it speaks of.
+    /// The size of the log that it covers.
     #[must_use]
     pub fn size(&self) -> Seq {
         Seq(self.terms.size)
     }
 
-    /// Makes it, and says how many records are in it. `progress` hears how many are read.
+    /// Writes it and returns the number of records in it. `progress` is called with the number read.
     ///
     /// # Errors
     ///
@@ -104,14 +104,14 @@ impl Bundle {
         bundle::make(self, self.terms.clone(), &EXPORTS, out, progress)
     }
 
-    /// Makes it in pieces, each when it is asked for.
+    /// Produces it in pieces, on demand.
     pub(crate) fn pieces(self) -> Pieces {
         let maker = Maker::new(self.terms.clone(), &EXPORTS);
         Pieces { bundle: self, maker }
     }
 }
 
-/// A bundle that is made in pieces.
+/// A bundle that is produced in pieces.
 pub(crate) struct Pieces {
     bundle: Bundle,
     maker: Maker,
@@ -125,13 +125,13 @@ impl Pieces {
     }
 }
 
-/// The size that a checkpoint speaks of. Whether it is signed is for the bundle's reader to see.
+/// The size in a checkpoint. Its signature is verified by the reader of the bundle.
 pub(crate) fn size_of(checkpoint: &str) -> Option<u64> {
     let note = tlog::note::Note::parse(checkpoint.as_bytes()).ok()?;
     Some(note.text().parse::<tlog::Checkpoint>().ok()?.size())
 }
 
-/// How many records of a part are read at once.
+/// The number of records of a part in one read.
 const PART: usize = 500;
 
 impl Source for Bundle {

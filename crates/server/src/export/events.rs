@@ -1,4 +1,4 @@
-//! All events of a filter at once, as NDJSON or CSV, read page by page as the client takes them.
+//! All events of a filter in one response, as NDJSON or CSV, read page by page as the client reads.
 
 use std::io::Write as _;
 
@@ -15,7 +15,7 @@ use crate::request::negotiate::choose;
 use crate::wire::plain::{address, number, put};
 use crate::wire::{Event, put_json, to_json};
 
-/// Events read at once. With one page on its way, this bounds what a slow client holds.
+/// The number of events in one read. At most one page is buffered for a slow client.
 const PAGE: usize = 500;
 
 /// The names of the columns.
@@ -31,12 +31,12 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// What the client asks for, if it is not a page of JSON.
+/// The format that the client accepts; `None` is a page of JSON.
 ///
 /// # Errors
 ///
-/// It takes none of the three.
-pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
+/// It accepts none of the three.
+pub(crate) fn accepted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
     let offered = ["application/json", "application/x-ndjson", "text/csv"];
     Ok(match choose(headers, &offered)? {
         1 => Some(Format::Ndjson),
@@ -45,10 +45,10 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, ApiError> {
     })
 }
 
-/// Streams everything from `walk` on to the log's end, at most `most` events.
+/// Streams all events from `walk` on, at most `most`.
 pub(crate) async fn stream(
     long: LongAnswer,
-    tour: EventWalk,
+    events: EventWalk,
     walk: Walk,
     most: Option<usize>,
     format: Format,
@@ -61,9 +61,9 @@ pub(crate) async fn stream(
     };
     long.answer(content_type, move |ledger| {
         let Some(from) = walk.filter(|_| left > 0) else { return Ok(None) };
-        let page = tour.read(ledger, from, PAGE.min(left))?;
+        let page = events.read(ledger, from, PAGE.min(left))?;
         (walk, left) = (page.next, left - page.items.len());
-        let text = write(&page.items, format, head, tour.filter.key);
+        let text = write(&page.items, format, head, events.filter.key);
         head = false;
         Ok(Some(Bytes::from(text)))
     })
@@ -91,8 +91,8 @@ fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> V
     text
 }
 
-/// Writes an event as a line of CSV, with its `data` as JSON. What is a number, a word of ours, a time or an id needs no
-/// quotes.
+/// Writes an event as a line of CSV, with its `data` as JSON. Numbers, times, ids and the fixed words
+/// of the API need no quotes.
 pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
     let Event { actor, origin, .. } = event;
     number(text, event.seq);
@@ -123,13 +123,13 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
     text.extend_from_slice(b"\r\n");
 }
 
-/// Writes a field: in quotes where it needs them, and with an apostrophe before what a spreadsheet
-/// would take for a formula, full-width signs among them. What other readers than those of RFC 4180
-/// take for the end of a line is written as in JSON.
+/// Writes a field: quoted where necessary, with an apostrophe before a text that a spreadsheet would
+/// take for a formula (full-width signs included). Characters that other readers than those of RFC
+/// 4180 take for a line end are escaped as in JSON.
 ///
-/// Not by the crate `csv`: it quotes by one rule for all fields of a file. Here a formula is quoted,
-/// and a field with an apostrophe, and bundles are checked byte by byte against what is written
-/// again, here and by the verifier in Python.
+/// The crate `csv` is not used: it applies one quoting rule to all fields of a file. Here formulas and
+/// fields with an apostrophe are quoted, and a bundle is verified byte by byte against a second
+/// serialization, here and by the verifier in Python.
 fn quote(text: &mut Vec<u8>, field: &str) {
     let breaks = |byte: u8| matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E | 0xC2 | 0xE2);
     if field.bytes().any(breaks) {
@@ -139,7 +139,7 @@ fn quote(text: &mut Vec<u8>, field: &str) {
     }
 }
 
-/// The field with `\u2028` and the like where a line would end.
+/// The field with every line end escaped (`\u2028`).
 #[cold]
 fn on_one_line(field: &str) -> String {
     let mut line = String::with_capacity(field.len() + 16);

@@ -1,8 +1,9 @@
-//! Long answers, made piece by piece as the client takes them.
+//! Long responses, produced piece by piece as the client reads them.
 //!
-//! Each piece is a job of its own on the read pool, in the turn of its caller's account, and one
-//! piece waits at most: neither a long answer nor a slow client makes memory grow or holds a thread.
-//! How many there are at once is bounded, and one that nobody reads ends after [`PATIENCE`].
+//! Each piece is a separate job of the read pool, charged to the caller's account, and at most one
+//! piece is buffered: neither a long response nor a slow client increases memory or occupies a
+//! thread. The number of long responses is limited, and one that is not read ends after
+//! [`STALL_TIMEOUT`].
 
 use std::io;
 use std::pin::Pin;
@@ -26,14 +27,14 @@ use crate::reads::{Overloaded, Share};
 use crate::request::authenticated::Reader;
 use crate::wire;
 
-/// How long nobody may read what is there to be read, or the pool may be too busy for a piece.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How soon a piece is tried again for which the pool had no room.
-const AGAIN: Duration = Duration::from_millis(100);
-/// The most that has to be read within [`PATIENCE`]: a client on a slow line is no dead one.
+/// The longest time in which the client reads nothing, or the pool has no room for a piece.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The delay before a piece is retried that the pool had no room for.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// The most that a client must read within [`STALL_TIMEOUT`], so that a slow line is not a stall.
 const FRAME: usize = 64 * 1024;
 
-/// What makes the pieces; it may read the log. `None` is the end, an empty piece is none yet.
+/// Produces the pieces; it may read the log. `None` is the end; an empty piece means none yet.
 pub(crate) trait Pieces:
     FnMut(&Ledger) -> Result<Option<Bytes>, ApiError> + Send + 'static
 {
@@ -41,48 +42,48 @@ pub(crate) trait Pieces:
 
 impl<F> Pieces for F where F: FnMut(&Ledger) -> Result<Option<Bytes>, ApiError> + Send + 'static {}
 
-/// A long answer for which there is room.
+/// A long response that was admitted.
 pub(crate) struct LongAnswer {
     app: App,
     share: Share,
-    /// Whose token must stay good; `None` for what ends by itself.
+    /// Whose token must stay valid; `None` for a response that ends by itself.
     bearer: Option<Bearer>,
     slot: Slot,
 }
 
 impl LongAnswer {
-    /// Makes room for a long answer to `who`, which ends with its token at the latest.
+    /// Admits a long response to `who`, which ends with its token at the latest.
     pub(crate) fn begin(app: &App, who: &Reader) -> Result<LongAnswer, ApiError> {
         let bearer = Some(who.bearer.clone());
         Ok(LongAnswer { bearer, ..LongAnswer::list(app, &who.caller)? })
     }
 
-    /// Makes room for a list of what there is now, which ends by itself.
+    /// Admits a list of a present state, which ends by itself.
     pub(crate) fn list(app: &App, caller: &Caller) -> Result<LongAnswer, ApiError> {
         let share = Share::from(caller);
         let slot = app.slots().take(&share)?;
         Ok(LongAnswer { app: app.clone(), share, bearer: None, slot })
     }
 
-    /// Answers what `pieces` makes until it makes no more.
+    /// Responds with all that `pieces` produces.
     ///
-    /// The answer is cut off, and not ended, when the token expires, the service stops, nobody
-    /// reads it or the log cannot be read: a client must not take a part for the whole.
+    /// The response is aborted, not ended, when the token expires, the service stops, the client
+    /// stalls or the log cannot be read: a client must not take a part for the whole.
     pub(crate) async fn answer(
         self,
         content_type: &'static str,
         pieces: impl Pieces,
     ) -> Result<Response, ApiError> {
         let pieces = Arc::new(Mutex::new(pieces));
-        // The first piece is made before the answer's head, so that a refusal can still be one.
+        // The first piece is produced before the head, so that an error still has its status.
         let first = self.piece(&pieces).await.map_err(ledger::Error::from)??;
         let (send, receive) = mpsc::channel(1);
         tokio::spawn(self.deliver(first, pieces, send));
-        let body = Body::from_stream(Frames { receive, over: false });
+        let body = Body::from_stream(Frames { receive, ended: false });
         Ok(wire::typed(StatusCode::OK, HeaderValue::from_static(content_type), body))
     }
 
-    /// Makes a piece, in its share's turn.
+    /// Produces a piece on the read pool.
     async fn piece(
         &self,
         pieces: &Arc<Mutex<impl Pieces>>,
@@ -92,20 +93,20 @@ impl LongAnswer {
         self.app.reads().run(self.share.clone(), self.app.ledger(), make).await
     }
 
-    /// Makes a piece for an answer under way: where the pool is too busy, it waits for it.
-    async fn next(&self, pieces: &Arc<Mutex<impl Pieces>>) -> Result<Option<Bytes>, Cut> {
+    /// Produces a further piece. While the pool is overloaded it retries.
+    async fn next(&self, pieces: &Arc<Mutex<impl Pieces>>) -> Result<Option<Bytes>, Aborted> {
         let made = async {
             loop {
                 match self.piece(pieces).await {
-                    Ok(made) => return made.map_err(|_| Cut::Failed),
-                    Err(Overloaded) => tokio::time::sleep(AGAIN).await,
+                    Ok(made) => return made.map_err(|_| Aborted::Failed),
+                    Err(Overloaded) => tokio::time::sleep(RETRY_DELAY).await,
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, made).await.unwrap_or(Err(Cut::Overloaded))
+        tokio::time::timeout(STALL_TIMEOUT, made).await.unwrap_or(Err(Aborted::Overloaded))
     }
 
-    /// Hands over piece after piece. Whatever ends it early, the receiver sees no [`Frame::End`].
+    /// Sends piece after piece. If anything ends it early, the receiver sees no [`Frame::End`].
     async fn deliver(
         self,
         first: Option<Bytes>,
@@ -115,44 +116,45 @@ impl LongAnswer {
         let whole = async {
             let mut piece = first;
             while let Some(bytes) = piece {
-                hand_over(&send, bytes).await?;
+                send_piece(&send, bytes).await?;
                 piece = self.next(&pieces).await?;
             }
             put(&send, Frame::End).await
         };
-        let (stopping, over) = (self.app.stopping(), over(self.bearer.clone(), self.app.clone()));
+        let (stopping, expired) =
+            (self.app.stopping(), expired(self.bearer.clone(), self.app.clone()));
         let ended = tokio::select! {
             ended = whole => ended,
-            () = send.closed() => Err(Cut::Gone),
-            () = over => Err(Cut::Expired),
-            () = stopped(stopping) => Err(Cut::Stopping),
+            () = send.closed() => Err(Aborted::Disconnected),
+            () = expired => Err(Aborted::Expired),
+            () = stopped(stopping) => Err(Aborted::Stopping),
         };
         if let Err(why) = ended {
-            tracing::debug!(?why, "a long answer was cut off");
+            tracing::debug!(?why, "a long response was aborted");
         }
         drop(self.slot);
     }
 }
 
-/// Why a long answer was cut off.
+/// Why a long response was aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
-    /// The client went away.
-    Gone,
-    /// The client did not read for too long.
-    Unread,
-    /// The token is not accepted any more.
+enum Aborted {
+    /// The client disconnected.
+    Disconnected,
+    /// The client stopped reading.
+    Stalled,
+    /// The token is no longer accepted.
     Expired,
-    /// The service stops.
+    /// The service is stopping.
     Stopping,
-    /// The pool had no room for too long.
+    /// The read pool was overloaded for too long.
     Overloaded,
     /// The log cannot be read.
     Failed,
 }
 
-/// Waits until the token is no longer good.
-async fn over(bearer: Option<Bearer>, app: App) {
+/// Waits until the token is no longer accepted.
+async fn expired(bearer: Option<Bearer>, app: App) {
     match bearer {
         Some(bearer) => bearer.ended(app.auth(), app.ledger()).await,
         None => std::future::pending().await,
@@ -160,12 +162,12 @@ async fn over(bearer: Option<Bearer>, app: App) {
 }
 
 async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // A sender that is gone is a stop too.
+    // A dropped sender is a stop too.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Hands over a piece, as fast as it is taken.
-async fn hand_over(send: &mpsc::Sender<Frame>, mut piece: Bytes) -> Result<(), Cut> {
+/// Sends a piece in frames, as fast as they are read.
+async fn send_piece(send: &mpsc::Sender<Frame>, mut piece: Bytes) -> Result<(), Aborted> {
     while !piece.is_empty() {
         let frame = piece.split_to(piece.len().min(FRAME));
         put(send, Frame::Bytes(frame)).await?;
@@ -173,45 +175,45 @@ async fn hand_over(send: &mpsc::Sender<Frame>, mut piece: Bytes) -> Result<(), C
     Ok(())
 }
 
-/// Hands over a frame, unless the one before it is not taken for too long.
-async fn put(send: &mpsc::Sender<Frame>, frame: Frame) -> Result<(), Cut> {
-    match tokio::time::timeout(PATIENCE, send.send(frame)).await {
+/// Sends a frame, unless the client stalls.
+async fn put(send: &mpsc::Sender<Frame>, frame: Frame) -> Result<(), Aborted> {
+    match tokio::time::timeout(STALL_TIMEOUT, send.send(frame)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Cut::Gone),
-        Err(_) => Err(Cut::Unread),
+        Ok(Err(_)) => Err(Aborted::Disconnected),
+        Err(_) => Err(Aborted::Stalled),
     }
 }
 
-/// What is handed over.
+/// A message to the response body.
 #[derive(Debug, PartialEq, Eq)]
 enum Frame {
     Bytes(Bytes),
-    /// All of it was handed over.
+    /// The response is complete.
     End,
 }
 
-/// The client's side. It fails, and does not end, where the end was not handed over.
+/// The response body. It fails, and does not end, when no [`Frame::End`] was received.
 struct Frames {
     receive: mpsc::Receiver<Frame>,
-    over: bool,
+    ended: bool,
 }
 
 impl Stream for Frames {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
+        if self.ended {
             return Poll::Ready(None);
         }
         self.receive.poll_recv(context).map(|frame| match frame {
             Some(Frame::Bytes(bytes)) => Some(Ok(bytes)),
             Some(Frame::End) => {
-                self.over = true;
+                self.ended = true;
                 None
             }
             None => {
-                self.over = true;
-                Some(Err(io::Error::other("cut off")))
+                self.ended = true;
+                Some(Err(io::Error::other("aborted")))
             }
         })
     }
@@ -226,27 +228,27 @@ mod tests {
 
     const PART: Bytes = Bytes::from_static(b"part");
 
-    /// What the client's side gives from now on, an error as `None`.
+    /// All that the body yields, an error as `None`.
     async fn taken(frames: Frames) -> Vec<Option<Bytes>> {
         frames.map(Result::ok).collect().await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_reads_for_thirty_seconds_is_cut_off() {
+    async fn a_stalled_response_is_aborted_after_thirty_seconds() {
         let (send, receive) = mpsc::channel(1);
         let started = Instant::now();
-        hand_over(&send, PART).await.unwrap();
-        assert_eq!(hand_over(&send, PART).await, Err(Cut::Unread));
+        send_piece(&send, PART).await.unwrap();
+        assert_eq!(send_piece(&send, PART).await, Err(Aborted::Stalled));
         assert_eq!(started.elapsed().as_secs(), 30);
         drop(send);
-        // Whoever reads after all gets what was there, and no end.
-        assert_eq!(taken(Frames { receive, over: false }).await, [Some(PART), None]);
+        // A late reader gets what was buffered, and no end.
+        assert_eq!(taken(Frames { receive, ended: false }).await, [Some(PART), None]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_reader_is_not_cut_off() {
+    async fn a_slow_reader_is_not_aborted() {
         let (send, receive) = mpsc::channel(1);
-        let mut frames = Frames { receive, over: false };
+        let mut frames = Frames { receive, ended: false };
         let reading = tokio::spawn(async move {
             let mut read = 0;
             while let Some(bytes) = frames.next().await {
@@ -255,30 +257,30 @@ mod tests {
             }
             read
         });
-        hand_over(&send, Bytes::from(vec![7; 5 * FRAME + 1])).await.unwrap();
+        send_piece(&send, Bytes::from(vec![7; 5 * FRAME + 1])).await.unwrap();
         put(&send, Frame::End).await.unwrap();
         assert_eq!(reading.await.unwrap(), 5 * FRAME + 1);
     }
 
     #[tokio::test]
-    async fn only_what_was_ended_ends() {
+    async fn only_a_complete_response_ends() {
         for (last, expected) in
             [(Some(Frame::End), vec![Some(PART)]), (None, vec![Some(PART), None])]
         {
             let (send, receive) = mpsc::channel(2);
-            hand_over(&send, PART).await.unwrap();
+            send_piece(&send, PART).await.unwrap();
             if let Some(last) = last {
                 put(&send, last).await.unwrap();
             }
             drop(send);
-            assert_eq!(taken(Frames { receive, over: false }).await, expected);
+            assert_eq!(taken(Frames { receive, ended: false }).await, expected);
         }
     }
 
     #[tokio::test]
-    async fn a_client_that_went_away_is_noticed() {
+    async fn a_disconnected_client_is_noticed() {
         let (send, receive) = mpsc::channel(1);
         drop(receive);
-        assert_eq!(hand_over(&send, PART).await, Err(Cut::Gone));
+        assert_eq!(send_piece(&send, PART).await, Err(Aborted::Disconnected));
     }
 }

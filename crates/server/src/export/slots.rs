@@ -1,4 +1,4 @@
-//! How many long answers there are at once: bounded for each share, and in all.
+//! The limits on concurrent long responses: for each share, and in all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::error::{ApiError, Code};
 use crate::reads::Share;
 
-/// Room for long answers.
+/// Counts long responses.
 pub(crate) struct Slots {
     most: usize,
     most_per_share: usize,
@@ -21,7 +21,7 @@ struct Taken {
     by_share: HashMap<Share, usize>,
 }
 
-/// Room for one, until it is dropped.
+/// Counts one long response until it is dropped.
 pub(crate) struct Slot {
     share: Share,
     taken: Arc<Mutex<Taken>>,
@@ -32,17 +32,18 @@ impl Slots {
         Slots { most, most_per_share, taken: Arc::default() }
     }
 
-    /// Takes room for one.
+    /// Takes a slot.
     pub(crate) fn take(&self, share: &Share) -> Result<Slot, ApiError> {
         let mut taken = self.taken.lock();
         let own = taken.by_share.get(share).copied().unwrap_or(0);
         if own >= self.most_per_share {
-            let detail = "as many exports, reports and bundles of this account are under way as \
-                          may be; try again when one has ended";
+            let detail = "the account has as many exports, reports and bundles in progress as it may; \
+                          retry when one has ended";
             return Err(ApiError::new(Code::Overloaded, detail));
         }
         if taken.all >= self.most {
-            let detail = "as many exports, reports and bundles are under way as may be; try again";
+            let detail =
+                "as many exports, reports and bundles are in progress as the service allows; retry";
             return Err(ApiError::new(Code::Overloaded, detail));
         }
         taken.all += 1;
@@ -50,7 +51,7 @@ impl Slots {
         Ok(Slot { share: share.clone(), taken: Arc::clone(&self.taken) })
     }
 
-    /// How many are taken.
+    /// The number of slots that are taken.
     pub(crate) fn taken(&self) -> usize {
         self.taken.lock().all
     }

@@ -1,4 +1,4 @@
-//! A walk over the events of one filter, in either direction.
+//! Pages of the events of one filter, in either direction.
 
 use ledger::{Caller, Entry, EventFilter, Ledger, Page, Seq, Walk};
 
@@ -7,12 +7,12 @@ use ledger::{Caller, Entry, EventFilter, Ledger, Page, Seq, Walk};
 pub(crate) struct EventWalk {
     pub(crate) caller: Caller,
     pub(crate) filter: EventFilter,
-    /// Nothing up to this place is shown.
+    /// Only events after this place.
     pub(crate) after: Option<Seq>,
 }
 
 impl EventWalk {
-    /// The next events, at most `limit` of them; perhaps fewer though more follow.
+    /// The next events, at most `limit`; a page may be short although more follow.
     pub(crate) fn read(
         &self,
         ledger: &Ledger,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use crate::auth::last::LastToken;
+use crate::auth::last_token::LastToken;
 use crate::http::admission::Place;
 use crate::http::peer::Watch;
 

@@ -1,40 +1,41 @@
-//! Jobs in line: a line for each share, served in turns. No threads and no clock here.
+//! The fair queue of the read pool: a queue for each share, served round robin. It knows no threads
+//! and no clock.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// How many jobs there may be.
+/// The limits of the queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Jobs of one share that wait.
+    /// Queued jobs of one share.
     pub(super) waiting_per_share: usize,
-    /// Jobs that wait in all.
+    /// Queued jobs of all shares.
     pub(super) waiting: usize,
-    /// Jobs of one share that are done at the same time.
+    /// Running jobs of one share.
     pub(super) busy_per_share: usize,
 }
 
-/// A job's number. Numbers rise, so that a job is found in its line by halving it.
+/// A job's number. Numbers increase, so a job is found in its queue by binary search.
 pub(super) type Ticket = u64;
 
-/// Jobs that wait, each in the line of its share.
+/// Queued jobs, by share.
 ///
-/// Whoever is next is taken from the share whose turn it is, and that share then goes behind all
-/// others: however long its line, it delays another share's job by one of its own for each worker.
+/// The next job is taken from the share whose turn it is, and that share then goes to the end of
+/// the order: however long its queue, it delays another share's job by one job for each worker.
 pub(super) struct FairQueue<S, J> {
     bounds: Bounds,
     lines: HashMap<S, Line<J>>,
-    /// The shares with a line, the next one first.
+    /// The shares with queued jobs, the next one first.
     turns: VecDeque<S>,
     waiting: usize,
     busy: usize,
     next: Ticket,
 }
 
-/// What became of a job that was to wait.
+/// The outcome of queueing a job.
 #[derive(Debug)]
 pub(super) struct Pushed<J> {
-    /// Its number; `None` if it was refused itself.
+    /// Its number; `None` if it was refused.
     pub(super) ticket: Option<Ticket>,
     /// The job that was refused, this one or another.
     pub(super) refused: Option<J>,
@@ -42,7 +43,7 @@ pub(super) struct Pushed<J> {
 
 struct Line<J> {
     jobs: VecDeque<(Ticket, J)>,
-    /// Jobs of this share that are being done.
+    /// Running jobs of this share.
     busy: usize,
 }
 
@@ -58,8 +59,8 @@ impl<S: Clone + Eq + Hash, J> FairQueue<S, J> {
         }
     }
 
-    /// Puts a job at the end of its share's line. Where its line is full it is refused; where all
-    /// lines together are too long, it is the last one of the longest line that has to go.
+    /// Appends a job to its share's queue. It is refused when that queue is full. When all queues
+    /// together are full, the last job of the longest queue is refused instead.
     pub(super) fn push(&mut self, share: &S, job: J) -> Pushed<J> {
         let own = self.lines.get(share).map_or(0, |line| line.jobs.len());
         let mut refused = None;
@@ -81,7 +82,7 @@ impl<S: Clone + Eq + Hash, J> FairQueue<S, J> {
         Pushed { ticket: Some(ticket), refused }
     }
 
-    /// Takes the last job from the longest line, if it has more than `than`.
+    /// Removes the last job of the longest queue, if that has more than `than`.
     fn shorten(&mut self, than: usize) -> Option<J> {
         let lines = self.lines.iter().map(|(share, line)| (line.jobs.len(), share));
         let (length, longest) = lines.max_by_key(|(length, _)| *length)?;
@@ -94,7 +95,7 @@ impl<S: Clone + Eq + Hash, J> FairQueue<S, J> {
         Some(job)
     }
 
-    /// The next job that may be done now; [`FairQueue::done`] says when it was.
+    /// The next job that may run now. The caller reports its end by [`FairQueue::done`].
     pub(super) fn pop(&mut self) -> Option<(S, J)> {
         for _ in 0..self.turns.len() {
             let share = self.turns.pop_front()?;
@@ -114,7 +115,7 @@ impl<S: Clone + Eq + Hash, J> FairQueue<S, J> {
         None
     }
 
-    /// A job of `share` that was taken is over.
+    /// A job of `share` that was taken has ended.
     pub(super) fn done(&mut self, share: &S) {
         self.busy -= 1;
         if let Some(line) = self.lines.get_mut(share) {
@@ -123,7 +124,7 @@ impl<S: Clone + Eq + Hash, J> FairQueue<S, J> {
         }
     }
 
-    /// Takes a job out of its line, if it still waits.
+    /// Removes a job if it is still queued.
     pub(super) fn remove(&mut self, share: &S, ticket: Ticket) -> Option<J> {
         let line = self.lines.get_mut(share)?;
         let at = line.jobs.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()?;
@@ -142,7 +143,7 @@ impl<S: Clone + Eq + Hash, J> FairQueue<S, J> {
         }
     }
 
-    /// Takes all jobs that wait.
+    /// Removes all queued jobs.
     pub(super) fn drain(&mut self) -> Vec<J> {
         self.turns.clear();
         self.waiting = 0;
@@ -150,12 +151,12 @@ impl<S: Clone + Eq + Hash, J> FairQueue<S, J> {
         lines.flat_map(|line| std::mem::take(&mut line.jobs)).map(|(_, job)| job).collect()
     }
 
-    /// How many jobs wait.
+    /// The number of queued jobs.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// How many are being done.
+    /// The number of running jobs.
     pub(super) fn busy(&self) -> usize {
         self.busy
     }
@@ -169,7 +170,7 @@ mod tests {
 
     type Queue = FairQueue<&'static str, u32>;
 
-    /// Puts a job in line, where there must be room.
+    /// Queues a job that must not be refused.
     fn push(queue: &mut Queue, share: &'static str, job: u32) -> Ticket {
         let Pushed { ticket, refused } = queue.push(&share, job);
         assert_eq!(refused, None);

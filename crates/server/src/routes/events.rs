@@ -139,7 +139,7 @@ pub(crate) async fn list(
         filter: parameters.filter()?,
         after: parameters.after.map(Seq),
     };
-    if let Some(format) = export::wanted(&headers)? {
+    if let Some(format) = export::accepted(&headers)? {
         let long = LongAnswer::begin(&app, &reader)?;
         let from = tour.after.map_or(Seq(0), Seq::next);
         let range = Range { from, ..range_for(&tour.filter) };

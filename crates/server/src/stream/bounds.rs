@@ -1,54 +1,54 @@
-//! What streams may take.
+//! The limits of event streams.
 
 use std::time::Duration;
 
-/// What streams may take.
+/// The limits of event streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// The part of the processors that delivery may take: one in so many.
-    pub(super) share: u32,
-    /// About the most bytes given to a client at once.
-    pub(super) part: usize,
-    /// The same when much text is held by clients who take it slowly.
-    pub(super) least: usize,
-    /// How many bytes of text clients may hold before that.
-    pub(super) pressure: usize,
-    /// About the most bytes of a piece.
-    pub(super) piece: usize,
-    /// How many bytes of text are held for those who may come for them.
-    pub(super) held: usize,
-    /// How many pieces are.
-    pub(super) pieces: usize,
-    /// How many pieces that were read from the log are held for each filter.
+    /// Delivery may use one part in this many of the processor time.
+    pub(super) cpu_divisor: u32,
+    /// The approximate maximum size of one text for a client, in bytes.
+    pub(super) max_text: usize,
+    /// The same while slow clients hold more than `pressure_bytes`.
+    pub(super) min_text: usize,
+    /// The bytes of text in memory above which texts become short.
+    pub(super) pressure_bytes: usize,
+    /// The approximate maximum size of a piece, in bytes.
+    pub(super) piece_bytes: usize,
+    /// The bytes of pieces that are cached for streams that have not reached them yet.
+    pub(super) cached_bytes: usize,
+    /// The number of pieces that are cached.
+    pub(super) cached_pieces: usize,
+    /// The number of pieces read from the log that are cached for each filter.
     pub(super) read_pieces: usize,
-    /// A stream so many events from the log's end is soon there.
+    /// A stream this many events before the end of the log is about to catch up.
     pub(super) near: u64,
-    /// Events read from the log at once.
+    /// The number of events in one read of the log.
     pub(super) page: usize,
-    /// How many readings are under way at once.
-    pub(super) reads: usize,
-    /// How long after a reading was refused it is tried again.
-    pub(super) again: Duration,
-    /// How long after something was shown the next is: what comes meanwhile is one text.
-    pub(super) interval: Duration,
-    /// How long a stream may be silent.
+    /// The number of reads in progress at the same time.
+    pub(super) concurrent_reads: usize,
+    /// The delay before a refused read is retried.
+    pub(super) retry_delay: Duration,
+    /// The time between two deliveries: events committed in between are delivered as one text.
+    pub(super) batch_interval: Duration,
+    /// The longest time without a byte on a stream.
     pub(super) heartbeat: Duration,
 }
 
-/// The bounds of the service.
+/// The limits of the service.
 pub(super) const BOUNDS: Bounds = Bounds {
-    share: 8,
-    part: 64 * 1024,
-    least: 4 * 1024,
-    pressure: 64 << 20,
-    piece: 64 * 1024,
-    held: 16 << 20,
-    pieces: 8_192,
+    cpu_divisor: 8,
+    max_text: 64 * 1024,
+    min_text: 4 * 1024,
+    pressure_bytes: 64 << 20,
+    piece_bytes: 64 * 1024,
+    cached_bytes: 16 << 20,
+    cached_pieces: 8_192,
     read_pieces: 16,
     near: 8_192,
     page: 256,
-    reads: 4,
-    again: Duration::from_millis(200),
-    interval: Duration::from_millis(10),
+    concurrent_reads: 4,
+    retry_delay: Duration::from_millis(200),
+    batch_interval: Duration::from_millis(10),
     heartbeat: Duration::from_secs(15),
 };

@@ -1,10 +1,10 @@
-//! The hub: one task that takes what is committed and hands it to all streams.
+//! The hub: one task that takes committed events and delivers them to all streams.
 //!
-//! It is woken once for what was committed meanwhile, shows each event in the topics that want it,
-//! and gives a stream its next text when the client has taken the one before. What that may cost
-//! is bounded (`pace`), and accounts take turns (`turns`). A stream that is too slow for the texts
-//! that are held reads the log from where it is, through the read pool, and comes back to the
-//! others when it is near the end.
+//! It wakes once for a group of commits, adds each event to the topics whose filter matches, and
+//! gives a stream its next text when the client has taken the one before. The processor time for
+//! this is limited (`pace`) and shared between accounts in turn (`round_robin`). A stream that is
+//! slower than the cache of texts reads the log from its position, through the read pool, and
+//! joins the others again near the end.
 
 mod reading;
 
@@ -23,52 +23,52 @@ use tokio::time::Instant;
 use self::reading::Behind;
 use super::bounds::Bounds;
 use super::pace::Pace;
-use super::seat::{Inbox, Joining, Seat, Shared};
+use super::round_robin::RoundRobin;
+use super::subscription::{Inbox, Shared, Slot, Subscription};
 use super::topics::{Id, Next, TopicId, Topics};
-use super::turns::Turns;
 use crate::app::App;
 use crate::auth::bearer::{Bearer, KeyChanges};
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
-/// Heartbeats within this are sent together.
-const TOGETHER: Duration = Duration::from_millis(50);
-/// When so much was said at once, more is waited for.
-const MUCH: usize = 8;
-/// That long.
-const PAUSE: Duration = Duration::from_millis(1);
-/// Events shown before others get the thread.
-const AT_ONCE: usize = 64;
-/// Events shown before texts are handed out.
-const MOST: usize = 4_096;
+/// Heartbeats that are due within this time are sent together.
+const HEARTBEAT_SLACK: Duration = Duration::from_millis(50);
+/// From this many messages in one pass on, the next pass is delayed so that more are collected.
+const MANY_MESSAGES: usize = 8;
+/// The delay.
+const COALESCE_DELAY: Duration = Duration::from_millis(1);
+/// After this many events the hub yields its thread to other tasks.
+const YIELD_EVERY: usize = 64;
+/// The most events that are taken before texts are delivered.
+const MAX_TAKEN: usize = 4_096;
 
-/// Where a stream is.
+/// What a stream waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spot {
-    /// The client has something to take.
-    Client,
-    /// It waits for its turn.
-    Turn,
-    /// It has everything.
+enum StreamState {
+    /// For the client to take its text.
+    Sending,
+    /// For its turn in the delivery queue.
+    Queued,
+    /// For new events: it has been given everything.
     Idle,
-    /// The log is read for it.
+    /// For a read of the log.
     Behind,
 }
 
 /// A stream.
 struct Stream {
-    seat: Arc<Seat>,
+    slot: Arc<Slot>,
     topic: TopicId,
     share: Option<Account>,
     caller: Caller,
-    /// Everything before is given out.
+    /// The position after the last event that it was given.
     next: Seq,
-    /// Whether the client has taken everything.
-    hungry: bool,
-    spot: Spot,
+    /// Whether the client has taken its text and waits for the next.
+    ready: bool,
+    state: StreamState,
     bearer: Bearer,
-    /// When the last byte was given out.
+    /// When it was last given a text.
     last: Instant,
-    /// When it is looked at again.
+    /// When it is next checked for a heartbeat and for its token.
     deadline: Instant,
 }
 
@@ -80,21 +80,21 @@ pub(super) struct Hub {
     topics: Topics,
     streams: HashMap<Id, Stream>,
     deadlines: BTreeSet<(Instant, Id)>,
-    turns: Turns<Option<Account>, Id>,
+    delivery_queue: RoundRobin<Option<Account>, Id>,
     behind: HashMap<TopicId, Behind>,
-    /// Topics to be read for.
-    reads: Turns<Option<Account>, TopicId>,
-    /// Topics whose reading was refused, and when it is tried again.
-    again: Vec<(Instant, TopicId)>,
-    reading: usize,
+    /// Topics that wait for a read of the log.
+    read_queue: RoundRobin<Option<Account>, TopicId>,
+    /// Topics whose read was refused, and when it is retried.
+    retries: Vec<(Instant, TopicId)>,
+    active_reads: usize,
     pace: Pace,
     wakers: Vec<Waker>,
-    /// When what is committed is looked at again.
-    listen_at: Instant,
-    /// When what clients say is looked at again.
-    look_at: Instant,
-    /// When it is looked again who got nothing for a while.
-    beat_at: Instant,
+    /// When committed events are next taken.
+    take_at: Instant,
+    /// When the inbox is next drained.
+    inbox_at: Instant,
+    /// When heartbeats are next sent.
+    heartbeats_at: Instant,
 }
 
 impl Hub {
@@ -109,16 +109,16 @@ impl Hub {
             topics: Topics::new(bounds),
             streams: HashMap::new(),
             deadlines: BTreeSet::new(),
-            turns: Turns::new(),
+            delivery_queue: RoundRobin::new(),
             behind: HashMap::new(),
-            reads: Turns::new(),
-            again: Vec::new(),
-            reading: 0,
-            pace: Pace::new(processors, bounds.share, now),
+            read_queue: RoundRobin::new(),
+            retries: Vec::new(),
+            active_reads: 0,
+            pace: Pace::new(processors, bounds.cpu_divisor, now),
             wakers: Vec::new(),
-            listen_at: now,
-            look_at: now,
-            beat_at: now,
+            take_at: now,
+            inbox_at: now,
+            heartbeats_at: now,
         }
     }
 
@@ -129,12 +129,12 @@ impl Hub {
             if keys.have_changed() {
                 self.end_withdrawn();
             }
-            self.look();
+            self.drain_inbox();
             self.take().await;
             let now = Instant::now();
-            self.beat(now);
-            self.serve(now);
-            self.read();
+            self.send_heartbeats(now);
+            self.deliver(now);
+            self.start_reads();
             for waker in self.wakers.drain(..) {
                 waker.wake();
             }
@@ -144,9 +144,9 @@ impl Hub {
             let mut inbox = self.shared.inbox.lock();
             std::mem::replace(&mut *inbox, Inbox { closed: true, ..Inbox::default() })
         };
-        let joining = inbox.joining.iter().map(|joining| &joining.seat);
-        for seat in self.streams.values().map(|stream| &stream.seat).chain(joining) {
-            seat.end();
+        let subscribed = inbox.subscribed.iter().map(|subscription| &subscription.slot);
+        for slot in self.streams.values().map(|stream| &stream.slot).chain(subscribed) {
+            slot.end();
         }
     }
 
@@ -155,24 +155,25 @@ impl Hub {
         let now = Instant::now();
         let (mut listens, mut looks) = (self.following.is_some(), true);
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
-        let mut until = deadline.map(|deadline| deadline.max(self.beat_at));
+        let mut until = deadline.map(|deadline| deadline.max(self.heartbeats_at));
         let mut no_later = |when: Instant| until = Some(until.map_or(when, |it| it.min(when)));
-        let reads = !self.reads.is_empty() && self.reading < self.bounds.reads;
-        if !self.turns.is_empty() || reads {
+        let can_read =
+            !self.read_queue.is_empty() && self.active_reads < self.bounds.concurrent_reads;
+        if !self.delivery_queue.is_empty() || can_read {
             no_later(self.pace.next_burst(now));
         }
-        if let Some((when, _)) = self.again.first() {
+        if let Some((when, _)) = self.retries.first() {
             no_later(*when);
         }
-        if listens && now < self.listen_at {
+        if listens && now < self.take_at {
             listens = false;
-            no_later(self.listen_at);
+            no_later(self.take_at);
         }
-        if now < self.look_at {
+        if now < self.inbox_at {
             looks = false;
-            no_later(self.look_at);
-        } else if !self.shared.inbox.lock().hungry.is_empty() {
-            // Who came while everything was given out did not wake the hub, and may have missed it.
+            no_later(self.inbox_at);
+        } else if !self.shared.inbox.lock().ready.is_empty() {
+            // A client that became ready during the delivery did not wake the hub.
             return;
         }
         let timer = async {
@@ -196,43 +197,44 @@ impl Hub {
         }
     }
 
-    /// Takes what clients and the read pool say.
-    fn look(&mut self) {
+    /// Handles the messages of connections and of the read pool.
+    fn drain_inbox(&mut self) {
         let inbox = std::mem::take(&mut *self.shared.inbox.lock());
-        let Inbox { joining, hungry, gone, read, written, closed: _ } = inbox;
-        if joining.len() + hungry.len() + gone.len() + read.len() >= MUCH {
-            self.look_at = Instant::now() + PAUSE;
+        let Inbox { subscribed, ready, disconnected, reads, last_write, closed: _ } = inbox;
+        if subscribed.len() + ready.len() + disconnected.len() + reads.len() >= MANY_MESSAGES {
+            self.inbox_at = Instant::now() + COALESCE_DELAY;
         }
-        if let Some((bytes, took)) = written {
+        if let Some((bytes, took)) = last_write {
             self.pace.measured(bytes, took);
         }
-        for joining in joining {
-            self.join(joining);
+        for subscription in subscribed {
+            self.join(subscription);
         }
-        for read in read {
-            self.was_read(read);
+        for read in reads {
+            self.finish_read(read);
         }
-        for id in hungry {
+        for id in ready {
             if let Some(stream) = self.streams.get_mut(&id) {
-                stream.hungry = true;
-                if stream.spot == Spot::Client {
-                    stream.spot = Spot::Turn;
-                    self.turns.push(&stream.share, id);
+                stream.ready = true;
+                if stream.state == StreamState::Sending {
+                    stream.state = StreamState::Queued;
+                    self.delivery_queue.push(&stream.share, id);
                 }
             }
         }
-        for id in gone {
+        for id in disconnected {
             self.leave(id);
         }
         let now = Instant::now();
-        while let Some((_, topic)) = self.again.first().filter(|(when, _)| *when <= now).copied() {
-            self.again.remove(0);
-            self.want(topic);
+        while let Some((_, topic)) = self.retries.first().filter(|(when, _)| *when <= now).copied()
+        {
+            self.retries.remove(0);
+            self.request_read(topic);
         }
     }
 
-    fn join(&mut self, joining: Joining) {
-        let Joining { id, seat, filter, caller, next, bearer } = joining;
+    fn join(&mut self, subscription: Subscription) {
+        let Subscription { id, slot, filter, caller, next, bearer } = subscription;
         if self.following.is_none() {
             let following = self.app.ledger().follow();
             self.topics.missed(following.next());
@@ -244,13 +246,13 @@ impl Hub {
         self.deadlines.insert((deadline, id));
         let share = caller.identity.scope.account().cloned();
         let topic = self.topics.join(filter);
-        let (hungry, spot, last) = (false, Spot::Client, now);
+        let (ready, state, last) = (false, StreamState::Sending, now);
         let stream =
-            Stream { seat, topic, share, caller, next, hungry, spot, bearer, last, deadline };
+            Stream { slot, topic, share, caller, next, ready, state, bearer, last, deadline };
         self.streams.insert(id, stream);
     }
 
-    /// Ends the streams of tokens whose key was taken out.
+    /// Ends the streams whose token is signed by a key that was removed.
     fn end_withdrawn(&mut self) {
         let over = self
             .streams
@@ -270,26 +272,26 @@ impl Hub {
             self.behind.remove(&stream.topic);
         }
         if self.streams.is_empty() {
-            // Nobody follows: the writer keeps nothing.
+            // Without a follower the writer buffers nothing.
             self.following = None;
         }
     }
 
     fn end(&mut self, id: Id) {
         if let Some(stream) = self.streams.get(&id) {
-            stream.seat.end();
+            stream.slot.end();
         }
         self.leave(id);
     }
 
-    /// Takes what was committed.
+    /// Takes committed events and adds them to the topics.
     async fn take(&mut self) {
         let Some(following) = &mut self.following else { return };
-        if Instant::now() < self.listen_at {
+        if Instant::now() < self.take_at {
             return;
         }
         let mut shown = 0;
-        while shown < MOST
+        while shown < MAX_TAKEN
             && let Some(followed) = following.take()
         {
             match followed {
@@ -300,9 +302,9 @@ impl Hub {
                         self.topics.show(entry);
                         shown += 1;
                         if self.topics.is_long() {
-                            publish(&mut self.topics, &mut self.streams, &mut self.turns);
+                            publish(&mut self.topics, &mut self.streams, &mut self.delivery_queue);
                         }
-                        if shown % AT_ONCE == 0 {
+                        if shown % YIELD_EVERY == 0 {
                             tokio::task::yield_now().await;
                         }
                     }
@@ -310,18 +312,18 @@ impl Hub {
             }
         }
         if shown > 0 {
-            publish(&mut self.topics, &mut self.streams, &mut self.turns);
-            self.listen_at = Instant::now() + self.bounds.interval;
+            publish(&mut self.topics, &mut self.streams, &mut self.delivery_queue);
+            self.take_at = Instant::now() + self.bounds.batch_interval;
         }
         self.shared.at.store(self.topics.at().0, Ordering::SeqCst);
     }
 
-    /// Looks at the streams that have got nothing for a while, or whose token is over.
-    fn beat(&mut self, now: Instant) {
+    /// Sends heartbeats to idle streams, and ends those whose token has expired.
+    fn send_heartbeats(&mut self, now: Instant) {
         while let Some((deadline, id)) = self.deadlines.first().copied()
             && deadline <= now
         {
-            self.beat_at = now + TOGETHER;
+            self.heartbeats_at = now + HEARTBEAT_SLACK;
             self.deadlines.remove(&(deadline, id));
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             let left = stream.bearer.left(self.app.auth(), self.app.ledger().now());
@@ -331,67 +333,67 @@ impl Hub {
             }
             let heartbeat = self.bounds.heartbeat;
             let quiet = now >= stream.last + heartbeat;
-            if quiet && stream.hungry {
-                if stream.spot == Spot::Idle {
+            if quiet && stream.ready {
+                if stream.state == StreamState::Idle {
                     self.topics.not_idle(stream.topic, id);
-                    stream.spot = Spot::Client;
+                    stream.state = StreamState::Sending;
                 }
-                stream.hungry = false;
+                stream.ready = false;
                 stream.last = now;
                 let text = Bytes::from_static(HEARTBEAT);
-                self.wakers.extend(stream.seat.put(text, stream.next));
+                self.wakers.extend(stream.slot.put(text, stream.next));
             }
-            // Who takes nothing is not looked at all the time.
+            // A client that takes nothing is not checked continuously.
             let from = if quiet { now } else { stream.last };
             stream.deadline = (from + heartbeat).min(now + left);
             self.deadlines.insert((stream.deadline, id));
         }
     }
 
-    /// Gives texts to those whose turn it is, as far as the credit goes.
-    fn serve(&mut self, now: Instant) {
-        while !self.turns.is_empty() && self.pace.has_credit(now) {
-            let Some(id) = self.turns.pop() else { return };
+    /// Delivers texts in the order of the queue while there is credit.
+    fn deliver(&mut self, now: Instant) {
+        while !self.delivery_queue.is_empty() && self.pace.has_credit(now) {
+            let Some(id) = self.delivery_queue.pop() else { return };
             let Some(stream) = self.streams.get_mut(&id) else { continue };
-            if !stream.hungry {
-                stream.spot = Spot::Client;
+            if !stream.ready {
+                stream.state = StreamState::Sending;
                 continue;
             }
             match self.topics.next(stream.topic, stream.next) {
                 Next::Text(text, next) => {
                     self.pace.deliver(text.len());
                     stream.next = next;
-                    stream.hungry = false;
-                    stream.spot = Spot::Client;
+                    stream.ready = false;
+                    stream.state = StreamState::Sending;
                     stream.last = now;
-                    self.wakers.extend(stream.seat.put(text, next));
+                    self.wakers.extend(stream.slot.put(text, next));
                 }
                 Next::Nothing => {
                     stream.next = stream.next.max(self.topics.at());
-                    stream.spot = Spot::Idle;
+                    stream.state = StreamState::Idle;
                     self.topics.idle(stream.topic, id);
                 }
                 Next::Behind => {
-                    stream.spot = Spot::Behind;
+                    stream.state = StreamState::Behind;
                     let topic = stream.topic;
                     self.behind.entry(topic).or_default().streams.push(id);
-                    self.want(topic);
+                    self.request_read(topic);
                 }
             }
         }
     }
 }
 
-/// Makes pieces of what was shown, and gives all who waited for them their turn.
+/// Completes the pieces under construction, and queues the streams that wait for them.
 fn publish(
     topics: &mut Topics,
     streams: &mut HashMap<Id, Stream>,
-    turns: &mut Turns<Option<Account>, Id>,
+    queue: &mut RoundRobin<Option<Account>, Id>,
 ) {
     for id in topics.publish() {
         if let Some(stream) = streams.get_mut(&id) {
-            stream.spot = Spot::Turn;
-            turns.push(&stream.share, id);
+            stream.state = StreamState::Queued;
+            queue.push(&stream.share, id);
         }
     }
 }

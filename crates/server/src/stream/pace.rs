@@ -1,70 +1,70 @@
-//! How much of the processor the delivery of events may take.
+//! A limit on the processor time that the delivery of events may use: a token bucket.
 //!
-//! It is paid for from a credit that grows with time, so that streams that carry more than the
-//! machine can fall behind, and neither creates nor verifies wait for them. One event for a few
-//! followers finds credit always, and is delivered at once.
+//! The credit grows with time and each delivery is charged to it. Streams that carry more than the
+//! machine can deliver fall behind, and creates and verifies are not delayed. One event for a few
+//! streams always finds credit, and is delivered immediately.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The most credit there can be.
+/// The capacity of the bucket.
 const BURST: Duration = Duration::from_millis(4);
-/// To wake a follower and to write something, however little.
-const EACH: Duration = Duration::from_micros(12);
-/// Below that, the time of a write says nothing about its bytes.
+/// The cost of one delivery regardless of its size: waking a task and one write.
+const BASE_COST: Duration = Duration::from_micros(12);
+/// The time of a shorter write does not depend on its bytes.
 const MEASURED: usize = 16 * 1024;
-/// Above that, a measured time is not that of a write alone.
+/// A longer measured time includes more than the write.
 const LONGEST: Duration = Duration::from_millis(1);
 
 /// The credit of delivery.
 pub(super) struct Pace {
-    /// In nanoseconds; below 0 after something cost more than there was.
+    /// In nanoseconds; negative after a charge that exceeded it.
     credit: i64,
     earned_until: Instant,
-    /// How many processors there are.
+    /// The number of processors.
     processors: u32,
-    /// What delivery gets of them: one part in so many.
-    share: u32,
-    /// Nanoseconds that a KiB takes to be written.
+    /// Delivery may use one part in this many of their time.
+    divisor: u32,
+    /// The nanoseconds that writing 1 KiB takes; smoothed.
     per_kib: u64,
 }
 
 impl Pace {
-    pub(super) fn new(processors: usize, share: u32, now: Instant) -> Pace {
+    pub(super) fn new(processors: usize, divisor: u32, now: Instant) -> Pace {
         let processors = u32::try_from(processors.max(1)).unwrap_or(u32::MAX);
-        Pace { credit: nanos(BURST), earned_until: now, processors, share, per_kib: 400 }
+        Pace { credit: nanos(BURST), earned_until: now, processors, divisor, per_kib: 400 }
     }
 
     /// Whether something may be delivered.
     pub(super) fn has_credit(&mut self, now: Instant) -> bool {
         let earned =
-            now.saturating_duration_since(self.earned_until) * self.processors / self.share;
+            now.saturating_duration_since(self.earned_until) * self.processors / self.divisor;
         self.earned_until = self.earned_until.max(now);
         self.credit = self.credit.saturating_add(nanos(earned)).min(nanos(BURST));
         self.credit > 0
     }
 
-    /// When half of the burst is there: deliveries come in groups, and so do wake-ups.
+    /// When the bucket is half full again, so that deliveries and wake-ups are grouped.
     pub(super) fn next_burst(&self, now: Instant) -> Instant {
         let missing = nanos(BURST / 2).saturating_sub(self.credit);
         let missing = Duration::from_nanos(u64::try_from(missing).unwrap_or(0));
-        now + missing * self.share / self.processors
+        now + missing * self.divisor / self.processors
     }
 
-    /// Something of so many bytes is delivered.
+    /// Charges the delivery of `bytes`.
     pub(super) fn deliver(&mut self, bytes: usize) {
         let bytes = bytes as u64;
-        self.spend(EACH + Duration::from_nanos(bytes.saturating_mul(self.per_kib) / 1024));
+        self.spend(BASE_COST + Duration::from_nanos(bytes.saturating_mul(self.per_kib) / 1024));
     }
 
-    /// Something took that long, or a part of it: it may have had to wait for a processor.
+    /// Charges `time`, at most one burst: a measured time may include waiting for a processor.
     pub(super) fn spend(&mut self, time: Duration) {
         let time = time.min(BURST);
         self.credit = self.credit.saturating_sub(nanos(time));
     }
 
-    /// A write of so many bytes took that long.
+    /// Adjusts the cost of a byte by a measured write.
     pub(super) fn measured(&mut self, bytes: usize, took: Duration) {
         if bytes < MEASURED || took > LONGEST {
             return;
@@ -83,7 +83,7 @@ fn nanos(time: Duration) -> i64 {
 mod tests {
     use super::*;
 
-    /// How much is delivered in a second to those who always want more.
+    /// The time spent on deliveries in one second of unlimited demand.
     fn delivered(processors: usize, bytes: usize, took: Duration) -> Duration {
         let begin = Instant::now();
         let (mut now, mut pace, mut count) = (begin, Pace::new(processors, 8, begin), 0);

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::bounds::{BOUNDS, Bounds};
 use super::piece;
-use super::seat::Following;
+use super::subscription::StreamBody;
 use super::tests::{TIGHT, app, auditor, begin, caller, create, draft, next, permit};
 use super::topics::Filter;
 use crate::app::App;
@@ -67,7 +67,7 @@ impl Reading {
         let length = app.ledger().length().borrow().0;
         let from = if dice.roll(2) == 0 { length } else { dice.roll(length + 1) };
         let permit = permit(app, scope.account().cloned());
-        let mut stream = Following::join(
+        let mut stream = StreamBody::join(
             permit,
             who.clone(),
             Bearer::until(&who.identity, Timestamp::MAX),
@@ -171,7 +171,7 @@ async fn check(seed: u64, changes: usize, rest: Option<usize>, bounds: Bounds) {
     assert_eq!(app.streams().open(), 0);
 }
 
-/// Records more than the ledger holds for who follows, while the hub does not run.
+/// Records more than the ledger buffers for a follower, while the hub does not run.
 fn many(app: &App) {
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -201,5 +201,5 @@ async fn every_stream_is_what_a_replay_with_its_filter_is() {
 
 #[tokio::test]
 async fn what_the_hub_missed_is_read_from_the_log() {
-    check(4_711, 100, Some(60), Bounds { share: 1, ..BOUNDS }).await;
+    check(4_711, 100, Some(60), Bounds { cpu_divisor: 1, ..BOUNDS }).await;
 }

@@ -1,20 +1,20 @@
-//! All streams of the service, as the rest of it holds them.
+//! The handle on all streams that the application state holds.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::seat::Shared;
+use super::subscription::Shared;
 
 /// All streams of the service.
 #[derive(Default)]
 pub(crate) struct Streams {
     pub(super) shared: Arc<Shared>,
-    /// Whether the hub runs.
-    pub(super) begun: AtomicBool,
+    /// Whether the hub was started.
+    pub(super) hub_started: AtomicBool,
 }
 
 impl Streams {
-    /// How many are open.
+    /// The number of open streams.
     pub(crate) fn open(&self) -> usize {
         self.shared.open()
     }

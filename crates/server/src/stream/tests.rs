@@ -1,4 +1,4 @@
-//! Streams as a connection takes them: complete, alive, bounded, and over in time.
+//! Streams as a connection reads them: complete, with heartbeats, bounded, ended with their token.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use tokio::time::Instant;
 
 use super::bounds::{BOUNDS, Bounds};
 use super::hub::Hub;
-use super::seat::{Caps, Following, Full, Permit};
 use super::streams::Streams;
+use super::subscription::{Caps, Full, Permit, StreamBody};
 use super::topics::Filter;
 use crate::app::{App, Config};
 use crate::auth::Auth;
@@ -71,25 +71,25 @@ pub(super) fn app() -> App {
     App::new(ledger, journal, auth, Config::default())
 }
 
-/// Begins the hub with bounds of its own.
+/// Starts the hub with limits of its own.
 pub(super) fn begin(app: &App, bounds: Bounds) {
-    let Streams { shared, begun } = app.streams();
-    assert!(!begun.swap(true, Ordering::Relaxed));
+    let Streams { shared, hub_started } = app.streams();
+    assert!(!hub_started.swap(true, Ordering::Relaxed));
     tokio::spawn(Hub::new(app.clone(), Arc::clone(shared), bounds).run());
 }
 
 pub(super) fn permit(app: &App, account: Option<Account>) -> Permit {
-    app.streams().shared.enter(account, Caps { all: 1_000, per_account: 1_000 }).unwrap()
+    app.streams().shared.admit(account, Caps { all: 1_000, per_account: 1_000 }).unwrap()
 }
 
-fn follow(app: &App, filter: Filter, from: u64) -> Following {
+fn follow(app: &App, filter: Filter, from: u64) -> StreamBody {
     let permit = permit(app, None);
     let who = auditor();
     let bearer = Bearer::until(&who.identity, Timestamp::MAX);
-    Following::join(permit, who, bearer, filter, Seq(from))
+    StreamBody::join(permit, who, bearer, filter, Seq(from))
 }
 
-pub(super) async fn next(stream: &mut Following) -> Option<Bytes> {
+pub(super) async fn next(stream: &mut StreamBody) -> Option<Bytes> {
     stream.frame().await.map(|frame| frame.unwrap().into_data().unwrap())
 }
 
@@ -150,7 +150,7 @@ async fn a_stream_ends_with_its_token_and_at_a_stop() {
     let expires_at = Timestamp::from_micros(app.ledger().now().micros() + 100_000);
     let bearer = Bearer::until(&auditor().identity, expires_at);
     let permit = permit(&app, None);
-    let mut short = Following::join(permit, auditor(), bearer, Filter::default(), Seq(0));
+    let mut short = StreamBody::join(permit, auditor(), bearer, Filter::default(), Seq(0));
     let mut long = follow(&app, Filter::default(), 0);
     assert!(next(&mut short).await.is_some() && next(&mut long).await.is_some());
     // The token's end is a time of day, and here many heartbeats fit in before it.
@@ -164,7 +164,7 @@ async fn a_stream_ends_with_its_token_and_at_a_stop() {
 }
 
 #[tokio::test]
-async fn one_who_went_away_is_forgotten_at_once() {
+async fn a_disconnected_client_is_removed_at_once() {
     let app = app();
     begin(&app, BOUNDS);
     let mut streams: Vec<_> = (0..100).map(|_| follow(&app, Filter::default(), 0)).collect();
@@ -176,7 +176,7 @@ async fn one_who_went_away_is_forgotten_at_once() {
     next(&mut streams[0]).await.unwrap();
     drop(streams);
     assert_eq!(app.streams().open(), 0);
-    // Nobody follows any more: the next one reads what it missed from the log.
+    // Without followers nothing is buffered: the next stream reads this event from the log.
     create(&app, "bob", "acme").await;
     let mut stream = follow(&app, Filter::default(), 0);
     let mut text = Vec::new();
@@ -186,50 +186,50 @@ async fn one_who_went_away_is_forgotten_at_once() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_streams_and_so_many_of_an_account() {
+async fn streams_are_limited_in_all_and_for_each_account() {
     let app = app();
     let shared = &app.streams().shared;
     let acme: Account = "acme".parse().unwrap();
-    let enter =
-        |account: Option<&Account>| shared.enter(account.cloned(), Caps { all: 3, per_account: 2 });
-    let held = [enter(Some(&acme)).ok(), enter(Some(&acme)).ok()];
+    let admit =
+        |account: Option<&Account>| shared.admit(account.cloned(), Caps { all: 3, per_account: 2 });
+    let held = [admit(Some(&acme)).ok(), admit(Some(&acme)).ok()];
     assert!(held.iter().all(Option::is_some));
-    assert_eq!(enter(Some(&acme)).err(), Some(Full::Account));
-    let other = enter(None).unwrap();
-    assert_eq!(enter(None).err(), Some(Full::All));
+    assert_eq!(admit(Some(&acme)).err(), Some(Full::Account));
+    let other = admit(None).unwrap();
+    assert_eq!(admit(None).err(), Some(Full::All));
     drop(held);
-    assert!(enter(Some(&acme)).is_ok() && enter(None).is_ok());
+    assert!(admit(Some(&acme)).is_ok() && admit(None).is_ok());
     drop(other);
     assert_eq!(shared.open(), 0);
 }
 
-/// So tight that everything has to be read from the log now and then.
+/// Limits so tight that every stream has to read the log now and then.
 pub(super) const TIGHT: Bounds = Bounds {
-    share: 1,
-    part: 3_000,
-    least: 1_000,
-    pressure: 60_000,
-    piece: 2_000,
-    held: 15_000,
-    pieces: 20,
+    cpu_divisor: 1,
+    max_text: 3_000,
+    min_text: 1_000,
+    pressure_bytes: 60_000,
+    piece_bytes: 2_000,
+    cached_bytes: 15_000,
+    cached_pieces: 20,
     read_pieces: 2,
     near: 10,
     page: 15,
-    reads: 2,
-    interval: Duration::from_millis(1),
+    concurrent_reads: 2,
+    batch_interval: Duration::from_millis(1),
     ..BOUNDS
 };
 
-/// A client that takes nothing holds one text, whatever happens.
+/// A client that takes nothing holds one text at most.
 #[tokio::test]
-async fn those_who_read_nothing_hold_little() {
+async fn a_client_that_reads_nothing_holds_one_text() {
     let app = app();
     begin(&app, TIGHT);
     let mut stuck: Vec<_> = (0..20).map(|_| follow(&app, Filter::default(), 0)).collect();
     let mut reads = follow(&app, Filter::default(), 0);
     for stream in &mut stuck {
         next(stream).await.unwrap();
-        // It wants more, and does not come for it.
+        // It requests the next text and never takes it.
         let poll = |context: &mut std::task::Context<'_>| {
             Poll::Ready(Pin::new(&mut *stream).poll_frame(context).is_pending())
         };

@@ -1,9 +1,9 @@
-//! What streams show: the texts of the newest events by filter, each written once.
+//! The newest events by filter, each serialized once.
 //!
 //! Streams with the same filter share a topic. An event is of one account, type and actor, and of
-//! one key or two, so that a handful of look-ups finds every topic that shows it, and the others
-//! cost nothing. A topic holds its newest events as long as somebody takes them; what is older is
-//! read from the log, and held for a while for those who are at the same place.
+//! one key or two, so a handful of look-ups finds every topic that matches, and the others cost
+//! nothing. A topic caches its newest events while streams take them; older ones are read from the
+//! log, and cached for the streams at the same place.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -19,7 +19,7 @@ pub(super) type Id = u64;
 /// A topic's number.
 pub(super) type TopicId = u64;
 
-/// What a stream shows; what is `None` does not matter.
+/// Which events a stream shows; `None` matches every value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Filter {
     pub(crate) account: Option<Account>,
@@ -31,7 +31,7 @@ pub(crate) struct Filter {
     pub(crate) never: bool,
 }
 
-/// Which fields of a filter matter, as bits.
+/// Which fields of a filter are set, as bits.
 type Shape = usize;
 const ACCOUNT: Shape = 1;
 const KEY: Shape = 2;
@@ -78,11 +78,11 @@ impl Filter {
     }
 }
 
-/// A piece that is held.
-struct Held {
+/// A piece in the cache.
+struct CachedPiece {
     number: u64,
     piece: Piece,
-    /// Whether anybody took something of it.
+    /// Whether a stream has taken a part of it.
     used: bool,
 }
 
@@ -90,41 +90,41 @@ struct Held {
 struct Topic {
     filter: Filter,
     streams: usize,
-    /// Those who have everything, and want more.
+    /// The streams that have been given everything and wait for new events.
     idle: HashSet<Id>,
-    /// All events from here on are in `live`. `None`: nobody is near the end of the log.
+    /// `live` holds all events from here on. `None` while no stream is near the end of the log.
     start: Option<Seq>,
-    live: VecDeque<Held>,
+    live: VecDeque<CachedPiece>,
     builder: Option<PieceBuilder>,
     /// Older pieces, read from the log.
-    read: VecDeque<Held>,
+    read: VecDeque<CachedPiece>,
 }
 
-/// What comes next to a stream.
+/// What a stream is given next.
 pub(super) enum Next {
     /// A text, and the place after it.
     Text(Bytes, Seq),
-    /// Nothing so far.
+    /// Nothing yet.
     Nothing,
-    /// What has to be read from the log.
+    /// Events that must be read from the log.
     Behind,
 }
 
 /// All topics.
 pub(super) struct Topics {
     bounds: Bounds,
-    /// Everything before is shown.
+    /// The place after the last event.
     at: Seq,
     ids: HashMap<Filter, TopicId>,
     by_id: HashMap<TopicId, Topic>,
     shapes: [usize; SHAPES],
     made: u64,
-    /// Topics whose next piece is being built.
+    /// Topics with a piece under construction.
     building: Vec<TopicId>,
     is_long: bool,
-    /// What is held, the oldest first.
-    held: VecDeque<(TopicId, u64)>,
-    held_bytes: usize,
+    /// The cached pieces, the oldest first.
+    cached: VecDeque<(TopicId, u64)>,
+    cached_bytes: usize,
     pub(super) meter: Meter,
 }
 
@@ -139,13 +139,13 @@ impl Topics {
             made: 0,
             building: Vec::new(),
             is_long: false,
-            held: VecDeque::new(),
-            held_bytes: 0,
+            cached: VecDeque::new(),
+            cached_bytes: 0,
             meter: Meter::default(),
         }
     }
 
-    /// Counts a stream to its topic.
+    /// Adds a stream to its topic.
     pub(super) fn join(&mut self, filter: Filter) -> TopicId {
         if let Some(id) = self.ids.get(&filter) {
             if let Some(topic) = self.by_id.get_mut(id) {
@@ -172,7 +172,7 @@ impl Topics {
         id
     }
 
-    /// Takes a stream out of its topic.
+    /// Removes a stream from its topic.
     pub(super) fn leave(&mut self, id: TopicId, stream: Id) {
         let Some(topic) = self.by_id.get_mut(&id) else { return };
         topic.idle.remove(&stream);
@@ -185,55 +185,55 @@ impl Topics {
             if let Some(count) = self.shapes.get_mut(topic.filter.shape()) {
                 *count -= 1;
             }
-            let held = topic.live.iter().chain(&topic.read);
-            self.held_bytes -= held.map(|held| held.piece.len()).sum::<usize>();
+            let cached = topic.live.iter().chain(&topic.read);
+            self.cached_bytes -= cached.map(|cached| cached.piece.len()).sum::<usize>();
         }
     }
 
-    /// What the topic shows.
+    /// The filter of a topic.
     pub(super) fn filter(&self, id: TopicId) -> Option<&Filter> {
         self.by_id.get(&id).map(|topic| &topic.filter)
     }
 
-    /// Remembers that a stream has everything, and wants more.
+    /// Marks a stream as waiting for new events.
     pub(super) fn idle(&mut self, id: TopicId, stream: Id) {
         if let Some(topic) = self.by_id.get_mut(&id) {
             topic.idle.insert(stream);
         }
     }
 
-    /// The stream has got something else.
+    /// Removes that mark.
     pub(super) fn not_idle(&mut self, id: TopicId, stream: Id) -> bool {
         self.by_id.get_mut(&id).is_some_and(|topic| topic.idle.remove(&stream))
     }
 
-    /// Everything before this place is shown.
+    /// The place after the last event that was added.
     pub(super) fn at(&self) -> Seq {
         self.at
     }
 
-    /// Something was missed up to `at`: it has to be read from the log.
+    /// Skips to `at`: the events before it must be read from the log.
     pub(super) fn missed(&mut self, at: Seq) {
         self.at = at;
         for topic in self.by_id.values_mut() {
             topic.builder = None;
-            self.held_bytes -= topic.drop_live();
+            self.cached_bytes -= topic.drop_live();
             topic.start = Some(at);
         }
         self.building.clear();
     }
 
-    /// Shows an event, the next one of the log, in all topics that want it.
+    /// Adds an event, the next one of the log, to all topics that match.
     pub(super) fn show(&mut self, entry: &Entry) {
         self.at = entry.seq.next();
-        // Written for the first topic that wants it so.
+        // Serialized for the first topic that shows it in this form.
         let mut texts: Vec<(KeyId, Vec<u8>)> = Vec::new();
         let own = entry.record.link.key;
         for shape in 0..SHAPES {
             if self.shapes.get(shape).is_none_or(|count| *count == 0) {
                 continue;
             }
-            // A filter by key shows a rotation as an event of that key; any other as the new one's.
+            // A filter by key shows a rotation as an event of that key; any other as the new key's.
             let keys = entry.record.links().map(|link| link.key);
             for key in keys.take(if shape & KEY == 0 { 1 } else { 2 }) {
                 let Some(id) = self.ids.get(&Filter::showing(entry, key, shape)) else { continue };
@@ -255,17 +255,17 @@ impl Topics {
                 }
                 let builder = topic.builder.get_or_insert_with(|| PieceBuilder::new(entry.seq));
                 builder.push(entry.seq, text);
-                self.is_long |= builder.len() >= self.bounds.piece;
+                self.is_long |= builder.len() >= self.bounds.piece_bytes;
             }
         }
     }
 
-    /// Whether a draft is as long as a piece should be.
+    /// Whether a piece under construction has reached its size.
     pub(super) fn is_long(&self) -> bool {
         self.is_long
     }
 
-    /// Makes pieces of what was shown, and gives those who wait for them.
+    /// Completes the pieces under construction. Returns the streams that wait for them.
     pub(super) fn publish(&mut self) -> Vec<Id> {
         let mut waiting = Vec::new();
         self.is_long = false;
@@ -275,58 +275,59 @@ impl Topics {
             let piece = builder.finish(self.at, &self.meter);
             waiting.extend(topic.idle.drain());
             self.made += 1;
-            self.held_bytes += piece.len();
-            self.held.push_back((id, self.made));
-            topic.live.push_back(Held { number: self.made, piece, used: false });
+            self.cached_bytes += piece.len();
+            self.cached.push_back((id, self.made));
+            topic.live.push_back(CachedPiece { number: self.made, piece, used: false });
         }
         self.evict();
         waiting
     }
 
-    /// Holds what was read from the log for a topic.
-    pub(super) fn hold(&mut self, id: TopicId, piece: Piece) {
+    /// Caches a piece that was read from the log.
+    pub(super) fn cache(&mut self, id: TopicId, piece: Piece) {
         let Some(topic) = self.by_id.get_mut(&id) else { return };
         self.made += 1;
-        self.held_bytes += piece.len();
-        self.held.push_back((id, self.made));
-        topic.read.push_back(Held { number: self.made, piece, used: false });
-        // One without any text is not evicted for its bytes.
+        self.cached_bytes += piece.len();
+        self.cached.push_back((id, self.made));
+        topic.read.push_back(CachedPiece { number: self.made, piece, used: false });
+        // A piece without text is never evicted for its bytes.
         if topic.read.len() > self.bounds.read_pieces
             && let Some(oldest) = topic.read.pop_front()
         {
-            self.held_bytes -= oldest.piece.len();
+            self.cached_bytes -= oldest.piece.len();
         }
         self.evict();
     }
 
     fn evict(&mut self) {
-        while self.held_bytes > self.bounds.held || self.held.len() > self.bounds.pieces {
-            let Some((id, number)) = self.held.pop_front() else { return };
+        while self.cached_bytes > self.bounds.cached_bytes
+            || self.cached.len() > self.bounds.cached_pieces
+        {
+            let Some((id, number)) = self.cached.pop_front() else { return };
             if let Some(topic) = self.by_id.get_mut(&id) {
-                self.held_bytes -= topic.evict(number);
+                self.cached_bytes -= topic.evict(number);
             }
         }
     }
 
-    /// What comes next to a stream of that topic at place `next`.
+    /// What a stream of that topic at `next` is given next.
     pub(super) fn next(&mut self, id: TopicId, next: Seq) -> Next {
         let Some(topic) = self.by_id.get_mut(&id) else { return Next::Nothing };
         if topic.start.is_none() && next >= self.at {
             topic.start = Some(self.at);
         }
-        // What is missing in memory is written for nobody but those who come by.
-        let pressed = self.meter.bytes() > self.bounds.pressure;
-        let limit = if pressed { self.bounds.least } else { self.bounds.part };
+        let pressed = self.meter.bytes() > self.bounds.pressure_bytes;
+        let limit = if pressed { self.bounds.min_text } else { self.bounds.max_text };
         let found = topic.next(next, limit);
         match found {
-            // A copy, so that one who takes it slowly does not hold all of the piece.
+            // A copy, so that a slow client does not keep the whole piece in memory.
             Next::Text(text, after) if pressed => Next::Text(Bytes::copy_from_slice(&text), after),
             Next::Text(..) | Next::Nothing | Next::Behind => found,
         }
     }
 
-    /// The log is read for a stream at place `next`: if that is near the end, what comes meanwhile
-    /// has to be there when it arrives.
+    /// The log is read for a stream at `next`. If that is near the end, new events are cached from
+    /// now on, so that it finds them when it has caught up.
     pub(super) fn arriving(&mut self, id: TopicId, next: Seq) {
         let near = self.at.0.saturating_sub(next.0) <= self.bounds.near;
         if let Some(topic) = self.by_id.get_mut(&id)
@@ -341,19 +342,19 @@ impl Topics {
 impl Topic {
     fn next(&mut self, mut next: Seq, limit: usize) -> Next {
         while self.start.is_none_or(|start| next < start) {
-            let Some(held) = self.read.iter_mut().find(|held| held.piece.covers(next)) else {
+            let Some(cached) = self.read.iter_mut().find(|cached| cached.piece.covers(next)) else {
                 return Next::Behind;
             };
-            held.used = true;
-            match held.piece.after(next, limit) {
+            cached.used = true;
+            match cached.piece.after(next, limit) {
                 (text, after) if text.is_empty() => next = after,
                 (text, after) => return Next::Text(text, after),
             }
         }
-        let first = self.live.partition_point(|held| held.piece.until() <= next);
-        for held in self.live.range_mut(first..) {
-            held.used = true;
-            match held.piece.after(next, limit) {
+        let first = self.live.partition_point(|cached| cached.piece.until() <= next);
+        for cached in self.live.range_mut(first..) {
+            cached.used = true;
+            match cached.piece.after(next, limit) {
                 (text, after) if text.is_empty() => next = after,
                 (text, after) => return Next::Text(text, after),
             }
@@ -361,19 +362,19 @@ impl Topic {
         Next::Nothing
     }
 
-    /// Lets a piece go. How many bytes that were.
+    /// Removes a piece. Returns its bytes.
     fn evict(&mut self, number: u64) -> usize {
-        if self.read.front().is_some_and(|held| held.number == number) {
-            return self.read.pop_front().map_or(0, |held| held.piece.len());
+        if self.read.front().is_some_and(|cached| cached.number == number) {
+            return self.read.pop_front().map_or(0, |cached| cached.piece.len());
         }
-        if self.live.front().is_none_or(|held| held.number != number) {
+        if self.live.front().is_none_or(|cached| cached.number != number) {
             return 0;
         }
         let Some(oldest) = self.live.pop_front() else { return 0 };
         self.start = Some(oldest.piece.until());
         let mut bytes = oldest.piece.len();
-        // Nobody takes what is newest: those who follow are far behind.
-        if !oldest.used && self.idle.is_empty() && !self.live.iter().any(|held| held.used) {
+        // No stream takes the newest events: all of this topic are far behind.
+        if !oldest.used && self.idle.is_empty() && !self.live.iter().any(|cached| cached.used) {
             bytes += self.drop_live();
             self.start = None;
             self.builder = None;
@@ -382,6 +383,6 @@ impl Topic {
     }
 
     fn drop_live(&mut self) -> usize {
-        self.live.drain(..).map(|held| held.piece.len()).sum()
+        self.live.drain(..).map(|cached| cached.piece.len()).sum()
     }
 }

@@ -16,8 +16,8 @@ use crate::request::authenticated::Reader;
 use crate::request::context::HttpContext;
 use crate::request::extract::{Query, header_text, number, parse};
 use crate::request::reading::range_for;
-use crate::stream::enter::enter;
-use crate::stream::seat::Following;
+use crate::stream::admission::admit;
+use crate::stream::subscription::StreamBody;
 use crate::stream::topics::Filter;
 use crate::wire;
 
@@ -81,11 +81,11 @@ pub(crate) async fn stream(
         actor: parse("actor", parameters.actor.as_deref())?,
         ..EventFilter::default()
     };
-    let permit = enter(&app, &reader)?;
+    let permit = admit(&app, &reader)?;
     let range = Range { from, ..range_for(&wanted) };
     reader.record(&app, Reading::Stream, range).await?;
     let filter = Filter::of(app.ledger().event_filter(&reader.caller, &wanted)?);
-    let body = Following::join(permit, reader.caller, reader.bearer, filter, from);
+    let body = StreamBody::join(permit, reader.caller, reader.bearer, filter, from);
     context.connection.end_with_client();
     let content_type = HeaderValue::from_static("text/event-stream");
     let mut response = wire::typed(StatusCode::OK, content_type, Body::new(body));

@@ -1,4 +1,4 @@
-//! Those who are behind what is held: the log is read for them, a few filters at a time.
+//! Catch-up reads: streams behind the cached pieces have the log read, a few filters at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,44 +6,44 @@ use std::time::Duration;
 use ledger::{Entry, Seq, Walk};
 use tokio::time::Instant;
 
-use super::{Hub, Spot};
+use super::{Hub, StreamState};
 use crate::stream::bounds::Bounds;
 use crate::stream::piece::{Meter, Piece, PieceBuilder};
-use crate::stream::seat::WasRead;
+use crate::stream::subscription::ReadResult;
 use crate::stream::topics::{Id, TopicId};
 
-/// What is read for the topics that have somebody behind.
+/// The streams of one topic that are behind its cached pieces.
 #[derive(Default)]
 pub(super) struct Behind {
     pub(super) streams: Vec<Id>,
-    /// Whether it waits to be read, or is.
-    reading: bool,
+    /// Whether a read is queued or in progress.
+    read_pending: bool,
 }
 
 impl Hub {
-    /// Has the log read for a topic that somebody of is behind.
-    pub(super) fn want(&mut self, topic: TopicId) {
+    /// Queues a read of the log for a topic with streams that are behind.
+    pub(super) fn request_read(&mut self, topic: TopicId) {
         let Some(behind) = self.behind.get_mut(&topic) else { return };
-        if behind.reading {
+        if behind.read_pending {
             return;
         }
         let share = behind.streams.iter().find_map(|id| self.streams.get(id));
         if let Some(stream) = share {
-            behind.reading = true;
-            self.reads.push(&stream.share, topic);
+            behind.read_pending = true;
+            self.read_queue.push(&stream.share, topic);
         } else {
             self.behind.remove(&topic);
         }
     }
 
-    /// Reads for those who are behind, a few topics at a time, as far as the credit goes.
-    pub(super) fn read(&mut self) {
+    /// Starts queued reads, a few topics at a time, while there is credit.
+    pub(super) fn start_reads(&mut self) {
         let now = Instant::now();
-        while !self.reads.is_empty()
-            && self.reading < self.bounds.reads
+        while !self.read_queue.is_empty()
+            && self.active_reads < self.bounds.concurrent_reads
             && self.pace.has_credit(now)
         {
-            let Some(topic) = self.reads.pop() else { return };
+            let Some(topic) = self.read_queue.pop() else { return };
             let Some(behind) = self.behind.get(&topic) else { continue };
             let Some(filter) = self.topics.filter(topic).cloned() else { continue };
             let first = behind.streams.iter().find_map(|id| self.streams.get(id));
@@ -52,7 +52,7 @@ impl Hub {
                 continue;
             };
             self.topics.arriving(topic, next);
-            self.reading += 1;
+            self.active_reads += 1;
             let (app, shared) = (self.app.clone(), Arc::clone(&self.shared));
             let (bounds, meter) = (self.bounds, self.topics.meter.clone());
             tokio::spawn(async move {
@@ -70,47 +70,47 @@ impl Hub {
                     let pieces = pieces(&page.items, key, next..until, &bounds, &meter);
                     Ok((pieces, began.elapsed()))
                 });
-                let (pieces, took, again) = match read.await {
+                let (pieces, took, retry) = match read.await {
                     Ok((pieces, took)) => (Some(pieces), took, false),
                     Err(ledger::Error::Overloaded) => (None, Duration::ZERO, true),
                     Err(_) => (None, Duration::ZERO, false),
                 };
-                shared.inbox.lock().read.push(WasRead { topic, pieces, again, took });
+                shared.inbox.lock().reads.push(ReadResult { topic, pieces, retry, took });
                 shared.changed.notify_one();
             });
         }
     }
 
-    /// Goes on with those for whom the log was read.
-    pub(super) fn was_read(&mut self, read: WasRead) {
-        let WasRead { topic, pieces, again, took } = read;
-        self.reading -= 1;
+    /// Caches what was read, and queues the streams that waited for it.
+    pub(super) fn finish_read(&mut self, read: ReadResult) {
+        let ReadResult { topic, pieces, retry, took } = read;
+        self.active_reads -= 1;
         self.pace.spend(took);
         let Some(behind) = self.behind.get_mut(&topic) else { return };
-        behind.reading = false;
-        if again {
-            self.again.push((Instant::now() + self.bounds.again, topic));
+        behind.read_pending = false;
+        if retry {
+            self.retries.push((Instant::now() + self.bounds.retry_delay, topic));
             return;
         }
         let Some(behind) = self.behind.remove(&topic) else { return };
         let failed = pieces.is_none();
         for piece in pieces.into_iter().flatten() {
-            self.topics.hold(topic, piece);
+            self.topics.cache(topic, piece);
         }
         for id in behind.streams {
             if failed {
-                // The client sees its stream end, and comes again with the id of its last event.
+                // The client sees its stream end, and reconnects with the id of its last event.
                 self.end(id);
             } else if let Some(stream) = self.streams.get_mut(&id) {
-                stream.spot = Spot::Turn;
-                self.turns.push(&stream.share, id);
+                stream.state = StreamState::Queued;
+                self.delivery_queue.push(&stream.share, id);
             }
         }
     }
 }
 
-/// Events of these `places` as pieces, or the first of them: no more than are held,
-/// or those who wait for the first ones would not find them.
+/// The events at `places` as pieces; at most as many pieces as are cached, because the streams wait
+/// for the first ones.
 fn pieces(
     entries: &[Entry],
     key: Option<keys::KeyId>,
@@ -121,7 +121,7 @@ fn pieces(
     let mut pieces = Vec::new();
     let mut builder = PieceBuilder::new(places.start);
     for entry in entries {
-        if builder.len() >= bounds.piece {
+        if builder.len() >= bounds.piece_bytes {
             let full = std::mem::replace(&mut builder, PieceBuilder::new(entry.seq));
             pieces.push(full.finish(entry.seq, meter));
             if pieces.len() >= bounds.read_pieces {

@@ -1,4 +1,4 @@
-//! Between the hub and a connection: one text waits for the client at most.
+//! The state that the hub and one connection share: a slot for at most one text.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,102 +20,102 @@ use super::piece::Piece;
 use super::topics::{Filter, Id, TopicId};
 use crate::auth::bearer::Bearer;
 
-/// What is said first, so that a client knows it is connected before anything happens.
+/// Sent first, so that a client knows that it is connected before the first event.
 const GREETING: &[u8] = b": following\n\n";
 
-/// What the hub and one connection share.
+/// A channel from the hub to one connection that holds one text.
 #[derive(Default)]
-pub(super) struct Seat(Mutex<Waiting>);
+pub(super) struct Slot(Mutex<SlotState>);
 
 #[derive(Default)]
-struct Waiting {
+struct SlotState {
     text: Option<Bytes>,
-    /// The place after the last text. If the hub is further, it is woken for the next one.
+    /// The place after the last text. When the hub has passed it, it is woken for the next text.
     next: Seq,
-    /// Whether the hub knows that the client wants more.
-    hungry: bool,
-    over: bool,
+    /// Whether the hub was notified that the client takes the next text.
+    ready: bool,
+    ended: bool,
     waker: Option<Waker>,
 }
 
-impl Seat {
-    /// Puts down the text up to place `next` for the client. Gives who is to be woken.
+impl Slot {
+    /// Stores the text up to `next`. Returns the waker of the connection.
     pub(super) fn put(&self, text: Bytes, next: Seq) -> Option<Waker> {
-        let mut waiting = self.0.lock();
-        waiting.text = Some(text);
-        waiting.next = next;
-        waiting.hungry = false;
-        waiting.waker.take()
+        let mut state = self.0.lock();
+        state.text = Some(text);
+        state.next = next;
+        state.ready = false;
+        state.waker.take()
     }
 
     /// Ends the stream.
     pub(super) fn end(&self) {
-        let mut waiting = self.0.lock();
-        waiting.over = true;
-        let waker = waiting.waker.take();
-        drop(waiting);
+        let mut state = self.0.lock();
+        state.ended = true;
+        let waker = state.waker.take();
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-/// A new stream, for the hub.
-pub(super) struct Joining {
+/// A new stream, as the hub receives it.
+pub(super) struct Subscription {
     pub(super) id: Id,
-    pub(super) seat: Arc<Seat>,
+    pub(super) slot: Arc<Slot>,
     pub(super) filter: Filter,
     pub(super) caller: Caller,
     pub(super) next: Seq,
     pub(super) bearer: Bearer,
 }
 
-/// What was read from the log for a topic.
-pub(super) struct WasRead {
+/// The result of a read of the log for a topic.
+pub(super) struct ReadResult {
     pub(super) topic: TopicId,
-    /// The pieces, in order; `None` if it cannot be read.
+    /// The pieces, in order; `None` if the log cannot be read.
     pub(super) pieces: Option<Vec<Piece>>,
-    /// Whether it was refused, and is to be tried again.
-    pub(super) again: bool,
+    /// Whether the pool refused it; it is retried.
+    pub(super) retry: bool,
     pub(super) took: Duration,
 }
 
-/// What streams hand to the hub.
+/// Messages to the hub.
 #[derive(Default)]
 pub(super) struct Inbox {
-    pub(super) joining: Vec<Joining>,
-    pub(super) hungry: Vec<Id>,
-    pub(super) gone: Vec<Id>,
-    pub(super) read: Vec<WasRead>,
-    /// How long a write of so many bytes took, the last one.
-    pub(super) written: Option<(usize, Duration)>,
+    pub(super) subscribed: Vec<Subscription>,
+    pub(super) ready: Vec<Id>,
+    pub(super) disconnected: Vec<Id>,
+    pub(super) reads: Vec<ReadResult>,
+    /// The bytes of the last write, and the time it took.
+    pub(super) last_write: Option<(usize, Duration)>,
     pub(super) closed: bool,
 }
 
-/// The most streams at once.
+/// The limits on open streams.
 #[derive(Clone, Copy)]
 pub(super) struct Caps {
-    /// In all.
+    /// All streams together.
     pub(super) all: usize,
-    /// Of one account; those who see all accounts count as one.
+    /// The streams of one account; callers with scope `*` count as one account.
     pub(super) per_account: usize,
 }
 
 /// Why a stream was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// Its account has as many as it may have.
+    /// The limit of its account is reached.
     Account,
-    /// There are as many as there may be.
+    /// The limit of the service is reached.
     All,
 }
 
-/// Where the hub is told something, and who is there.
+/// The state that the hub and all connections share.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(super) inbox: Mutex<Inbox>,
     pub(super) changed: Notify,
-    /// Everything before this place is shown.
+    /// The place up to which the hub has delivered.
     pub(super) at: AtomicU64,
     open: Mutex<Open>,
     ids: AtomicU64,
@@ -127,20 +127,20 @@ struct Open {
     by_account: HashMap<Option<Account>, usize>,
 }
 
-/// A place among the streams there may be. Dropped, it is free again.
+/// Counts one open stream until it is dropped.
 pub(crate) struct Permit {
     shared: Arc<Shared>,
     account: Option<Account>,
 }
 
 impl Shared {
-    /// How many streams are open.
+    /// The number of open streams.
     pub(super) fn open(&self) -> usize {
         self.open.lock().all
     }
 
-    /// A place for a stream of `account`, or of one who sees all accounts.
-    pub(super) fn enter(
+    /// Counts a stream of `account`; `None` is a caller with scope `*`.
+    pub(super) fn admit(
         self: &Arc<Shared>,
         account: Option<Account>,
         caps: Caps,
@@ -172,42 +172,43 @@ impl Drop for Permit {
     }
 }
 
-/// The body of a stream's answer. Dropped with its connection, it leaves the hub.
-pub(crate) struct Following {
+/// The body of a stream's response. When its connection drops it, the hub removes the stream.
+pub(crate) struct StreamBody {
     id: Id,
-    seat: Arc<Seat>,
+    slot: Arc<Slot>,
     permit: Permit,
-    /// The last text that was given out, and when.
-    given: Option<(usize, Instant)>,
+    /// The length of the last text, and when the connection took it.
+    taken: Option<(usize, Instant)>,
 }
 
-impl Following {
-    /// A stream of `caller`, whom the hub is told of.
+impl StreamBody {
+    /// Subscribes `caller` to the hub.
     pub(crate) fn join(
         permit: Permit,
         caller: Caller,
         bearer: Bearer,
         filter: Filter,
         next: Seq,
-    ) -> Following {
+    ) -> StreamBody {
         let shared = &permit.shared;
         let id = shared.ids.fetch_add(1, Ordering::Relaxed);
-        let seat = Arc::<Seat>::default();
-        seat.put(Bytes::from_static(GREETING), next);
-        let joining = Joining { id, seat: Arc::clone(&seat), filter, caller, next, bearer };
+        let slot = Arc::<Slot>::default();
+        slot.put(Bytes::from_static(GREETING), next);
+        let subscription =
+            Subscription { id, slot: Arc::clone(&slot), filter, caller, next, bearer };
         let mut inbox = shared.inbox.lock();
         if inbox.closed {
-            seat.end();
+            slot.end();
         } else {
-            inbox.joining.push(joining);
+            inbox.subscribed.push(subscription);
         }
         drop(inbox);
         shared.changed.notify_one();
-        Following { id, seat, permit, given: None }
+        StreamBody { id, slot, permit, taken: None }
     }
 }
 
-impl Body for Following {
+impl Body for StreamBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -215,28 +216,28 @@ impl Body for Following {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let written = self.given.take().map(|(bytes, at)| (bytes, at.elapsed()));
-        let mut waiting = self.seat.0.lock();
-        if let Some(text) = waiting.text.take() {
-            drop(waiting);
-            self.given = Some((text.len(), Instant::now()));
+        let written = self.taken.take().map(|(bytes, at)| (bytes, at.elapsed()));
+        let mut state = self.slot.0.lock();
+        if let Some(text) = state.text.take() {
+            drop(state);
+            self.taken = Some((text.len(), Instant::now()));
             return Poll::Ready(Some(Ok(Frame::data(text))));
         }
-        if waiting.over {
+        if state.ended {
             return Poll::Ready(None);
         }
-        if waiting.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
-            waiting.waker = Some(context.waker().clone());
+        if state.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            state.waker = Some(context.waker().clone());
         }
-        if !std::mem::replace(&mut waiting.hungry, true) {
-            let next = waiting.next;
-            drop(waiting);
+        if !std::mem::replace(&mut state.ready, true) {
+            let next = state.next;
+            drop(state);
             let shared = &self.permit.shared;
             let mut inbox = shared.inbox.lock();
-            inbox.hungry.push(self.id);
-            inbox.written = written.or(inbox.written);
+            inbox.ready.push(self.id);
+            inbox.last_write = written.or(inbox.last_write);
             drop(inbox);
-            // After the inbox: the hub stores its place before it looks into that again.
+            // After the inbox: the hub stores its place before it drains the inbox again.
             if shared.at.load(Ordering::SeqCst) > next.0 {
                 shared.changed.notify_one();
             }
@@ -245,11 +246,11 @@ impl Body for Following {
     }
 }
 
-impl Drop for Following {
+impl Drop for StreamBody {
     fn drop(&mut self) {
         let mut inbox = self.permit.shared.inbox.lock();
         if !inbox.closed {
-            inbox.gone.push(self.id);
+            inbox.disconnected.push(self.id);
         }
         drop(inbox);
         self.permit.shared.changed.notify_one();
