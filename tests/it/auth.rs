@@ -30,6 +30,9 @@ const ROUTES: [&str; 19] = [
     "GET /v1/table-digest",
 ];
 
+/// Every route that needs a key as the bearer, and takes no token.
+const BY_KEY: [&str; 2] = ["GET /v1/self", "POST /v1/self/revoke"];
+
 /// What an answer comes to, without reading a stream that does not end.
 fn outcome(client: &Client, route: &str) -> String {
     if route.ends_with("/stream") {
@@ -52,7 +55,7 @@ fn outcome(client: &Client, route: &str) -> String {
 fn table(service: &Service, callers: &[(&str, Client)]) -> String {
     let owner = service.client("owner");
     let mut table = String::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().chain(&BY_KEY) {
         // Each route has a key of its own, so that no order matters.
         let (id, _) = owner.create(r#"{"name":"k"}"#);
         let request = route.replace('$', &id);
@@ -80,7 +83,7 @@ fn no_route_answers_without_a_token_that_is_good() {
         .map(|token| service.client_with(token))
         .into();
     let (id, _) = service.client("owner").create(r#"{"name":"k"}"#);
-    for route in ROUTES {
+    for route in ROUTES.iter().chain(&BY_KEY) {
         for client in &callers {
             let answer = outcome(client, &route.replace('$', &id));
             assert!(answer.starts_with("401"), "{route}: {answer}");
@@ -115,6 +118,8 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         GET /v1/expiring             owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/report/access        owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/table-digest         owner: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /v1/self                 owner: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
+        POST /v1/self/revoke         owner: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
     "#]].assert_eq(&table(&service, &callers));
 }
 
@@ -158,6 +163,11 @@ fn a_key_never_manages_keys() {
         for route in ROUTES.iter().filter(|route| !route.contains("stream")) {
             let answer = outcome(&client, &route.replace('$', &id));
             assert_eq!(answer, "403 keys_cannot_manage_keys", "{route}");
+        }
+        for route in BY_KEY {
+            let answer = outcome(&client, route);
+            let expected = if key == secret { "200" } else { "401 unauthenticated" };
+            assert_eq!(answer, expected, "{route}");
         }
     }
 }

@@ -82,7 +82,8 @@ impl<'a> Examples<'a> {
     /// As the owner of the key, or where that may not, as an admin of all accounts.
     fn send(&self, method: &str, path: &str, operation: &Value, with: Option<&Value>) {
         let id = operation["operationId"].as_str().unwrap();
-        let changes = method != "GET" && path.contains("{id}");
+        let by_key = operation["security"][0].get("key").is_some();
+        let changes = method != "GET" && (path.contains("{id}") || by_key);
         let (key, secret) =
             if changes { self.owner.create(&new_key(self.document)) } else { self.first.clone() };
         if id == "enableKey" {
@@ -112,10 +113,14 @@ impl<'a> Examples<'a> {
         let gateway = operation["security"][0].get("gateway").is_some();
         if gateway {
             headers.push(("X-Keyledger-Token", self.owner.token().unwrap().to_owned()));
-            headers.push(("X-API-Key", secret));
+            headers.push(("X-API-Key", secret.clone()));
         }
-        let free =
-            gateway || operation["security"][0].as_object().is_some_and(serde_json::Map::is_empty);
+        if by_key {
+            headers.push(("Authorization", format!("Bearer {secret}")));
+        }
+        let free = gateway
+            || by_key
+            || operation["security"][0].as_object().is_some_and(serde_json::Map::is_empty);
         let status = if free {
             status(&self.nobody, &line, &headers)
         } else {

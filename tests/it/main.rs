@@ -42,6 +42,7 @@ mod memory;
 mod noise;
 mod outside;
 mod overload;
+mod own_key;
 mod quotas;
 mod stderr;
 mod stopped;

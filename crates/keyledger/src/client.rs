@@ -79,7 +79,7 @@ pub(crate) struct Refused {
 impl Client {
     /// A client of the server, with the token that the options name.
     pub(crate) fn new(remote: &Remote) -> Result<Client> {
-        Client::with(remote, Some(format!("Bearer {}", bearer(remote)?)))
+        Client::with(&remote.url, Some(format!("Bearer {}", bearer(remote)?)))
     }
 
     /// A client of the server, with a token if the options name one.
@@ -87,11 +87,19 @@ impl Client {
         let Bearer { token, token_file } = &remote.bearer;
         let has_token = token.is_some() || token_file.is_some();
         let authorization = has_token.then(|| bearer(remote)).transpose()?;
-        Client::with(remote, authorization.map(|token| format!("Bearer {token}")))
+        Client::with(&remote.url, authorization.map(|token| format!("Bearer {token}")))
     }
 
-    fn with(remote: &Remote, authorization: Option<String>) -> Result<Client> {
-        let url = remote.url.trim_end_matches('/').to_owned();
+    /// A client of the server at `url` that is known by an API key.
+    pub(crate) fn by_key(url: &str, key: &str) -> Result<Client> {
+        if !key.chars().all(|one| one.is_ascii_graphic()) {
+            return Err(misuse("the key has characters that no header may have"));
+        }
+        Client::with(url, Some(format!("Bearer {key}")))
+    }
+
+    fn with(url: &str, authorization: Option<String>) -> Result<Client> {
+        let url = url.trim_end_matches('/').to_owned();
         let uri: Uri = url.parse().map_err(|_| misuse(format!("`{url}` is no URL")))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(misuse(format!("`{url}` must begin with http:// or https://")));

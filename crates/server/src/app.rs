@@ -10,6 +10,7 @@ use ledger::{Caller, Journal, Ledger};
 use tokio::sync::watch;
 
 use crate::auth::Auth;
+use crate::auth::guesses::Guesses;
 use crate::export::slots::Slots;
 use crate::metrics::Metrics;
 use crate::reads::{Reads, Share};
@@ -73,6 +74,7 @@ struct Parts {
     ledger: Ledger,
     journal: Journal,
     auth: Auth,
+    guesses: Guesses,
     config: Config,
     metrics: Metrics,
     reads: Reads,
@@ -94,6 +96,7 @@ impl App {
             ledger,
             journal,
             auth,
+            guesses: Guesses::new(),
             config,
             metrics,
             reads,
@@ -146,6 +149,10 @@ impl App {
 
     pub(crate) fn auth(&self) -> &Auth {
         &self.0.auth
+    }
+
+    pub(crate) fn guesses(&self) -> &Guesses {
+        &self.0.guesses
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -4,6 +4,7 @@ pub(crate) mod bearer;
 pub(crate) mod checked;
 mod claims;
 mod error;
+pub(crate) mod guesses;
 mod jwk;
 mod jwks;
 pub(crate) mod last_token;

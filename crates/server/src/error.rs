@@ -70,6 +70,12 @@ impl ApiError {
         ApiError { challenge: Some("Bearer"), ..ApiError::new(Code::Unauthenticated, detail) }
     }
 
+    /// No key where one proves who calls, whatever was sent instead: whoever guesses learns nothing.
+    pub(crate) fn no_key() -> ApiError {
+        let detail = "send a secret API key of this service as Authorization: Bearer";
+        ApiError { challenge: Some("Bearer"), ..ApiError::new(Code::Unauthenticated, detail) }
+    }
+
     /// A token that is not accepted.
     pub(crate) fn bad_token(why: &'static str) -> ApiError {
         ApiError {

@@ -40,6 +40,7 @@ pub(crate) struct Numbers {
     pub(crate) reads: ReadStats,
     pub(crate) exports: usize,
     pub(crate) log_lines_lost: u64,
+    pub(crate) wrong_guesses: u64,
     pub(crate) streams: usize,
     pub(crate) space: Option<ledger::Space>,
     pub(crate) log_writable: bool,
@@ -77,6 +78,11 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_log_lines_lost", "Lines of the log that nobody took", |numbers| {
         numbers.log_lines_lost
     }),
+    (
+        "keyledger_wrong_guesses",
+        "Texts since the start that were no key, where a key alone proves who calls",
+        |numbers| numbers.wrong_guesses,
+    ),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
 ];
 

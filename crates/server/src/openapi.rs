@@ -25,7 +25,7 @@ use crate::routes::events::{expirations, expiring, receipt, stream};
 use crate::routes::evidence::{access, bundle as audit_bundle};
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
-use crate::routes::{authorize, events, evidence, keys as keys_routes, report, verify};
+use crate::routes::{authorize, events, evidence, keys as keys_routes, own_key, report, verify};
 use crate::wire::words;
 use crate::{dialects, wire};
 
@@ -39,7 +39,7 @@ use crate::{dialects, wire};
     paths(
         keys_routes::create, keys_routes::list, keys_routes::one, keys_routes::history,
         change::enable, change::disable, change::expire, change::revoke, change::delete,
-        keys_routes::rotate, verify::verify, authorize::authorize, authorize::below,
+        keys_routes::rotate, verify::verify, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
@@ -58,6 +58,7 @@ use crate::{dialects, wire};
     tags(
         (name = "keys", description = "Made, shown, changed"),
         (name = "verify", description = "What a gateway asks on every request"),
+        (name = "self", description = "What a key can do with its own text: nothing else"),
         (name = "events", description = "What happened, and what will"),
         (name = "evidence", description = "The log proves itself, in the formats of C2SP"),
         (name = "operations", description = "For those who run the service; no token needed")
@@ -79,6 +80,9 @@ impl Modify for Conventions {
             "The gateway's own token, of role verifier",
         ));
         components.add_security_scheme("gateway", SecurityScheme::ApiKey(gateway));
+        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let key = key.description(Some("A secret API key, which looks at itself or ends itself"));
+        components.add_security_scheme("key", SecurityScheme::Http(key.build()));
         document.security = Some(vec![SecurityRequirement::new("bearer", [""; 0])]);
 
         document.servers = Some(vec![
@@ -125,7 +129,7 @@ fn change_parameters(operation: &mut Operation, path: &str) {
     let meaning = "The same key and request within 24 hours give the same outcome, recorded once";
     let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[ -~]+$"));
     parameter(operation, "Idempotency-Key", ParameterIn::Header, meaning, key);
-    if path.contains("{id}") {
+    if path.contains("{id}") || path == "/v1/self/revoke" {
         let meaning = "The revision the key must be at, in quotes; another is 412";
         parameter(operation, "If-Match", ParameterIn::Header, meaning, text());
     }

@@ -5,7 +5,7 @@ use ::keys::Account;
 use crate::app::App;
 use crate::http::route::Routes;
 use crate::http::service::HttpService;
-use crate::routes::{authorize, events, evidence, keys, operations, report, verify};
+use crate::routes::{authorize, events, evidence, keys, operations, own_key, report, verify};
 use crate::{dialects, openapi};
 
 /// The whole API.
@@ -30,6 +30,7 @@ fn routes(app: &App) -> Routes {
     Routes::default()
         .merge(keys::router())
         .merge(verify::router())
+        .merge(own_key::router())
         .merge(authorize::router())
         .merge(events::router())
         .merge(report::router())

@@ -5,5 +5,6 @@ pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod keys;
 pub(crate) mod operations;
+pub(crate) mod own_key;
 pub(crate) mod report;
 pub(crate) mod verify;

@@ -5,6 +5,8 @@ mod create;
 mod history;
 mod list;
 mod output;
+mod own_key;
+mod presented;
 mod request;
 mod rotate;
 mod show;
@@ -24,7 +26,8 @@ Examples:
   keyledger keys list --as-of 2026-01-02T14:03:00Z
   keyledger keys rotate ID --overlap 1h
   keyledger keys revoke ID --reason-code compromised
-  keyledger keys verify - --permission orders.read < key.txt")]
+  keyledger keys verify - --permission orders.read < key.txt
+  keyledger keys revoke-self - < leaked.txt")]
 pub(crate) struct Keys {
     #[command(subcommand)]
     what: What,
@@ -53,6 +56,12 @@ enum What {
     Revoke(change::Revoke),
     /// Ask whether a key may be used
     Verify(verify::Verify),
+    /// Show the key that this is the text of
+    #[command(name = "self")]
+    Own(own_key::Own),
+    /// Withdraw the key that this is the text of, for good
+    #[command(name = "revoke-self")]
+    RevokeOwn(own_key::RevokeOwn),
 }
 
 pub(crate) fn run(options: &Keys) -> Result<Exit> {
@@ -67,5 +76,7 @@ pub(crate) fn run(options: &Keys) -> Result<Exit> {
         What::Rotate(options) => rotate::run(options),
         What::Revoke(options) => change::revoke(options),
         What::Verify(options) => verify::run(options),
+        What::Own(options) => own_key::show(options),
+        What::RevokeOwn(options) => own_key::revoke(options),
     }
 }

@@ -127,7 +127,7 @@ impl Drop for Admitted {
 }
 
 /// The address that a connection from `peer` counts for.
-fn counted_as(peer: IpAddr) -> IpAddr {
+pub(crate) fn counted_as(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

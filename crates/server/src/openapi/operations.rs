@@ -53,10 +53,15 @@ const NEW: &[Code] = &[KeyExists, ActiveKeyLimit];
 const ROTATED: &[Code] = &[NotWhileDisabled, NotWhileExpired, NotWhileRevoked, AlreadyReplaced];
 /// Of forward auth: what is wrong with the client's key.
 const PRESENTED: &[Code] = &[KeyMissing, KeysDiffer, KeyRejected, KeyNotAllowed, UsageExceeded];
+/// Of what takes a key as the caller.
+const OWN_KEY_CODES: &[Code] = &[Unauthenticated, RateLimited, Overloaded];
+/// Of a key's end by itself.
+const ENDED: &[Code] = &[Already, NotWhileExpired];
 /// Of what anybody may read of the log.
 const PUBLIC: &[Code] = &[NotFound, Overloaded];
 
 const READ: &[&[Code]] = &[ANY, QUERY, CALLER];
+const OWN_KEY: &[&[Code]] = &[ANY, QUERY, OWN_KEY_CODES];
 const READ_KEY: &[&[Code]] = &[ANY, QUERY, CALLER, &[KeyNotFound]];
 const READ_EVENT: &[&[Code]] = &[ANY, QUERY, CALLER, &[EventNotFound]];
 const READ_LOG: &[&[Code]] = &[ANY, QUERY, CALLER, &[NotFound]];
@@ -95,6 +100,8 @@ operations!(
     "deleteKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
     "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, ROTATED], MADE;
     "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];
+    "getSelf": OWN_KEY, &["ETag"];
+    "revokeSelf": &[OWN_KEY_CODES, ANY, QUERY, BODY, WRITE, ENDED, &[RevisionMismatch]], CHANGED;
     "authorize": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;
     "authorizeBelow": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;
     "listEvents": &[ANY, QUERY, CALLER, &[NotAcceptable]], TRAIL;

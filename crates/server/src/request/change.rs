@@ -1,11 +1,12 @@
 //! A request for a change: who asks, how, and the body, in the order that answers 401 before 403
 //! before 400.
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use keys::{KeyId, Timestamp};
 use ledger::{
-    Caller, EXPIRE, Entry, Idempotency, Identity, MANAGE, Receipt, RequestOptions, Role, Scope,
+    Caller, EXPIRE, Entry, Idempotency, Identity, MANAGE, Receipt, RequestOptions, Role, Scope, Via,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -89,6 +90,19 @@ impl Target for () {
     }
 }
 
+/// The key that is the caller.
+pub(crate) struct OwnKey;
+
+impl Target for OwnKey {
+    async fn of(_: &mut Parts, _: &App) -> Result<OwnKey, ApiError> {
+        Ok(OwnKey)
+    }
+
+    fn revision(&self, app: &App, caller: &Caller) -> Option<u32> {
+        app.ledger().own_key(caller).ok().map(|view| view.state.revision)
+    }
+}
+
 impl Target for KeyId {
     async fn of(parts: &mut Parts, app: &App) -> Result<KeyId, ApiError> {
         Path::from_request_parts(parts, app).await.map(|Path(id)| id)
@@ -112,6 +126,15 @@ pub(crate) struct ChangeRequest<B, P = ()> {
     /// Whether the answer is to hold the event's receipt.
     pub(crate) receipt: bool,
     pub(crate) body: B,
+}
+
+/// Who asks for a change.
+pub(crate) struct RequestedBy {
+    pub(crate) caller: Caller,
+    /// What the caller's account pays for.
+    pub(crate) plan: Plan,
+    /// The moment the caller was checked.
+    pub(crate) now: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -139,10 +162,22 @@ impl<B: ChangeBody, P: Target + Send> ChangeRequest<B, P> {
         request: Request,
         context: &HttpContext,
     ) -> Result<Self, ApiError> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let authenticated = Authenticated::in_context(&parts.headers, context, app)?;
         authenticated.require(B::ROLES)?;
-        let caller = context.caller(&parts.headers, app, &authenticated.token.identity);
+        let Authenticated { token, now } = authenticated;
+        let caller = context.caller(&parts.headers, app, &token.identity);
+        let by = RequestedBy { caller, plan: token.plan, now };
+        ChangeRequest::read_by(app, (parts, body), context, by).await
+    }
+
+    /// Reads a request of a caller that was let in.
+    pub(crate) async fn read_by(
+        app: &App,
+        (mut parts, body): (Parts, Body),
+        context: &HttpContext,
+        RequestedBy { caller, plan, now }: RequestedBy,
+    ) -> Result<Self, ApiError> {
         let bytes = read_json(&parts.headers, body).await?;
         let target = P::of(&mut parts, app).await?;
         let Parameters { dry_run, receipt } = query(parts.uri.query())?;
@@ -161,15 +196,7 @@ impl<B: ChangeBody, P: Target + Send> ChangeRequest<B, P> {
         let reason = body.reason().map(|text| field("reason", text.parse())).transpose()?;
         let if_revision = revisions.wanted(|| target.revision(app, &caller));
         let options = RequestOptions { reason, if_revision, idempotency, dry_run, only: None };
-        Ok(ChangeRequest {
-            caller,
-            plan: authenticated.token.plan,
-            now: authenticated.now,
-            target,
-            options,
-            receipt,
-            body,
-        })
+        Ok(ChangeRequest { caller, plan, now, target, options, receipt, body })
     }
 }
 
@@ -197,8 +224,15 @@ fn digests(parts: &Parts, route: &str, identity: &Identity, key: &str, body: &[u
     let method = parts.method.as_str();
     let path = parts.uri.path();
     let query = parts.uri.query().unwrap_or_default();
+    // Of a key as the caller: its own requests, not those of other keys of its owner.
+    let by = match &identity.via {
+        Via::Key(id) => id.to_string(),
+        Via::Token { .. } | Via::Worker => String::new(),
+    };
+    let scope = [account, identity.subject.as_str(), method, route, key, &by].map(str::as_bytes);
+    let scope = if by.is_empty() { &scope[..5] } else { &scope[..] };
     Idempotency {
-        key: digest(&[account, identity.subject.as_str(), method, route, key].map(str::as_bytes)),
+        key: digest(scope),
         request: digest(&[method.as_bytes(), path.as_bytes(), query.as_bytes(), body]),
     }
 }

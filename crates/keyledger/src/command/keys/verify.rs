@@ -1,22 +1,18 @@
 //! `keyledger keys verify`
 
-use std::io::Read as _;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 use keys::Environment;
 use serde_json::Value;
 
 use super::output::print_key;
+use super::presented::presented;
 use super::request::Body;
 use crate::client::{Call, Client};
-use crate::exit::{Exit, misuse};
+use crate::exit::Exit;
 use crate::option_values::one_of;
 use crate::options::{Json, LookBack, Remote};
 use crate::print::{self, cell};
-
-/// The most that is read from stdin; no key is nearly so long.
-const MAX_STDIN_BYTES: u64 = 4_096;
 
 /// Ask whether a key may be used, or might have been; exit code 1 if not
 #[derive(Args, Debug)]
@@ -52,12 +48,7 @@ pub(super) struct Verify {
 }
 
 pub(super) fn run(options: &Verify) -> Result<Exit> {
-    let key = if options.key == "-" {
-        from_stdin()?
-    } else {
-        print::warn("other users of this machine can see a key on a command line; better give `-`");
-        options.key.clone()
-    };
+    let key = presented(&options.key)?;
     let body = Body::default()
         .with("key", Some(key))
         .with("permission", options.permission.clone())
@@ -75,14 +66,4 @@ pub(super) fn run(options: &Verify) -> Result<Exit> {
         print_key(answer.get("key").unwrap_or(&Value::Null))?;
     }
     Ok(if valid { Exit::Fine } else { Exit::Bad })
-}
-
-fn from_stdin() -> Result<String> {
-    let mut text = String::new();
-    std::io::stdin()
-        .take(MAX_STDIN_BYTES)
-        .read_to_string(&mut text)
-        .context("stdin cannot be read")?;
-    let key = text.trim();
-    if key.is_empty() { Err(misuse("there is no key on stdin")) } else { Ok(key.to_owned()) }
 }

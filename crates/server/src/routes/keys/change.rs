@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use keys::KeyId;
-use ledger::Change;
+use ledger::{Caller, Change};
 
 use crate::app::App;
 use crate::dialects;
@@ -108,9 +108,19 @@ async fn change(
 ) -> Result<Response, ApiError> {
     let changed =
         app.ledger().change(&request.caller, request.target, change, request.options).await?;
-    let event = Event::for_key(&changed.entry, Some(request.target));
+    answer(app, &request.caller, request.receipt, &changed)
+}
+
+/// What is answered to a change of a key, with the event's receipt if it is wanted.
+pub(crate) fn answer(
+    app: &App,
+    caller: &Caller,
+    with_receipt: bool,
+    changed: &ledger::Changed,
+) -> Result<Response, ApiError> {
+    let event = Event::for_key(&changed.entry, Some(changed.key.key.id));
     let entry = changed.recorded.then_some(&changed.entry);
-    let receipt = receipt(app, &request.caller, request.receipt, entry)?;
+    let receipt = receipt(app, caller, with_receipt, entry)?;
     let answer = wire::Changed { key: Key::new(&changed.key), event, receipt: None };
     let mut response = wire::receipted(StatusCode::OK, &answer, receipt.as_ref());
     wire::tag(&mut response, changed.key.state.revision);

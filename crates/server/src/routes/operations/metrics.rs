@@ -36,6 +36,7 @@ fn numbers(app: &App) -> Numbers {
         reads: app.reads().stats(),
         exports: app.slots().taken(),
         log_lines_lost: app.config().log_lines_lost.load(Ordering::Relaxed),
+        wrong_guesses: app.guesses().wrong(),
         streams: app.streams().open(),
         space: app.ledger().space(),
         log_writable: app.ledger().is_writable(),
