@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Client, Service, write_secret};
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 27] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -28,6 +28,14 @@ const ROUTES: [&str; 19] = [
     "GET /v1/expiring",
     "GET /v1/report/access?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z",
     "GET /v1/table-digest",
+    "GET /v1/keys/$/proof",
+    "GET /v1/events/0/receipt",
+    "GET /v1/proofs/inclusion?seq=0",
+    "GET /v1/proofs/consistency?old=1",
+    "GET /v1/audit/bundle",
+    "GET /v1/access",
+    "GET /log/table",
+    "GET /log/tile/entries/000.p/1",
 ];
 
 /// Every route that needs a key as the bearer, and takes no token.
@@ -35,7 +43,7 @@ const BY_KEY: [&str; 2] = ["GET /v1/self", "POST /v1/self/revoke"];
 
 /// What an answer comes to, without reading a stream that does not end.
 fn outcome(client: &Client, route: &str) -> String {
-    if route.ends_with("/stream") {
+    if ["/stream", "/bundle", "/entries/"].iter().any(|unread| route.contains(unread)) {
         return client.status(route);
     }
     // Forward auth takes its token elsewhere, and the bearer for the client's key.
@@ -95,31 +103,39 @@ fn no_route_answers_without_a_token_that_is_good() {
 #[test]
 fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
     let service = Service::start();
-    let callers: Vec<_> = ["owner", "verifier", "auditor", "worker", "admin"]
+    let callers: Vec<_> = ["owner", "user", "verifier", "auditor", "worker", "admin"]
         .map(|role| (role, service.client_of("acme", role)))
         .into();
     expect![[r#"
-        GET /v1/keys                 owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        POST /v1/keys                owner: 201, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 201
-        GET /v1/keys/$               owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        GET /v1/keys/$/history       owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        POST /v1/keys/$/enable       owner: 409 already, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
-        POST /v1/keys/$/disable      owner: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
-        POST /v1/keys/$/expire       owner: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
-        POST /v1/keys/$/revoke       owner: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
-        POST /v1/keys/$/rotate       owner: 201, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 not_while_expired
-        DELETE /v1/keys/$            owner: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
-        POST /v1/keys/verify         owner: 200, verifier: 200, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
-        GET /v1/authorize            owner: 401 key_missing, verifier: 401 key_missing, auditor: 403 forbidden, worker: 403 forbidden, admin: 401 key_missing
-        GET /v1/events               owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        GET /v1/events/0             owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        GET /v1/events/stream        owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        POST /v1/expirations         owner: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 200, admin: 200
-        GET /v1/expiring             owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        GET /v1/report/access        owner: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
-        GET /v1/table-digest         owner: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
-        GET /v1/self                 owner: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
-        POST /v1/self/revoke         owner: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
+        GET /v1/keys                 owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        POST /v1/keys                owner: 201, user: 201, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 201
+        GET /v1/keys/$               owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/keys/$/history       owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        POST /v1/keys/$/enable       owner: 409 already, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
+        POST /v1/keys/$/disable      owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
+        POST /v1/keys/$/expire       owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
+        POST /v1/keys/$/revoke       owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
+        POST /v1/keys/$/rotate       owner: 201, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 not_while_expired
+        DELETE /v1/keys/$            owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
+        POST /v1/keys/verify         owner: 200, user: 200, verifier: 200, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
+        GET /v1/authorize            owner: 401 key_missing, user: 401 key_missing, verifier: 401 key_missing, auditor: 403 forbidden, worker: 403 forbidden, admin: 401 key_missing
+        GET /v1/events               owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/events/0             owner: 200, user: 404 event_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/events/stream        owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        POST /v1/expirations         owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 200, admin: 200
+        GET /v1/expiring             owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/report/access        owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/table-digest         owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /v1/keys/$/proof         owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/events/0/receipt     owner: 200, user: 404 event_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/proofs/inclusion     owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/proofs/consistency   owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/audit/bundle         owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /v1/access               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /log/table               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /log/tile/entries/000.p/1 owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /v1/self                 owner: 401 unauthenticated, user: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
+        POST /v1/self/revoke         owner: 401 unauthenticated, user: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
     "#]].assert_eq(&table(&service, &callers));
 }
 

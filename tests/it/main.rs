@@ -48,5 +48,6 @@ mod stderr;
 mod stopped;
 mod stream;
 mod support;
+mod user;
 mod verify;
 mod wire;

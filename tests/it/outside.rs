@@ -247,10 +247,11 @@ fn issuer_audience_and_times_have_to_fit() {
 fn an_issuer_gives_at_most_what_it_was_allowed() {
     let key = IssuerKey::rs256();
     let issuer = Issuer::new(&[&key]);
-    let all =
-        key.token(&claims(&json!({"role": ["owner", "verifier", "auditor", "worker", "admin"]})));
+    let all = key.token(&claims(
+        &json!({"role": ["owner", "verifier", "auditor", "worker", "admin", "user"]}),
+    ));
     let mut table = String::new();
-    for most in ["verifier", "auditor", "worker", "owner", "admin"] {
+    for most in ["verifier", "auditor", "worker", "user", "owner", "admin"] {
         let service = issuer.serve(&["--jwt-max-role", most]);
         let client = service.client_with(Some(&all));
         let [read, make, verify, expire, digest] = [
@@ -269,6 +270,7 @@ fn an_issuer_gives_at_most_what_it_was_allowed() {
         verifier read=403 make=403 verify=200 expire=403 digest=403
         auditor  read=200 make=403 verify=403 expire=403 digest=403
         worker   read=403 make=403 verify=403 expire=200 digest=403
+        user     read=200 make=201 verify=200 expire=403 digest=403
         owner    read=200 make=201 verify=200 expire=403 digest=403
         admin    read=200 make=201 verify=200 expire=200 digest=403
     "#]]

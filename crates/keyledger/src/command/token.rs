@@ -25,6 +25,7 @@ The token is the last line that is printed. It needs the data directory, not the
 Examples:
   keyledger token --account acme --subject ann --role owner
   export KEYLEDGER_TOKEN=$(keyledger token --account acme --subject ann --role owner | tail -n 1)
+  keyledger token --account acme --subject bob --role user
   keyledger token --account acme --subject gateway --role verifier --ttl 365d
   keyledger token --account '*' --subject root --role admin --ttl 10m")]
 pub(crate) struct Token {
@@ -50,10 +51,12 @@ pub(crate) struct Token {
 }
 
 /// What a token may do.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum TokenRole {
     /// Everything with the keys and events of its account
     Owner,
+    /// The same with the keys of its own subject alone
+    User,
     /// Verify keys, nothing else
     Verifier,
     /// Read everything, change nothing
@@ -76,6 +79,10 @@ enum Plan {
 pub(crate) fn run(options: &Token) -> Result<Exit> {
     if options.account != "*" {
         options.account.parse::<Account>().map_err(|why| misuse(format!("--account {why}")))?;
+    }
+    let has = |wanted| options.role.iter().all(|role| *role == wanted);
+    if options.account == "*" && has(TokenRole::User) {
+        return Err(misuse("--role user is for one account"));
     }
     options.subject.parse::<Subject>().map_err(|why| misuse(format!("--subject {why}")))?;
     if options.ttl.is_zero() {

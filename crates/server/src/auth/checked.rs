@@ -17,6 +17,8 @@ pub enum MaxRole {
     Auditor,
     /// To expire what is due.
     Worker,
+    /// Everything a client does, with the keys of the token's subject alone.
+    User,
     /// Everything a client does, which includes to verify and to read.
     Owner,
     /// Everything.
@@ -29,8 +31,11 @@ impl MaxRole {
             MaxRole::Verifier => role == Role::Verifier,
             MaxRole::Auditor => role == Role::Auditor,
             MaxRole::Worker => role == Role::Worker,
-            MaxRole::Owner => matches!(role, Role::Owner | Role::Verifier | Role::Auditor),
-            MaxRole::Admin => true,
+            MaxRole::User => role == Role::User,
+            MaxRole::Owner => {
+                matches!(role, Role::Owner | Role::Verifier | Role::Auditor | Role::User)
+            }
+            MaxRole::Admin => role != Role::Key,
         }
     }
 }
@@ -43,9 +48,10 @@ impl FromStr for MaxRole {
             "verifier" => Ok(MaxRole::Verifier),
             "auditor" => Ok(MaxRole::Auditor),
             "worker" => Ok(MaxRole::Worker),
+            "user" => Ok(MaxRole::User),
             "owner" => Ok(MaxRole::Owner),
             "admin" => Ok(MaxRole::Admin),
-            _ => Err("must be one of: verifier auditor worker owner admin"),
+            _ => Err("must be one of: verifier auditor worker user owner admin"),
         }
     }
 }

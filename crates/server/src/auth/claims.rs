@@ -65,6 +65,9 @@ impl Claims {
         let roles = roles.ok_or("the token's role must be a text or a list of texts")?;
         let roles: Roles =
             roles.into_iter().filter_map(role).filter(|role| most.allows(*role)).collect();
+        if scope == Scope::All && roles == Roles::default().with(Role::User) {
+            return Err("the role user is for one account, and the token names all");
+        }
         let plan = text(self.plan.as_ref(), "the token's plan must be a text")?;
         let plan = plan.map_or(Plan::Free, Plan::of);
         let via = Via::Token { issuer: self.issuer()?.into(), jti: self.id()?.map(Into::into) };
@@ -137,6 +140,7 @@ fn role(role: &str) -> Option<Role> {
         "auditor" => Role::Auditor,
         "worker" => Role::Worker,
         "admin" => Role::Admin,
+        "user" => Role::User,
         _ => return None,
     })
 }
@@ -189,6 +193,7 @@ mod tests {
             (json!({"role": 7}), "the token's role must be a text or a list of texts"),
             (json!({"role": ["owner", 7]}), "the token's role must be a text or a list of texts"),
             (json!({"role": ["owner", "other"]}), "ann None"),
+            (json!({"role": "user"}), "ann None"),
             (json!({"plan": 7}), "the token's plan must be a text"),
         ];
         for (changes, want) in table {

@@ -257,20 +257,21 @@ fn claims_are_checked_after_the_signature() {
 
 #[test]
 fn an_outside_issuer_gives_at_most_its_cap() {
-    use Role::{Admin, Auditor, Owner, Verifier, Worker};
+    use Role::{Admin, Auditor, Owner, User, Verifier, Worker};
     let table: &[(MaxRole, &[Role])] = &[
         (MaxRole::Verifier, &[Verifier]),
         (MaxRole::Auditor, &[Auditor]),
         (MaxRole::Worker, &[Worker]),
-        (MaxRole::Owner, &[Owner, Verifier, Auditor]),
-        (MaxRole::Admin, &[Owner, Verifier, Auditor, Worker, Admin]),
+        (MaxRole::User, &[User]),
+        (MaxRole::Owner, &[Owner, Verifier, Auditor, User]),
+        (MaxRole::Admin, &[Owner, Verifier, Auditor, Worker, Admin, User]),
     ];
-    let roles = json!(["owner", "verifier", "auditor", "worker", "admin", "king"]);
+    let roles = json!(["owner", "verifier", "auditor", "worker", "admin", "user", "key", "king"]);
     let token = hs256(&json!({"alg": "HS256"}), &with(&[("role", roles)]), SECRET);
     for (most, given) in table {
         let auth = Auth::new(own_key().verifier(), Some(outside(None, *most))).unwrap();
         let token = auth.check(&token, at(NOW)).unwrap();
-        for role in [Owner, Verifier, Auditor, Worker, Admin] {
+        for role in [Owner, Verifier, Auditor, Worker, Admin, User, Role::Key] {
             assert_eq!(token.identity.roles.any(&[role]), given.contains(&role), "{most:?}");
         }
     }

@@ -66,7 +66,7 @@ pub struct Claims {
     pub sub: String,
     /// The account, `*` for all.
     pub account: String,
-    /// `owner`, `verifier`, `auditor`, `worker`, `admin`.
+    /// `owner`, `user`, `verifier`, `auditor`, `worker`, `admin`.
     pub role: Roles,
     /// `free`, `pro`, `team` or `enterprise`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -57,7 +57,7 @@ pub(super) static FACE: Face = Face {
     document: Api::openapi,
     about: "API keys of an organisation with one of four modes; a key of mode all manages them.",
     proofs: &[Proof::Header("authorization")],
-    rules: NativeRules { rotate, ..NativeRules::NONE },
+    rules: NativeRules { enable: |rights| rights.needs_owner(DIALECT), rotate },
 };
 
 choices!(Ko, "Always the same.", ["KO"];);
@@ -70,8 +70,15 @@ struct Failure<'a> {
     status: &'static str,
 }
 
-/// A key has one of the modes, through the native API too.
-fn rotate(_: &App, _: Rights, _: &keys::NewKey, changes: &mut Changes) -> Result<(), ApiError> {
+/// A key has one of the modes, through the native API too. Whatever its mode, it lists the keys of the
+/// whole organisation: a user, who sees only its own, gets none.
+fn rotate(
+    _: &App,
+    rights: Rights,
+    _: &keys::NewKey,
+    changes: &mut Changes,
+) -> Result<(), ApiError> {
+    rights.needs_owner(DIALECT)?;
     MODES.bind(changes, ALL)
 }
 
@@ -190,6 +197,7 @@ struct Created {
 async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let client = manager(&parts, &app)?;
+    Rights { roles: client.caller.identity.roles, plan: client.plan }.needs_owner(DIALECT)?;
     let bytes = read_json(&parts.headers, body).await?;
     let body: Create = if bytes.is_empty() { Create::default() } else { json(&bytes)? };
     let query: Create = query(parts.uri.query())?;

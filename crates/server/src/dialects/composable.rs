@@ -124,13 +124,14 @@ fn authenticate(parts: &Parts, app: &App, needed: usize) -> Result<DialectCaller
     }
 }
 
-/// An admin counts as one, an owner as developer. An auditor may list, and that is all.
+/// An admin counts as one, an owner as developer, a user as developer of its own keys. An auditor
+/// may list, and that is all.
 fn of_token(client: &DialectCaller, needed: usize) -> Option<usize> {
-    use ledger::Role::{Admin, Auditor, Owner};
+    use ledger::Role::{Admin, Auditor, Owner, User};
     let roles = client.caller.identity.roles;
     if roles.any(&[Admin]) {
         Some(ADMIN)
-    } else if roles.any(&[Owner]) || (needed == DEVELOPER && roles.any(&[Auditor])) {
+    } else if roles.any(&[Owner, User]) || (needed == DEVELOPER && roles.any(&[Auditor])) {
         Some(DEVELOPER)
     } else {
         None

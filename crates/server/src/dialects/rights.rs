@@ -18,6 +18,15 @@ impl Rights {
         if self.plan >= plan { Ok(()) } else { Err(refused(dialect, "a higher plan")) }
     }
 
+    /// A user is not enough: the key would see more of the account than whoever has it.
+    pub(super) fn needs_owner(self, dialect: Dialect) -> Result<(), ApiError> {
+        if self.roles.any(&[Role::Owner, Role::Admin]) {
+            Ok(())
+        } else {
+            Err(refused(dialect, "the role owner or admin"))
+        }
+    }
+
     /// An owner is not enough.
     pub(super) fn needs_admin(self, dialect: Dialect) -> Result<(), ApiError> {
         if self.roles.any(&[Role::Admin]) {

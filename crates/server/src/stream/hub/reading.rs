@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::{Entry, Seq, Walk};
+use ledger::{Entry, Page, Seq, Walk};
 use tokio::time::Instant;
 
 use super::{Hub, StreamState};
@@ -56,12 +56,16 @@ impl Hub {
             let (app, shared) = (self.app.clone(), Arc::clone(&self.shared));
             let (bounds, meter) = (self.bounds, self.topics.meter.clone());
             tokio::spawn(async move {
-                let key = filter.key;
+                let (key, never) = (filter.key, filter.never);
                 let filter = filter.events();
                 let read = app.read(caller, move |ledger, caller| {
                     let began = Instant::now();
                     let length = *ledger.length().borrow();
-                    let page = ledger.events(caller, &filter, Walk::Up(next), bounds.page)?;
+                    let page = if never {
+                        Page { items: Vec::new(), next: None }
+                    } else {
+                        ledger.events(caller, &filter, Walk::Up(next), bounds.page)?
+                    };
                     let until = match (page.next, page.items.last()) {
                         (Some(Walk::Up(next) | Walk::Down(next)), _) => next,
                         (None, Some(last)) => last.seq.next().max(length),

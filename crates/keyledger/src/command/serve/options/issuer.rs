@@ -96,6 +96,6 @@ fn read_secret(file: &Path, exposed: Exposed) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 fn max_role() -> impl TypedValueParser<Value = MaxRole> {
-    one_of(["verifier", "auditor", "worker", "owner", "admin"])
+    one_of(["verifier", "auditor", "worker", "user", "owner", "admin"])
         .try_map(|role| role.parse::<MaxRole>())
 }
