@@ -119,7 +119,7 @@ fn errors_have_their_form() {
         401 {"detail":"Could not validate credentials"}
         401 {"detail":"Could not validate credentials"}
         401 {"detail":"Could not validate credentials"}
-        403 {"detail":"the token's role does not allow this; it takes the role owner or admin"}
+        403 {"detail":"the token's role does not allow this; it takes the role owner or admin or user"}
         422 {"detail":[{"type":"string_too_long","loc":["body","description"],"msg":"must be at most 500 characters"}]}
         413 {"detail":"the body may have 65536 bytes"}
         422 {"detail":[{"type":"string_type","loc":["body","description"],"msg":"must be a string"}]}

@@ -97,7 +97,7 @@ fn errors_have_their_form() {
         400 {"code":400,"statusText":"Bad Request","message":"Environment must be SANDBOX or PRODUCTION","data":null}
         401 {"code":401,"statusText":"Unauthorized","message":"Unauthorized","data":null}
         401 {"code":401,"statusText":"Unauthorized","message":"Unauthorized","data":null}
-        403 {"code":403,"statusText":"Forbidden","message":"the token's role does not allow this; it takes the role owner or admin","data":null}
+        403 {"code":403,"statusText":"Forbidden","message":"the token's role does not allow this; it takes the role owner or admin or user","data":null}
         400 {"code":400,"statusText":"Bad Request","message":"body: must be JSON","data":null}
         413 {"code":413,"statusText":"Payload Too Large","message":"the body may have 65536 bytes","data":null}
         405 {"code":405,"statusText":"Method Not Allowed","message":"the route has other methods, see Allow","data":null}
