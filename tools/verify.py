@@ -423,14 +423,13 @@ def decode(data):
     elif record["type"] == 4:
         record["code"] = r.option(lambda: r.tag(6))
         record["compromised_since"] = r.option(r.time)
-    link = r.option(lambda: read_link(r))
+    links = r.many(lambda: read_link(r))
     if record["type"] == 0:
-        require(link is None, "a creation has a past")
         first = {"revision": 1, "before": None, "after": ENABLED, "previous": None}
-        link = dict(first, key=record["key"]["id"])
-    require(link is not None, "it has no link")
-    require(record["type"] == 0 or link["before"] is not None, "it has no status before")
-    record["link"], record["replaced"] = link, r.option(lambda: read_link(r))
+        links.insert(0, dict(first, key=record["key"]["id"]))
+    require(links, "it has no link")
+    require(len(links) <= 2 - (record["type"] != 0), "it has too many links")
+    record["link"], record["replaced"] = links[0], links[1] if len(links) > 1 else None
     record["salt"] = r.take(16)
     record["idempotency"] = r.option(lambda: (r.take(32), r.take(32)))
     require(r.at == len(data), "bytes are left over")

@@ -19,7 +19,7 @@ impl Accounts {
     /// Adds the accounts of the keys that `entry` touches and does not create.
     pub(crate) fn add(&mut self, entry: &Entry) {
         let Entry { record, account, .. } = entry;
-        for link in record.links() {
+        for link in record.links.iter() {
             if self.seen.insert(link.key) && link.before.is_some() {
                 self.text += &format!("{} {account}\n", link.key);
             }

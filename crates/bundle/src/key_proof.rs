@@ -136,7 +136,7 @@ fn records(
         )
         .map_err(|source| Invalid::Inclusion { seq: *seq, source })?;
         let audited = decoder.read(Seq(*seq), &bytes)?;
-        if !audited.record.links().any(|link| link.key == key) {
+        if audited.record.links.of(key).is_none() {
             return Err(Invalid::Scope(*seq));
         }
         let account: Account = auditor.push(&audited)?;

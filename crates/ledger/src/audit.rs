@@ -182,8 +182,8 @@ impl Auditor {
     /// A change of a key's status.
     fn changed(&mut self, audited: &AuditRecord, command: Command) -> Result<Account, Violation> {
         let AuditRecord { seq, leaf, record } = audited;
-        let link = &record.link;
-        if record.replaced.is_some() {
+        let link = &record.links.subject;
+        if !record.links.others.is_empty() {
             return Err(Violation::OtherEvent);
         }
         let tracked = self.tracked(audited, link)?;
@@ -223,13 +223,13 @@ impl Auditor {
             prefix_taken: limits.unique_prefix && self.prefixes.contains(&made.prefix),
             ..no_facts(record.at)
         };
-        let replaced = match (&made.replaces, &record.replaced) {
-            (None, None) => {
+        let replaced = match (&made.replaces, record.links.others.as_slice()) {
+            (None, []) => {
                 facts.status = self.keys.get(&made.id).map(|tracked| tracked.state.status);
                 decide(&facts, Command::Create(Arc::clone(made), limits))?;
                 None
             }
-            (Some(replaces), Some(link)) if replaces.key == link.key => {
+            (Some(replaces), [link]) if replaces.key == link.key => {
                 if self.keys.contains_key(&made.id) {
                     return Err(keys::Refusal::KeyExists.into());
                 }
@@ -251,7 +251,7 @@ impl Auditor {
     /// Whether the parts of a new key fit each other, the record, and the keys before it.
     fn fits(&self, record: &Record, made: &NewKey) -> Result<(), Violation> {
         let first = Link::first(made.id);
-        if record.link != first {
+        if record.links.subject != first {
             return Err(Violation::Link { key: made.id, field: "beginning" });
         }
         in_scope(record, &made.account)?;

@@ -44,6 +44,35 @@ impl Link {
     }
 }
 
+/// The keys that a record touches: the one it happened to, and those that it changes beside it. The
+/// creation of a key that takes the place of another one touches that one too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// The key it happened to.
+    pub subject: Link,
+    /// The keys that it changes beside that one, each another key.
+    pub others: Vec<Link>,
+}
+
+impl Links {
+    /// All of them, that of the key it happened to first.
+    pub fn iter(&self) -> impl Iterator<Item = &Link> {
+        std::iter::once(&self.subject).chain(&self.others)
+    }
+
+    /// The link of `key`, if the record touches it.
+    #[must_use]
+    pub fn of(&self, key: KeyId) -> Option<&Link> {
+        self.iter().find(|link| link.key == key)
+    }
+}
+
+impl From<Link> for Links {
+    fn from(subject: Link) -> Links {
+        Links { subject, others: Vec::new() }
+    }
+}
+
 /// Marks a record as the outcome of a request with an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idempotency {
@@ -68,21 +97,12 @@ pub struct Record {
     pub reason: Option<Reason>,
     /// What happened.
     pub event: Event,
-    /// The key it happened to.
-    pub link: Link,
-    /// The key that a rotation replaced.
-    pub replaced: Option<Link>,
+    /// The keys it touches.
+    pub links: Links,
     /// 16 random bytes, so that a guessed record cannot be confirmed from its public hash.
     pub salt: [u8; 16],
     /// The request that it is the outcome of, if that had an idempotency key.
     pub idempotency: Option<Idempotency>,
-}
-
-impl Record {
-    /// The links of all keys it touches.
-    pub fn links(&self) -> impl Iterator<Item = &Link> {
-        std::iter::once(&self.link).chain(&self.replaced)
-    }
 }
 
 /// An event as the log holds it.

@@ -72,10 +72,10 @@ impl History {
         }
         places_of(&mut lists.actors, &record.actor.subject).push(seq);
         lists.kinds.entry(record.event.kind()).or_default().push(seq);
-        for link in record.links().filter(|link| link.revision > UNLISTED) {
+        for link in record.links.iter().filter(|link| link.revision > UNLISTED) {
             let later = lists.keys.entry(link.key).or_default();
             later.places.push(seq);
-            if record.replaced.is_some_and(|replaced| replaced.key == link.key) {
+            if link.key != record.links.subject.key {
                 later.replaced_at = Some(seq);
             }
         }

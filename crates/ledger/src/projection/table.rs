@@ -184,14 +184,14 @@ impl KeyTable {
             self.all.write().push(Arc::clone(&key));
             // Last, so that a key that verifies is found everywhere else.
             self.by_digest.insert(&key);
-            if let (Some(replaces), Some(link)) = (&made.replaces, record.replaced) {
+            if let (Some(replaces), Some(link)) = (&made.replaces, record.links.others.first()) {
                 self.update(link.key, seq, leaf, |old| {
                     old.replaced(made.id, replaces.valid_until, record.at)
                 });
             }
             return Some(key);
         }
-        self.update(record.link.key, seq, leaf, |now| now.after(&record.event, record.at))
+        self.update(record.links.subject.key, seq, leaf, |now| now.after(&record.event, record.at))
     }
 
     fn update(

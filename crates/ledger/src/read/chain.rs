@@ -55,7 +55,7 @@ impl Chain<'_> {
         let stored = stored.filter(|stored| is_linked(&stored.bytes));
         let stored = stored.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
         let record = decode(&stored, &mut self.interner).map_err(Error::fault)?;
-        let own = record.links().find(|link| link.key == self.key).copied();
+        let own = record.links.of(self.key).copied();
         let link = own.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
         self.head = link.previous.map(|(seq, leaf)| (seq, Some(leaf)));
         Ok(Linked { seq, record, link, bytes: stored.bytes })

@@ -77,7 +77,7 @@ impl Ledger {
             return Err(beyond());
         }
         let entry = self.read_entries(seq, 1)?.pop().ok_or_else(beyond)?;
-        let key = self.state().table.get(entry.record.link.key);
+        let key = self.state().table.get(entry.record.links.subject.key);
         if key.is_some_and(|key| grant.covers(&key.made)) { Ok(entry) } else { Err(beyond()) }
     }
 
@@ -360,7 +360,7 @@ fn is_wanted(filter: &EventFilter, entry: &Entry) -> bool {
     let EventFilter { account, owner, key, kind, actor, from, to } = filter;
     owner.as_ref().is_none_or(|owner| Some(owner) == entry.owner.as_ref())
         && account.as_ref().is_none_or(|account| *account == entry.account)
-        && key.is_none_or(|key| entry.record.links().any(|link| link.key == key))
+        && key.is_none_or(|key| entry.record.links.of(key).is_some())
         && kind.is_none_or(|kind| kind == entry.record.event.kind())
         && actor.as_ref().is_none_or(|actor| *actor == entry.record.actor.subject)
         && from.is_none_or(|from| entry.record.at >= from)

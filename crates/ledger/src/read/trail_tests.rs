@@ -39,7 +39,7 @@ fn is_wanted(filter: &EventFilter, entry: &Entry) -> bool {
     let record = &entry.record;
     account.as_ref().is_none_or(|account| *account == entry.account)
         && owner.as_ref().is_none_or(|owner| Some(owner) == entry.owner.as_ref())
-        && key.is_none_or(|key| record.links().any(|link| link.key == key))
+        && key.is_none_or(|key| record.links.of(key).is_some())
         && kind.is_none_or(|kind| kind == record.event.kind())
         && actor.as_ref().is_none_or(|actor| *actor == record.actor.subject)
         && from.is_none_or(|from| record.at >= from)

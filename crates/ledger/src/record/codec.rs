@@ -10,6 +10,7 @@ mod access_v1;
 mod access_v2;
 mod error;
 mod interner;
+mod links;
 mod twin;
 mod v1;
 

@@ -11,7 +11,7 @@ use keys::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Actor, Idempotency, Link};
+use crate::record::{Actor, Idempotency, Link, Links};
 use crate::{Origin, Via};
 use signedlog::Leaf;
 
@@ -90,8 +90,7 @@ fn record(event: Event, link: Link) -> Record {
         dialect: Dialect::Native,
         reason: Some(Reason::new("because").unwrap()),
         event,
-        link,
-        replaced: None,
+        links: link.into(),
         salt: [5; 16],
         idempotency: Some(Idempotency { key: [6; 32], request: [7; 32] }),
     }
@@ -117,11 +116,13 @@ fn golden() -> Vec<(&'static str, Record)> {
         (
             "created, everything set, by rotation",
             Record {
-                replaced: Some(Link {
-                    key: id(1),
-                    after: Status::Enabled,
-                    ..link(Some(Status::Enabled), Status::Enabled)
-                }),
+                links: Links {
+                    subject: link(None, Status::Enabled),
+                    others: vec![Link {
+                        key: id(1),
+                        ..link(Some(Status::Enabled), Status::Enabled)
+                    }],
+                },
                 ..record(Event::Created(full_key().into()), link(None, Status::Enabled))
             },
         ),

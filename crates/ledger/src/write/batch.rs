@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::projection::outcomes::Outcome;
 use crate::projection::state::State;
 use crate::projection::table::{ChainedState, Key};
-use crate::record::{Actor, Idempotency, Link, Record, codec};
+use crate::record::{Actor, Idempotency, Link, Links, Record, codec};
 use crate::write::request::{Change, RequestContext, Rules};
 
 /// A record that the batch will append.
@@ -275,8 +275,7 @@ impl<'s> Batch<'s> {
         &mut self,
         context: &RequestContext,
         event: Event,
-        link: Link,
-        replaced: Option<Link>,
+        links: Links,
     ) -> Result<Record, Error> {
         let RequestContext { caller, reason, idempotency, .. } = context;
         Ok(Record {
@@ -290,8 +289,7 @@ impl<'s> Batch<'s> {
             dialect: caller.dialect,
             reason: reason.clone(),
             event,
-            link,
-            replaced,
+            links,
             salt: self.salts.next()?,
             idempotency: *idempotency,
         })
@@ -300,7 +298,8 @@ impl<'s> Batch<'s> {
     /// Encodes the record and adds it to the batch, unless it is only a dry run.
     fn finish(&mut self, context: &RequestContext, draft: Draft) -> Result<Decided, Error> {
         let Draft { event, link, state, replaced } = draft;
-        let record = self.record(context, event, link, replaced.map(|(link, _)| link))?;
+        let others = replaced.iter().map(|(link, _)| *link).collect();
+        let record = self.record(context, event, Links { subject: link, others })?;
         let bytes = codec::encode(&record);
         if bytes.len() > MAX_RECORD {
             return Err(Error::TooLong);
@@ -310,7 +309,7 @@ impl<'s> Batch<'s> {
             return Ok(Decided { seq, recorded: false, record, state });
         }
         let head = (seq, Leaf::of(&bytes));
-        self.touched.insert(record.link.key, ChainedState { state, head });
+        self.touched.insert(record.links.subject.key, ChainedState { state, head });
         if let Some((link, state)) = replaced {
             self.touched.insert(link.key, ChainedState { state, head });
         }

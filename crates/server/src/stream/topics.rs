@@ -228,13 +228,13 @@ impl Topics {
         self.at = entry.seq.next();
         // Serialized for the first topic that shows it in this form.
         let mut texts: Vec<(KeyId, Vec<u8>)> = Vec::new();
-        let own = entry.record.link.key;
+        let own = entry.record.links.subject.key;
         for shape in 0..SHAPES {
             if self.shapes.get(shape).is_none_or(|count| *count == 0) {
                 continue;
             }
             // A filter by key shows a rotation as an event of that key; any other as the new key's.
-            let keys = entry.record.links().map(|link| link.key);
+            let keys = entry.record.links.iter().map(|link| link.key);
             for key in keys.take(if shape & KEY == 0 { 1 } else { 2 }) {
                 let Some(id) = self.ids.get(&Filter::showing(entry, key, shape)) else { continue };
                 let shown_for = if shape & KEY == 0 { own } else { key };

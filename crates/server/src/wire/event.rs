@@ -144,13 +144,13 @@ pub(crate) struct Replaced {
 impl<'a> Event<'a> {
     /// The event as its own key's.
     pub(crate) fn new(entry: &'a Entry) -> Event<'a> {
-        Event::of(entry, &entry.record.link)
+        Event::of(entry, &entry.record.links.subject)
     }
 
     /// The event as `key` sees it: a rotation is an event of the old key too.
     pub(crate) fn for_key(entry: &'a Entry, key: Option<KeyId>) -> Event<'a> {
-        let own = entry.record.links().find(|link| Some(link.key) == key);
-        Event::of(entry, own.unwrap_or(&entry.record.link))
+        let links = &entry.record.links;
+        Event::of(entry, key.and_then(|key| links.of(key)).unwrap_or(&links.subject))
     }
 
     fn of(entry: &'a Entry, link: &Link) -> Event<'a> {
@@ -201,7 +201,7 @@ impl<'a> Data<'a> {
             keys::Event::Created(key) => Data::Created(Box::new(CreatedData {
                 made: Made::new(key),
                 expires_at: key.expires_at.map(Time),
-                replaced: record.replaced.as_ref().map(|link| Replaced {
+                replaced: record.links.others.first().map(|link| Replaced {
                     key_id: Text(link.key),
                     revision: link.revision,
                     status: link.after.as_str(),

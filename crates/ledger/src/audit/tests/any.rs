@@ -100,11 +100,11 @@ proptest! {
         let all = records(log.as_ref());
         let stored = chained(&all);
         let out = out.index(stored.len().max(1));
-        let keys: Vec<_> = all[out].links().map(|link| link.key).collect();
+        let keys: Vec<_> = all[out].links.iter().map(|link| link.key).collect();
         let goes_on = all.iter().skip(out + 1).any(|record| {
-            record.links().any(|link| keys.contains(&link.key))
+            record.links.iter().any(|link| keys.contains(&link.key))
         });
-        let accounts = all.iter().flat_map(Record::links).map(|link| link.key);
+        let accounts = all.iter().flat_map(|record| record.links.iter()).map(|link| link.key);
         let acme = Account::new("acme").unwrap();
         let mut part = Auditor::partial(accounts.map(|key| (key, acme.clone())).collect());
         let mut decoder = Decoder::default();

@@ -49,21 +49,21 @@ pub(super) fn made(record: &mut Record, change: impl FnOnce(&mut NewKey)) {
     let Event::Created(key) = &mut record.event else { panic!("{record:?}") };
     let key = Arc::make_mut(key);
     change(key);
-    record.link = Link::first(key.id);
+    record.links.subject = Link::first(key.id);
 }
 
 /// Takes a record out or puts one in, with the places in all links made right again.
 fn shifted(records: &mut Vec<Record>, at: usize, added: Option<Record>) {
     let place = Seq(at as u64);
     let around = added.is_none().then(|| records.remove(at));
-    let links = records
-        .iter_mut()
-        .flat_map(|record| std::iter::once(&mut record.link).chain(&mut record.replaced));
+    let links = records.iter_mut().flat_map(|record| {
+        std::iter::once(&mut record.links.subject).chain(&mut record.links.others)
+    });
     for link in links {
         let Some((seq, _)) = &mut link.previous else { continue };
         match &around {
             Some(gone) if *seq == place => {
-                let before = gone.links().find(|of| of.key == link.key).unwrap();
+                let before = gone.links.of(link.key).unwrap();
                 link.previous = before.previous;
             }
             Some(_) if *seq > place => seq.0 -= 1,
@@ -164,7 +164,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     (
         "the id of another key",
         |r| {
-            let id = r[0].link.key;
+            let id = r[0].links.subject.key;
             made(&mut r[3], |key| key.id = id);
         },
         "3: the rules do not allow it: the key exists already",
@@ -181,42 +181,42 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     ),
     (
         "a revision left out",
-        |r| r[2].link.revision = 4,
+        |r| r[2].links.subject.revision = 4,
         "2: the link of the key … has the wrong revision",
     ),
     (
         "another status before",
-        |r| r[2].link.before = Some(Status::Expired),
+        |r| r[2].links.subject.before = Some(Status::Expired),
         "2: the link of the key … has the wrong status before",
     ),
     (
         "another status after",
-        |r| r[2].link.after = Status::Revoked,
+        |r| r[2].links.subject.after = Status::Revoked,
         "2: the link of the key … has the wrong status after",
     ),
     (
         "another previous record",
-        |r| r[2].link.previous = Some((Seq(0), Leaf([0; 32]))),
+        |r| r[2].links.subject.previous = Some((Seq(0), Leaf([0; 32]))),
         "2: the link of the key … has the wrong previous record",
     ),
     (
         "no previous record",
-        |r| r[2].link.previous = None,
+        |r| r[2].links.subject.previous = None,
         "2: the link of the key … has the wrong previous record",
     ),
     (
         "a link of an unknown key",
-        |r| r[2].link.key = KeyId::from_bytes([9; 16]),
+        |r| r[2].links.subject.key = KeyId::from_bytes([9; 16]),
         "2: the key … was never created",
     ),
     (
         "a created record with a past",
-        |r| r[3].link.before = Some(Status::Revoked),
-        "3: the link of the key … has the wrong beginning",
+        |r| r[3].links.others = r[2].links.iter().copied().collect(),
+        "3: the new key and the key that it replaces are not both named",
     ),
     (
         "the old key's link is gone",
-        |r| r[4].replaced = None,
+        |r| r[4].links.others.clear(),
         "4: the new key and the key that it replaces are not both named",
     ),
     (
@@ -227,19 +227,19 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     (
         "another old key",
         |r| {
-            let id = r[0].link.key;
-            r[4].replaced.as_mut().unwrap().key = id;
+            let id = r[0].links.subject.key;
+            r[4].links.others[0].key = id;
         },
         "4: the new key and the key that it replaces are not both named",
     ),
     (
         "a rotation with a wrong revision of the old key",
-        |r| r[4].replaced.as_mut().unwrap().revision = 9,
+        |r| r[4].links.others[0].revision = 9,
         "4: the link of the key … has the wrong revision",
     ),
     (
         "a rotation that ends the old key",
-        |r| r[4].replaced.as_mut().unwrap().after = Status::Expired,
+        |r| r[4].links.others[0].after = Status::Expired,
         "4: the link of the key … has the wrong status after",
     ),
     (
@@ -270,7 +270,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     ),
     (
         "a change of a key that a rotation replaces",
-        |r| r[1].replaced = r[4].replaced,
+        |r| r[1].links.others = r[4].links.others.clone(),
         "1: the rules would have given another event",
     ),
 ];

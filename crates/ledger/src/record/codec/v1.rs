@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use eventlog::Seq;
 use keys::{
     Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, KeyRole,
     Kind, Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation,
-    Status, Timestamp,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::error::DecodeError;
 use super::interner::Interner;
+use super::links::{LinkV1, LinksV1};
 use super::twin::twin;
 use crate::caller::{Origin, Via};
-use crate::record::{Actor, Idempotency, Link, Record};
-use signedlog::Leaf;
+use crate::record::{Actor, Idempotency, Link, Links, Record};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RecordV1<'a> {
@@ -31,9 +30,9 @@ pub(super) struct RecordV1<'a> {
     dialect: DialectV1,
     reason: Option<&'a str>,
     event: EventV1<'a>,
-    /// `None` for `Created`, whose first link says nothing that the key does not.
-    link: Option<LinkV1>,
-    replaced: Option<LinkV1>,
+    /// Of the keys that had a record before. The first link of a `Created` says nothing that the key
+    /// does not.
+    links: LinksV1,
     salt: [u8; 16],
     idempotency: Option<IdempotencyV1>,
 }
@@ -99,21 +98,6 @@ struct ReplacesV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-struct LinkV1 {
-    key: [u8; 16],
-    revision: u32,
-    before: Option<StatusV1>,
-    after: StatusV1,
-    previous: Option<PreviousV1>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PreviousV1 {
-    seq: u64,
-    leaf: [u8; 32],
-}
-
-#[derive(Serialize, Deserialize)]
 struct IdempotencyV1 {
     key: [u8; 32],
     request: [u8; 32],
@@ -121,7 +105,6 @@ struct IdempotencyV1 {
 
 twin!(KindV1 = Kind { Secret, Public });
 twin!(EnvironmentV1 = Environment { Live, Sandbox });
-twin!(StatusV1 = Status { Enabled, Disabled, Expired, Revoked });
 twin!(DialectV1 = Dialect { Native, Covosign, Callcov, Cloudsigma, Capgo, Composable });
 twin!(ReasonCodeV1 = ReasonCode { Compromised, Superseded, Unused, OwnerLeft, Policy, Other });
 
@@ -163,8 +146,7 @@ impl<'a> RecordV1<'a> {
                     compromised_since: revocation.compromised_since.map(Timestamp::micros),
                 },
             },
-            link: (record.link.before.is_some()).then(|| LinkV1::new(&record.link)),
-            replaced: record.replaced.as_ref().map(LinkV1::new),
+            links: links(record).map(LinkV1::new).collect(),
             salt: record.salt,
             idempotency: record
                 .idempotency
@@ -174,11 +156,14 @@ impl<'a> RecordV1<'a> {
 
     pub(super) fn into_record(self, interner: &mut Interner) -> Result<Record, DecodeError> {
         let event = self.event.into_event(interner)?;
-        let link = match (&event, self.link) {
-            (Event::Created(key), None) => Link::first(key.id),
-            (_, Some(link)) => link.into_link(),
-            (_, None) => return Err(DecodeError::NotCanonical),
+        let mut links = self.links.into_iter().map(LinkV1::into_link);
+        let subject = match &event {
+            Event::Created(key) => Link::first(key.id),
+            Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
+                links.next().ok_or(DecodeError::NotCanonical)?
+            }
         };
+        let links = Links { subject, others: links.collect() };
         Ok(Record {
             at: moment(self.at)?,
             actor: Actor {
@@ -193,14 +178,19 @@ impl<'a> RecordV1<'a> {
             dialect: self.dialect.into(),
             reason: self.reason.map(Reason::stored).transpose()?,
             event,
-            link,
-            replaced: self.replaced.map(LinkV1::into_link),
+            links,
             salt: self.salt,
             idempotency: self
                 .idempotency
                 .map(|IdempotencyV1 { key, request }| Idempotency { key, request }),
         })
     }
+}
+
+/// The links that are stored.
+fn links(record: &Record) -> impl Iterator<Item = &Link> {
+    let derived = matches!(record.event, Event::Created(_));
+    record.links.iter().skip(usize::from(derived))
 }
 
 impl EventV1<'_> {
@@ -327,27 +317,5 @@ impl<'a> NewKeyV1<'a> {
             dialect: self.dialect.into(),
             public_value: self.public_value.map(Into::into),
         })
-    }
-}
-
-impl LinkV1 {
-    fn new(link: &Link) -> LinkV1 {
-        LinkV1 {
-            key: link.key.to_bytes(),
-            revision: link.revision,
-            before: link.before.map(Into::into),
-            after: link.after.into(),
-            previous: link.previous.map(|(seq, leaf)| PreviousV1 { seq: seq.0, leaf: leaf.0 }),
-        }
-    }
-
-    fn into_link(self) -> Link {
-        Link {
-            key: KeyId::from_bytes(self.key),
-            revision: self.revision,
-            before: self.before.map(Into::into),
-            after: self.after.into(),
-            previous: self.previous.map(|PreviousV1 { seq, leaf }| (Seq(seq), Leaf(leaf))),
-        }
     }
 }
