@@ -8,8 +8,7 @@ pub fn record(bytes: &[u8]) -> Option<Vec<u8>> {
     codec::decode(bytes, &mut Interner::default()).ok().map(|record| codec::encode(&record))
 }
 
-/// The encoding, in the version that is written, of the journal's entry that `bytes` are; `None` if
-/// they are none.
+/// The encoding of the journal's entry that `bytes` are; `None` if they are none.
 #[must_use]
 pub fn access(bytes: &[u8]) -> Option<Vec<u8>> {
     let access = codec::decode_access(bytes, &mut Interner::default()).ok()?;

@@ -52,7 +52,7 @@ use crate::{dialects, wire};
         words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
         words::AskedPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
-        words::Cursor, words::Order,
+        words::Cursor, words::Order, words::AccessType,
         words::Metadata, words::Alive
     )),
     tags(

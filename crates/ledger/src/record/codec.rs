@@ -7,7 +7,6 @@
 //! and one function that turns the old one into the new.
 
 mod access_v1;
-mod access_v2;
 mod error;
 mod interner;
 mod links;
@@ -25,7 +24,7 @@ use crate::record::access::Access;
 /// The version that is written.
 const VERSION: u8 = 1;
 /// The version of the journal's entries that is written.
-const ACCESS_VERSION: u8 = 2;
+const ACCESS_VERSION: u8 = 1;
 
 /// Without a limit: counting every byte makes a start a sixth slower. So no stored type may own what it
 /// reads a length of: bincode makes room for a `String` as long as the bytes say it is, before it
@@ -93,14 +92,7 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
 pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(160);
     bytes.push(ACCESS_VERSION);
-    write(access_v2::AccessV2::new(access), &mut bytes);
-    bytes
-}
-
-/// The same in version 1, which held one reading each.
-fn encode_access_v1(access: &Access) -> Vec<u8> {
-    let mut bytes = vec![1];
-    write(access_v1::AccessV1::new(access), &mut bytes);
+    write(access_v1::EntryV1::new(access), &mut bytes);
     bytes
 }
 
@@ -111,27 +103,18 @@ fn encode_access_v1(access: &Access) -> Vec<u8> {
 /// [`DecodeError`], for bytes that [`encode_access`] never gave.
 pub(crate) fn decode_access(bytes: &[u8], interner: &mut Interner) -> Result<Access, DecodeError> {
     let (&version, body) = bytes.split_first().ok_or(DecodeError::Version)?;
-    let (access, used, again) = match version {
-        1 => {
-            let (stored, used): (access_v1::AccessV1<'_>, usize) = decode_body(body)?;
-            let access = stored.into_access(interner)?;
-            let again = encode_access_v1(&access);
-            (access, used, again)
-        }
-        ACCESS_VERSION => {
-            let (stored, used): (access_v2::AccessV2<'_>, usize) = decode_body(body)?;
-            let access = stored.into_access(interner)?;
-            let again = encode_access(&access);
-            (access, used, again)
-        }
-        _ => return Err(DecodeError::Version),
-    };
-    if used == body.len() && again == bytes { Ok(access) } else { Err(DecodeError::NotCanonical) }
-}
-
-fn decode_body<'b, T: serde::Deserialize<'b>>(body: &'b [u8]) -> Result<(T, usize), DecodeError> {
-    bincode::serde::borrow_decode_from_slice(body, config())
-        .map_err(|error| DecodeError::Layout(error.to_string()))
+    if version != ACCESS_VERSION {
+        return Err(DecodeError::Version);
+    }
+    let (stored, used): (access_v1::EntryV1<'_>, usize) =
+        bincode::serde::borrow_decode_from_slice(body, config())
+            .map_err(|error| DecodeError::Layout(error.to_string()))?;
+    let access = stored.into_access(interner)?;
+    if used == body.len() && encode_access(&access) == bytes {
+        Ok(access)
+    } else {
+        Err(DecodeError::NotCanonical)
+    }
 }
 
 #[cfg(test)]

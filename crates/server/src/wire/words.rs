@@ -66,6 +66,7 @@ pub(crate) use choices;
 
 choices!(
     Order, "`asc` is oldest first, `desc` newest first.", ["asc", "desc"];
+    AccessType, "What an entry of the access journal says happened.", ["read"];
     Alive, "What the service says of itself.", ["ok", "ready"];
 );
 

@@ -42,6 +42,9 @@ const LOG: &str = "/log/access/";
 pub(crate) struct AccessEntry<'a> {
     /// Its place in the journal.
     seq: u64,
+    /// What happened.
+    #[schema(value_type = wire::words::AccessType)]
+    r#type: &'static str,
     /// When it was asked for, the first time.
     #[schema(value_type = String, format = DateTime)]
     first_at: Time,
@@ -85,6 +88,7 @@ impl<'a> AccessEntry<'a> {
     fn new((seq, access): &'a (Seq, Access)) -> AccessEntry<'a> {
         AccessEntry {
             seq: seq.0,
+            r#type: "read",
             first_at: Time(access.at),
             last_at: Time(access.last_at),
             count: access.count,
