@@ -30,17 +30,20 @@ fn open_up(path: &Path) {
 fn whatever_the_umask_a_directory_is_its_owners_alone() {
     let service = Service::under_umask("000");
     let owner = service.client("owner");
-    owner.create(r#"{"name":"k"}"#);
+    let (_, secret) = owner.create(r#"{"name":"k"}"#);
+    // Uses are counted in a file.
+    owner.send(&format!(r#"POST /v1/keys/verify {{"key":"{secret}"}}"#));
     // This makes an entry in the access journal, which has files of its own.
     service.client("auditor").all("/v1/events");
     assert_eq!(open_to_others(&service.data()), Vec::<String>::new());
     let (stopped, _) = service.stop();
     assert_eq!(open_to_others(&stopped.data()), Vec::<String>::new());
     // As an earlier version left it.
-    for name in ["FORMAT", "guard", "log/db", "access/FORMAT", "access/log/db", "usage"] {
+    for name in ["FORMAT", "guard", "log/db", "access/FORMAT", "access/log/db"] {
         open_up(&stopped.data().join(name));
     }
-    for name in ["", "log", "access"] {
+    open_up(&stopped.data().join("usage/journal-0000000000"));
+    for name in ["", "log", "access", "usage"] {
         fs::set_permissions(stopped.data().join(name), Permissions::from_mode(0o755)).unwrap();
     }
     let (stopped, _) = stopped.start().stop();

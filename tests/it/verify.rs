@@ -197,3 +197,32 @@ fn an_address_of_its_own_needs_no_token_for_forward_auth() {
     assert_eq!([send(&secret), send(&others)], [200, 401]);
     assert_eq!(gateway.send("GET /v1/keys").status, 404);
 }
+
+/// Counts of use outlive a stop, and a folder that cannot be read costs no start.
+#[test]
+fn the_last_use_and_todays_count_outlive_a_restart() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let (id, secret) = owner.create(r#"{"name":"k","daily_limit":3}"#);
+    let verify = format!(r#"POST /v1/keys/verify {{"key":"{secret}"}}"#);
+    assert_eq!(owner.send(&verify).json()["remaining_today"], 2);
+    let last = owner.send(&format!("GET /v1/keys/{id}")).json()["last_used_at"].clone();
+    assert!(last.is_string());
+    let (stopped, _) = service.stop();
+    let service = stopped.start();
+    let owner = service.client("owner");
+    assert_eq!(owner.send(&format!("GET /v1/keys/{id}")).json()["last_used_at"], last);
+    assert_eq!(owner.send(&verify).json()["remaining_today"], 1);
+    let metrics = service.client_with(None).send("GET /metrics").text;
+    let bytes = metrics.lines().find_map(|line| line.strip_prefix("keyledger_usage_bytes "));
+    assert!(bytes.is_some_and(|bytes| bytes.parse::<u64>().unwrap() > 0), "{bytes:?}");
+
+    let (stopped, _) = service.stop();
+    let folder = stopped.data().join("usage");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    let service = stopped.start();
+    assert_eq!(service.client("owner").send(&verify).json()["valid"], true);
+    let (_, log) = service.stop();
+    assert!(log.contains("counts of use"), "{log}");
+}

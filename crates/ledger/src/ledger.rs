@@ -1,12 +1,10 @@
 //! The ledger: what the rest of the program talks to.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use eventlog::{Log, Seq, Space};
 use keys::Timestamp;
-use parking_lot::Mutex;
 use signedlog::{Mismatch, SignedLog, Signing};
 use tokio::sync::{oneshot, watch};
 
@@ -17,9 +15,9 @@ use crate::error::Error;
 use crate::monotone_clock::MonotoneClock;
 use crate::projection::outcomes::{OutcomeBounds, Outcomes};
 use crate::projection::state::State;
-use crate::projection::usage::{self, UsageError};
 use crate::quota::{Quotas, Rates};
 use crate::record::replay::ReplayError;
+use crate::usage::{Usage, UsageError, UsageOptions, UsageStats};
 use crate::write::job::{Job, WriteCommand, job};
 use crate::write::queue::{Queue, Refused};
 use crate::write::request::RequestContext;
@@ -39,8 +37,8 @@ pub struct Options {
     pub outcomes: OutcomeBounds,
     /// What one account may have and do.
     pub quotas: Quotas,
-    /// The file of the counts of use; `None`: they are in memory only.
-    pub usage: Option<PathBuf>,
+    /// The counts of use.
+    pub usage: UsageOptions,
     /// What signs the log. `None`: no tree is kept, and nothing is signed or checked; for looking
     /// at a log, and for measuring what the evidence costs. The service always has one.
     pub signing: Option<Arc<Signing>>,
@@ -57,7 +55,7 @@ impl Default for Options {
             max_clock_step_s: 60,
             outcomes: OutcomeBounds::default(),
             quotas: Quotas::default(),
-            usage: None,
+            usage: UsageOptions::default(),
             signing: None,
             accept_rollback: false,
         }
@@ -70,9 +68,6 @@ pub enum OpenError {
     /// The log cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// The counts of use cannot be read.
-    #[error(transparent)]
-    Usage(#[from] UsageError),
 }
 
 /// Why the ledger is not ready for changes.
@@ -101,6 +96,7 @@ pub struct Stats {
     pub batches: u64,
     pub queue_depth: usize,
     pub queue_capacity: usize,
+    pub usage: UsageStats,
 }
 
 /// Commands in, events down, answers out. A clone is another handle on the same ledger.
@@ -120,8 +116,7 @@ struct Inner {
     rates: Rates,
     closed: watch::Sender<bool>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
-    /// The file of use counts; locked while it is written, so that two writers take turns.
-    usage: Mutex<Option<PathBuf>>,
+    usage: Usage,
     max_clock_step_s: u64,
 }
 
@@ -144,16 +139,8 @@ impl Ledger {
 
         let mismatch = if options.accept_rollback { Mismatch::Accept } else { Mismatch::Refuse };
         state.recover(mismatch, progress)?;
-        if let Some(path) = &options.usage {
-            let unknown = usage::restore(path, &state.table)?;
-            if unknown > 0 {
-                let file = path.display();
-                tracing::warn!(
-                    %file, unknown,
-                    "counts of use are of keys that this log does not have; they are dropped"
-                );
-            }
-        }
+        let now = state.monotone.now(state.clock.as_ref()).max(state.last_at());
+        let usage = Usage::open(options.usage, &state.table, now);
         let queue = Arc::new(Queue::new(options.queue));
         let (stopped, wait_stopped) = oneshot::channel();
         let (of_writer, waiting) = (Arc::clone(&state), Arc::clone(&queue));
@@ -170,7 +157,7 @@ impl Ledger {
             rates: Rates::new(&options.quotas),
             closed: watch::Sender::new(false),
             stopped: tokio::sync::Mutex::new(Some(wait_stopped)),
-            usage: Mutex::new(options.usage),
+            usage,
             max_clock_step_s: options.max_clock_step_s,
         };
         Ok(Ledger(Arc::new(inner), None))
@@ -257,6 +244,7 @@ impl Ledger {
             batches: self.state().batches.load(Ordering::Relaxed),
             queue_depth: self.0.queue.len(),
             queue_capacity: self.0.queue.capacity(),
+            usage: self.usage().stats(),
         }
     }
 
@@ -268,6 +256,7 @@ impl Ledger {
     /// The last writes failed; every acknowledged event is safe all the same.
     pub async fn close(&self) -> Result<(), Error> {
         self.0.closed.send_replace(true);
+        self.usage().close();
         self.0.queue.close();
         if let Some(stopped) = self.0.stopped.lock().await.take() {
             tokio::select! {
@@ -275,18 +264,39 @@ impl Ledger {
                 () = self.log().stalled() => {}
             }
         }
-        self.save_usage().map_err(Error::fault)?;
+        if let Err(error) = self.save_usage() {
+            tracing::warn!(%error, "the last counts of use were not written");
+        }
         Ok(self.log().close().await?)
     }
 
-    /// Writes the counts of use aside.
+    /// Writes aside what was counted since the last time. Not while the disk has less free than is
+    /// kept in reserve.
     ///
     /// # Errors
     ///
-    /// The file cannot be written; the one before it stays.
+    /// Nothing was written; the counts stay in memory, up to a bound.
     pub fn save_usage(&self) -> Result<(), UsageError> {
-        let usage = self.0.usage.lock();
-        usage.as_ref().map_or(Ok(()), |path| usage::save(path, &self.state().table))
+        let has_room = self.space().is_none_or(|space| space.has_room(0));
+        self.usage().save(&self.state().table, self.judged_at(), has_room)
+    }
+
+    /// Merges the files of the counts of use where that is due, and removes those that are too
+    /// old. Reads and writes files, beside everything else; ends early once the ledger is closed.
+    ///
+    /// # Errors
+    ///
+    /// Every count is still there.
+    pub fn compact_usage(&self) -> Result<(), UsageError> {
+        if self.space().is_some_and(|space| !space.has_room(0)) {
+            return Ok(());
+        }
+        let forget = !self.state().stepped.load(Ordering::Relaxed);
+        self.usage().compact(self.judged_at(), forget)
+    }
+
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.0.usage
     }
 
     /// Counts a request that reads keys or the trail: lists, history, events, looks back, evidence.

@@ -23,6 +23,7 @@ mod record;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod write;
 
 pub use audit::{AuditRecord, Auditor, Decoder, Finding, Violation};
@@ -41,7 +42,6 @@ pub use projection::outcomes::OutcomeBounds;
 pub use projection::row::Row;
 pub use projection::table::Due;
 pub use projection::table_snapshot::{InTable, RowProof};
-pub use projection::usage::UsageError;
 pub use quota::Quotas;
 pub use read::active_periods::{ActivePeriod, ActivePeriods};
 pub use read::as_of::{AsOf, Moment};
@@ -50,6 +50,7 @@ pub use read::follow::{Followed, Following};
 pub use read::key_proof::{KeyProof, Proved};
 pub use read::query::KeyFilter;
 pub use read::trail::EventFilter;
+pub use read::usage::{UsagePoint, UsageQuery, UsageStep};
 pub use read::verify::Verified;
 pub use record::access::{Access, Range, Reading};
 pub use record::codec::DecodeError;
@@ -59,6 +60,7 @@ pub use signedlog::{
     Consistency, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
     Signing, SigningError, TreeHead,
 };
+pub use usage::{UsageError, UsageOptions, UsageStats, VerdictCounts};
 pub use write::reply::{Changed, Created, Expirations};
 pub use write::request::{Change, Changes, Expiry, NewKeyRequest, RequestOptions, Rules};
 

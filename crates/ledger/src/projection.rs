@@ -9,4 +9,3 @@ pub(crate) mod row;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod table_snapshot;
-pub(crate) mod usage;

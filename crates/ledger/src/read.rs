@@ -24,4 +24,7 @@ pub(crate) mod trail;
 #[cfg(test)]
 mod trail_tests;
 pub(crate) mod until;
+pub(crate) mod usage;
+#[cfg(test)]
+mod usage_tests;
 pub(crate) mod verify;

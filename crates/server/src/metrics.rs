@@ -83,6 +83,15 @@ const READINGS: &[(&str, &str, Reading)] = &[
         "Texts since the start that were no key, where a key alone proves who calls",
         |numbers| numbers.wrong_guesses,
     ),
+    ("keyledger_usage_bytes", "Bytes of the files of counts of use", |numbers| {
+        numbers.ledger.usage.bytes
+    }),
+    ("keyledger_usage_unwritten", "Counts of use that are in no file yet", |numbers| {
+        count(numbers.ledger.usage.unwritten)
+    }),
+    ("keyledger_usage_lost", "Verifications that could not be counted", |numbers| {
+        numbers.ledger.usage.lost
+    }),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
 ];
 

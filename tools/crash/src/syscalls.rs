@@ -151,9 +151,15 @@ fn strace(data: &Path, calls: &str, on_files: bool) -> Result<Command> {
 fn paths(data: &Path) -> Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> = files(data)?.into_keys().collect();
     for folder in [data.to_owned(), data.join("access")] {
-        for name in
-            ["", "guard", ".guard.aside", "ballast", ".ballast.aside", "usage", ".usage.aside"]
-        {
+        for name in [
+            "",
+            "guard",
+            ".guard.aside",
+            "ballast",
+            ".ballast.aside",
+            "usage",
+            "usage/journal-0000000000",
+        ] {
             paths.push(if name.is_empty() { folder.clone() } else { folder.join(name) });
         }
         paths.push(folder.join("log"));

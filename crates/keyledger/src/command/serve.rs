@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     options.check()?;
     // Declared first and therefore dropped last, so that lines logged during the stop are written.
     let log_lines = LastLines(logging::start(&options.logging)?);
-    open_files::allow(options.connections.max);
+    open_files::allow(options.connections.max, options.usage.days);
     let listeners = Listeners::bind(options)?;
     let exposed = options.data.secrets.exposed();
     let token_key = TokenKeyFile::read_or_generate(&options.data.data, exposed)?;

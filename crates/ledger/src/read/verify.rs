@@ -33,7 +33,7 @@ impl Verified {
 }
 
 impl Ledger {
-    /// Judges a presented key, and counts the use if it is valid. Memory only.
+    /// Judges a presented key, and counts the verdict, and the use if it is valid. Memory only.
     ///
     /// # Errors
     ///
@@ -49,7 +49,10 @@ impl Ledger {
         let log_size = self.state().size();
         let key = match self.bearing(grant, presented) {
             Ok(key) => key,
-            Err(verdict) => return Ok(Verified::without_key(verdict, log_size)),
+            Err(verdict) => {
+                self.usage().count(verdict, None);
+                return Ok(Verified::without_key(verdict, log_size));
+            }
         };
         let now = self.judged_at();
         let state = key.state();
@@ -64,6 +67,7 @@ impl Ledger {
                 Err(()) => (Verdict::UsageExceeded, Some(0)),
             };
         }
+        self.usage().count(verdict, Some((key.made.id, now)));
         Ok(Verified {
             verdict,
             key: Some(Arc::clone(&key.made)),

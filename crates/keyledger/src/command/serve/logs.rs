@@ -28,7 +28,7 @@ pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<L
                 queue: options.storage.queue.get(),
                 quotas: options.quotas.for_ledger(),
                 max_clock_step_s: options.expiry.max_clock_step,
-                usage: Some(data.join("usage")),
+                usage: options.usage.counts(data),
                 signing: Some(signing),
                 accept_rollback,
                 ..ledger::Options::default()

@@ -11,6 +11,7 @@ pub(super) mod logging;
 pub(super) mod quotas;
 pub(super) mod requests;
 pub(super) mod storage;
+pub(super) mod usage;
 mod values;
 
 use anyhow::Result;
@@ -27,6 +28,7 @@ use self::logging::Logging;
 use self::quotas::Quotas;
 use self::requests::Requests;
 use self::storage::Storage;
+use self::usage::Usage;
 use crate::options::Data;
 
 /// Run the service
@@ -48,6 +50,8 @@ pub(crate) struct Serve {
     pub(super) data: Data,
     #[command(flatten)]
     pub(super) storage: Storage,
+    #[command(flatten)]
+    pub(super) usage: Usage,
     #[command(flatten)]
     pub(super) listen: Listen,
     #[command(flatten)]

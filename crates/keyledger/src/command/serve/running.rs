@@ -4,9 +4,10 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use ledger::UsageError;
 use server::App;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::options::Serve;
 use super::options::listen_address::ListenAddress;
@@ -132,19 +133,51 @@ async fn watch_disk(ledger: ledger::Ledger) {
     }
 }
 
-/// Saves the counts of use at intervals. They are no events: a crash may lose some.
+/// Saves the counts of use at intervals, and merges their files. They are no events: a crash may
+/// lose some.
 async fn save_usage(ledger: ledger::Ledger, stop: watch::Receiver<bool>) {
     let mut stop = std::pin::pin!(stopped(stop));
+    let (mut saved, mut compacted) = (Outcome::default(), Outcome::default());
+    let mut compacting = tokio::spawn(std::future::ready(Ok(())));
     loop {
         tokio::select! {
             () = tokio::time::sleep(USAGE_SAVE) => {}
             () = &mut stop => return,
         }
-        let ledger = ledger.clone();
         ledger.forget_idle();
-        let saved = tokio::task::spawn_blocking(move || ledger.save_usage()).await;
-        if let Ok(Err(error)) = saved {
-            tracing::warn!(%error, "the counts of use were not written");
+        let saving = ledger.clone();
+        let result = tokio::task::spawn_blocking(move || saving.save_usage()).await;
+        saved.log("the counts of use were not written", result);
+        // It may take longer than the interval, which the next save does not wait for.
+        if compacting.is_finished() {
+            let merging = ledger.clone();
+            let next = tokio::task::spawn_blocking(move || merging.compact_usage());
+            let result = std::mem::replace(&mut compacting, next).await;
+            compacted.log("the files of counts of use were not merged", result);
+        }
+    }
+}
+
+/// How something that is done again and again ended the last time.
+#[derive(Default)]
+struct Outcome {
+    failed: bool,
+}
+
+impl Outcome {
+    /// Logs the first failure, and when it is over.
+    fn log(&mut self, what: &str, result: Result<Result<(), UsageError>, JoinError>) {
+        match result {
+            Ok(Ok(())) if self.failed => {
+                tracing::info!("over: {what}");
+                self.failed = false;
+            }
+            Ok(Err(error)) if !self.failed => {
+                tracing::warn!(%error, "{what}");
+                self.failed = true;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "{what}"),
         }
     }
 }
