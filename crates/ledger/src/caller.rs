@@ -8,7 +8,7 @@ use keys::{Account, Dialect, KeyId, NewKey, Subject};
 use crate::error::Error;
 
 /// The accounts that an identity is bound to. What of their keys it sees depends on its roles, see
-/// [`Grant`].
+/// `Grant`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Those of every account.
