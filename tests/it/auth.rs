@@ -194,6 +194,7 @@ fn a_caller_of_all_accounts_has_to_name_one() {
     let admin = service.client("admin");
     let refused = admin.send(r#"POST /v1/keys {"name":"k"}"#);
     assert_eq!(refused.refusal(), (400, "account_required".into()));
+    assert!(refused.json()["detail"].as_str().unwrap().starts_with("account: "), "{refused:?}");
     admin.create(r#"{"name":"k","account":"acme"}"#);
     admin.create(r#"{"name":"k","account":"other"}"#);
     assert_eq!(admin.all("/v1/keys").len(), 2);

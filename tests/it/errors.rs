@@ -145,6 +145,7 @@ fn what_is_too_large_is_refused_and_the_next_request_is_answered() {
     );
     let answer = owner.send(&format!("POST /v1/keys {body}"));
     assert_eq!(answer.refusal(), (400, "too_long".into()));
+    assert!(answer.json()["detail"].as_str().unwrap().starts_with("body: "), "{answer:?}");
     owner.create(r#"{"name":"k"}"#);
     assert_eq!(owner.all("/v1/events").len(), 1);
 }

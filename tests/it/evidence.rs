@@ -317,7 +317,8 @@ fn a_log_that_was_edited_on_disk_is_refused_until_a_new_origin_is_accepted() {
     copy(&data, &other);
     edit(&data, b"honest", b"forged");
     let serve = || keyledger(&["serve", "--listen", "127.0.0.1:0"]).data(&data);
-    serve().run().says(1, &["record 150 is not the one that was recorded", "backup"]);
+    let words = ["record 150 is not the one that was recorded", "backup", "--accept-rollback"];
+    serve().run().says(1, &words);
     keyledger(&["fsck"]).data(&data).run().says(1, &["record 150", "backup"]);
     // The one that nobody edited still starts.
     keyledger(&["fsck"]).data(&other).good();

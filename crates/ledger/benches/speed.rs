@@ -13,13 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use eventlog::sled::{Options as LogOptions, SledLog};
-use keys::Dialect;
-use keys::{Account, AllowedIps, Environment, KeyName, Kind, Metadata, Question, Subject};
+use keys::{Account, Dialect, KeyName, Question, Subject};
 use ledger::{
     AsOf, Caller, Change, Identity, Ledger, NewKeyRequest, Options, Origin, RequestOptions, Role,
-    Rules,
+    Scope, Seq, Signing, Via,
 };
-use ledger::{Scope, Seq, Signing, Via};
 
 fn caller() -> Result<Caller, keys::Invalid> {
     caller_of("acme")
@@ -42,22 +40,7 @@ fn caller_of(account: &str) -> Result<Caller, keys::Invalid> {
 }
 
 fn draft() -> Result<NewKeyRequest, keys::Invalid> {
-    Ok(NewKeyRequest {
-        account: None,
-        owner: None,
-        name: Some(KeyName::new("load test key")?),
-        description: None,
-        kind: Kind::Secret,
-        environment: Environment::Live,
-        role: None,
-        permissions: Box::default(),
-        project: None,
-        allowed_ips: AllowedIps::default(),
-        expires: None,
-        daily_limit: None,
-        metadata: Metadata::default(),
-        rules: Rules::default(),
-    })
+    Ok(NewKeyRequest { name: Some(KeyName::new("load test key")?), ..NewKeyRequest::default() })
 }
 
 fn resident_bytes() -> u64 {

@@ -135,7 +135,7 @@ impl Journal {
     /// Whether no reading is recorded any more: the log failed.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.log().stored().health().is_err()
+        self.log().is_broken()
     }
 
     /// Whether it takes entries, as far as it is known without one.

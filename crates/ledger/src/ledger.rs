@@ -211,7 +211,7 @@ impl Ledger {
     ///
     /// Why not. Reads and verify go on.
     pub fn ready(&self) -> Result<(), NotReady> {
-        if self.state().broken.load(Ordering::Acquire) || self.log().stored().health().is_err() {
+        if self.log().is_broken() {
             Err(NotReady::Broken)
         } else if self.state().stepped.load(Ordering::Relaxed) {
             Err(NotReady::ClockStepped)
@@ -225,8 +225,7 @@ impl Ledger {
     /// Whether the log takes writes, as far as it is known without one.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        let broken = self.state().broken.load(Ordering::Acquire);
-        !broken && self.log().is_writable()
+        self.log().is_writable()
     }
 
     /// The room on the disk of the log, if it is on one.

@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use eventlog::memory::MemoryLog;
 use eventlog::{Log, Seq};
-use keys::{
-    Account, AllowedIps, Dialect, Environment, KeyName, Kind, Metadata, Subject, Timestamp,
-};
+use keys::{Account, Dialect, KeyName, Subject, Timestamp};
 
 use crate::{
     Caller, Clock, Expiry, Identity, Ledger, NewKeyRequest, OpenError, Options, Origin,
-    RequestOptions, Role, Rules, Scope, Via,
+    RequestOptions, Role, Scope, Via,
 };
 
 /// Stands still until it is moved.
@@ -67,20 +65,9 @@ pub(crate) fn owner() -> Caller {
 
 pub(crate) fn draft(ttl_s: Option<u64>) -> NewKeyRequest {
     NewKeyRequest {
-        account: None,
-        owner: None,
         name: Some(KeyName::new("ci").unwrap()),
-        description: None,
-        kind: Kind::Secret,
-        environment: Environment::Live,
-        role: None,
-        permissions: Box::default(),
-        project: None,
-        allowed_ips: AllowedIps::default(),
         expires: ttl_s.map(Expiry::After),
-        daily_limit: None,
-        metadata: Metadata::default(),
-        rules: Rules::default(),
+        ..NewKeyRequest::default()
     }
 }
 

@@ -331,3 +331,48 @@ async fn events_are_found_by_their_filters_both_ways() {
     assert_eq!(up.len(), 10);
     assert_eq!(up, down);
 }
+
+/// How commands are cut into batches changes no reply: all at once and one after the other.
+#[tokio::test]
+async fn commands_in_one_batch_get_the_replies_of_commands_one_by_one() {
+    for seed in 0..20 {
+        let mut dice = Dice(seed * 2 + 1);
+        let commands: Vec<_> = (0..200).map(|_| (dice.roll(3), dice.roll(40))).collect();
+        let mut replies = Vec::new();
+        for at_once in [false, true] {
+            let ledger = open(&memory(), &ManualClock::new());
+            let mut keys = Vec::new();
+            for _ in 0..3 {
+                let made = ledger.create(&owner(), draft(None), RequestOptions::default()).await;
+                keys.push(made.unwrap().key.key.id);
+            }
+            let run = |(key, change): (u64, u64)| {
+                let change = match change {
+                    0 => Change::Revoke(Revocation::default()),
+                    1..20 => Change::Disable,
+                    _ => Change::Enable,
+                };
+                let (ledger, key) = (ledger.clone(), keys[usize::try_from(key).unwrap()]);
+                // Tasks are polled in the order in which they are spawned.
+                tokio::spawn(async move {
+                    let options = RequestOptions::default();
+                    let changed = ledger.change(&owner(), key, change, options).await;
+                    changed.map(|changed| changed.key.status).map_err(|error| error.to_string())
+                })
+            };
+            let mut outcomes = Vec::new();
+            if at_once {
+                let waiting: Vec<_> = commands.iter().map(|command| run(*command)).collect();
+                for task in waiting {
+                    outcomes.push(task.await.unwrap());
+                }
+            } else {
+                for command in &commands {
+                    outcomes.push(run(*command).await.unwrap());
+                }
+            }
+            replies.push(outcomes);
+        }
+        assert_eq!(replies[0], replies[1], "seed {seed}");
+    }
+}

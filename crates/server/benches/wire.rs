@@ -1,24 +1,35 @@
-//! What the two speed tricks of answers buy, each beside the plain way: line breaks looked for in the
-//! whole text, and receipts whose common part is made into JSON once for a commit. The files that are
-//! measured are private: they are compiled into the bench once more.
+//! What the speed tricks of answers buy, each beside the plain way: line breaks looked for in the
+//! whole text, receipts whose common part is made into JSON once for a commit, and messages of event
+//! streams that all streams share. The files that are measured are private: they are compiled into
+//! the bench once more.
 
+use std::convert::Infallible;
 use std::hint::black_box;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
+use axum::body::HttpBody as _;
+use axum::response::IntoResponse as _;
+use axum::response::sse::{Event, Sse};
 use criterion::Criterion;
 use eventlog::memory::MemoryLog;
-use keys::{AllowedIps, Dialect, Environment, Kind, Metadata, Subject};
+use keys::{Dialect, Subject};
 use ledger::{
-    Caller, Identity, Ledger, NewKeyRequest, Options, Origin, Receipt, RequestOptions, Role, Rules,
-    Scope, Signing, Via,
+    Caller, Identity, Ledger, NewKeyRequest, Options, Origin, Receipt, RequestOptions, Role, Scope,
+    Seq, Signing, Via,
 };
 use serde::Serialize;
 
 use self::json::put_json;
+use self::piece::{Meter, PieceBuilder};
 use self::receipt::put_with_receipt;
 
 #[path = "../src/wire/json.rs"]
 mod json;
+#[path = "../src/stream/piece.rs"]
+#[expect(dead_code, reason = "a part of the server, by itself")]
+mod piece;
 #[path = "../src/wire/plain_json.rs"]
 mod plain_json;
 #[path = "../src/wire/receipt.rs"]
@@ -27,6 +38,7 @@ mod receipt;
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     line_breaks(&mut criterion);
+    streams(&mut criterion);
     if let Some(receipt) = made() {
         receipts(&mut criterion, &receipt);
     }
@@ -53,6 +65,38 @@ fn line_breaks(criterion: &mut Criterion) {
     });
     group.bench_function("by a formatter", |timed| {
         timed.iter(|| plain_json::to_json(black_box(&ANSWER)));
+    });
+    group.finish();
+}
+
+/// One event, sent to a thousand streams.
+fn streams(criterion: &mut Criterion) {
+    const STREAMS: usize = 1_000;
+    let mut group = criterion.benchmark_group("an event for a thousand streams");
+    group.bench_function("shared", |timed| {
+        timed.iter(|| {
+            let mut builder = PieceBuilder::new(Seq(7));
+            builder.push_with(Seq(7), |text| {
+                text.extend_from_slice(b"id: 7\nevent: created\ndata: ");
+                put_json(text, black_box(&ANSWER));
+                text.extend_from_slice(b"\n\n");
+            });
+            let piece = builder.finish(Seq(8), &Meter::default());
+            (0..STREAMS).map(|_| piece.after(Seq(7), 64 * 1024).0.len()).sum::<usize>()
+        });
+    });
+    group.bench_function("by axum", |timed| {
+        timed.iter(|| {
+            let send = || {
+                let event = Event::default().id("7").event("created");
+                let event = event.json_data(black_box(&ANSWER)).unwrap_or_default();
+                let stream = tokio_stream::once(Ok::<_, Infallible>(event));
+                let mut body = Sse::new(stream).into_response().into_body();
+                let mut context = Context::from_waker(Waker::noop());
+                Pin::new(&mut body).poll_frame(&mut context).is_ready()
+            };
+            (0..STREAMS).filter(|_| send()).count()
+        });
     });
     group.finish();
 }
@@ -98,22 +142,7 @@ fn made() -> Option<Receipt> {
     };
     let (dialect, origin) = (Dialect::Native, Origin::default());
     let caller = Caller { identity: Arc::new(identity), dialect, origin };
-    let request = NewKeyRequest {
-        account: None,
-        owner: None,
-        name: "bench".parse().ok(),
-        description: None,
-        kind: Kind::Secret,
-        environment: Environment::Live,
-        role: None,
-        permissions: Box::default(),
-        project: None,
-        allowed_ips: AllowedIps::default(),
-        expires: None,
-        daily_limit: None,
-        metadata: Metadata::default(),
-        rules: Rules::default(),
-    };
+    let request = NewKeyRequest { name: "bench".parse().ok(), ..NewKeyRequest::default() };
     let created = runtime.block_on(ledger.create(&caller, request, RequestOptions::default()));
     ledger.receipt(&caller, &created.ok()?.entry?).ok()
 }

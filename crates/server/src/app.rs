@@ -43,6 +43,9 @@ pub struct Config {
     pub max_streams_per_account: usize,
     /// Whether [`crate::router()`] has `/metrics`; with an address of its own it has not.
     pub metrics: bool,
+    /// Whether the busiest routes are answered past the router (`http/fast_path.rs`). The replies are
+    /// the same.
+    pub fast_paths: bool,
     /// How many lines of the log nobody took, for the metrics.
     pub log_lines_lost: Arc<AtomicU64>,
 }
@@ -61,6 +64,7 @@ impl Default for Config {
             max_streams: 20_000,
             max_streams_per_account: 10_000,
             metrics: true,
+            fast_paths: true,
             log_lines_lost: Arc::default(),
         }
     }

@@ -53,6 +53,11 @@ impl ApiError {
         ApiError { invalid: Some(Box::new(invalid)), ..error }
     }
 
+    /// A request that is refused with a code of its own because of `field`.
+    fn field_with(code: Code, field: &str, kind: impl Into<InvalidKind>) -> ApiError {
+        ApiError { code, ..ApiError::field(field, kind) }
+    }
+
     /// The same in the words of a dialect, which do not begin with the field's name.
     pub(crate) fn field_in_words(field: &str, sentence: &'static str) -> ApiError {
         let invalid = Some(Box::new(Invalid::new(field, sentence)));
@@ -214,8 +219,14 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::InTheFuture => {
                 return ApiError::field("as_of", "must not lie in the future");
             }
-            ledger::Error::AccountRequired => Code::AccountRequired,
-            ledger::Error::TooLong => Code::TooLong,
+            ledger::Error::AccountRequired => {
+                let why = "must be named by a caller of all accounts";
+                return ApiError::field_with(Code::AccountRequired, "account", why);
+            }
+            ledger::Error::TooLong => {
+                let why = "its fields together are too long to be recorded";
+                return ApiError::field_with(Code::TooLong, "body", why);
+            }
             ledger::Error::IdempotencyMismatch => Code::IdempotencyMismatch,
             // Cancelled is told to nobody, but for a request that a stop has caught.
             ledger::Error::Overloaded | ledger::Error::OutcomesFull | ledger::Error::Cancelled => {

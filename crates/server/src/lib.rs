@@ -33,5 +33,5 @@ pub use crate::http::serve::{Limits, serve};
 pub use crate::http::service::HttpService;
 pub use crate::openapi::document as openapi;
 pub use crate::request::forwarded::ForwardedHeader;
-pub use crate::router::{authorize_router, metrics_router, router, router_without_fast_paths};
+pub use crate::router::{authorize_router, metrics_router, router};
 pub use crate::routes::authorize::presented::KeyHeader;

@@ -12,15 +12,7 @@ use crate::{dialects, openapi};
 #[must_use]
 pub fn router(app: App) -> HttpService {
     let routes = routes(&app);
-    HttpService::new(app, routes)
-}
-
-/// The whole API with every request through the router: its answers are those of [`router()`], as
-/// tests and benches show.
-#[doc(hidden)]
-#[must_use]
-pub fn router_without_fast_paths(app: App) -> HttpService {
-    let routes = routes(&app).without_fast_paths();
+    let routes = if app.config().fast_paths { routes } else { routes.without_fast_paths() };
     HttpService::new(app, routes)
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod admission;
 mod bounds;
 mod hub;
+mod message;
 mod pace;
 mod piece;
 mod round_robin;

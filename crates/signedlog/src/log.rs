@@ -1,6 +1,7 @@
 //! The signed log itself: open, append, publish, close.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventlog::{AppendError, Extra, Log, Record, Seq};
 use parking_lot::{Mutex, RwLock};
@@ -29,6 +30,8 @@ pub struct SignedLog {
     end: Mutex<End>,
     head: RwLock<Arc<PublishedTree>>,
     published: watch::Sender<Seq>,
+    /// Whether [`SignedLog::fail`] was called.
+    failed: AtomicBool,
 }
 
 /// How much was read or appended here, and its tree: ahead of the published head after a replay that
@@ -53,6 +56,7 @@ impl SignedLog {
             end: Mutex::default(),
             head: RwLock::new(Arc::new(head)),
             published: watch::Sender::new(Seq(0)),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -306,11 +310,24 @@ impl SignedLog {
         self.signing().map(Signing::chain)
     }
 
+    /// Whether nothing may be appended until the log is opened anew: its storage has failed or does
+    /// not answer, it was closed, or [`SignedLog::fail`] was called.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.failed.load(Ordering::Acquire) || self.log.health().is_err()
+    }
+
+    /// Marks the log as broken: what was projected from it may no longer be what it holds. Returns
+    /// whether this is the first call.
+    pub fn fail(&self) -> bool {
+        !self.failed.swap(true, Ordering::AcqRel)
+    }
+
     /// Whether the log takes appends, as far as it is known without one: it is in order, and there
     /// is room on its disk.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.log.health().is_ok() && self.log.space().is_none_or(|space| space.has_room(0))
+        !self.is_broken() && self.log.space().is_none_or(|space| space.has_room(0))
     }
 
     /// Waits until the storage does not answer an append; as a rule, for ever. Whoever waits for

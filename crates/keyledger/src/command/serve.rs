@@ -62,6 +62,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
         max_streams: options.requests.max_streams,
         max_streams_per_account: options.requests.max_streams_per_account,
         metrics: options.listen.metrics.is_none(),
+        fast_paths: true,
         log_lines_lost: log_lines.0.lost(),
     };
     let app = App::new(ledger, journal, auth, config);

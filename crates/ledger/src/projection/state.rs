@@ -45,8 +45,6 @@ pub(crate) struct State {
     pub(crate) monotone: MonotoneClock,
     /// The time of the last record.
     pub(crate) last_at: AtomicI64,
-    /// Set when the outcome of an append is not known: no more writes.
-    pub(crate) broken: AtomicBool,
     /// Set while the clocks disagree.
     pub(crate) stepped: AtomicBool,
     /// Held while the table is built a second time, for its digest.
@@ -78,7 +76,6 @@ impl State {
             size: AtomicU64::new(0),
             monotone: MonotoneClock::new(MAX_STEP_S),
             last_at: AtomicI64::new(Timestamp::MIN.micros()),
-            broken: AtomicBool::new(false),
             stepped: AtomicBool::new(false),
             rebuilding: Mutex::default(),
             due_changed: Notify::new(),

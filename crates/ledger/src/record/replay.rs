@@ -10,10 +10,7 @@ use crate::record::codec::{self, DecodeError, Interner};
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The records are not those that the log's tiles and its checkpoint were made of.
-    #[error(
-        "{0}; restore the data directory from a backup, or start once with --accept-rollback, \
-         which begins a new origin that names this one"
-    )]
+    #[error("{0}; restore the data directory from a backup")]
     Integrity(IntegrityError),
     /// The log cannot be read, or its tiles cannot be written.
     #[error(transparent)]

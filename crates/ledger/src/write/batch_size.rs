@@ -1,9 +1,14 @@
-//! How large a batch may be.
+//! The limit on the size of a batch.
 //!
-//! A large one is cheap for each of its commands, and everybody in it and behind it waits for all
-//! of it. While one account is alone that is its own affair. While others are about, a batch takes
-//! about three times as long as a single command, or as a quarter of the largest one: less would
-//! cost more than it gives.
+//! A large batch costs less for each command, but every command in it and after it waits for the
+//! whole batch. With one active account the limit is [`MOST`]. With several, the limit is the number
+//! of commands for which a batch takes about three times as long as a single command, and at least
+//! [`FEWEST`]: a smaller one would cost more throughput than it saves time.
+//!
+//! What it buys: beside an account that fills the queue, the commands of another account wait a
+//! third as long, for a sixth less throughput of the first one (`benches/tricks.rs`, which runs the
+//! queue with and without it on a simulated disk). The plain way is [`MOST`] always; the replies do
+//! not depend on it, as the ledger's tests show.
 
 use std::time::Duration;
 
@@ -11,21 +16,21 @@ use keys::Account;
 
 /// The most commands of one batch: more would make the first ones wait for the last.
 const MOST: usize = 1024;
-/// The fewest that a batch may have while several accounts are about.
+/// The lowest limit while several accounts are active.
 const FEWEST: usize = 256;
-/// From how many commands on a batch tells how much longer it takes for each.
+/// A batch of at least this many commands measures the time of each command.
 const LARGE: usize = 32;
-/// For how long several accounts are about, after commands of several were seen.
-const ABOUT: Duration = Duration::from_secs(1);
+/// How long several accounts count as active after commands of several were seen.
+const SHARED_FOR: Duration = Duration::from_secs(1);
 
-/// What the writer has seen of its batches.
+/// The measurements that the limit is computed from.
 pub(crate) struct BatchSize {
-    /// How long a batch of one or two commands takes, in ns; smoothed.
+    /// The time of a batch of one or two commands, in ns; smoothed.
     quiet_ns: u64,
-    /// How much longer a batch takes for each of its commands, in ns; smoothed.
+    /// The additional time of a batch for each command, in ns; smoothed.
     each_ns: u64,
     last: Option<Account>,
-    /// Until when several accounts are about.
+    /// Until when several accounts count as active.
     shared_until: Duration,
 }
 
@@ -34,7 +39,7 @@ impl BatchSize {
         BatchSize { quiet_ns: 1_000_000, each_ns: 20_000, last: None, shared_until: Duration::ZERO }
     }
 
-    /// The most commands of a batch that begins at `now`.
+    /// The limit for a batch that begins at `now`.
     pub(crate) fn most(&self, now: Duration) -> usize {
         if now >= self.shared_until {
             return MOST;
@@ -43,8 +48,8 @@ impl BatchSize {
         usize::try_from(alike).unwrap_or(MOST).clamp(FEWEST, MOST)
     }
 
-    /// Remembers whose commands are in a batch. Accounts take turns: where there are several, the
-    /// first two commands tell.
+    /// Records the accounts of a batch. The queue serves accounts in turn, so with several of them
+    /// the first two commands are of different ones.
     pub(crate) fn seen<'a>(
         &mut self,
         mut accounts: impl Iterator<Item = Option<&'a Account>>,
@@ -54,14 +59,14 @@ impl BatchSize {
         let second = accounts.next().flatten();
         let other = |one: Option<&Account>| one.is_some() && one != self.last.as_ref();
         if self.last.is_some() && (other(first) || other(second)) {
-            self.shared_until = now.saturating_add(ABOUT);
+            self.shared_until = now.saturating_add(SHARED_FOR);
         }
         if first.is_some() && first != self.last.as_ref() {
             self.last = first.cloned();
         }
     }
 
-    /// Remembers how long a batch took.
+    /// Records the time of a batch.
     pub(crate) fn took(&mut self, commands: usize, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).min(1 << 40);
         let smooth = |before: u64, now: u64| (before * 15 + now) / 16;
@@ -114,9 +119,9 @@ mod tests {
             see(&mut pace, &["a", "b"], now);
             let most = pace.most(now);
             assert!(most.abs_diff(expected) <= expected / 20, "{quiet_us} {each_us}: {most}");
-            assert_eq!(pace.most(now + ABOUT), MOST);
-            see(&mut pace, &["b"], now + 3 * ABOUT);
-            assert!(pace.most(now + 3 * ABOUT) <= most);
+            assert_eq!(pace.most(now + SHARED_FOR), MOST);
+            see(&mut pace, &["b"], now + 3 * SHARED_FOR);
+            assert!(pace.most(now + 3 * SHARED_FOR) <= most);
             see(&mut pace, &["a"], now);
         }
     }

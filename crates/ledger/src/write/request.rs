@@ -41,6 +41,28 @@ pub struct NewKeyRequest {
     pub rules: Rules,
 }
 
+impl Default for NewKeyRequest {
+    /// A secret key for live use, with nothing else given.
+    fn default() -> NewKeyRequest {
+        NewKeyRequest {
+            account: None,
+            owner: None,
+            name: None,
+            description: None,
+            kind: Kind::Secret,
+            environment: Environment::Live,
+            role: None,
+            permissions: Box::default(),
+            project: None,
+            allowed_ips: AllowedIps::default(),
+            expires: None,
+            daily_limit: None,
+            metadata: Metadata::default(),
+            rules: Rules::default(),
+        }
+    }
+}
+
 impl NewKeyRequest {
     /// Its rules, with what its expiry adds to them.
     pub(crate) fn rules(&self) -> Rules {

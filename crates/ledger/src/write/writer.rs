@@ -30,7 +30,7 @@ pub(crate) fn run(state: &State, queue: &Queue<Box<dyn Job>>) {
 /// Decides all of `jobs` and appends what they came to. Their replies are ready afterwards.
 fn commit(state: &State, jobs: &mut [Box<dyn Job>]) {
     loop {
-        if state.broken.load(Ordering::Acquire) {
+        if state.log.is_broken() {
             return refuse(jobs, &Error::Broken);
         }
         let mut batch = Batch::new(state);
@@ -65,7 +65,7 @@ fn commit(state: &State, jobs: &mut [Box<dyn Job>]) {
 
 /// After a storage error nobody knows what was written: no more writes until a restart.
 fn fail(state: &State, jobs: &mut [Box<dyn Job>], error: &(dyn std::error::Error + 'static)) {
-    if !state.broken.swap(true, Ordering::AcqRel) {
+    if state.log.fail() {
         tracing::error!(error, "the log is broken; restart to read it again");
     }
     refuse(jobs, &Error::Broken);

@@ -93,3 +93,17 @@ pub(crate) struct Token {
     /// again.
     pub(super) epoch: u64,
 }
+
+impl Token {
+    /// Whether it need not be verified again: it has not expired, and the keys have not changed since
+    /// it was verified.
+    pub(crate) fn is_current(&self, epoch: u64, now: Timestamp) -> bool {
+        self.epoch == epoch && now < self.expires_at
+    }
+
+    /// A copy that shares no reference count, so that the connections of one gateway do not write to
+    /// the same place in memory.
+    pub(crate) fn unshared(&self) -> Token {
+        Token { identity: Arc::new(Identity::clone(&self.identity)), ..*self }
+    }
+}

@@ -14,7 +14,7 @@ use super::caller::DialectCaller;
 use super::error_class::ErrorClass;
 use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
 use super::key_list;
-use super::request::{path_text, plain};
+use super::request::path_text;
 use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
 use crate::error::{ApiError, Code, Invalid, InvalidKind, Type};
@@ -159,7 +159,7 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
         name: description.as_ref().and_then(name),
         description,
         rules: Rules { most_active: DIALECT.most_active(), ..Rules::default() },
-        ..plain()
+        ..NewKeyRequest::default()
     };
     let key_request = unlisted.bind(key_request)?;
     let made = app.ledger().create(&client.caller, key_request, RequestOptions::default()).await?;

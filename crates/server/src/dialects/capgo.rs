@@ -16,7 +16,7 @@ use super::caller::{DialectCaller, authorization};
 use super::error_class::ErrorClass;
 use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
 use super::key_list;
-use super::request::{path_text, plain};
+use super::request::path_text;
 use super::rights::Rights;
 use super::role_table::{Granted, RoleTable};
 use super::unlisted_fields::UnlistedFields;
@@ -219,7 +219,7 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
         name: Some(name),
         role: Some(role),
         permissions,
-        ..plain()
+        ..NewKeyRequest::default()
     };
     let request = query.bind(body.bind(request)?)?;
     let created = app.ledger().create(&client.caller, request, RequestOptions::default()).await?;

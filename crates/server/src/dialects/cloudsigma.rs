@@ -15,7 +15,7 @@ use super::caller::{DialectCaller, api_key, authorization};
 use super::error_class::ErrorClass;
 use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
 use super::key_list;
-use super::request::{path_text, plain};
+use super::request::path_text;
 use super::rights::Rights;
 use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
@@ -164,7 +164,7 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
         name: Some(field("name", name.parse())?),
         daily_limit: Some(app.config().cloudsigma_daily_limit),
         rules: Rules { unique_prefix: DIALECT.unique_prefix(), ..Rules::default() },
-        ..plain()
+        ..NewKeyRequest::default()
     };
     let key_request = unlisted.bind(key_request)?;
     let made = app.ledger().create(&client.caller, key_request, RequestOptions::default()).await?;

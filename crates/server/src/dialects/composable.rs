@@ -18,7 +18,7 @@ use super::caller::{DialectCaller, bearer};
 use super::error_class::ErrorClass;
 use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
 use super::key_list;
-use super::request::{path_text, plain};
+use super::request::path_text;
 use super::rights::Rights;
 use super::role_table::{Granted, RoleTable};
 use super::unlisted_fields::UnlistedFields;
@@ -199,7 +199,7 @@ fn key_request(
 ) -> NewKeyRequest {
     let Granted { role, permissions } = ROLES.grant(role);
     let (name, role) = (Some(name), Some(role));
-    NewKeyRequest { name, kind, role, permissions, project, expires, ..plain() }
+    NewKeyRequest { name, kind, role, permissions, project, expires, ..NewKeyRequest::default() }
 }
 
 /// Makes a key.

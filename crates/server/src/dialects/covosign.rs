@@ -14,7 +14,6 @@ use super::answer::{error_body, phrase, with_secret};
 use super::caller::{DialectCaller, api_key, bearer};
 use super::error_class::ErrorClass;
 use super::face::{DialectRoute, Face, NativeRules, Paths, Proof, fast_path, mount, paths};
-use super::request::plain;
 use super::rights::Rights;
 use super::unlisted_fields::UnlistedFields;
 use crate::app::App;
@@ -161,7 +160,12 @@ impl Create {
         let ips: Option<Vec<String>> =
             serde_json::from_value(self.allowed_ips).map_err(|_| wrong_ips())?;
         let allowed_ips = AllowedIps::parse(&ips.unwrap_or_default()).map_err(|_| wrong_ips())?;
-        self.unlisted.bind(NewKeyRequest { name: Some(name), environment, allowed_ips, ..plain() })
+        self.unlisted.bind(NewKeyRequest {
+            name: Some(name),
+            environment,
+            allowed_ips,
+            ..NewKeyRequest::default()
+        })
     }
 }
 

@@ -150,7 +150,7 @@ mod tests {
 
     fn bound(body: &str) -> String {
         let beyond: UnlistedFields = serde_json::from_str(body).unwrap();
-        let draft = NewKeyRequest { daily_limit: Some(250), ..crate::dialects::request::plain() };
+        let draft = NewKeyRequest { daily_limit: Some(250), ..NewKeyRequest::default() };
         match beyond.bind(draft) {
             Err(error) => error.detail.into_owned(),
             Ok(request) => {

@@ -30,19 +30,8 @@ fn auditor() -> Caller {
 fn draft(account: &str) -> NewKeyRequest {
     NewKeyRequest {
         account: Some(account.parse().unwrap()),
-        owner: None,
         name: Some("ci".parse().unwrap()),
-        description: None,
-        kind: keys::Kind::Secret,
-        environment: keys::Environment::Live,
-        role: None,
-        permissions: Box::default(),
-        project: None,
-        allowed_ips: keys::AllowedIps::default(),
-        expires: None,
-        daily_limit: None,
-        metadata: keys::Metadata::default(),
-        rules: ledger::Rules::default(),
+        ..NewKeyRequest::default()
     }
 }
 

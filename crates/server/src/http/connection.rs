@@ -1,8 +1,10 @@
 //! A connection and the requests that come over it: what handlers know beyond the request itself.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use crate::auth::checked::Token;
 use crate::auth::last_token::LastToken;
 use crate::http::admission::Place;
 use crate::http::peer::Watch;
@@ -14,7 +16,7 @@ pub(crate) struct Connection {
     /// What it may ask for.
     pub(crate) place: Place,
     /// The token that came last.
-    pub(crate) token: LastToken,
+    pub(crate) token: LastToken<Arc<Token>>,
     /// A [`Watch`] as a number.
     watch: AtomicU8,
     /// Whether the present answer shows what could not be recorded as read.

@@ -72,7 +72,10 @@ impl Authenticated {
         let token = match shown {
             // Twice is refused by `bearer`.
             Some(shown) if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_none() => {
-                context.connection.token.again(app.auth().epoch(), shown, now, check)?
+                let epoch = app.auth().epoch();
+                let is_valid = |token: &Arc<Token>| token.is_current(epoch, now);
+                let check = || check().map(|token| Arc::new(token.unshared()));
+                context.connection.token.get_or_check(shown, is_valid, check)?
             }
             Some(_) | None => check()?,
         };

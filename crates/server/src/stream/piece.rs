@@ -1,17 +1,15 @@
-//! Events as server-sent messages: serialized once, and shared by all streams that send them.
+//! Pieces: the messages of consecutive events, serialized once and shared by all streams that send
+//! them.
 //!
 //! axum's `Sse` serializes every event once for each stream. Here a thousand streams with the same
-//! filter hold the same bytes. `benches/requests.rs` measures both; a test holds each message equal
-//! to the one that axum makes.
+//! filter send the same bytes. `benches/wire.rs` measures both ways; the tests of `message` hold each
+//! message equal to the one that axum makes, and those of `stream` each stream equal to a replay.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use keys::KeyId;
-use ledger::{Entry, Seq};
-
-use crate::wire::Event;
+use ledger::Seq;
 
 /// The total bytes of these texts in memory, including those held by connections.
 #[derive(Clone, Default)]
@@ -64,10 +62,10 @@ impl PieceBuilder {
         self.text.extend_from_slice(text);
     }
 
-    /// Serializes an event of `key` and adds it.
-    pub(super) fn write(&mut self, entry: &Entry, key: Option<KeyId>) {
-        self.starts.push((entry.seq, self.text.len()));
-        write(&mut self.text, entry, key);
+    /// Adds an event that `write` serializes.
+    pub(super) fn push_with(&mut self, seq: Seq, write: impl FnOnce(&mut Vec<u8>)) {
+        self.starts.push((seq, self.text.len()));
+        write(&mut self.text);
     }
 
     /// The piece, which holds all matching events before `until`.
@@ -77,17 +75,6 @@ impl PieceBuilder {
         let text = Bytes::from_owner(Metered { text, meter: meter.clone() });
         Piece { from: self.from, until, text, starts: self.starts.into() }
     }
-}
-
-/// Writes an event of `key` as a server-sent message (WHATWG HTML §9.2.5).
-pub(super) fn write(text: &mut Vec<u8>, entry: &Entry, key: Option<KeyId>) {
-    let event = Event::for_key(entry, key);
-    text.extend_from_slice(
-        format!("id: {}\nevent: {}\ndata: ", event.seq, event.r#type).as_bytes(),
-    );
-    // No line breaks, so that this is one line.
-    crate::wire::put_json(text, &event);
-    text.extend_from_slice(b"\n\n");
 }
 
 /// The events of one topic in one range of the log.

@@ -8,7 +8,7 @@ use ledger::{Caller, Change, Changes, EventFilter, RequestOptions, Role, Seq, Wa
 use parking_lot::Mutex;
 
 use super::bounds::{BOUNDS, Bounds};
-use super::piece;
+use super::message;
 use super::subscription::StreamBody;
 use super::tests::{TIGHT, app, auditor, begin, caller, create, draft, next, permit};
 use super::topics::Filter;
@@ -101,7 +101,7 @@ impl Reading {
         while let Some(from) = walk {
             let page = app.ledger().events(&self.who, &filter, from, 500).unwrap();
             for entry in &page.items {
-                piece::write(&mut text, entry, filter.key);
+                message::write(&mut text, entry, filter.key);
             }
             walk = page.next;
         }

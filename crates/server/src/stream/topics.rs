@@ -12,7 +12,8 @@ use keys::{Account, EventKind, KeyId, Subject};
 use ledger::{Entry, EventFilter, Seq};
 
 use super::bounds::Bounds;
-use super::piece::{Meter, Piece, PieceBuilder, write};
+use super::message;
+use super::piece::{Meter, Piece, PieceBuilder};
 
 /// A stream's number.
 pub(super) type Id = u64;
@@ -246,7 +247,7 @@ impl Topics {
                 };
                 if place == texts.len() {
                     let mut text = Vec::with_capacity(1024);
-                    write(&mut text, entry, Some(shown_for));
+                    message::write(&mut text, entry, Some(shown_for));
                     texts.push((shown_for, text));
                 }
                 let Some((_, text)) = texts.get(place) else { continue };

@@ -1,10 +1,10 @@
 //! The speed tricks of answers give what the plain ways give.
 
 use eventlog::memory::MemoryLog;
-use keys::{AllowedIps, Dialect, Environment, Kind, Metadata};
+use keys::Dialect;
 use ledger::{
-    Caller, Change, Identity, Ledger, NewKeyRequest, Options, Origin, RequestOptions, Role, Rules,
-    Scope, Signing, Via,
+    Caller, Change, Identity, Ledger, NewKeyRequest, Options, Origin, RequestOptions, Role, Scope,
+    Signing, Via,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -67,22 +67,7 @@ fn owner() -> Caller {
 }
 
 fn new_key() -> NewKeyRequest {
-    NewKeyRequest {
-        account: None,
-        owner: None,
-        name: None,
-        description: None,
-        kind: Kind::Secret,
-        environment: Environment::Live,
-        role: None,
-        permissions: Box::default(),
-        project: None,
-        allowed_ips: AllowedIps::default(),
-        expires: None,
-        daily_limit: None,
-        metadata: Metadata::default(),
-        rules: Rules::default(),
-    }
+    NewKeyRequest { ..NewKeyRequest::default() }
 }
 
 /// Over many sizes of the tree, whose receipts have paths of different lengths.

@@ -94,6 +94,12 @@ fn open_or_begin_anew<T>(
             tracing::warn!(%why, origin = next.origin(), "a new origin begins");
             Ok(open(log, Arc::new(next), true)?)
         }
+        Err(error @ OpenError::Replay(ReplayError::Integrity(_))) => {
+            bail!(
+                "{error}, or start once with --accept-rollback, which begins a new origin that \
+                 names this one"
+            )
+        }
         opened => Ok(opened?),
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Hub, StreamState};
 use crate::stream::bounds::Bounds;
+use crate::stream::message;
 use crate::stream::piece::{Meter, Piece, PieceBuilder};
 use crate::stream::subscription::ReadResult;
 use crate::stream::topics::{Id, TopicId};
@@ -132,7 +133,7 @@ fn pieces(
                 return pieces;
             }
         }
-        builder.write(entry, key);
+        builder.push_with(entry.seq, |text| message::write(text, entry, key));
     }
     pieces.push(builder.finish(places.end, meter));
     pieces
