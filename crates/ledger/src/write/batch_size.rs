@@ -5,8 +5,8 @@
 //! of commands for which a batch takes about three times as long as a single command, and at least
 //! [`FEWEST`]: a smaller one would cost more throughput than it saves time.
 //!
-//! What it buys: beside an account that fills the queue, the commands of another account wait a
-//! third as long, for a sixth less throughput of the first one (`benches/tricks.rs`, which runs the
+//! What it buys: beside an account that fills the queue, the commands of another account wait less than
+//! a third as long, for an eighth less throughput of the first one (`benches/tricks.rs`, which runs the
 //! queue with and without it on a simulated disk). The plain way is [`MOST`] always; the replies do
 //! not depend on it, as the ledger's tests show.
 
