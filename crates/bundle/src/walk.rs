@@ -55,7 +55,7 @@ impl Reader {
                 | keys::Event::Disabled
                 | keys::Event::Expired { .. }
                 | keys::Event::Revoked(_) => {
-                    source.account(record.links.subject.key).map_err(MakeError::Source)?
+                    source.account(record.links.own.key).map_err(MakeError::Source)?
                 }
             };
             each(bytes, &Entry { seq: Seq(seq), record, account, owner: None })?;

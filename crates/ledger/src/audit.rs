@@ -182,7 +182,7 @@ impl Auditor {
     /// A change of a key's status.
     fn changed(&mut self, audited: &AuditRecord, command: Command) -> Result<Account, Violation> {
         let AuditRecord { seq, leaf, record } = audited;
-        let link = &record.links.subject;
+        let link = &record.links.own;
         if !record.links.others.is_empty() {
             return Err(Violation::OtherEvent);
         }
@@ -251,7 +251,7 @@ impl Auditor {
     /// Whether the parts of a new key fit each other, the record, and the keys before it.
     fn fits(&self, record: &Record, made: &NewKey) -> Result<(), Violation> {
         let first = Link::first(made.id);
-        if record.links.subject != first {
+        if record.links.own != first {
             return Err(Violation::Link { key: made.id, field: "beginning" });
         }
         in_scope(record, &made.account)?;

@@ -49,7 +49,7 @@ impl Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Links {
     /// The key it happened to.
-    pub subject: Link,
+    pub own: Link,
     /// The keys that it changes beside that one, each another key.
     pub others: Vec<Link>,
 }
@@ -57,7 +57,7 @@ pub struct Links {
 impl Links {
     /// All of them, that of the key it happened to first.
     pub fn iter(&self) -> impl Iterator<Item = &Link> {
-        std::iter::once(&self.subject).chain(&self.others)
+        std::iter::once(&self.own).chain(&self.others)
     }
 
     /// The link of `key`, if the record touches it.
@@ -68,8 +68,8 @@ impl Links {
 }
 
 impl From<Link> for Links {
-    fn from(subject: Link) -> Links {
-        Links { subject, others: Vec::new() }
+    fn from(own: Link) -> Links {
+        Links { own, others: Vec::new() }
     }
 }
 

@@ -199,7 +199,7 @@ async fn a_due_key_is_expired_before_it_is_changed() {
     assert_eq!(verified.verdict, Verdict::Expired);
     let revoke = Change::Revoke(Revocation::default());
     let revoked = ledger.change(&owner(), id, revoke, RequestOptions::default()).await.unwrap();
-    assert_eq!(revoked.entry.record.links.subject.before, Some(Status::Expired));
+    assert_eq!(revoked.entry.record.links.own.before, Some(Status::Expired));
     let history = ledger.history(&owner(), id, Seq(0), 50).unwrap().items;
     let story: Vec<_> = history.iter().map(|entry| entry.record.event.kind().as_str()).collect();
     assert_eq!(story, ["created", "expired", "revoked"]);

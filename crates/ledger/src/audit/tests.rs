@@ -26,7 +26,7 @@ fn chained(records: &[Record]) -> Vec<Vec<u8>> {
     let mut stored = Vec::new();
     for record in records {
         let mut record = record.clone();
-        for link in std::iter::once(&mut record.links.subject).chain(&mut record.links.others) {
+        for link in std::iter::once(&mut record.links.own).chain(&mut record.links.others) {
             if let Some((seq, leaf)) = &mut link.previous {
                 *leaf = leaves.get(usize::try_from(seq.0).unwrap()).copied().unwrap_or(*leaf);
             }

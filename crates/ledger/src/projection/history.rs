@@ -80,7 +80,7 @@ impl History {
         for link in record.links.iter().filter(|link| link.revision > UNLISTED) {
             let later = lists.keys.entry(link.key).or_default();
             later.places.push(seq);
-            if link.key != record.links.subject.key {
+            if link.key != record.links.own.key {
                 later.replaced_at = Some(seq);
             }
         }

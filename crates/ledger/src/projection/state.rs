@@ -106,7 +106,7 @@ impl State {
 
     /// The entry of a record; `None` if its key is not in the table yet.
     pub(crate) fn entry(&self, seq: Seq, record: Record) -> Option<Entry> {
-        Some(self.table.get(record.links.subject.key)?.entry(seq, record))
+        Some(self.table.get(record.links.own.key)?.entry(seq, record))
     }
 
     /// Tells followers how far everything is applied.

@@ -191,7 +191,7 @@ impl KeyTable {
             }
             return Some(key);
         }
-        self.update(record.links.subject.key, seq, leaf, |now| now.after(&record.event, record.at))
+        self.update(record.links.own.key, seq, leaf, |now| now.after(&record.event, record.at))
     }
 
     fn update(

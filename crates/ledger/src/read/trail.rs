@@ -77,7 +77,7 @@ impl Ledger {
             return Err(beyond());
         }
         let entry = self.read_entries(seq, 1)?.pop().ok_or_else(beyond)?;
-        let key = self.state().table.get(entry.record.links.subject.key);
+        let key = self.state().table.get(entry.record.links.own.key);
         if key.is_some_and(|key| grant.covers(&key.made)) { Ok(entry) } else { Err(beyond()) }
     }
 

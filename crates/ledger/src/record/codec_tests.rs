@@ -117,7 +117,7 @@ fn golden() -> Vec<(&'static str, Record)> {
             "created, everything set, by rotation",
             Record {
                 links: Links {
-                    subject: link(None, Status::Enabled),
+                    own: link(None, Status::Enabled),
                     others: vec![Link {
                         key: id(1),
                         ..link(Some(Status::Enabled), Status::Enabled)

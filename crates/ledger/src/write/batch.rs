@@ -13,8 +13,7 @@ use std::sync::Arc;
 use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
-    Account, Command, Event, Facts, KeyId, KeyState, NewKey, Replaces, Revocation, Rotation,
-    Timestamp, decide,
+    Account, Command, Event, Facts, KeyId, KeyState, NewKey, Replaces, Rotation, Timestamp, decide,
 };
 use signedlog::Leaf;
 
@@ -25,7 +24,7 @@ use crate::projection::outcomes::Outcome;
 use crate::projection::state::State;
 use crate::projection::table::{ChainedState, Key};
 use crate::record::{Actor, Idempotency, Link, Links, Record, codec};
-use crate::write::request::{Change, RequestContext, Rules};
+use crate::write::request::{RequestContext, Rules};
 
 /// A record that the batch will append.
 pub(crate) struct Drafted {
@@ -205,27 +204,10 @@ impl<'s> Batch<'s> {
         &mut self,
         context: &RequestContext,
         key: &Key,
-        change: Change,
+        command: Command,
     ) -> Result<Decided, Error> {
         self.expire_if_due(key, context.dry_run)?;
-        let command = match change {
-            Change::Enable => Command::Enable,
-            Change::Disable => Command::Disable,
-            Change::Expire => Command::Expire,
-            Change::Revoke(revocation) => Command::Revoke(revocation),
-        };
         self.transition(context, key, command)
-    }
-
-    /// Decides that a key withdraws itself and writes it down.
-    pub(crate) fn revoke_own(
-        &mut self,
-        context: &RequestContext,
-        key: &Key,
-        revocation: Revocation,
-    ) -> Result<Decided, Error> {
-        self.expire_if_due(key, context.dry_run)?;
-        self.transition(context, key, Command::RevokeOwn(revocation))
     }
 
     /// Records keys that are due, soonest first, at most `limit`.
@@ -299,7 +281,7 @@ impl<'s> Batch<'s> {
     fn finish(&mut self, context: &RequestContext, draft: Draft) -> Result<Decided, Error> {
         let Draft { event, link, state, replaced } = draft;
         let others = replaced.iter().map(|(link, _)| *link).collect();
-        let record = self.record(context, event, Links { subject: link, others })?;
+        let record = self.record(context, event, Links { own: link, others })?;
         let bytes = codec::encode(&record);
         if bytes.len() > MAX_RECORD {
             return Err(Error::TooLong);
@@ -309,7 +291,7 @@ impl<'s> Batch<'s> {
             return Ok(Decided { seq, recorded: false, record, state });
         }
         let head = (seq, Leaf::of(&bytes));
-        self.touched.insert(record.links.subject.key, ChainedState { state, head });
+        self.touched.insert(record.links.own.key, ChainedState { state, head });
         if let Some((link, state)) = replaced {
             self.touched.insert(link.key, ChainedState { state, head });
         }

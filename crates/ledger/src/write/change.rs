@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keys::{Account, KeyId, Refusal};
+use keys::{Account, Command, KeyId, Refusal};
 
 use crate::caller::{Caller, Grant, MANAGE};
 use crate::error::Error;
@@ -15,9 +15,9 @@ use crate::write::reply::Changed;
 use crate::write::request::{Change, RequestContext, RequestOptions};
 
 /// Changes the status of `key`.
-struct ChangeStatus {
-    key: Arc<Key>,
-    change: Change,
+pub(crate) struct ChangeStatus {
+    pub(crate) key: Arc<Key>,
+    pub(crate) command: Command,
 }
 
 impl WriteCommand for ChangeStatus {
@@ -32,7 +32,7 @@ impl WriteCommand for ChangeStatus {
         context: &RequestContext,
         batch: &mut Batch<'_>,
     ) -> Result<Idempotent<Decided>, Error> {
-        batch.once(context, |batch| batch.change(context, &self.key, self.change))
+        batch.once(context, |batch| batch.change(context, &self.key, self.command.clone()))
     }
 }
 
@@ -50,7 +50,7 @@ impl Ledger {
         options: RequestOptions,
     ) -> Result<Changed, Error> {
         let key = self.find(caller.require(MANAGE)?, id, &options)?;
-        let command = ChangeStatus { key: Arc::clone(&key), change };
+        let command = ChangeStatus { key: Arc::clone(&key), command: change.into() };
         let reply = self.submit(RequestContext::new(caller, &options), command).await?;
         self.changed(&key, reply).await
     }

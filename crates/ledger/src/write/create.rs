@@ -176,7 +176,7 @@ impl Ledger {
             // The idempotency key's scope holds the route: a create finds only creates.
             return Err(Error::IdempotencyMismatch);
         };
-        let secret = self.state().secrets.lock().find(entry.record.links.subject.key, self.now());
+        let secret = self.state().secrets.lock().find(entry.record.links.own.key, self.now());
         Ok(Created { key: view(key, &entry), secret, entry: Some(entry), replayed: true })
     }
 }

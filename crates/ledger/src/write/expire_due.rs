@@ -52,7 +52,7 @@ impl Ledger {
             Idempotent::Decided(expired) => (expired, false),
             Idempotent::Earlier(Outcome { first, count, .. }) => {
                 let records = self.read_chunk(first, count as usize).await?;
-                (records.into_iter().map(|read| read.record.links.subject.key).collect(), true)
+                (records.into_iter().map(|read| read.record.links.own.key).collect(), true)
             }
         };
         let next_due = self.state().table.next_due();

@@ -3,39 +3,16 @@
 
 use std::sync::Arc;
 
-use keys::{Account, Digest, Kind, Refusal, Revocation};
+use keys::{Command, Digest, Kind, Refusal, Revocation};
 
 use crate::caller::{Caller, Identity, OWN_KEY, Role, Roles, Scope, Via};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::key_view::KeyView;
 use crate::projection::table::Key;
-use crate::write::batch::{Batch, Decided, Idempotent};
-use crate::write::job::WriteCommand;
+use crate::write::change::ChangeStatus;
 use crate::write::reply::Changed;
 use crate::write::request::{RequestContext, RequestOptions};
-
-/// Withdraws `key`, which is the caller.
-struct RevokeOwn {
-    key: Arc<Key>,
-    revocation: Revocation,
-}
-
-impl WriteCommand for RevokeOwn {
-    type Reply = Idempotent<Decided>;
-
-    fn account(&self) -> Option<&Account> {
-        Some(&self.key.made.account)
-    }
-
-    fn decide(
-        &self,
-        context: &RequestContext,
-        batch: &mut Batch<'_>,
-    ) -> Result<Idempotent<Decided>, Error> {
-        batch.once(context, |batch| batch.revoke_own(context, &self.key, self.revocation))
-    }
-}
 
 impl Ledger {
     /// Who the bearer of this text is, if it is a secret key, whatever its status and the addresses
@@ -77,7 +54,8 @@ impl Ledger {
         options: RequestOptions,
     ) -> Result<Changed, Error> {
         let key = self.find_own(caller)?;
-        let command = RevokeOwn { key: Arc::clone(&key), revocation };
+        let command =
+            ChangeStatus { key: Arc::clone(&key), command: Command::RevokeOwn(revocation) };
         let reply = self.submit(RequestContext::new(caller, &options), command).await?;
         self.changed(&key, reply).await
     }

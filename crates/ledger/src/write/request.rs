@@ -1,8 +1,8 @@
 //! What a command is given: the key that is wanted, the change, and how it is to be done.
 
 use keys::{
-    Account, AllowedIps, Description, Dialect, Environment, KeyName, KeyRole, Kind, Metadata,
-    Permission, Project, Reason, Revocation, Subject, Timestamp,
+    Account, AllowedIps, Command, Description, Dialect, Environment, KeyName, KeyRole, Kind,
+    Metadata, Permission, Project, Reason, Revocation, Subject, Timestamp,
 };
 
 use crate::caller::Caller;
@@ -127,6 +127,17 @@ pub enum Change {
     Expire,
     /// Withdraw it for good.
     Revoke(Revocation),
+}
+
+impl From<Change> for Command {
+    fn from(change: Change) -> Command {
+        match change {
+            Change::Enable => Command::Enable,
+            Change::Disable => Command::Disable,
+            Change::Expire => Command::Expire,
+            Change::Revoke(revocation) => Command::Revoke(revocation),
+        }
+    }
 }
 
 /// The options of a request that changes something.

@@ -229,7 +229,7 @@ impl Topics {
         self.at = entry.seq.next();
         // Serialized for the first topic that shows it in this form.
         let mut texts: Vec<(KeyId, Vec<u8>)> = Vec::new();
-        let own = entry.record.links.subject.key;
+        let own = entry.record.links.own.key;
         for shape in 0..SHAPES {
             if self.shapes.get(shape).is_none_or(|count| *count == 0) {
                 continue;

@@ -144,13 +144,13 @@ pub(crate) struct Replaced {
 impl<'a> Event<'a> {
     /// The event as its own key's.
     pub(crate) fn new(entry: &'a Entry) -> Event<'a> {
-        Event::of(entry, &entry.record.links.subject)
+        Event::of(entry, &entry.record.links.own)
     }
 
     /// The event as `key` sees it: a rotation is an event of the old key too.
     pub(crate) fn for_key(entry: &'a Entry, key: Option<KeyId>) -> Event<'a> {
         let links = &entry.record.links;
-        Event::of(entry, key.and_then(|key| links.of(key)).unwrap_or(&links.subject))
+        Event::of(entry, key.and_then(|key| links.of(key)).unwrap_or(&links.own))
     }
 
     fn of(entry: &'a Entry, link: &Link) -> Event<'a> {

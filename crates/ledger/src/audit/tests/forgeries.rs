@@ -49,16 +49,16 @@ pub(super) fn made(record: &mut Record, change: impl FnOnce(&mut NewKey)) {
     let Event::Created(key) = &mut record.event else { panic!("{record:?}") };
     let key = Arc::make_mut(key);
     change(key);
-    record.links.subject = Link::first(key.id);
+    record.links.own = Link::first(key.id);
 }
 
 /// Takes a record out or puts one in, with the places in all links made right again.
 fn shifted(records: &mut Vec<Record>, at: usize, added: Option<Record>) {
     let place = Seq(at as u64);
     let around = added.is_none().then(|| records.remove(at));
-    let links = records.iter_mut().flat_map(|record| {
-        std::iter::once(&mut record.links.subject).chain(&mut record.links.others)
-    });
+    let links = records
+        .iter_mut()
+        .flat_map(|record| std::iter::once(&mut record.links.own).chain(&mut record.links.others));
     for link in links {
         let Some((seq, _)) = &mut link.previous else { continue };
         match &around {
@@ -164,7 +164,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     (
         "the id of another key",
         |r| {
-            let id = r[0].links.subject.key;
+            let id = r[0].links.own.key;
             made(&mut r[3], |key| key.id = id);
         },
         "3: the rules do not allow it: the key exists already",
@@ -181,32 +181,32 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     ),
     (
         "a revision left out",
-        |r| r[2].links.subject.revision = 4,
+        |r| r[2].links.own.revision = 4,
         "2: the link of the key … has the wrong revision",
     ),
     (
         "another status before",
-        |r| r[2].links.subject.before = Some(Status::Expired),
+        |r| r[2].links.own.before = Some(Status::Expired),
         "2: the link of the key … has the wrong status before",
     ),
     (
         "another status after",
-        |r| r[2].links.subject.after = Status::Revoked,
+        |r| r[2].links.own.after = Status::Revoked,
         "2: the link of the key … has the wrong status after",
     ),
     (
         "another previous record",
-        |r| r[2].links.subject.previous = Some((Seq(0), Leaf([0; 32]))),
+        |r| r[2].links.own.previous = Some((Seq(0), Leaf([0; 32]))),
         "2: the link of the key … has the wrong previous record",
     ),
     (
         "no previous record",
-        |r| r[2].links.subject.previous = None,
+        |r| r[2].links.own.previous = None,
         "2: the link of the key … has the wrong previous record",
     ),
     (
         "a link of an unknown key",
-        |r| r[2].links.subject.key = KeyId::from_bytes([9; 16]),
+        |r| r[2].links.own.key = KeyId::from_bytes([9; 16]),
         "2: the key … was never created",
     ),
     (
@@ -227,7 +227,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     (
         "another old key",
         |r| {
-            let id = r[0].links.subject.key;
+            let id = r[0].links.own.key;
             r[4].links.others[0].key = id;
         },
         "4: the new key and the key that it replaces are not both named",

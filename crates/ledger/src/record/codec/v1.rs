@@ -157,13 +157,13 @@ impl<'a> RecordV1<'a> {
     pub(super) fn into_record(self, interner: &mut Interner) -> Result<Record, DecodeError> {
         let event = self.event.into_event(interner)?;
         let mut links = self.links.into_iter().map(LinkV1::into_link);
-        let subject = match &event {
+        let own = match &event {
             Event::Created(key) => Link::first(key.id),
             Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
                 links.next().ok_or(DecodeError::NotCanonical)?
             }
         };
-        let links = Links { subject, others: links.collect() };
+        let links = Links { own, others: links.collect() };
         Ok(Record {
             at: moment(self.at)?,
             actor: Actor {
