@@ -282,27 +282,16 @@ def parse_keys(text):
 
 # --- Records: schemas/record.md -------------------------------------------------------------------
 
-class Dialect:
-    """The API that a key was made through, and what holds for its keys."""
-
-    def __init__(self, name, most_active=None, unique_prefix=False):
-        self.name, self.most_active, self.unique_prefix = name, most_active, unique_prefix
-
-
-# Records hold the place in this list.
-DIALECTS = [
-    Dialect("native"),
-    Dialect("covosign"),
-    Dialect("callcov", most_active=10),
-    Dialect("cloudsigma", unique_prefix=True),
-    Dialect("capgo"),
-    Dialect("composable"),
-]
+# Records hold the places in these lists.
+DIALECTS = ["native", "covosign", "callcov", "cloudsigma", "capgo", "composable"]
 NATIVE = 0
 STATUSES = ["enabled", "disabled", "expired", "revoked"]
 ENABLED, DISABLED, EXPIRED, REVOKED = range(4)
 REASONS = ["compromised", "superseded", "unused", "owner_left", "policy", "other"]
-TYPES = ["created", "enabled", "disabled", "expired", "revoked"]
+TYPES = ["created", "enabled", "disabled", "expired", "revoked", "updated"]
+UPDATED = 5
+ROLES = ["owner", "verifier", "auditor", "worker", "admin", "user", "key"]
+PERIODS = ["day", "month", "total"]
 MIN_TIME, MAX_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
@@ -351,6 +340,11 @@ class Reader:
         except UnicodeDecodeError:
             raise Refused("a text is not UTF-8") from None
 
+    def flag(self):
+        value = self.byte()
+        require(value <= 1, "neither yes nor no")
+        return value == 1
+
     def option(self, read):
         tag = self.byte()
         require(tag <= 1, "an option is neither there nor missing")
@@ -392,19 +386,106 @@ def read_link(r):
     return link
 
 
+def read_rate(r):
+    uses, seconds = r.small(32), r.small(32)
+    require(1 <= uses <= 1_000_000 and 1 <= seconds <= 86_400, "an unlawful rate limit")
+    return uses, seconds
+
+
+def read_quota(r):
+    uses, per = r.small(32), r.tag(3)
+    require(uses >= 1, "a quota of no use")
+    return uses, per
+
+
+def read_metadata(r):
+    pairs = r.many(lambda: (r.text(), r.text()))
+    names = [name.encode() for name, _ in pairs]
+    require(names == sorted(set(names)), "metadata is not sorted by name")
+    return pairs
+
+
+def read_tags(r):
+    tags = r.many(r.text)
+    require(tags == sorted(set(tags)) and len(tags) <= 20, "tags are not sorted")
+    return tags
+
+
+def read_imported(r):
+    return {
+        "created_at": r.option(r.time), "last_used_at": r.option(r.time),
+        "source": r.option(r.text),
+    }
+
+
+# The attributes that an edit may change: their names, and how a value is read.
+ATTRIBUTES = [
+    ("name", lambda r: r.text()),
+    ("description", lambda r: r.option(r.text)),
+    ("role", lambda r: r.option(r.text)),
+    ("permissions", lambda r: r.many(r.text)),
+    ("project", lambda r: r.option(r.text)),
+    ("allowed_ips", lambda r: r.many(r.text)),
+    ("expires_at", lambda r: r.option(r.time)),
+    ("rate_limit", lambda r: r.option(lambda: read_rate(r))),
+    ("quota", lambda r: r.option(lambda: read_quota(r))),
+    ("metadata", read_metadata),
+    ("tags", read_tags),
+    ("owner", lambda r: r.text()),
+]
+READ = dict(ATTRIBUTES)
+
+
+def read_edits(r):
+    """What an edit changes: {name: (before, after)}, in order."""
+    edits, last = {}, -1
+    for _ in range(r.uint()):
+        tag = r.tag(len(ATTRIBUTES))
+        require(tag > last, "an edit's attributes are not in order")
+        last, (name, read) = tag, ATTRIBUTES[tag]
+        before, after = read(r), read(r)
+        require(before != after, "an edit that changes nothing")
+        edits[name] = (before, after)
+    require(edits, "an edit of nothing")
+    return edits
+
+
+RULES = [
+    ("revision", lambda r: {"revision": r.small(32)}),
+    ("reuse", lambda r: {"least_ttl_ms": r.uint(), "own": r.flag()}),
+    ("account_keys", lambda r: {"most": r.uint(), "counted": r.uint()}),
+    ("account_alive", lambda r: {"most": r.uint(), "counted": r.uint()}),
+    ("owner_active", lambda r: {"most": r.small(32), "counted": r.small(32)}),
+    ("longest_life", lambda r: {"seconds": r.uint()}),
+    ("permissions", lambda r: {"permissions": r.many(r.text)}),
+    ("secret_prefix", lambda r: {"prefix": r.text()}),
+    ("unique_prefix", lambda r: {}),
+]
+
+
+def read_rules(r):
+    """The rules of a record: {name: what it carries}, in order."""
+    rules, last = {}, -1
+    for _ in range(r.uint()):
+        tag = r.tag(len(RULES))
+        require(tag > last, "the rules are not in order")
+        last, (name, read) = tag, RULES[tag]
+        rules[name] = read(r)
+    return rules
+
+
 def read_new_key(r):
     key = {"id": r.id(), "number": r.uint(), "account": r.text(), "owner": r.text()}
     key["name"], key["description"] = r.text(), r.option(r.text)
     key["kind"], key["environment"] = r.tag(2), r.tag(2)
     key["role"], key["permissions"] = r.option(r.text), r.many(r.text)
     key["project"], key["allowed_ips"] = r.option(r.text), r.many(r.text)
-    key["expires_at"], key["daily_limit"] = r.option(r.time), r.option(lambda: r.small(32))
-    key["metadata"] = r.many(lambda: (r.text(), r.text()))
-    names = [name.encode() for name, _ in key["metadata"]]
-    require(names == sorted(set(names)), "metadata is not sorted by name")
+    for name in ("expires_at", "rate_limit", "quota", "metadata", "tags"):
+        key[name] = READ[name](r)
     key["prefix"], key["digest"] = r.text(), r.take(32)
     key["replaces"] = r.option(lambda: (r.id(), r.time()))
     key["dialect"], key["public_value"] = r.tag(len(DIALECTS)), r.option(r.text)
+    key["imported"] = r.option(lambda: read_imported(r))
     return key
 
 
@@ -412,10 +493,14 @@ def decode(data):
     """A record, from its bytes."""
     r = Reader(data)
     require(r.byte() == 1, "an unknown version")
-    record = {"at": r.time(), "subject": r.text(), "account": r.option(r.text)}
+    record = {"at": r.time(), "node": r.text(), "subject": r.text()}
+    record["account"], roles = r.option(r.text), r.byte()
+    require(roles < 1 << len(ROLES), "an unknown role")
+    record["roles"] = [name for place, name in enumerate(ROLES) if roles >> place & 1]
     record["via"], record["ip"] = read_via(r), r.option(lambda: read_ip(r))
     record["request_id"], record["dialect"] = r.option(r.text), r.tag(len(DIALECTS))
-    record["reason"], record["type"] = r.option(r.text), r.tag(5)
+    record["reason"], record["rules"] = r.option(r.text), read_rules(r)
+    record["type"] = r.tag(len(TYPES))
     if record["type"] == 0:
         record["key"] = read_new_key(r)
     elif record["type"] == 3:
@@ -423,6 +508,8 @@ def decode(data):
     elif record["type"] == 4:
         record["code"] = r.option(lambda: r.tag(6))
         record["compromised_since"] = r.option(r.time)
+    elif record["type"] == UPDATED:
+        record["edits"] = read_edits(r)
     links = r.many(lambda: read_link(r))
     if record["type"] == 0:
         first = {"revision": 1, "before": None, "after": ENABLED, "previous": None}
@@ -445,7 +532,20 @@ MOVES = {
     2: ({ENABLED}, DISABLED),
     3: ({ENABLED, DISABLED}, EXPIRED),
     4: ({ENABLED, DISABLED, EXPIRED}, REVOKED),
+    UPDATED: ({ENABLED, DISABLED}, None),
 }
+
+
+def covers(granted, wanted):
+    """Whether one of the granted permissions is enough for the wanted one."""
+    return any(
+        wanted.startswith(one[:-1]) if one.endswith("*") else one == wanted for one in granted
+    )
+
+
+def value_hash(value):
+    """Of a value that is not kept: Python's hash of a text is under a secret of this run."""
+    return hash(repr(value))
 
 
 def is_due(key, now):
@@ -458,7 +558,8 @@ class Auditor:
     def __init__(self, accounts=None):
         self.accounts, self.first, self.next, self.last_at = accounts, None, 0, MIN_TIME
         self.keys, self.digests, self.numbers = {}, set(), {}
-        self.capped, self.prefixes = {}, set()
+        self.alive_of, self.alive, self.prefixes = {}, {}, set()
+        self.public, self.purposes = {}, {}
 
     def push(self, seq, leaf, record):
         """Checks the next record, and returns the account of its key."""
@@ -494,6 +595,7 @@ class Auditor:
         return {
             "account": account, "made": None, "status": link["before"], "due": None,
             "revision": link["revision"] - 1, "replaced": False, "head": link["previous"],
+            "hashes": {},
         }
 
     def _changed(self, seq, leaf, record):
@@ -509,12 +611,112 @@ class Auditor:
         lawful, after = MOVES[event]
         was = STATUSES[key["status"]]
         require(key["status"] in lawful, f"{TYPES[event]} while the key is {was}")
+        after = key["status"] if after is None else after
+        allowed = {"revision"}
+        if event == UPDATED:
+            allowed |= self._edited(key, link["key"], record)
+        self._insisted(record, key["revision"])
+        self._no_other_rules(record, allowed)
         self._advance(key, link, after, seq, leaf)
-        if after in (EXPIRED, REVOKED) and key["made"]:
+        if after in (EXPIRED, REVOKED):
+            self._ended(link["key"], key, was)
+        return key["account"]
+
+    def _ended(self, key_id, key, was):
+        if was not in (STATUSES[ENABLED], STATUSES[DISABLED]):
+            return
+        self.alive[key["account"]] = max(0, self.alive.get(key["account"], 0) - 1)
+        if key["made"]:
             made = key["made"]
             holder = (key["account"], made["owner"], made["dialect"])
-            self.capped.get(holder, set()).discard(link["key"])
-        return key["account"]
+            self.alive_of.get(holder, set()).discard(key_id)
+        purpose = self.purposes.pop(key_id, None)
+        if purpose is not None:
+            self.public[purpose].remove(key_id)
+
+    def _insisted(self, record, revision):
+        rule = record["rules"].get("revision")
+        right = rule is None or rule["revision"] == revision
+        require(right, "the caller insisted on another revision")
+
+    def _no_other_rules(self, record, allowed):
+        other = set(record["rules"]) - allowed
+        require(not other, "it says it was judged by a rule that has nothing to do with it")
+
+    def _edited(self, key, key_id, record):
+        """Checks an edit and brings it in; the names of the rules that it may be judged by."""
+        edits, made, allowed = record["edits"], key["made"], set()
+        for name, (before, after) in edits.items():
+            known = key["hashes"].get(name)
+            if name == "expires_at" and known is not None:
+                known = value_hash(key["due"])
+            same = known is None or known == value_hash(before)
+            require(same, f"the edit names another {name} before it than the key had")
+        if "owner" in edits:
+            allowed.add("owner_active")
+            if made:
+                owner = edits["owner"][1]
+                self._owner_has_room(record, (key["account"], owner, made["dialect"]))
+        if "expires_at" in edits:
+            allowed.add("longest_life")
+            due = edits["expires_at"][1]
+            require(due is None or due > record["at"], "it is expired from the start")
+            end = MAX_TIME if due is None else due
+            own = MAX_TIME if key["due"] is None else key["due"]
+            require(not key["replaced"] or end <= own, "a replaced key outlives its overlap")
+            if made:
+                self._ends_in_time(record, made["created_at"], due)
+            key["due"] = due
+        if "permissions" in edits:
+            allowed.add("permissions")
+            self._permitted(record, edits["permissions"][1])
+        key["hashes"] = dict(key["hashes"])
+        key["hashes"].update((name, value_hash(after)) for name, (_, after) in edits.items())
+        if made and "owner" in edits:
+            holder = (key["account"], made["owner"], made["dialect"])
+            self.alive_of.get(holder, set()).discard(key_id)
+            key["made"] = made = dict(made, owner=edits["owner"][1])
+            holder = (key["account"], made["owner"], made["dialect"])
+            if made["dialect"] != NATIVE:
+                self.alive_of.setdefault(holder, set()).add(key_id)
+        old = self.purposes.get(key_id)
+        if old is not None:
+            project = edits.get("project", (None, old[2]))[1]
+            name = edits.get("name", (None, old[3]))[1]
+            new = (old[0], old[1], project, name)
+            if new != old:
+                self.public[old].remove(key_id)
+                self.public.setdefault(new, []).append(key_id)
+                self.purposes[key_id] = new
+        return allowed
+
+    def _counted(self, record, name, counted):
+        """Holds a rule of a cap against what there was; of a part it may have been more."""
+        rule = record["rules"].get(name)
+        if rule is None:
+            return
+        right = rule["counted"] == counted
+        if self.accounts is not None:
+            right = rule["counted"] >= counted
+        require(right, "a rule counts other keys than there were")
+        require(rule["counted"] < rule["most"], "there are too many keys")
+
+    def _owner_has_room(self, record, holder):
+        alive = self.alive_of.get(holder, ())
+        active = sum(self._is_active(other, record["at"]) for other in alive)
+        self._counted(record, "owner_active", active)
+
+    def _ends_in_time(self, record, start, due):
+        rule = record["rules"].get("longest_life")
+        if rule is not None:
+            last = min(MAX_TIME, start + rule["seconds"] * 1_000_000)
+            require(due is not None and due <= last, "it lives longer than its rule allows")
+
+    def _permitted(self, record, permissions):
+        rule = record["rules"].get("permissions")
+        if rule is not None:
+            allowed = all(covers(rule["permissions"], one) for one in permissions)
+            require(allowed, "it has a permission that its rule does not allow")
 
     def _advance(self, key, link, after, seq, leaf):
         """Compares a link with what it must be, and takes the key there."""
@@ -526,7 +728,7 @@ class Auditor:
 
     def _created(self, seq, leaf, record):
         key, now = record["key"], record["at"]
-        dialect = DIALECTS[key["dialect"]]
+        rules = record["rules"]
         self._in_scope(record, key["account"])
         require(key["id"] not in self.keys, "the key exists already")
         require(key["digest"] not in self.digests, "the new key has the digest of an earlier one")
@@ -539,26 +741,45 @@ class Auditor:
         require(key["number"] == expected, f"the next key of its account is number {expected}")
         due = key["expires_at"]
         require(due is None or due > now, "it is expired from the start")
-        taken = dialect.unique_prefix and key["prefix"] in self.prefixes
+        taken = "unique_prefix" in rules and key["prefix"] in self.prefixes
         require(not taken, "another key has the same prefix")
         holder = (key["account"], key["owner"], key["dialect"])
-        makes_room = self._rotation(seq, leaf, record, holder)
+        self._reused(record, key)
+        if "account_keys" in rules:
+            rule = rules["account_keys"]
+            require(rule["counted"] == key["number"] - 1, "a rule counts other keys than there were")
+            require(rule["counted"] < rule["most"], "there are too many keys")
+        makes_room = self._rotation(seq, leaf, record)
+        if not makes_room:
+            self._counted(record, "account_alive", self.alive.get(key["account"], 0))
+            self._owner_has_room(record, holder)
+        self._ends_in_time(record, now, due)
+        self._permitted(record, key["permissions"])
+        begins = rules.get("secret_prefix", {}).get("prefix", "")
+        require(key["prefix"].startswith(begins), "its prefix is not the one of its rule")
+        allowed = {name for name, _ in RULES}
+        if makes_room:
+            allowed -= {"account_alive", "owner_active"}
+        if key["replaces"] is None:
+            allowed.discard("revision")
+        self._no_other_rules(record, allowed)
         self.numbers[key["account"]] = expected + 1
+        self.alive[key["account"]] = self.alive.get(key["account"], 0) + 1
         self.digests.add(key["digest"])
         if key["dialect"] != NATIVE:
             self.prefixes.add(key["prefix"])
-        if dialect.most_active is not None:
-            alive = self.capped.setdefault(holder, set())
-            if not makes_room:
-                active = sum(self._is_active(other, now) for other in alive - {key["id"]})
-                require(active < dialect.most_active, "there are too many active keys")
-            alive.add(key["id"])
+            self.alive_of.setdefault(holder, set()).add(key["id"])
+            if key["kind"] == 1:
+                purpose = (key["account"], key["dialect"], key["project"], key["name"])
+                self.public.setdefault(purpose, []).append(key["id"])
+                self.purposes[key["id"]] = purpose
         self.keys[key["id"]] = {
             "account": key["account"], "status": ENABLED, "revision": 1, "due": key["expires_at"],
             "replaced": False, "head": (seq, leaf),
+            "hashes": {name: value_hash(key[name]) for name, _ in ATTRIBUTES},
             "made": {
                 "owner": key["owner"], "kind": key["kind"], "environment": key["environment"],
-                "dialect": key["dialect"], "salt": record["salt"],
+                "dialect": key["dialect"], "salt": record["salt"], "created_at": now,
             },
         }
         return key["account"]
@@ -567,7 +788,20 @@ class Auditor:
         key = self.keys[key_id]
         return key["status"] in (ENABLED, DISABLED) and not is_due(key, now)
 
-    def _rotation(self, seq, leaf, record, holder):
+    def _reused(self, record, key):
+        """Checks that no public key was there that would have done as well."""
+        rule = record["rules"].get("reuse")
+        if rule is None:
+            return
+        purpose = (key["account"], key["dialect"], key["project"], key["name"])
+        until = min(record["at"] + rule["least_ttl_ms"] * 1000, (1 << 63) - 1)
+        for other in map(self.keys.get, self.public.get(purpose, ())):
+            lives = other["due"] is None or other["due"] >= until
+            does = other["status"] == ENABLED and not is_due(other, record["at"]) and lives
+            own = not rule["own"] or other["made"]["owner"] == key["owner"]
+            require(not (does and own), "a public key for this use was there")
+
+    def _rotation(self, seq, leaf, record):
         """Checks what a creation does to the key it replaces. Whether that one is due at once."""
         key, link, now = record["key"], record["replaced"], record["at"]
         if key["replaces"] is None:
@@ -592,14 +826,11 @@ class Auditor:
         seconds = -((now - until) // 1_000_000)
         require(seconds * 1_000_000 <= MAX_OVERLAP, "an overlap that no rotation has")
         require(old["due"] is None or until <= old["due"], "the replaced key outlives its own end")
-        most_active = DIALECTS[key["dialect"]].most_active
-        if until > now and most_active is not None:
-            active = sum(self._is_active(other, now) for other in self.capped.get(holder, ()))
-            require(active < most_active, "there are too many active keys")
+        self._insisted(record, old["revision"])
         old["replaced"] = True
         old["due"] = until
         self._advance(old, link, ENABLED, seq, leaf)
-        return True
+        return until == now
 
     def _in_scope(self, record, account):
         own = record["account"]
@@ -620,10 +851,12 @@ class Auditor:
 
 EPOCH = datetime.datetime(1970, 1, 1)
 CSV_HEAD = (
-    "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,actor_via,ip,"
-    "request_id,dialect,reason,reason_code,before,after,data\r\n"
+    "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,actor_roles,"
+    "actor_via,ip,request_id,dialect,node,reason,reason_code,rules,before,after,data\r\n"
 )
-ACTIVITIES = [(1, "Create"), (8, "Enable"), (9, "Disable"), (99, "Expire"), (4, "Delete")]
+ACTIVITIES = [
+    (1, "Create"), (8, "Enable"), (9, "Disable"), (99, "Expire"), (4, "Delete"), (3, "Update"),
+]
 
 
 # What some readers take for the end of a line. JSON escapes the others by itself.
@@ -650,6 +883,27 @@ def show(names, number_of):
     return None if number_of is None else names[number_of]
 
 
+def show_rate(rate):
+    return rate and {"limit": rate[0], "period_s": rate[1]}
+
+
+def show_quota(quota):
+    return quota and {"limit": quota[0], "per": PERIODS[quota[1]]}
+
+
+def show_imported(imported):
+    return imported and {
+        "created_at": show_time(imported["created_at"]),
+        "last_used_at": show_time(imported["last_used_at"]), "source": imported["source"],
+    }
+
+
+# How the value of an attribute is shown, where that is not as it is.
+SHOW = {
+    "expires_at": show_time, "rate_limit": show_rate, "quota": show_quota, "metadata": dict,
+}
+
+
 def event_data(record):
     if record["type"] == 0:
         key, link = record["key"], record["replaced"]
@@ -663,10 +917,13 @@ def event_data(record):
             "kind": ["secret", "public"][key["kind"]],
             "environment": ["live", "sandbox"][key["environment"]], "role": key["role"],
             "permissions": key["permissions"], "project": key["project"],
-            "allowed_ips": key["allowed_ips"], "daily_limit": key["daily_limit"],
-            "metadata": dict(key["metadata"]), "prefix": key["prefix"],
+            "allowed_ips": key["allowed_ips"],
+            "daily_limit": key["quota"][0] if key["quota"] and key["quota"][1] == 0 else None,
+            "rate_limit": show_rate(key["rate_limit"]), "quota": show_quota(key["quota"]),
+            "metadata": dict(key["metadata"]), "tags": key["tags"], "prefix": key["prefix"],
             "replaces": show_id(key["replaces"][0]) if key["replaces"] else None,
-            "dialect": DIALECTS[key["dialect"]].name, "public_value": key["public_value"],
+            "dialect": DIALECTS[key["dialect"]], "public_value": key["public_value"],
+            "imported": show_imported(key["imported"]),
             "expires_at": show_time(key["expires_at"]), "replaced": replaced,
         }
     if record["type"] == 3:
@@ -675,6 +932,12 @@ def event_data(record):
         return {"due_at": show_time(due), "late_ms": late}
     if record["type"] == 4:
         return {"compromised_since": show_time(record["compromised_since"])}
+    if record["type"] == UPDATED:
+        changes = {}
+        for name, (before, after) in record["edits"].items():
+            show_value = SHOW.get(name, lambda value: value)
+            changes[name] = {"before": show_value(before), "after": show_value(after)}
+        return {"changes": changes}
     return {}
 
 
@@ -685,13 +948,14 @@ def event_of(seq, record, account):
         "key_id": show_id(link["key"]), "account": account, "revision": link["revision"],
         "actor": {
             "subject": record["subject"], "account": record["account"] or "*",
-            "via": record["via"],
+            "roles": record["roles"], "via": record["via"],
         },
         "origin": {
             "ip": record["ip"], "request_id": record["request_id"],
-            "dialect": DIALECTS[record["dialect"]].name,
+            "dialect": DIALECTS[record["dialect"]], "node": record["node"],
         },
         "reason": record["reason"], "reason_code": show(REASONS, record.get("code")),
+        "rules": [dict({"rule": name}, **rule) for name, rule in record["rules"].items()],
         "before": show(STATUSES, link["before"]), "after": STATUSES[link["after"]],
         "data": event_data(record),
     }
@@ -710,9 +974,10 @@ def csv_row(event):
     actor, origin = event["actor"], event["origin"]
     cells = [
         event["seq"], event["recorded_at"], event["type"], event["key_id"], event["account"],
-        event["revision"], actor["subject"], actor["account"], actor["via"], origin["ip"],
-        origin["request_id"], origin["dialect"], event["reason"], event["reason_code"],
-        event["before"], event["after"], compact(event["data"]),
+        event["revision"], actor["subject"], actor["account"], " ".join(actor["roles"]),
+        actor["via"], origin["ip"], origin["request_id"], origin["dialect"], origin["node"],
+        event["reason"], event["reason_code"], compact(event["rules"]), event["before"],
+        event["after"], compact(event["data"]),
     ]
     return ",".join(csv_cell("" if cell is None else str(cell)) for cell in cells) + "\r\n"
 
@@ -740,7 +1005,8 @@ def ocsf(event, record):
     if event["reason"] is not None:
         line["comment"] = event["reason"]
     line["unmapped"] = {
-        "account": actor["account"], "via": actor["via"], "reason_code": event["reason_code"],
+        "account": actor["account"], "roles": actor["roles"], "via": actor["via"],
+        "node": origin["node"], "rules": event["rules"], "reason_code": event["reason_code"],
         "before": event["before"], "after": event["after"],
     }
     return compact(line) + "\n"

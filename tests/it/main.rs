@@ -28,6 +28,7 @@ mod dialect_covosign;
 mod dialect_faults;
 mod disk;
 mod documents;
+mod edit;
 mod errors;
 mod evidence;
 mod expiry;

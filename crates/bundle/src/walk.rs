@@ -54,7 +54,8 @@ impl Reader {
                 keys::Event::Enabled
                 | keys::Event::Disabled
                 | keys::Event::Expired { .. }
-                | keys::Event::Revoked(_) => {
+                | keys::Event::Revoked(_)
+                | keys::Event::Updated(_) => {
                     source.account(record.links.own.key).map_err(MakeError::Source)?
                 }
             };

@@ -49,6 +49,11 @@ impl<'a> Call<'a> {
         Call { body: Some(body), ..Call::new(Method::POST, path) }
     }
 
+    /// `PATCH path` with a body.
+    pub(crate) fn patch(path: impl Into<String>, body: &'a Value) -> Call<'a> {
+        Call { body: Some(body), ..Call::new(Method::PATCH, path) }
+    }
+
     fn new(method: Method, path: impl Into<String>) -> Call<'a> {
         let path = path.into();
         Call { method, path, query: Vec::new(), headers: Vec::new(), body: None }

@@ -10,11 +10,11 @@ use crate::invalid::Invalid;
 /// The addresses and networks a key may be used from; empty means from anywhere.
 ///
 /// Most keys have none, which takes one word.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct AllowedIps(Option<Box<Box<[Allowed]>>>);
 
 /// One entry, with the form it was given in: `10.0.0.1` is answered as it came, not as `/32`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Allowed {
     /// An IPv4 network where it was given as one that is mapped into IPv6.
     net: IpNet,
@@ -22,7 +22,7 @@ struct Allowed {
 }
 
 /// How an entry was written.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Form {
     Address,
     Network,

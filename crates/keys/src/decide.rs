@@ -3,43 +3,20 @@
 use std::sync::Arc;
 
 use crate::event::{Event, Revocation};
-use crate::id::KeyId;
+use crate::facts::Facts;
 use crate::invalid::Invalid;
 use crate::key::NewKey;
+use crate::policy::{Policy, Rule};
+use crate::refusal::Refusal;
 use crate::state::Status;
 use crate::time::Timestamp;
-
-/// All that an answer depends on, gathered by the writer.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts {
-    /// The moment the decision is made at, and recorded with.
-    pub now: Timestamp,
-    /// The key's status, `None` if it was never created. A due key is expired here, because its
-    /// `Expired` goes before.
-    pub status: Option<Status>,
-    /// The key's due time.
-    pub due: Option<Timestamp>,
-    /// The key's revision, 0 if it was never created.
-    pub revision: u32,
-    /// The revision that the caller insists on.
-    pub wanted_revision: Option<u32>,
-    /// The key that already took this one's place.
-    pub replaced_by: Option<KeyId>,
-    /// Active keys among those that a cap counts.
-    pub active: u32,
-    /// Keys of the account, whatever their status.
-    pub keys: u64,
-    /// Whether another key has the wanted prefix.
-    pub prefix_taken: bool,
-    /// The public key that would do as well as a new one.
-    pub found: Option<KeyId>,
-}
+use crate::update::Update;
 
 /// What somebody wants to happen to a key. Imperative: it may be refused.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Make a key.
-    Create(Arc<NewKey>, Limits),
+    Create(Arc<NewKey>, Policy),
     /// Switch it back on.
     Enable,
     /// Switch it off.
@@ -53,19 +30,26 @@ pub enum Command {
     /// Withdraw it for good, as the key itself wants it, which must still be able to prove what it
     /// is.
     RevokeOwn(Revocation),
+    /// Change some of its attributes.
+    Update(Arc<Update>, Policy),
     /// Put a new key in its place.
-    Rotate(Arc<NewKey>, Rotation, Limits),
+    Rotate(Arc<NewKey>, Rotation, Policy),
 }
 
-/// What a new key must keep to.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Limits {
-    /// The most active keys among those counted in [`Facts::active`], the new one included.
-    pub active: Option<u32>,
-    /// The most keys of the account, counted in [`Facts::keys`], the new one included.
-    pub keys: Option<u64>,
-    /// Whether no other key may have the same prefix.
-    pub unique_prefix: bool,
+/// The answer to a command that was not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What happens.
+    pub event: Event,
+    /// The rules that it was judged by, in the order of [`Rule`]'s variants, but for the moves that
+    /// are always the same.
+    pub rules: Vec<Rule>,
+}
+
+impl From<Event> for Decision {
+    fn from(event: Event) -> Decision {
+        Decision { event, rules: Vec::new() }
+    }
 }
 
 /// How a key gives way to the one that replaces it.
@@ -96,47 +80,6 @@ impl Rotation {
     }
 }
 
-/// Why a change was refused. Nothing has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There is no such key, as far as the caller may know.
-    #[error("no such key")]
-    UnknownKey,
-    /// The key is there already.
-    #[error("the key exists already")]
-    KeyExists,
-    /// The key has that status already.
-    #[error("the key is already {0}")]
-    Already(Status),
-    /// The key cannot be changed so while it has that status.
-    #[error("not while the key is {0}")]
-    NotWhile(Status),
-    /// The key changed since the caller saw it; it has this revision now.
-    #[error("the key is at revision {0}")]
-    RevisionMismatch(u32),
-    /// Another key took its place already.
-    #[error("the key was replaced already")]
-    AlreadyReplaced,
-    /// There are as many active keys as there may be.
-    #[error("at most {0} active keys are allowed")]
-    ActiveKeyLimit(u32),
-    /// The account has as many keys as it may have, whatever their status.
-    #[error("the account has {0} keys, as many as it may have")]
-    KeyLimit(u64),
-    /// Another key has that prefix; another secret has to be made.
-    #[error("another key has the same prefix")]
-    PrefixTaken,
-    /// This public key does as well as a new one.
-    #[error("a public key for this use exists")]
-    Found(KeyId),
-    /// The key's time has not come.
-    #[error("the key is not due")]
-    NotDue,
-    /// The new key would be expired from the start.
-    #[error("expires_at must lie in the future")]
-    ExpiresInThePast,
-}
-
 /// Turns a command into the event that records it.
 ///
 /// `facts` is all that the answer depends on. Lawful moves come first; what is not listed is
@@ -149,22 +92,33 @@ pub enum Refusal {
 ///     now: Timestamp::from_secs(1_767_323_045),
 ///     status: Some(Status::Enabled),
 ///     due: None,
+///     created_at: Some(Timestamp::from_secs(1_767_000_000)),
 ///     revision: 1,
 ///     wanted_revision: None,
 ///     replaced_by: None,
-///     active: 1,
+///     owner_active: 1,
+///     account_alive: 1,
 ///     keys: 1,
 ///     prefix_taken: false,
+///     digest_taken: false,
 ///     found: None,
 /// };
-/// assert_eq!(decide(&facts, Command::Disable), Ok(Event::Disabled));
+/// assert_eq!(decide(&facts, Command::Disable), Ok(Event::Disabled.into()));
 /// assert_eq!(decide(&facts, Command::Enable), Err(Refusal::Already(Status::Enabled)));
 /// ```
 ///
 /// # Errors
 ///
 /// A [`Refusal`]; nothing has happened and the caller may try something else.
-pub fn decide(facts: &Facts, command: Command) -> Result<Event, Refusal> {
+pub fn decide(facts: &Facts, command: Command) -> Result<Decision, Refusal> {
+    let mut decision = decide_at_any_revision(facts, command)?;
+    if let (Some(_), Some(wanted)) = (facts.status, facts.wanted_revision) {
+        decision.rules.insert(0, Rule::Revision(wanted));
+    }
+    Ok(decision)
+}
+
+fn decide_at_any_revision(facts: &Facts, command: Command) -> Result<Decision, Refusal> {
     use Status::{Disabled, Enabled, Expired, Revoked};
 
     if let (Some(_), Some(wanted)) = (facts.status, facts.wanted_revision)
@@ -173,20 +127,21 @@ pub fn decide(facts: &Facts, command: Command) -> Result<Event, Refusal> {
         return Err(Refusal::RevisionMismatch(facts.revision));
     }
     match (facts.status, command) {
-        (None, Command::Create(key, limits)) => create(facts, key, limits, true),
-        (Some(Enabled), Command::Rotate(key, rotation, limits)) => {
-            rotate(facts, key, rotation, limits)
+        (None, Command::Create(key, policy)) => create(facts, key, &policy, true),
+        (Some(Enabled), Command::Rotate(key, rotation, policy)) => {
+            rotate(facts, key, rotation, &policy)
         }
-        (Some(Disabled), Command::Enable) => Ok(Event::Enabled),
-        (Some(Enabled), Command::Disable) => Ok(Event::Disabled),
-        (Some(Enabled | Disabled), Command::Expire) => Ok(Event::Expired { due: None }),
+        (Some(Enabled | Disabled), Command::Update(update, policy)) => edit(facts, update, &policy),
+        (Some(Disabled), Command::Enable) => Ok(Event::Enabled.into()),
+        (Some(Enabled), Command::Disable) => Ok(Event::Disabled.into()),
+        (Some(Enabled | Disabled), Command::Expire) => Ok(Event::Expired { due: None }.into()),
         (Some(Enabled | Disabled), Command::ExpireDue) => match facts.due {
-            Some(due) if due <= facts.now => Ok(Event::Expired { due: Some(due) }),
+            Some(due) if due <= facts.now => Ok(Event::Expired { due: Some(due) }.into()),
             Some(_) | None => Err(Refusal::NotDue),
         },
         (Some(Enabled | Disabled | Expired), Command::Revoke(revocation))
         | (Some(Enabled | Disabled), Command::RevokeOwn(revocation)) => {
-            Ok(Event::Revoked(revocation))
+            Ok(Event::Revoked(revocation).into())
         }
 
         (None, _) => Err(Refusal::UnknownKey),
@@ -201,36 +156,31 @@ pub fn decide(facts: &Facts, command: Command) -> Result<Event, Refusal> {
     }
 }
 
-fn create(facts: &Facts, key: Arc<NewKey>, limits: Limits, counts: bool) -> Result<Event, Refusal> {
+fn create(
+    facts: &Facts,
+    key: Arc<NewKey>,
+    policy: &Policy,
+    counts: bool,
+) -> Result<Decision, Refusal> {
     if let Some(found) = facts.found {
         return Err(Refusal::Found(found));
+    }
+    if facts.digest_taken {
+        return Err(Refusal::DigestTaken);
     }
     if key.expires_at.is_some_and(|due| due <= facts.now) {
         return Err(Refusal::ExpiresInThePast);
     }
-    if let Some(most) = limits.keys
-        && facts.keys >= most
-    {
-        return Err(Refusal::KeyLimit(most));
-    }
-    if let Some(most) = limits.active
-        && counts
-        && facts.active >= most
-    {
-        return Err(Refusal::ActiveKeyLimit(most));
-    }
-    if limits.unique_prefix && facts.prefix_taken {
-        return Err(Refusal::PrefixTaken);
-    }
-    Ok(Event::Created(key))
+    let rules = policy.allows_new(facts, &key, counts)?;
+    Ok(Decision { event: Event::Created(key), rules })
 }
 
 fn rotate(
     facts: &Facts,
     mut key: Arc<NewKey>,
     rotation: Rotation,
-    limits: Limits,
-) -> Result<Event, Refusal> {
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
     if facts.replaced_by.is_some() {
         return Err(Refusal::AlreadyReplaced);
     }
@@ -240,7 +190,25 @@ fn rotate(
         replaces.valid_until = valid_until;
     }
     // Without an overlap the old key is due at once, and makes room for the new one.
-    create(facts, key, limits, rotation.overlap_s > 0)
+    create(facts, key, policy, rotation.overlap_s > 0)
+}
+
+fn edit(facts: &Facts, update: Arc<Update>, policy: &Policy) -> Result<Decision, Refusal> {
+    if update.is_empty() {
+        return Err(Refusal::Unchanged);
+    }
+    if let Some(expires_at) = update.expires_at() {
+        if expires_at.is_some_and(|due| due <= facts.now) {
+            return Err(Refusal::ExpiresInThePast);
+        }
+        // No end is the latest one.
+        let end = |due: Option<Timestamp>| due.unwrap_or(Timestamp::MAX);
+        if facts.replaced_by.is_some() && end(expires_at) > end(facts.due) {
+            return Err(Refusal::EndsWithOverlap);
+        }
+    }
+    let rules = policy.allows_update(facts, &update)?;
+    Ok(Decision { event: Event::Updated(update), rules })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use expect_test::expect;
 
 use super::*;
 use crate::{
-    Account, AllowedIps, Dialect, Digest, Environment, KeyName, Kind, Metadata, Prefix, Replaces,
-    Subject,
+    Account, AllowedIps, Dialect, Digest, Edit, Edits, Environment, KeyId, KeyName, KeyRole, Kind,
+    Metadata, Permission, Prefix, Quota, QuotaPeriod, Replaces, Reuse, Subject, Tag, Tags,
 };
 
 const NOW: Timestamp = Timestamp::MAX;
@@ -29,13 +29,16 @@ fn new_key() -> NewKey {
         project: None,
         allowed_ips: AllowedIps::default(),
         expires_at: None,
-        daily_limit: None,
+        rate_limit: None,
+        quota: None,
         metadata: Metadata::default(),
+        tags: Tags::default(),
         prefix: Prefix::new("kl_live_abcdef").unwrap(),
         digest: Digest([0; 32]),
         replaces: None,
         dialect: Dialect::Native,
         public_value: None,
+        imported: None,
     }
 }
 
@@ -47,9 +50,12 @@ fn facts(status: Option<Status>) -> Facts {
         revision: u32::from(status.is_some()),
         wanted_revision: None,
         replaced_by: None,
-        active: 0,
+        created_at: status.map(|_| Timestamp::from_secs(900)),
+        owner_active: 0,
+        account_alive: 0,
         keys: 0,
         prefix_taken: false,
+        digest_taken: false,
         found: None,
     }
 }
@@ -57,12 +63,20 @@ fn facts(status: Option<Status>) -> Facts {
 fn rotation(overlap_s: u64) -> Command {
     let old = Replaces { key: KeyId::from_bytes([1; 16]), valid_until: NOW };
     let key = NewKey { replaces: Some(Box::new(old)), ..new_key() };
-    Command::Rotate(Arc::new(key), Rotation::new(overlap_s).unwrap(), Limits::default())
+    Command::Rotate(Arc::new(key), Rotation::new(overlap_s).unwrap(), Policy::default())
+}
+
+fn edited(edits: &Edits, policy: Policy) -> Command {
+    Command::Update(Arc::new(edits.of(&new_key())), policy)
+}
+
+fn renaming(policy: Policy) -> Command {
+    edited(&Edits { name: Some(KeyName::new("other").unwrap()), ..Edits::default() }, policy)
 }
 
 fn answer(facts: &Facts, command: Command) -> String {
     match decide(facts, command) {
-        Ok(event) => event.kind().to_string(),
+        Ok(decision) => decision.event.kind().to_string(),
         Err(refusal) => format!("{refusal:?}"),
     }
 }
@@ -75,9 +89,9 @@ fn the_table_is_the_designs() {
         let due = Facts { due: Some(now()), ..facts(status) };
         table += &format!(
             "{}: create {}; enable {}; disable {}; expire {}; when due {}; revoke {}; \
-             revoke itself {}; rotate {}\n",
+             revoke itself {}; rotate {}; edit {}\n",
             status.map_or("(none)", Status::as_str),
-            answer(&facts(status), Command::Create(Arc::new(new_key()), Limits::default())),
+            answer(&facts(status), Command::Create(Arc::new(new_key()), Policy::default())),
             answer(&facts(status), Command::Enable),
             answer(&facts(status), Command::Disable),
             answer(&facts(status), Command::Expire),
@@ -85,14 +99,15 @@ fn the_table_is_the_designs() {
             answer(&facts(status), Command::Revoke(Revocation::default())),
             answer(&facts(status), Command::RevokeOwn(Revocation::default())),
             answer(&facts(status), rotation(0)),
+            answer(&facts(status), renaming(Policy::default())),
         );
     }
     expect![[r"
-        (none): create created; enable UnknownKey; disable UnknownKey; expire UnknownKey; when due UnknownKey; revoke UnknownKey; revoke itself UnknownKey; rotate UnknownKey
-        enabled: create KeyExists; enable Already(Enabled); disable disabled; expire expired; when due expired; revoke revoked; revoke itself revoked; rotate created
-        disabled: create KeyExists; enable enabled; disable Already(Disabled); expire expired; when due expired; revoke revoked; revoke itself revoked; rotate NotWhile(Disabled)
-        expired: create KeyExists; enable NotWhile(Expired); disable NotWhile(Expired); expire Already(Expired); when due Already(Expired); revoke revoked; revoke itself NotWhile(Expired); rotate NotWhile(Expired)
-        revoked: create KeyExists; enable NotWhile(Revoked); disable NotWhile(Revoked); expire NotWhile(Revoked); when due NotWhile(Revoked); revoke Already(Revoked); revoke itself Already(Revoked); rotate NotWhile(Revoked)
+        (none): create created; enable UnknownKey; disable UnknownKey; expire UnknownKey; when due UnknownKey; revoke UnknownKey; revoke itself UnknownKey; rotate UnknownKey; edit UnknownKey
+        enabled: create KeyExists; enable Already(Enabled); disable disabled; expire expired; when due expired; revoke revoked; revoke itself revoked; rotate created; edit updated
+        disabled: create KeyExists; enable enabled; disable Already(Disabled); expire expired; when due expired; revoke revoked; revoke itself revoked; rotate NotWhile(Disabled); edit updated
+        expired: create KeyExists; enable NotWhile(Expired); disable NotWhile(Expired); expire Already(Expired); when due Already(Expired); revoke revoked; revoke itself NotWhile(Expired); rotate NotWhile(Expired); edit NotWhile(Expired)
+        revoked: create KeyExists; enable NotWhile(Revoked); disable NotWhile(Revoked); expire NotWhile(Revoked); when due NotWhile(Revoked); revoke Already(Revoked); revoke itself Already(Revoked); rotate NotWhile(Revoked); edit NotWhile(Revoked)
     "]]
     .assert_eq(&table);
 }
@@ -118,7 +133,9 @@ fn an_overlap_never_outlives_the_old_key() {
     let valid_until = |due: Option<Timestamp>, overlap_s| {
         let facts = Facts { due, ..facts(Some(Status::Enabled)) };
         match decide(&facts, rotation(overlap_s)) {
-            Ok(Event::Created(key)) => key.replaces.as_ref().unwrap().valid_until,
+            Ok(Decision { event: Event::Created(key), .. }) => {
+                key.replaces.as_ref().unwrap().valid_until
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -138,9 +155,9 @@ fn a_key_is_replaced_once() {
 #[test]
 fn a_cap_counts_the_new_key() {
     let create = |active, most| {
-        let facts = Facts { active, ..facts(None) };
-        let limits = Limits { active: Some(most), ..Limits::default() };
-        answer(&facts, Command::Create(Arc::new(new_key()), limits))
+        let facts = Facts { owner_active: active, ..facts(None) };
+        let policy = Policy { owner_active: Some(most), ..Policy::default() };
+        answer(&facts, Command::Create(Arc::new(new_key()), policy))
     };
     assert_eq!(create(9, 10), "created");
     assert_eq!(create(10, 10), "ActiveKeyLimit(10)");
@@ -149,12 +166,12 @@ fn a_cap_counts_the_new_key() {
 /// Every key is kept for ever, so that an ended one counts too, and no rotation makes room.
 #[test]
 fn the_keys_of_an_account_are_counted_with_the_new_one() {
-    let limits = Limits { keys: Some(10), ..Limits::default() };
+    let policy = Policy { account_keys: Some(10), ..Policy::default() };
     for (keys, expected) in [(9, "created"), (10, "KeyLimit(10)"), (11, "KeyLimit(10)")] {
-        let create = Command::Create(Arc::new(new_key()), limits);
+        let create = Command::Create(Arc::new(new_key()), policy.clone());
         assert_eq!(answer(&Facts { keys, ..facts(None) }, create), expected, "{keys}");
         let Command::Rotate(key, rotation, _) = rotation(0) else { panic!() };
-        let rotate = Command::Rotate(key, rotation, limits);
+        let rotate = Command::Rotate(key, rotation, policy.clone());
         let enabled = facts(Some(Status::Enabled));
         assert_eq!(answer(&Facts { keys, ..enabled }, rotate), expected, "{keys}");
     }
@@ -162,11 +179,11 @@ fn the_keys_of_an_account_are_counted_with_the_new_one() {
 
 #[test]
 fn a_rotation_without_overlap_makes_its_own_room() {
-    let facts = Facts { active: 10, ..facts(Some(Status::Enabled)) };
+    let facts = Facts { owner_active: 10, ..facts(Some(Status::Enabled)) };
     let rotate = |overlap_s| {
         let Command::Rotate(key, rotation, _) = rotation(overlap_s) else { panic!() };
-        let limits = Limits { active: Some(10), ..Limits::default() };
-        answer(&facts, Command::Rotate(key, rotation, limits))
+        let policy = Policy { owner_active: Some(10), ..Policy::default() };
+        answer(&facts, Command::Rotate(key, rotation, policy))
     };
     assert_eq!(rotate(0), "created");
     assert_eq!(rotate(1), "ActiveKeyLimit(10)");
@@ -176,7 +193,7 @@ fn a_rotation_without_overlap_makes_its_own_room() {
 fn what_exists_is_found_and_not_made_again() {
     let found = KeyId::from_bytes([7; 16]);
     let facts = Facts { found: Some(found), ..facts(None) };
-    let create = Command::Create(Arc::new(new_key()), Limits::default());
+    let create = Command::Create(Arc::new(new_key()), Policy::default());
     assert_eq!(decide(&facts, create), Err(Refusal::Found(found)));
 }
 
@@ -184,9 +201,110 @@ fn what_exists_is_found_and_not_made_again() {
 fn a_prefix_can_be_asked_to_be_the_only_one() {
     let facts = Facts { prefix_taken: true, ..facts(None) };
     let create = |unique_prefix| {
-        let limits = Limits { unique_prefix, ..Limits::default() };
-        answer(&facts, Command::Create(Arc::new(new_key()), limits))
+        let policy = Policy { unique_prefix, ..Policy::default() };
+        answer(&facts, Command::Create(Arc::new(new_key()), policy))
     };
     assert_eq!(create(true), "PrefixTaken");
     assert_eq!(create(false), "created");
+}
+
+#[test]
+fn an_edit_changes_something_and_nothing_into_the_past() {
+    let enabled = facts(Some(Status::Enabled));
+    let same = Edits { name: Some(new_key().name), description: Some(None), ..Edits::default() };
+    assert_eq!(answer(&enabled, edited(&same, Policy::default())), "Unchanged");
+    let until = |due| {
+        let edits = Edits { expires_at: Some(Some(due)), ..Edits::default() };
+        edited(&edits, Policy::default())
+    };
+    assert_eq!(answer(&enabled, until(now())), "ExpiresInThePast");
+    assert_eq!(answer(&enabled, until(now().plus_secs(1))), "updated");
+    let replaced_by = Some(KeyId::from_bytes([9; 16]));
+    let replaced = Facts { replaced_by, due: Some(now().plus_secs(5)), ..enabled };
+    assert_eq!(answer(&replaced, until(now().plus_secs(5))), "updated");
+    assert_eq!(answer(&replaced, until(now().plus_secs(6))), "EndsWithOverlap");
+    assert_eq!(answer(&replaced, renaming(Policy::default())), "updated");
+}
+
+#[test]
+fn a_policy_is_held_against_what_an_edit_changes() {
+    let permission = |text: &str| Permission::new(text).unwrap();
+    let policy = Policy {
+        longest_life_s: Some(200),
+        permissions: Some([permission("orders.*")].into()),
+        owner_active: Some(10),
+        ..Policy::default()
+    };
+    let facts = Facts { owner_active: 10, ..facts(Some(Status::Enabled)) };
+    let permitted = |text| Some([permission(text)].into());
+    let due = |seconds| Some(Some(now().plus_secs(seconds)));
+    let ann = Some(Subject::new("bob").unwrap());
+    for (edits, expected) in [
+        (Edits { role: Some(Some(KeyRole::new("r").unwrap())), ..Edits::default() }, "updated"),
+        (Edits { permissions: permitted("orders.read"), ..Edits::default() }, "updated"),
+        (Edits { permissions: permitted("*"), ..Edits::default() }, "PermissionNotAllowed"),
+        // 100 seconds of its life are over.
+        (Edits { expires_at: due(100), ..Edits::default() }, "updated"),
+        (Edits { expires_at: due(101), ..Edits::default() }, "LifeTooLong(200)"),
+        (Edits { owner: ann, ..Edits::default() }, "ActiveKeyLimit(10)"),
+    ] {
+        assert_eq!(answer(&facts, edited(&edits, policy.clone())), expected, "{edits:?}");
+    }
+}
+
+/// The rules of an event are all that is needed to judge it again.
+#[test]
+fn the_rules_of_an_event_give_it_again() {
+    let key = NewKey {
+        expires_at: Some(now().plus_secs(9)),
+        permissions: [Permission::new("orders.read").unwrap()].into(),
+        ..new_key()
+    };
+    let policy = Policy {
+        owner_active: Some(4),
+        account_alive: Some(20),
+        account_keys: Some(100),
+        unique_prefix: true,
+        reuse: Some(Reuse { least_ttl_ms: 7, own: true }),
+        longest_life_s: Some(9),
+        permissions: Some([Permission::new("orders.*").unwrap()].into()),
+        secret_prefix: Some(Prefix::new("kl_live_").unwrap()),
+    };
+    let facts = Facts { owner_active: 3, account_alive: 19, keys: 99, ..facts(None) };
+    let command = |policy| Command::Create(Arc::new(key.clone()), policy);
+    let decision = decide(&facts, command(policy.clone())).unwrap();
+    assert_eq!(Policy::of(&decision.rules), policy);
+    assert_eq!(decide(&facts, command(Policy::of(&decision.rules))), Ok(decision));
+    for (facts, expected) in [
+        (Facts { owner_active: 4, ..facts }, "ActiveKeyLimit(4)"),
+        (Facts { account_alive: 20, ..facts }, "AccountLimit(20)"),
+        (Facts { keys: 100, ..facts }, "KeyLimit(100)"),
+        (Facts { prefix_taken: true, ..facts }, "PrefixTaken"),
+        (Facts { digest_taken: true, ..facts }, "DigestTaken"),
+        (Facts { now: Timestamp::from_secs(999), ..facts }, "LifeTooLong(9)"),
+    ] {
+        assert_eq!(answer(&facts, command(policy.clone())), expected);
+    }
+}
+
+#[test]
+fn an_edit_is_undone_by_what_was_before() {
+    let edits = Edits {
+        name: Some(KeyName::new("other").unwrap()),
+        quota: Some(Some(Quota::new(3, QuotaPeriod::Month).unwrap())),
+        tags: Some(Tags::new([Tag::new("blue").unwrap()]).unwrap()),
+        ..Edits::default()
+    };
+    let update = edits.of(&new_key());
+    assert_eq!(update.iter().count(), 3);
+    let mut key = new_key();
+    update.iter().for_each(|edit| edit.redo(&mut key));
+    assert!(edits.of(&key).is_empty());
+    update.iter().for_each(|edit| edit.undo(&mut key));
+    assert_eq!(key, new_key());
+    let mut turned: Vec<Edit> = update.iter().cloned().collect();
+    assert_eq!(Update::stored(turned.clone()), Some(update));
+    turned.reverse();
+    assert_eq!(Update::stored(turned), None);
+    assert_eq!(Update::stored(Vec::new()), None);
 }

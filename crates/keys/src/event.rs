@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::key::NewKey;
 use crate::time::Timestamp;
+use crate::update::Update;
 use crate::words::words;
 
 /// Something that happened to a key. Past tense: it cannot be refused any more.
@@ -22,6 +23,8 @@ pub enum Event {
     },
     /// The key was withdrawn; nothing can follow.
     Revoked(Revocation),
+    /// Some of the key's attributes changed.
+    Updated(Arc<Update>),
 }
 
 words!(
@@ -37,6 +40,8 @@ words!(
         Expired = "expired",
         /// See [`Event::Revoked`].
         Revoked = "revoked",
+        /// See [`Event::Updated`].
+        Updated = "updated",
     }
 );
 
@@ -50,6 +55,7 @@ impl Event {
             Event::Disabled => EventKind::Disabled,
             Event::Expired { .. } => EventKind::Expired,
             Event::Revoked(_) => EventKind::Revoked,
+            Event::Updated(_) => EventKind::Updated,
         }
     }
 }

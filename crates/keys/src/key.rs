@@ -1,4 +1,4 @@
-//! A key as it was made: what never changes about it.
+//! A key as it was made.
 
 use std::sync::Arc;
 
@@ -6,10 +6,12 @@ use crate::allowed_ips::AllowedIps;
 use crate::dialect::Dialect;
 use crate::id::KeyId;
 use crate::kind::{Environment, Kind};
+use crate::limit::{Quota, RateLimit};
 use crate::metadata::Metadata;
 use crate::permission::Permission;
 use crate::secret::{Digest, Prefix};
-use crate::text::{Account, Description, KeyName, KeyRole, Project, Subject};
+use crate::tags::Tags;
+use crate::text::{Account, Description, KeyName, KeyRole, Project, Source, Subject};
 use crate::time::Timestamp;
 
 /// The key that a new one takes the place of.
@@ -21,7 +23,19 @@ pub struct Replaces {
     pub valid_until: Timestamp,
 }
 
-/// Everything about a key that is fixed when it is made. To change any of it, rotate.
+/// Where a key comes from that was not made here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// When it was made there.
+    pub created_at: Option<Timestamp>,
+    /// When it was last used there.
+    pub last_used_at: Option<Timestamp>,
+    /// What it was made by.
+    pub source: Option<Source>,
+}
+
+/// Everything about a key when it is made. An edit may change what [`crate::Attribute`] lists;
+/// nothing ever changes the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewKey {
     /// Its identity.
@@ -50,10 +64,14 @@ pub struct NewKey {
     pub allowed_ips: AllowedIps,
     /// When it ends by itself, as first set. A rotation may bring that forward.
     pub expires_at: Option<Timestamp>,
-    /// How often it may be used on one UTC day.
-    pub daily_limit: Option<u32>,
+    /// How often in how long it may be used.
+    pub rate_limit: Option<RateLimit>,
+    /// How often it may be used in a day, in a month, or at all.
+    pub quota: Option<Quota>,
     /// The caller's own pairs.
     pub metadata: Metadata,
+    /// Words by which it is found.
+    pub tags: Tags,
     /// What may be shown of it.
     pub prefix: Prefix,
     /// SHA-256 of its whole text.
@@ -64,4 +82,6 @@ pub struct NewKey {
     pub dialect: Dialect,
     /// The whole text of a public key.
     pub public_value: Option<Box<str>>,
+    /// Where it comes from, if it was not made here: its secret was never known.
+    pub imported: Option<Box<Imported>>,
 }

@@ -7,37 +7,50 @@ mod allowed_ips;
 mod decide;
 mod dialect;
 mod event;
+mod facts;
 mod format;
 mod id;
 mod invalid;
 mod key;
 mod kind;
 mod leak;
+mod limit;
 mod metadata;
 mod permission;
+mod policy;
+mod refusal;
 mod secret;
 mod state;
+mod tags;
 mod text;
 mod time;
+mod update;
 mod verdict;
 mod words;
 
 pub use allowed_ips::{AllowedIps, canonical_network};
-pub use decide::{Command, Facts, Limits, Refusal, Rotation, decide};
+pub use decide::{Command, Decision, Rotation, decide};
 pub use dialect::Dialect;
 pub use event::{Event, EventKind, ReasonCode, Revocation};
+pub use facts::Facts;
 pub use format::Format;
 pub use id::KeyId;
 pub use invalid::Invalid;
-pub use key::{NewKey, Replaces};
+pub use key::{Imported, NewKey, Replaces};
 pub use kind::{Environment, Kind};
 pub use leak::{contains_key, without_keys};
+pub use limit::{Quota, QuotaPeriod, RateLimit};
 pub use metadata::Metadata;
 pub use permission::{Permission, covers};
+pub use policy::{Policy, Reuse, Rule};
+pub use refusal::Refusal;
 pub use secret::{Digest, Prefix, Secret, looks_like_key};
 pub use state::{KeyState, Status};
+pub use tags::Tags;
 pub use text::{
-    Account, Description, KeyName, KeyRole, Project, Reason, Subject, composed, hidden, visible,
+    Account, Description, KeyName, KeyRole, NodeName, Project, Reason, Source, Subject, Tag,
+    composed, hidden, visible,
 };
 pub use time::Timestamp;
+pub use update::{Attribute, Edit, Edits, Update};
 pub use verdict::{Question, Verdict, judge};

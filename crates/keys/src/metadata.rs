@@ -8,7 +8,7 @@ use crate::leak::refuse_key;
 /// Pairs of strings in the order of their names: at most 20, at most 4 KiB together.
 ///
 /// Most keys have none, which takes one word.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Metadata(Option<Box<Pairs>>);
 
 type Pairs = Box<[(Box<str>, Box<str>)]>;
@@ -53,6 +53,26 @@ impl Metadata {
         }
         let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
         Ok(Metadata(Some(Box::new(pairs.collect()))))
+    }
+
+    /// The pairs with those of `patch` set and, where it has no value, taken out (RFC 7396).
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] as [`Metadata::new`], for what comes in and for all together.
+    pub fn patched(&self, patch: &BTreeMap<String, Option<String>>) -> Result<Metadata, Invalid> {
+        let mut pairs: BTreeMap<String, String> =
+            self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        for (name, value) in patch {
+            match value {
+                Some(value) => {
+                    refuse_key(name).and_then(|()| refuse_key(value))?;
+                    pairs.insert(name.clone(), value.clone());
+                }
+                None => drop(pairs.remove(name)),
+            }
+        }
+        Metadata::stored(pairs)
     }
 
     /// The pairs, by name.

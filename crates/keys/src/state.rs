@@ -35,7 +35,7 @@ pub struct KeyState {
     pub status: Status,
     /// How many records touched the key: 1 after its creation.
     pub revision: u32,
-    /// Its due time, which a rotation may have brought forward.
+    /// Its due time, which an edit may have moved and a rotation may have brought forward.
     pub expires_at: Option<Timestamp>,
     /// When the last record touched it.
     pub updated_at: Timestamp,
@@ -60,14 +60,19 @@ impl KeyState {
     /// the decider never makes it.
     #[must_use]
     pub fn after(self, event: &Event, at: Timestamp) -> KeyState {
+        let mut expires_at = self.expires_at;
         let status = match event {
             Event::Created(_) => return self,
+            Event::Updated(update) => {
+                expires_at = update.expires_at().unwrap_or(expires_at);
+                self.status
+            }
             Event::Enabled => Status::Enabled,
             Event::Disabled => Status::Disabled,
             Event::Expired { .. } => Status::Expired,
             Event::Revoked(_) => Status::Revoked,
         };
-        KeyState { status, revision: self.revision + 1, updated_at: at, ..self }
+        KeyState { status, revision: self.revision + 1, expires_at, updated_at: at, ..self }
     }
 
     /// The state after the key `by` took this one's place, which stays valid until `until`.

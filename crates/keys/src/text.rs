@@ -187,6 +187,25 @@ text!(
     /// A role, as a slug of 1 to 64 characters.
     KeyRole, Shared, lines, check_slug, 1, 64
 );
+text!(
+    /// A word by which keys are found, as a slug of 1 to 64 characters.
+    Tag, Shared, lines, check_slug, 1, 64
+);
+text!(
+    /// What made a key that was brought in from elsewhere: 1 to 100 characters, one line.
+    Source, Shared, line, check_line, 1, 100
+);
+text!(
+    /// A node of the service, as a slug of 1 to 64 characters.
+    NodeName, Shared, lines, check_slug, 1, 64
+);
+
+impl Default for NodeName {
+    /// The name of a node that was given none: `node`.
+    fn default() -> NodeName {
+        NodeName(Shared::from("node"))
+    }
+}
 
 /// `*` is how a caller says "all accounts"; no account may be called so.
 fn check_account(text: &str, min: usize, max: usize) -> Result<(), Invalid> {

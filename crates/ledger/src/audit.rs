@@ -5,26 +5,30 @@
 //! before it decided is reconstructed here from the records alone. No IO, no clock; the memory
 //! grows with the number of keys, about 300 bytes each, and not with that of records.
 //!
-//! Two things that the writer knew are not on record and cannot be checked: the revision that a
-//! caller insisted on, and whether a public key was to be found before one was made.
+//! A record says by which rules it was judged beside the moves that are always the same, so that
+//! neither settings nor the name of a dialect have to be known. Of a part of a log the counts that a
+//! rule names are believed as far as the part does not disprove them.
 
 mod facts;
 mod finding;
+mod lookups;
 mod rows;
 mod tracked_key;
 
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use keys::{
-    Account, Command, Dialect, Digest, Event, Facts, KeyId, KeyState, Kind, Limits, NewKey, Prefix,
-    Timestamp, decide,
+    Account, Command, Digest, Event, Facts, KeyId, KeyState, Kind, NewKey, Policy, Timestamp,
+    decide,
 };
 
-use self::facts::{Successor, check_link, facts, holder, in_scope, no_facts, not_due, rotated};
+use self::facts::{check_link, facts, in_scope, is_recorded, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Violation};
-use self::tracked_key::{Extent, Holder, Made, TrackedKey};
+use self::lookups::{Lookups, claimed};
+use self::tracked_key::{AttributeHashes, Extent, Made, TrackedKey};
 use crate::record::codec::{self, Interner};
 use crate::record::{Link, Record};
 use signedlog::Leaf;
@@ -65,13 +69,9 @@ pub struct Auditor {
     next: Seq,
     last_at: Timestamp,
     keys: HashMap<KeyId, TrackedKey>,
-    /// The first halves of digests: as good as the whole, in half the memory.
-    digests: HashSet<[u8; 16]>,
-    numbers: HashMap<Account, u64>,
-    /// Alive keys of dialects that cap them.
-    capped: HashMap<Holder, Vec<KeyId>>,
-    /// Of keys of dialects, whose prefix can be a handle.
-    prefixes: HashSet<Prefix>,
+    lookups: Lookups,
+    /// Under which values are compared that are not kept.
+    secret: RandomState,
 }
 
 impl Auditor {
@@ -105,10 +105,8 @@ impl Auditor {
             next: Seq(0),
             last_at: Timestamp::MIN,
             keys: HashMap::new(),
-            digests: HashSet::new(),
-            numbers: HashMap::new(),
-            capped: HashMap::new(),
-            prefixes: HashSet::new(),
+            lookups: Lookups::default(),
+            secret: RandomState::new(),
         }
     }
 
@@ -139,7 +137,7 @@ impl Auditor {
         // More than memory can address: no guess, and no room at once.
         let more = usize::try_from(keys).unwrap_or(0).saturating_sub(so_far);
         self.keys.reserve(more);
-        self.digests.reserve(more);
+        self.lookups.reserve(more);
     }
 
     /// Checks the next record, and answers the account of the key it happened to.
@@ -176,10 +174,14 @@ impl Auditor {
             Event::Expired { due: None } => self.changed(audited, Command::Expire),
             Event::Expired { due: Some(_) } => self.changed(audited, Command::ExpireDue),
             Event::Revoked(revocation) => self.changed(audited, Command::Revoke(*revocation)),
+            Event::Updated(update) => {
+                let policy = Policy::of(&record.rules);
+                self.changed(audited, Command::Update(Arc::clone(update), policy))
+            }
         }
     }
 
-    /// A change of a key's status.
+    /// A change of a key that is there.
     fn changed(&mut self, audited: &AuditRecord, command: Command) -> Result<Account, Violation> {
         let AuditRecord { seq, leaf, record } = audited;
         let link = &record.links.own;
@@ -194,39 +196,76 @@ impl Auditor {
             not_due(link.key, &state, record.at)?;
             in_scope(record, &tracked.account)?;
         }
-        let event = decide(&facts(&state, record.at), command)?;
-        if event != record.event {
-            return Err(Violation::OtherEvent);
-        }
-        let after = state.after(&event, record.at);
+        let owner_active = self.owner_active_after(&tracked, record);
+        let facts = Facts { owner_active, ..facts(&tracked, record) };
+        is_recorded(&decide(&facts, command)?, record)?;
+        let after = state.after(&record.event, record.at);
         check_link(&tracked, link, &after)?;
         let account = tracked.account.clone();
-        if !after.status.is_alive() {
-            self.ended(link.key, &tracked);
+        let mut changed = tracked.clone();
+        if let Event::Updated(update) = &record.event {
+            let attributes = tracked.attributes.after(update, &state, &self.secret);
+            changed.attributes = attributes.ok_or(Violation::Before(link.key))?;
+            self.lookups.edited(link.key, &tracked, update);
+            if let (Some(made), Some(owner)) = (&mut changed.made, update.owner()) {
+                made.owner = owner.clone();
+            }
         }
-        self.keys.insert(link.key, TrackedKey { state: after, head: (*seq, *leaf), ..tracked });
+        if !after.status.is_alive() {
+            self.lookups.ended(link.key, &tracked);
+        }
+        self.keys.insert(link.key, TrackedKey { state: after, head: (*seq, *leaf), ..changed });
         Ok(account)
+    }
+
+    /// Active keys of the owner that an edit gives the key to.
+    fn owner_active_after(&self, key: &TrackedKey, record: &Record) -> u32 {
+        let (Event::Updated(update), Some(made)) = (&record.event, &key.made) else {
+            return claimed(&record.rules).0;
+        };
+        let Some(owner) = update.owner() else { return 0 };
+        let of = (&key.account, owner, made.dialect);
+        let counted = self.lookups.owner_active(&self.keys, of, record.at);
+        self.counted(counted, claimed(&record.rules).0)
+    }
+
+    /// What was counted; of a part of a log, what was claimed to be, unless that is too little.
+    fn counted<N: Ord>(&self, counted: N, claimed: N) -> N {
+        match self.extent {
+            Extent::Whole => counted,
+            Extent::Part(_) | Extent::Key => counted.max(claimed),
+        }
+    }
+
+    /// What the writer looked up before it decided on a new key.
+    fn facts_of_new(&self, record: &Record, made: &NewKey) -> Facts {
+        let policy = Policy::of(&record.rules);
+        let of = (&made.account, &made.owner, made.dialect);
+        let owner_active = self.lookups.owner_active(&self.keys, of, record.at);
+        let account_alive = self.lookups.account_alive(&made.account);
+        let claimed = claimed(&record.rules);
+        Facts {
+            owner_active: self.counted(owner_active, claimed.0),
+            account_alive: self.counted(account_alive, claimed.1),
+            keys: made.number.saturating_sub(1),
+            prefix_taken: policy.unique_prefix && self.lookups.knows_prefix(&made.prefix),
+            found: policy
+                .reuse
+                .and_then(|reuse| self.lookups.reusable(&self.keys, made, reuse, record.at)),
+            ..no_facts(record)
+        }
     }
 
     /// A new key, and the one it takes the place of.
     fn created(&mut self, audited: &AuditRecord, made: &Arc<NewKey>) -> Result<Account, Violation> {
         let AuditRecord { seq, leaf, record } = audited;
         self.fits(record, made)?;
-        let limits = Limits {
-            active: made.dialect.most_active(),
-            // What an operator allows an account is not on record, and may be changed.
-            keys: None,
-            unique_prefix: made.dialect.unique_prefix(),
-        };
-        let mut facts = Facts {
-            active: self.active(made, record.at),
-            prefix_taken: limits.unique_prefix && self.prefixes.contains(&made.prefix),
-            ..no_facts(record.at)
-        };
+        let mut facts = self.facts_of_new(record, made);
         let replaced = match (&made.replaces, record.links.others.as_slice()) {
             (None, []) => {
                 facts.status = self.keys.get(&made.id).map(|tracked| tracked.state.status);
-                decide(&facts, Command::Create(Arc::clone(made), limits))?;
+                let create = Command::Create(Arc::clone(made), Policy::of(&record.rules));
+                is_recorded(&decide(&facts, create)?, record)?;
                 None
             }
             (Some(replaces), [link]) if replaces.key == link.key => {
@@ -234,8 +273,7 @@ impl Auditor {
                     return Err(keys::Refusal::KeyExists.into());
                 }
                 let old = self.tracked(audited, link)?;
-                let successor = Successor { facts, limits };
-                let after = rotated(record, made, &old, replaces, &successor)?;
+                let after = rotated(record, made, &old, replaces, facts)?;
                 check_link(&old, link, &after)?;
                 Some((link.key, TrackedKey { state: after, head: (*seq, *leaf), ..old }))
             }
@@ -265,13 +303,13 @@ impl Auditor {
         if public.is_some_and(|digest| digest != made.digest) {
             return Err(Violation::Key("has a digest that is not that of its text"));
         }
-        if self.digests.contains(&half(&made.digest)) {
+        if self.lookups.knows_digest(&made.digest) {
             return Err(Violation::Key("has the digest of an earlier one"));
         }
-        let expected = match (&self.extent, self.numbers.get(&made.account)) {
+        let expected = match (&self.extent, self.lookups.last_number(&made.account)) {
             (Extent::Whole, None) => 1,
             (Extent::Part(_), None) | (Extent::Key, _) => made.number,
-            (Extent::Whole | Extent::Part(_), Some(next)) => *next,
+            (Extent::Whole | Extent::Part(_), Some(last)) => last.saturating_add(1),
         };
         if made.number != expected {
             return Err(Violation::Number { expected, found: made.number });
@@ -282,18 +320,7 @@ impl Auditor {
     /// Remembers a new key.
     fn track(&mut self, audited: &AuditRecord, made: &NewKey) {
         let AuditRecord { seq, leaf, record } = audited;
-        let next = made.number.saturating_add(1);
-        match self.numbers.get_mut(&made.account) {
-            Some(number) => *number = next,
-            None => drop(self.numbers.insert(made.account.clone(), next)),
-        }
-        self.digests.insert(half(&made.digest));
-        if made.dialect != Dialect::Native {
-            self.prefixes.insert(made.prefix);
-        }
-        if made.dialect.most_active().is_some() {
-            self.capped.entry(holder(made)).or_default().push(made.id);
-        }
+        self.lookups.made(made);
         let tracked = TrackedKey {
             account: made.account.clone(),
             made: Some(Made {
@@ -302,9 +329,11 @@ impl Auditor {
                 environment: made.environment,
                 dialect: made.dialect,
                 salt: record.salt,
+                created_at: record.at,
             }),
             state: KeyState::created(made, record.at),
             head: (*seq, *leaf),
+            attributes: AttributeHashes::of(made, &self.secret),
         };
         self.keys.insert(made.id, tracked);
     }
@@ -345,30 +374,8 @@ impl Auditor {
             updated_at: Timestamp::MIN,
             replaced_by: None,
         };
-        Ok(TrackedKey { account, made: None, state, head })
-    }
-
-    /// Active keys among those that a cap counts; 0 where there is no cap.
-    fn active(&self, made: &NewKey, now: Timestamp) -> u32 {
-        if made.dialect.most_active().is_none() {
-            return 0;
-        }
-        let alive = self.capped.get(&holder(made)).map(Vec::as_slice).unwrap_or_default();
-        let active = alive
-            .iter()
-            .filter(|id| self.keys.get(*id).is_some_and(|tracked| tracked.state.is_active(now)));
-        u32::try_from(active.count()).unwrap_or(u32::MAX)
-    }
-
-    fn ended(&mut self, id: KeyId, tracked: &TrackedKey) {
-        let Some(made) = &tracked.made else { return };
-        if made.dialect.most_active().is_none() {
-            return;
-        }
-        let holder = (tracked.account.clone(), made.owner.clone(), made.dialect);
-        if let Some(alive) = self.capped.get_mut(&holder) {
-            alive.retain(|other| *other != id);
-        }
+        let attributes = AttributeHashes::unknown();
+        Ok(TrackedKey { account, made: None, state, head, attributes })
     }
 
     /// How a key stands after the records so far.
@@ -381,11 +388,6 @@ impl Auditor {
     pub fn states(&self) -> impl Iterator<Item = (KeyId, KeyState)> + '_ {
         self.keys.iter().map(|(id, tracked)| (*id, tracked.state))
     }
-}
-
-#[expect(clippy::expect_used, reason = "16 is half of 32")]
-fn half(digest: &Digest) -> [u8; 16] {
-    *digest.0.first_chunk().expect("the first half of a digest")
 }
 
 #[cfg(test)]

@@ -57,6 +57,17 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role. Records hold their places in this list.
+    pub const ALL: &[Role] = &[
+        Role::Owner,
+        Role::Verifier,
+        Role::Auditor,
+        Role::Worker,
+        Role::Admin,
+        Role::User,
+        Role::Key,
+    ];
+
     /// The role of a token that gives it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -82,7 +93,7 @@ impl Role {
 }
 
 /// A set of roles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Roles(u8);
 
 impl Roles {
@@ -96,6 +107,21 @@ impl Roles {
     #[must_use]
     pub fn any(self, roles: &[Role]) -> bool {
         roles.iter().any(|role| self.0 & (1 << *role as u8) != 0)
+    }
+
+    /// The set as records hold it: one bit for each role, by its place in [`Role::ALL`].
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set of those bits, if each is a role's.
+    pub(crate) fn from_bits(bits: u8) -> Option<Roles> {
+        (usize::from(bits) < 1 << Role::ALL.len()).then_some(Roles(bits))
+    }
+
+    /// The roles in it, in the order of [`Role::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Role::ALL.iter().copied().filter(move |role| self.any(&[*role]))
     }
 
     /// Whether the set is empty.

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::Refusal;
+use keys::{Invalid, Refusal};
 
 /// Why the ledger did not carry out a command or answer a query.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,6 +50,12 @@ pub enum Error {
         /// When it may try again, in whole seconds.
         retry_after_s: u64,
     },
+    /// The key was edited while the new one was made from it; nothing happened.
+    #[error("the key was edited meanwhile; try again")]
+    Edited,
+    /// The metadata would not be lawful with the wanted pairs; nothing happened.
+    #[error("metadata {0}")]
+    Metadata(Invalid),
     /// Too much is waiting; try again in a second.
     #[error("too many requests are waiting")]
     Overloaded,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use eventlog::{Log, Seq, Space};
-use keys::Timestamp;
+use keys::{NodeName, Timestamp};
 use signedlog::{Mismatch, SignedLog, Signing};
 use tokio::sync::{oneshot, watch};
 
@@ -39,6 +39,8 @@ pub struct Options {
     pub quotas: Quotas,
     /// The counts of use.
     pub usage: UsageOptions,
+    /// The name of this node, in every record that it writes.
+    pub node: NodeName,
     /// What signs the log. `None`: no tree is kept, and nothing is signed or checked; for looking
     /// at a log, and for measuring what the evidence costs. The service always has one.
     pub signing: Option<Arc<Signing>>,
@@ -56,6 +58,7 @@ impl Default for Options {
             outcomes: OutcomeBounds::default(),
             quotas: Quotas::default(),
             usage: UsageOptions::default(),
+            node: NodeName::default(),
             signing: None,
             accept_rollback: false,
         }
@@ -133,6 +136,7 @@ impl Ledger {
     ) -> Result<Ledger, OpenError> {
         let mut state = State::new(log, options.clock, options.signing);
         state.most_keys = options.quotas.keys;
+        state.node = options.node;
         state.monotone = MonotoneClock::new(options.max_clock_step_s);
         let state = Arc::new(state);
         *state.outcomes.lock() = Outcomes::within(options.outcomes);

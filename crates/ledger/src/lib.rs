@@ -61,8 +61,8 @@ pub use signedlog::{
     Signing, SigningError, TreeHead,
 };
 pub use usage::{UsageError, UsageOptions, UsageStats, VerdictCounts};
-pub use write::reply::{Changed, Created, Expirations};
-pub use write::request::{Change, Changes, Expiry, NewKeyRequest, RequestOptions, Rules};
+pub use write::reply::{Changed, Created, Expirations, Updated};
+pub use write::request::{Change, Changes, Expiry, KeyEdits, NewKeyRequest, RequestOptions};
 
 /// Reads a record from its stored bytes.
 ///

@@ -6,10 +6,10 @@ pub(crate) mod pool;
 pub(crate) mod replay;
 
 use eventlog::Seq;
-use keys::{Account, Dialect, Event, KeyId, Reason, Status, Subject, Timestamp};
+use keys::{Account, Dialect, Event, KeyId, NodeName, Reason, Rule, Status, Subject, Timestamp};
 use signedlog::Leaf;
 
-use crate::caller::{Origin, Via};
+use crate::caller::{Caller, Identity, Origin, Roles, Via};
 
 /// Who did it, as recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,8 +18,23 @@ pub struct Actor {
     pub subject: Subject,
     /// The account it acted for; `None` is all.
     pub account: Option<Account>,
+    /// What it might do.
+    pub roles: Roles,
     /// How it proved who it is.
     pub via: Via,
+}
+
+impl Actor {
+    /// Who `caller` is.
+    pub(crate) fn of(caller: &Caller) -> Actor {
+        let Identity { subject, scope, roles, via } = &*caller.identity;
+        Actor {
+            subject: subject.clone(),
+            account: scope.account().cloned(),
+            roles: *roles,
+            via: via.clone(),
+        }
+    }
 }
 
 /// A key that a record touches, chained to that key's previous record.
@@ -87,6 +102,8 @@ pub struct Idempotency {
 pub struct Record {
     /// When: never earlier than the record before it.
     pub at: Timestamp,
+    /// The node that wrote it.
+    pub node: NodeName,
     /// Who.
     pub actor: Actor,
     /// From where.
@@ -95,6 +112,8 @@ pub struct Record {
     pub dialect: Dialect,
     /// Why, in the caller's words.
     pub reason: Option<Reason>,
+    /// What it was judged by beside the moves that are always the same.
+    pub rules: Vec<Rule>,
     /// What happened.
     pub event: Event,
     /// The keys it touches.

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use eventlog::memory::MemoryLog;
 use eventlog::{Log, Seq};
-use keys::{Account, Dialect, KeyName, Subject, Timestamp};
+use keys::{
+    Account, AllowedIps, Dialect, Edits, KeyName, KeyRole, Permission, Project, Quota, QuotaPeriod,
+    RateLimit, Subject, Tag, Tags, Timestamp,
+};
 
 use crate::{
-    Caller, Clock, Expiry, Identity, Ledger, NewKeyRequest, OpenError, Options, Origin,
+    Caller, Clock, Expiry, Identity, KeyEdits, Ledger, NewKeyRequest, OpenError, Options, Origin,
     RequestOptions, Role, Scope, Via,
 };
 
@@ -44,6 +47,44 @@ impl Clock for ManualClock {
     fn wait(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(std::future::pending())
     }
+}
+
+/// One of many edits, most of which change something of most keys.
+pub(crate) fn some_edits(pick: u32, now: Timestamp) -> KeyEdits {
+    let text = |n: u32| format!("n{}", n % 3);
+    let edits = Edits::default();
+    let edits = match pick % 9 {
+        0 => Edits { name: Some(KeyName::new(text(pick / 9)).unwrap()), ..edits },
+        1 => Edits {
+            owner: Some(Subject::new(if pick.is_multiple_of(2) { "ann" } else { "bob" }).unwrap()),
+            ..edits
+        },
+        2 => Edits {
+            expires_at: Some(pick.is_multiple_of(2).then(|| now.plus_secs(u64::from(pick % 40)))),
+            ..edits
+        },
+        3 => Edits {
+            role: Some(pick.is_multiple_of(2).then(|| KeyRole::new(text(pick)).unwrap())),
+            ..edits
+        },
+        4 => {
+            Edits { permissions: Some([Permission::new(&text(pick / 9)).unwrap()].into()), ..edits }
+        }
+        5 => Edits { tags: Some(Tags::new([Tag::new(text(pick / 9)).unwrap()]).unwrap()), ..edits },
+        6 => Edits { quota: Some(Quota::new(1 + pick % 3, QuotaPeriod::Month).ok()), ..edits },
+        7 => Edits { rate_limit: Some(RateLimit::new(5, 1 + pick % 5).ok()), ..edits },
+        _ => Edits {
+            name: Some(KeyName::new(text(pick)).unwrap()),
+            project: Some(Some(Project::new(text(pick / 9)).unwrap())),
+            allowed_ips: Some(AllowedIps::parse(&[format!("10.0.0.{}", pick % 4)]).unwrap()),
+            ..edits
+        },
+    };
+    let metadata = pick.is_multiple_of(4).then(|| {
+        [(text(pick), pick.is_multiple_of(8).then(|| text(pick / 8)))].into_iter().collect()
+    });
+    let ttl_s = pick.is_multiple_of(11).then_some(u64::from(pick % 50 + 1));
+    KeyEdits { edits, ttl_s, metadata, ..KeyEdits::default() }
 }
 
 pub(crate) fn caller(account: Option<&str>, role: Role) -> Caller {

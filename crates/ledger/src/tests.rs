@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use eventlog::Log;
 use eventlog::memory::{Fault, MemoryLog};
-use keys::{Dialect, Question, Refusal, Revocation, Rotation, Status, Verdict};
+use keys::{Dialect, Policy, Question, Refusal, Revocation, Rotation, Status, Verdict};
 
 use crate::testing::{Dice, ManualClock, caller, draft, idempotent, open, owner};
 use crate::write::create::Create;
+use crate::write::request::WantedKey;
 use crate::write::rotate::Rotate;
 use crate::{
-    Caller, Change, Changes, Error, EventFilter, KeyFilter, Ledger, RequestOptions, Role, Rules,
-    Seq, Walk,
+    Caller, Change, Changes, Error, EventFilter, KeyFilter, Ledger, RequestOptions, Role, Seq, Walk,
 };
 
 fn memory() -> Arc<dyn Log> {
@@ -210,8 +210,8 @@ async fn fifty_at_once_leave_exactly_ten() {
     let (log, clock) = (memory(), ManualClock::new());
     let ledger = open(&log, &clock);
     let caller = Caller { dialect: Dialect::Callcov, ..owner() };
-    let rules = Rules { most_active: Some(10), ..Rules::default() };
-    let draft = crate::NewKeyRequest { rules, ..draft(None) };
+    let policy = Policy { owner_active: Some(10), ..Policy::default() };
+    let draft = crate::NewKeyRequest { policy, ..draft(None) };
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let (ledger, caller, draft) = (ledger.clone(), caller.clone(), draft.clone());
@@ -229,32 +229,32 @@ async fn a_key_whose_prefix_is_taken_is_made_anew_also_by_a_rotation() {
     let ledger = open(&log, &clock);
     let caller = Caller { dialect: Dialect::Cloudsigma, ..owner() };
     let account = keys::Account::new("acme").unwrap();
-    let rules = Rules { unique_prefix: true, ..Rules::default() };
-    let draft = crate::NewKeyRequest { rules, ..draft(None) };
+    let policy = Policy { unique_prefix: true, ..Policy::default() };
+    let draft = crate::NewKeyRequest { policy, ..draft(None) };
     let old = ledger.create(&caller, draft.clone(), RequestOptions::default()).await.unwrap().key;
     let made = |taken: usize| {
         let (ledger, caller, account) = (ledger.clone(), caller.clone(), account.clone());
         let (draft, prefix) = (draft.clone(), old.key.prefix);
         let tries = std::cell::Cell::new(0);
         move || {
-            let (key, secret) = ledger.make(&caller, caller.dialect, &account, &draft)?;
+            let (wanted, secret) = ledger.make(&caller, caller.dialect, &account, &draft)?;
             tries.set(tries.get() + 1);
-            let prefix = if tries.get() <= taken { prefix } else { key.prefix };
-            Ok((keys::NewKey { prefix, ..key }, secret))
+            let prefix = if tries.get() <= taken { prefix } else { wanted.key.prefix };
+            let key = keys::NewKey { prefix, ..wanted.key };
+            Ok((WantedKey { key, ..wanted }, secret))
         }
     };
-    let create = |key| Create { key, rules };
     let options = RequestOptions::default();
-    let second = ledger.submit_new_key(&caller, &options, made(1), create).await.unwrap();
+    let second = ledger.submit_new_key(&caller, &options, made(1), Create).await.unwrap();
     assert_ne!(second.key.key.prefix, old.key.prefix);
     let key = ledger.state().table.get(old.key.id).unwrap();
     let rotation = Rotation::new(0).unwrap();
-    let rotate = |new| Rotate { old: Arc::clone(&key), key: new, rotation, rules };
+    let rotate = |wanted| Rotate { old: Arc::clone(&key), wanted, rotation };
     let third = ledger.submit_new_key(&caller, &options, made(7), rotate).await.unwrap();
     assert_ne!(third.key.key.prefix, old.key.prefix);
     assert_eq!(ledger.key(&caller, old.key.id).unwrap().status, Status::Expired);
     // What never ends is no bad luck.
-    let never = ledger.submit_new_key(&caller, &options, made(usize::MAX), create).await;
+    let never = ledger.submit_new_key(&caller, &options, made(usize::MAX), Create).await;
     assert!(matches!(never, Err(Error::Refused(Refusal::PrefixTaken))), "{never:?}");
     assert_eq!(ledger.stats().keys, 3);
 }

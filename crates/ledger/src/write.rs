@@ -16,6 +16,7 @@ pub(crate) mod random;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod rotate;
+pub(crate) mod update;
 pub(crate) mod wake_chain;
 #[cfg(test)]
 mod wake_chain_tests;

@@ -173,15 +173,18 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let code = match refusal {
             Refusal::UnknownKey => Code::KeyNotFound,
-            Refusal::KeyExists | Refusal::PrefixTaken | Refusal::Found(_) => Code::KeyExists,
-            Refusal::Already(_) => Code::Already,
+            Refusal::KeyExists
+            | Refusal::PrefixTaken
+            | Refusal::DigestTaken
+            | Refusal::Found(_) => Code::KeyExists,
+            Refusal::Already(_) | Refusal::Unchanged => Code::Already,
             Refusal::NotWhile(Status::Enabled) => Code::NotWhileEnabled,
             Refusal::NotWhile(Status::Disabled) => Code::NotWhileDisabled,
             Refusal::NotWhile(Status::Expired) => Code::NotWhileExpired,
             Refusal::NotWhile(Status::Revoked) => Code::NotWhileRevoked,
             Refusal::RevisionMismatch(_) => Code::RevisionMismatch,
             Refusal::AlreadyReplaced => Code::AlreadyReplaced,
-            Refusal::ActiveKeyLimit(_) => Code::ActiveKeyLimit,
+            Refusal::ActiveKeyLimit(_) | Refusal::AccountLimit(_) => Code::ActiveKeyLimit,
             Refusal::NotDue => Code::NotDue,
             Refusal::KeyLimit(_) => {
                 return ApiError::rate_limited(refusal.to_string(), RETRY_KEY_LIMIT_S);
@@ -189,6 +192,13 @@ impl From<Refusal> for ApiError {
             Refusal::ExpiresInThePast => {
                 return ApiError::field("expires_at", "must lie in the future");
             }
+            Refusal::LifeTooLong(_) | Refusal::EndsWithOverlap => {
+                return ApiError::field("expires_at", format_args!("{refusal}"));
+            }
+            Refusal::PermissionNotAllowed => {
+                return ApiError::field("permissions", format_args!("{refusal}"));
+            }
+            Refusal::OtherPrefix => return ApiError::field("prefix", format_args!("{refusal}")),
         };
         ApiError::new(code, refusal.to_string())
     }
@@ -223,6 +233,8 @@ impl From<ledger::Error> for ApiError {
                 let why = "must be named by a caller of all accounts";
                 return ApiError::field_with(Code::AccountRequired, "account", why);
             }
+            ledger::Error::Metadata(invalid) => return ApiError::field("metadata", *invalid),
+            ledger::Error::Edited => Code::RevisionMismatch,
             ledger::Error::TooLong => {
                 let why = "its fields together are too long to be recorded";
                 return ApiError::field_with(Code::TooLong, "body", why);

@@ -38,7 +38,7 @@ use crate::{dialects, wire};
     ),
     paths(
         keys_routes::create, keys_routes::list, keys_routes::one, keys_routes::history,
-        change::enable, change::disable, change::expire, change::revoke, change::delete,
+        change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
         keys_routes::rotate, verify::verify, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
@@ -48,7 +48,7 @@ use crate::{dialects, wire};
         home::home, health::alive, health::ready, metrics::page
     ),
     components(schemas(
-        Problem, wire::Event, wire::CreatedData, wire::ExpiredData, wire::RevokedData, wire::NoData,
+        Problem, wire::Event, wire::CreatedData, wire::ExpiredData, wire::RevokedData, wire::UpdatedData, wire::NoData,
         words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
         words::AskedPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
@@ -97,6 +97,7 @@ impl Modify for Conventions {
             for (operation, changes) in [
                 (&mut item.get, false),
                 (&mut item.post, path != "/v1/keys/verify"),
+                (&mut item.patch, true),
                 (&mut item.delete, true),
             ] {
                 let Some(operation) = operation else { continue };

@@ -2,16 +2,20 @@
 //! client.
 
 pub(crate) mod described;
+mod edits;
 mod event;
 mod json;
 mod key;
+mod limits;
 mod ocsf;
+mod patch;
 pub(crate) mod plain;
 #[cfg(test)]
 mod plain_json;
 mod receipt;
 mod request;
 mod response;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -22,10 +26,13 @@ use keys::Verdict;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::event::{Actor, CreatedData, Event, ExpiredData, NoData, RevokedData};
+pub(crate) use self::event::{
+    Actor, CreatedData, Event, ExpiredData, NoData, RevokedData, UpdatedData,
+};
 pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::ocsf::ocsf;
+pub(crate) use self::patch::Patch;
 pub(crate) use self::request::{Create, Expirations, Reasoned, Rotate, Verify, permission};
 pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
 pub(crate) use self::text::{Text, Time};
@@ -66,6 +73,21 @@ pub(crate) struct Changed<'a> {
     pub(crate) key: Key<'a>,
     /// The event. Of a dry run, the one that would be recorded.
     pub(crate) event: Event<'a>,
+    /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) receipt: Option<Apart>,
+}
+
+/// What an edit answers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyEdit)]
+pub(crate) struct Edited<'a> {
+    /// The key, as it was right after.
+    pub(crate) key: Key<'a>,
+    /// The event; null where nothing changed. Of a dry run, the one that would be recorded.
+    #[schema(required)]
+    pub(crate) event: Option<Event<'a>>,
     /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

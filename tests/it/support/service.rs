@@ -77,6 +77,7 @@ impl Service {
     fn run(program: Program, folder: Arc<TempDir>, options: Vec<String>) -> Service {
         let mut program = program
             .env("KEYLEDGER_LISTEN", "127.0.0.1:0")
+            .env("KEYLEDGER_NODE", "node-1")
             .data(&folder.path().join("data"))
             .env("KEYLEDGER_LOG_LEVEL", "warn");
         for option in &options {

@@ -10,6 +10,7 @@ mod presented;
 mod request;
 mod rotate;
 mod show;
+mod update;
 mod verify;
 
 use anyhow::Result;
@@ -25,6 +26,7 @@ Examples:
   keyledger keys list --status enabled
   keyledger keys list --as-of 2026-01-02T14:03:00Z
   keyledger keys rotate ID --overlap 1h
+  keyledger keys update ID --add-permission orders.read --tag batch
   keyledger keys revoke ID --reason-code compromised
   keyledger keys verify - --permission orders.read < key.txt
   keyledger keys revoke-self - < leaked.txt")]
@@ -52,6 +54,8 @@ enum What {
     Expire(change::Change),
     /// Put a new key in the place of an old one
     Rotate(Box<rotate::Rotate>),
+    /// Edit a key; its secret stays the same
+    Update(Box<update::Update>),
     /// Withdraw a key for good
     Revoke(change::Revoke),
     /// Ask whether a key may be used
@@ -74,6 +78,7 @@ pub(crate) fn run(options: &Keys) -> Result<Exit> {
         What::Disable(options) => change::run(options, "disable"),
         What::Expire(options) => change::run(options, "expire"),
         What::Rotate(options) => rotate::run(options),
+        What::Update(options) => update::run(options),
         What::Revoke(options) => change::revoke(options),
         What::Verify(options) => verify::run(options),
         What::Own(options) => own_key::show(options),

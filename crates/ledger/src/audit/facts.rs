@@ -3,45 +3,56 @@
 use std::sync::Arc;
 
 use keys::{
-    Account, Command, Facts, KeyId, KeyState, Limits, NewKey, Replaces, Rotation, Timestamp, decide,
+    Account, Command, Decision, Facts, KeyId, KeyState, NewKey, Policy, Replaces, Rotation, Rule,
+    Timestamp, decide,
 };
 
-use super::{Holder, Made, TrackedKey, Violation};
+use super::{Made, TrackedKey, Violation};
 use crate::record::{Link, Record};
 
-pub(super) fn holder(made: &NewKey) -> Holder {
-    (made.account.clone(), made.owner.clone(), made.dialect)
-}
-
-pub(super) fn no_facts(now: Timestamp) -> Facts {
+pub(super) fn no_facts(record: &Record) -> Facts {
+    let wanted_revision = record
+        .rules
+        .iter()
+        .find_map(|rule| if let Rule::Revision(revision) = rule { Some(*revision) } else { None });
     Facts {
-        now,
+        now: record.at,
         status: None,
         due: None,
+        created_at: None,
         revision: 0,
-        wanted_revision: None,
+        wanted_revision,
         replaced_by: None,
-        active: 0,
+        owner_active: 0,
+        account_alive: 0,
         keys: 0,
         prefix_taken: false,
+        digest_taken: false,
         found: None,
     }
 }
 
-pub(super) fn facts(state: &KeyState, now: Timestamp) -> Facts {
+pub(super) fn facts(key: &TrackedKey, record: &Record) -> Facts {
+    let state = &key.state;
     Facts {
         status: Some(state.status),
         due: state.expires_at,
+        created_at: key.made.as_ref().map(|made| made.created_at),
         revision: state.revision,
         replaced_by: state.replaced_by,
-        ..no_facts(now)
+        ..no_facts(record)
     }
 }
 
-/// What a new key was decided on: the facts about it, and what it had to keep to.
-pub(super) struct Successor {
-    pub(super) facts: Facts,
-    pub(super) limits: Limits,
+/// Whether a decision is the one on record.
+pub(super) fn is_recorded(decision: &Decision, record: &Record) -> Result<(), Violation> {
+    if decision.event != record.event {
+        return Err(Violation::OtherEvent);
+    }
+    if decision.rules != record.rules {
+        return Err(Violation::OtherRules);
+    }
+    Ok(())
 }
 
 /// Checks a rotation, and gives what the old key is after it.
@@ -50,7 +61,7 @@ pub(super) fn rotated(
     made: &Arc<NewKey>,
     old: &TrackedKey,
     replaces: &Replaces,
-    successor: &Successor,
+    of_new: Facts,
 ) -> Result<KeyState, Violation> {
     let (now, state, until) = (record.at, &old.state, replaces.valid_until);
     not_due(replaces.key, state, now)?;
@@ -66,16 +77,12 @@ pub(super) fn rotated(
     let rotation = Rotation::new(overlap_s).map_err(|_| Violation::Overlap)?;
     // The due time of a key whose creation is not known can be no later than what was recorded.
     let due = state.expires_at.or(old.made.is_none().then_some(until));
-    let facts = Facts {
-        active: successor.facts.active,
-        prefix_taken: successor.facts.prefix_taken,
-        due,
-        ..facts(state, now)
-    };
-    let event = decide(&facts, Command::Rotate(Arc::clone(made), rotation, successor.limits))?;
-    if event != record.event {
-        return Err(Violation::OtherEvent);
-    }
+    let Facts { owner_active, account_alive, keys, prefix_taken, found, .. } = of_new;
+    let of_old = facts(old, record);
+    let facts = Facts { due, owner_active, account_alive, keys, prefix_taken, found, ..of_old };
+    let policy = Policy::of(&record.rules);
+    let decision = decide(&facts, Command::Rotate(Arc::clone(made), rotation, policy))?;
+    is_recorded(&decision, record)?;
     Ok(state.replaced(made.id, until, now))
 }
 

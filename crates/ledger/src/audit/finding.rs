@@ -49,6 +49,12 @@ pub enum Violation {
     /// The rules give another event.
     #[error("the rules would have given another event")]
     OtherEvent,
+    /// The rules that it says it was judged by are not those that it could be judged by.
+    #[error("the rules that it says it was judged by do not give it")]
+    OtherRules,
+    /// An edit names other values than the key had.
+    #[error("the edit names other values before it than the key {0} had")]
+    Before(KeyId),
     /// A rotation leaves the old key valid for longer than a rotation can.
     #[error("the replaced key stays valid for longer than a rotation allows")]
     Overlap,

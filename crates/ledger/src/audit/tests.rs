@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use eventlog::Log;
 use eventlog::memory::MemoryLog;
-use keys::Refusal;
+use keys::{Dialect, Refusal, Rule};
 
 use super::*;
 use crate::testing::{ManualClock, draft, open, owner};
-use crate::{Caller, NewKeyRequest, RequestOptions, Rules};
+use crate::{Caller, NewKeyRequest, RequestOptions};
 
 /// Reads a whole log back.
 fn records(log: &dyn Log) -> Vec<Record> {
@@ -51,8 +51,8 @@ fn caller_by(dialect: Dialect) -> Caller {
 }
 
 fn capped() -> NewKeyRequest {
-    let rules = Rules { most_active: Dialect::Callcov.most_active(), ..Rules::default() };
-    NewKeyRequest { rules, ..draft(None) }
+    let policy = Policy { owner_active: Dialect::Callcov.most_active(), ..Policy::default() };
+    NewKeyRequest { policy, ..draft(None) }
 }
 
 #[tokio::test]
@@ -77,10 +77,24 @@ async fn a_cap_that_was_passed_over_is_found() {
         ledger.create(&caller, capped(), RequestOptions::default()).await.unwrap();
     }
     assert!(judge(&chained(&records(log.as_ref()))).is_ok());
-    // The writer is given no cap; the dialect has one all the same.
+    // A handler that forgets the cap cannot say that it was kept.
     ledger.create(&caller, draft(None), RequestOptions::default()).await.unwrap();
-    let found = judge(&chained(&records(log.as_ref()))).err().unwrap();
+    let mut forged = records(log.as_ref());
+    assert!(judge(&chained(&forged)).is_ok());
+    let tenth = forged[9].rules.clone();
+    let last = forged.last_mut().unwrap();
+    last.rules = tenth;
+    let found = judge(&chained(&forged)).err().unwrap();
     assert!(matches!(found.violation, Violation::Refused(Refusal::ActiveKeyLimit(10))), "{found}");
+    // Nor by a smaller number of keys, or a larger cap.
+    for (most, counted, want) in
+        [(11, 9, "do not give it"), (11, 10, "good"), (10, 10, "at most 10")]
+    {
+        let last = forged.last_mut().unwrap();
+        last.rules = vec![Rule::OwnerActive { most, counted }];
+        let verdict = judge(&chained(&forged)).err().map_or("good".into(), |f| f.to_string());
+        assert!(verdict.contains(want), "{verdict}");
+    }
 }
 
 #[tokio::test]
@@ -89,7 +103,9 @@ async fn a_handle_given_twice_is_found() {
     let ledger = open(&log, &clock);
     for _ in 0..2 {
         let caller = caller_by(Dialect::Cloudsigma);
-        ledger.create(&caller, draft(None), RequestOptions::default()).await.unwrap();
+        let policy = Policy { unique_prefix: true, ..Policy::default() };
+        let wanted = NewKeyRequest { policy, ..draft(None) };
+        ledger.create(&caller, wanted, RequestOptions::default()).await.unwrap();
     }
     let mut records_read = records(log.as_ref());
     assert!(judge(&chained(&records_read)).is_ok());

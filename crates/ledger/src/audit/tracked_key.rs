@@ -1,8 +1,13 @@
 //! What an auditor remembers of keys, and which records it can expect.
 
+use std::hash::{BuildHasher, RandomState};
+
 use eventlog::Seq;
 use hashbrown::HashMap;
-use keys::{Account, Dialect, Environment, KeyId, KeyState, Kind, Subject};
+use keys::{
+    Account, Attribute, Dialect, Edit, Environment, KeyId, KeyState, Kind, NewKey, Subject,
+    Timestamp, Update,
+};
 
 use crate::projection::row::Row;
 use signedlog::Leaf;
@@ -15,6 +20,7 @@ pub(super) struct TrackedKey {
     pub(super) made: Option<Made>,
     pub(super) state: KeyState,
     pub(super) head: (Seq, Leaf),
+    pub(super) attributes: AttributeHashes,
 }
 
 impl TrackedKey {
@@ -32,6 +38,7 @@ pub(super) struct Made {
     pub(super) environment: Environment,
     pub(super) dialect: Dialect,
     pub(super) salt: [u8; 16],
+    pub(super) created_at: Timestamp,
 }
 
 /// Which of a log's records are handed in.
@@ -44,5 +51,53 @@ pub(super) enum Extent {
     Key,
 }
 
-/// Whose keys a cap counts.
-pub(super) type Holder = (Account, Subject, Dialect);
+/// What a key's attributes are, as hashes under a secret of this audit: enough to know whether a
+/// record names the values that were there before. 0 stands for a value that is not known.
+#[derive(Clone)]
+pub(super) struct AttributeHashes([u32; Attribute::ALL.len()]);
+
+impl AttributeHashes {
+    /// Those of a new key.
+    pub(super) fn of(key: &NewKey, secret: &RandomState) -> AttributeHashes {
+        let mut hashes = AttributeHashes::unknown();
+        for (place, attribute) in hashes.0.iter_mut().zip(Attribute::ALL) {
+            *place = short(attribute.hash_of(key, secret));
+        }
+        hashes
+    }
+
+    /// Those of a key whose creation was not handed in.
+    pub(super) fn unknown() -> AttributeHashes {
+        AttributeHashes([0; Attribute::ALL.len()])
+    }
+
+    /// Those after `update`; `None` if it names other values before it.
+    pub(super) fn after(
+        &self,
+        update: &Update,
+        state: &KeyState,
+        secret: &RandomState,
+    ) -> Option<AttributeHashes> {
+        let mut hashes = self.clone();
+        for edit in update.iter() {
+            let place = hashes.0.get_mut(edit.attribute() as usize)?;
+            let (before, after) = edit.hashes(secret);
+            // A rotation moves the due time too; the state has it.
+            let expected = if *place != 0 && matches!(edit, Edit::ExpiresAt { .. }) {
+                short(secret.hash_one(state.expires_at))
+            } else {
+                *place
+            };
+            if expected != 0 && expected != short(before) {
+                return None;
+            }
+            *place = short(after);
+        }
+        Some(hashes)
+    }
+}
+
+/// Half of a hash, never 0.
+fn short(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or(u32::MAX).max(1)
+}

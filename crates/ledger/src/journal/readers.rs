@@ -232,14 +232,7 @@ impl Readers {
         range: &Range,
         now: Timestamp,
     ) -> Verdict {
-        let reader = Reader {
-            actor: Actor {
-                subject: caller.identity.subject.clone(),
-                account: caller.identity.scope.account().cloned(),
-                via: caller.identity.via.clone(),
-            },
-            ip: caller.origin.ip,
-        };
+        let reader = Reader { actor: Actor::of(caller), ip: caller.origin.ip };
         let part = Part { reading, account: range.account.clone(), key: range.key };
         let places = Places::of(range);
         if self.windows.get(&reader).is_some_and(|window| window.is_over(now)) {

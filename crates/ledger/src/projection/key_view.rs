@@ -9,7 +9,7 @@ use crate::projection::table::Key;
 /// A key as it is.
 #[derive(Clone, Debug)]
 pub struct KeyView {
-    /// What never changes.
+    /// What it has at that moment.
     pub key: Arc<NewKey>,
     /// What does, as recorded.
     pub state: KeyState,
@@ -24,10 +24,20 @@ pub struct KeyView {
 }
 
 impl KeyView {
-    /// `key` in `state`, its status as it is at `now`.
-    pub(crate) fn new(key: &Key, state: KeyState, now: Timestamp) -> KeyView {
+    /// `key` as it is, its status as of `now`.
+    pub(crate) fn present(key: &Key, now: Timestamp) -> KeyView {
+        let (state, attributes) = key.present();
+        KeyView::new(key, (state, attributes.shared()), now)
+    }
+
+    /// `key` with this state and these attributes, its status as it is at `now`.
+    pub(crate) fn new(
+        key: &Key,
+        (state, attributes): (KeyState, Arc<NewKey>),
+        now: Timestamp,
+    ) -> KeyView {
         KeyView {
-            key: Arc::clone(&key.made),
+            key: attributes,
             state,
             status: state.status_at(now),
             created_at: key.created_at,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use eventlog::{Log, Seq};
-use keys::Timestamp;
+use keys::{NodeName, Timestamp};
 use parking_lot::Mutex;
 use signedlog::{Chunk, Leaf, Mismatch, SignedLog, Signing};
 use tokio::sync::Notify;
@@ -52,6 +52,8 @@ pub(crate) struct State {
     /// Wakes the expiry worker when a key is due earlier than it knew.
     pub(crate) due_changed: Notify,
     pub(crate) batches: AtomicU64,
+    /// The name of this node, in every record that it writes.
+    pub(crate) node: NodeName,
     /// The most keys an account may have.
     pub(crate) most_keys: Option<u64>,
 }
@@ -80,6 +82,7 @@ impl State {
             rebuilding: Mutex::default(),
             due_changed: Notify::new(),
             batches: AtomicU64::new(0),
+            node: NodeName::default(),
             most_keys: None,
         }
     }

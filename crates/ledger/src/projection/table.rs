@@ -1,23 +1,26 @@
 //! The key table: every key as it stands, found by id, digest, account, prefix and due time.
 
 mod accounts;
+mod key;
 mod owners;
 mod shards;
+mod uses;
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use eventlog::Seq;
-use keys::{Dialect, Digest, Event, KeyId, KeyState, NewKey, Status, Subject, Timestamp};
+use keys::{Dialect, Digest, Event, KeyId, KeyState, Status, Subject, Timestamp, Update};
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
+use self::key::Transition;
+pub(crate) use self::key::{Attributes, ChainedState, Key};
 use self::shards::{Both, Shards, hash_digest, hash_id, hash_text};
-use crate::record::{Entry, Link, Record};
+use crate::record::Record;
 use signedlog::Leaf;
 
 /// A key's place among those that fall due.
@@ -27,104 +30,6 @@ pub struct Due {
     pub at: Timestamp,
     /// Which one; among those of one moment, their order.
     pub key: KeyId,
-}
-
-/// A key in the table. What events change lies under its own lock, held for a copy at a time.
-pub(crate) struct Key {
-    pub(crate) made: Arc<NewKey>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) created_by: Subject,
-    /// That of its first record, for its row in the table's note.
-    pub(crate) salt: [u8; 16],
-    chained: RwLock<ChainedState>,
-    pub(crate) uses: Uses,
-}
-
-/// What events change about a key, and the record that did last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChainedState {
-    pub(crate) state: KeyState,
-    /// Place and leaf of the last record that touched it: the head of its chain.
-    pub(crate) head: (Seq, Leaf),
-}
-
-impl ChainedState {
-    /// The state right after `Created`.
-    pub(crate) fn created(key: &NewKey, at: Timestamp, seq: Seq, leaf: Leaf) -> ChainedState {
-        ChainedState { state: KeyState::created(key, at), head: (seq, leaf) }
-    }
-
-    /// The link of a record that takes the key from this state to `after`.
-    pub(crate) fn link(&self, key: KeyId, after: &KeyState, now: Timestamp) -> Link {
-        Link {
-            key,
-            revision: after.revision,
-            before: Some(self.state.status_at(now)),
-            after: after.status,
-            previous: Some(self.head),
-        }
-    }
-}
-
-/// How a key was used: counted in memory, written aside now and then, never an event.
-#[derive(Default)]
-pub(crate) struct Uses {
-    /// Microseconds since 1970 of the last use; 0 is never.
-    last: AtomicI64,
-    /// The UTC day in the high half, the uses on it in the low half.
-    today: AtomicU64,
-}
-
-impl Uses {
-    /// Counts a use, unless `limit` uses were made that day. The uses left, if there is a limit.
-    pub(crate) fn count(&self, now: Timestamp, limit: Option<u32>) -> Result<Option<u32>, ()> {
-        // A time before 1970 is no time of day, see `SystemClock::check`: it counts on the first day.
-        let day = u64::try_from(now.day()).unwrap_or(0) << 32;
-        let counted = self.today.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |today| {
-            let used = if today >> 32 == day >> 32 { today & 0xFFFF_FFFF } else { 0 };
-            match limit {
-                Some(limit) if used >= u64::from(limit) => None,
-                Some(_) | None => Some(day | (used + 1).min(0xFFFF_FFFF)),
-            }
-        });
-        let before = counted.map_err(|_| ())?;
-        self.last.fetch_max(now.micros(), Ordering::Relaxed);
-        let used = if before >> 32 == day >> 32 { before & 0xFFFF_FFFF } else { 0 } + 1;
-        Ok(limit.map(|limit| limit.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))))
-    }
-
-    pub(crate) fn last(&self) -> Option<Timestamp> {
-        match self.last.load(Ordering::Relaxed) {
-            0 => None,
-            micros => Some(Timestamp::from_micros(micros)),
-        }
-    }
-
-    /// The raw numbers, to be written aside.
-    pub(crate) fn raw(&self) -> (i64, u64) {
-        (self.last.load(Ordering::Relaxed), self.today.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn restore(&self, (last, today): (i64, u64)) {
-        self.last.fetch_max(last, Ordering::Relaxed);
-        self.today.fetch_max(today, Ordering::Relaxed);
-    }
-}
-
-impl Key {
-    pub(crate) fn state(&self) -> KeyState {
-        self.chained.read().state
-    }
-
-    pub(crate) fn chained_state(&self) -> ChainedState {
-        *self.chained.read()
-    }
-
-    /// A record of the key as an entry of the log.
-    pub(crate) fn entry(&self, seq: Seq, record: Record) -> Entry {
-        let NewKey { account, owner, .. } = &*self.made;
-        Entry { seq, record, account: account.clone(), owner: Some(owner.clone()) }
-    }
 }
 
 /// All keys. A pure function of the log's records it has applied, but for the counts of use.
@@ -164,14 +69,7 @@ impl KeyTable {
     /// just made and one read back.
     pub(crate) fn apply(&self, seq: Seq, leaf: Leaf, record: &Record) -> Option<Arc<Key>> {
         if let Event::Created(made) = &record.event {
-            let key = Arc::new(Key {
-                made: Arc::clone(made),
-                created_at: record.at,
-                created_by: record.actor.subject.clone(),
-                salt: record.salt,
-                chained: RwLock::new(ChainedState::created(made, record.at, seq, leaf)),
-                uses: Uses::default(),
-            });
+            let key = Arc::new(Key::new(made, record, (seq, leaf)));
             if let Some(due) = made.expires_at {
                 self.due.lock().insert((due, made.id));
             }
@@ -185,29 +83,36 @@ impl KeyTable {
             // Last, so that a key that verifies is found everywhere else.
             self.by_digest.insert(&key);
             if let (Some(replaces), Some(link)) = (&made.replaces, record.links.others.first()) {
-                self.update(link.key, seq, leaf, |old| {
-                    old.replaced(made.id, replaces.valid_until, record.at)
-                });
+                let replaced =
+                    |old: KeyState| old.replaced(made.id, replaces.valid_until, record.at);
+                self.update(link.key, (seq, leaf), replaced, None);
             }
             return Some(key);
         }
-        self.update(record.links.own.key, seq, leaf, |now| now.after(&record.event, record.at))
+        let update = match &record.event {
+            Event::Updated(update) => Some(&**update),
+            Event::Created(_)
+            | Event::Enabled
+            | Event::Disabled
+            | Event::Expired { .. }
+            | Event::Revoked(_) => None,
+        };
+        let change = |now: KeyState| now.after(&record.event, record.at);
+        self.update(record.links.own.key, (seq, leaf), change, update)
     }
 
     fn update(
         &self,
         id: KeyId,
-        seq: Seq,
-        leaf: Leaf,
+        head: (Seq, Leaf),
         change: impl Fn(KeyState) -> KeyState,
+        update: Option<&Update>,
     ) -> Option<Arc<Key>> {
         let key = self.get(id)?;
-        let (before, after) = {
-            let mut chained = key.chained.write();
-            let before = chained.state;
-            *chained = ChainedState { state: change(before), head: (seq, leaf) };
-            (before, chained.state)
-        };
+        let Transition { states: (before, after), edited } = key.apply(head, change, update);
+        if let Some((before, after)) = edited {
+            self.accounts.edited(&key, &before, &after);
+        }
         let due = |state: &KeyState| {
             state.expires_at.filter(|_| state.status.is_alive()).map(|due| (due, id))
         };
@@ -216,8 +121,8 @@ impl KeyTable {
             due(&before).map(|entry| queue.remove(&entry));
             queue.extend(due(&after));
         }
-        if !after.status.is_alive() {
-            self.accounts.changed(&key, after.status);
+        if before.status != after.status && !after.status.is_alive() {
+            self.accounts.ended(&key, before.status, after.status);
         }
         Some(key)
     }

@@ -132,7 +132,7 @@ impl Ledger {
     }
 }
 
-fn record_at(log: &dyn Log, seq: Seq) -> Result<Option<Record>, Error> {
+pub(crate) fn record_at(log: &dyn Log, seq: Seq) -> Result<Option<Record>, Error> {
     let found = read(log, seq, 1, &mut Interner::default()).map_err(Error::fault)?.pop();
     Ok(found.map(|found| found.record))
 }

@@ -7,6 +7,8 @@ mod window;
 #[cfg(test)]
 mod window_tests;
 
+use std::sync::Arc;
+
 use eventlog::{Log, Seq};
 use keys::{Event, KeyId, KeyState, Timestamp};
 use signedlog::Leaf;
@@ -14,8 +16,8 @@ use signedlog::Leaf;
 use self::window::Window;
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::projection::table::{ChainedState, Key};
-use crate::read::as_of::Moment;
+use crate::projection::table::{Attributes, ChainedState, Key};
+use crate::read::as_of::{Moment, record_at};
 use crate::record::codec::Interner;
 use crate::record::replay::decode;
 use crate::record::{Link, Record};
@@ -74,15 +76,16 @@ impl Iterator for Chain<'_> {
 /// The states a key went through, the last one first.
 ///
 /// The present state is known without reading; an older one is read off the link of the record
-/// that made it. What a link does not say, a rotation alone changes, and only once.
+/// that made it. What a link does not say, a rotation changes, and only once; but for its due time,
+/// whose edits the key remembers.
 pub(crate) struct States<'l> {
     pub(crate) chain: Chain<'l>,
+    key: &'l Key,
     present: Option<KeyState>,
     /// Only what was made before this place is answered.
     before: Seq,
-    due: Option<Timestamp>,
-    replaced_by: Option<KeyId>,
-    first_due: Option<Timestamp>,
+    /// The key that took its place, and until when it stayed valid beside that one.
+    replaced: Option<(KeyId, Timestamp)>,
     /// Whether the key's creation was answered.
     done: bool,
 }
@@ -93,15 +96,17 @@ impl States<'_> {
             && let Some(linked) = self.chain.next().transpose()?
         {
             let Linked { seq, record, link, .. } = linked;
+            let own = self.key.due_before(seq.next());
+            let overlap = self.replaced.map(|(_, until)| until);
             let state = KeyState {
                 status: link.after,
                 revision: link.revision,
-                expires_at: self.due,
+                expires_at: own.into_iter().chain(overlap).min(),
                 updated_at: record.at,
-                replaced_by: self.replaced_by,
+                replaced_by: self.replaced.map(|(by, _)| by),
             };
             if matches!(&record.event, Event::Created(made) if made.id != link.key) {
-                (self.due, self.replaced_by) = (self.first_due, None);
+                self.replaced = None;
             }
             if seq < self.before {
                 return Ok(Some(state));
@@ -162,15 +167,17 @@ impl Ledger {
     /// The states that the first `length` records gave `key`, the last one first; none if it was
     /// made later. Costs one record read for each state after the first that is taken, and a few:
     /// of a key with many records only one later one is read.
-    pub(crate) fn states(&self, key: &Key, length: Seq) -> States<'_> {
+    pub(crate) fn states<'l>(&'l self, key: &'l Key, length: Seq) -> States<'l> {
         let ChainedState { state, head } = key.chained_state();
         let mut states = States {
             chain: self.chain_from(key, (head.0, Some(head.1))),
             present: (head.0 < length).then_some(state),
+            key,
             before: head.0.min(length),
-            due: state.expires_at,
-            replaced_by: state.replaced_by,
-            first_due: key.made.expires_at,
+            replaced: state.replaced_by.and_then(|by| {
+                let replaces = self.state().table.get(by)?.made.replaces.as_ref()?.valid_until;
+                Some((by, replaces))
+            }),
             done: false,
         };
         if head.0 >= length
@@ -179,24 +186,61 @@ impl Ledger {
         {
             states.chain = self.chain_at(key, landmark.seq);
             if landmark.replaced_later {
-                (states.due, states.replaced_by) = (states.first_due, None);
+                states.replaced = None;
             }
         }
         states
     }
 
-    /// The state of `key` at `moment`, `None` if it was made later; and how many records had to be
-    /// read for that.
-    pub(crate) fn state_at(
+    /// The state of `key` at `moment` and what it had then, `None` if it was made later; and how
+    /// many records had to be read for that.
+    pub(crate) fn key_at<'k>(
         &self,
-        key: &Key,
+        key: &'k Key,
         moment: &Moment,
-    ) -> Result<(Option<KeyState>, usize), Error> {
+    ) -> Result<(Option<(KeyState, Attributes<'k>)>, usize), Error> {
+        if moment.is_present() {
+            return Ok((Some(key.present()), 0));
+        }
         let mut states = self.states(key, moment.length);
         if states.present.is_none() && moment.precedes(key) {
             return Ok((None, 0));
         }
         let state = states.next().transpose()?;
-        Ok((state, states.chain.read))
+        let cost = states.chain.read;
+        let Some(state) = state else { return Ok((None, cost)) };
+        let (attributes, more) = self.attributes_at(key, moment.length)?;
+        Ok((Some((state, attributes)), cost + more))
+    }
+
+    /// What `key` had after the first `length` records, and how many records were read for that:
+    /// at most one for each attribute.
+    pub(crate) fn attributes_at<'k>(
+        &self,
+        key: &'k Key,
+        length: Seq,
+    ) -> Result<(Attributes<'k>, usize), Error> {
+        let (present, edits) = key.edits_from(length);
+        if edits.is_empty() {
+            return Ok((present, 0));
+        }
+        let mut attributes = present.shared();
+        let then = Arc::make_mut(&mut attributes);
+        let log = self.state().log.stored();
+        let (mut read, mut last) = (0, None);
+        for (seq, attribute) in edits {
+            if last.as_ref().is_none_or(|(place, _)| *place != seq) {
+                read += 1;
+                let record = record_at(log, seq)?.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
+                last = Some((seq, record));
+            }
+            if let Some((_, Record { event: Event::Updated(update), .. })) = &last {
+                let edit = update.iter().find(|edit| edit.attribute() == attribute);
+                edit.ok_or_else(|| Error::fault(BrokenChain(seq)))?.undo(then);
+            }
+        }
+        // A rotation moves the due time too: what an edit names before it may be that of the overlap.
+        then.expires_at = key.due_before(length);
+        Ok((Attributes::Edited(attributes), read))
     }
 }

@@ -24,11 +24,11 @@ impl Ledger {
         let digest = Digest::of_presented(presented)?;
         let key = self.state().table.by_digest(&digest)?;
         let now = self.judged_at();
-        let state = key.state();
+        let view = KeyView::present(&key, now);
         let good = key.made.dialect == dialect
-            && state.status_at(now) == Status::Enabled
-            && key.made.allowed_ips.allows(ip);
-        good.then(|| KeyView::new(&key, state, now))
+            && view.status == Status::Enabled
+            && view.key.allowed_ips.allows(ip);
+        good.then_some(view)
     }
 
     /// The id of the key with this text, made by `dialect`, if the caller sees it.
@@ -36,7 +36,7 @@ impl Ledger {
     pub fn id_by_text(&self, caller: &Caller, dialect: Dialect, text: &str) -> Option<KeyId> {
         let grant = caller.require(READ).ok()?;
         let key = self.state().table.by_digest(&Digest::of_presented(text)?)?;
-        let seen = key.made.dialect == dialect && grant.covers(&key.made);
+        let seen = key.made.dialect == dialect && grant.covers(&key.attributes());
         seen.then_some(key.made.id)
     }
 
@@ -45,14 +45,14 @@ impl Ledger {
     pub fn id_by_number(&self, caller: &Caller, account: &Account, number: u64) -> Option<KeyId> {
         let grant = caller.require(READ).ok()?;
         let key = self.state().table.account(account.as_str())?.numbered(number)?;
-        grant.covers(&key.made).then_some(key.made.id)
+        grant.covers(&key.attributes()).then_some(key.made.id)
     }
 
     /// The id of a key with this shown prefix, made by `dialect`, if the caller sees it.
     #[must_use]
     pub fn id_by_prefix(&self, caller: &Caller, dialect: Dialect, prefix: &str) -> Option<KeyId> {
         let grant = caller.require(READ).ok()?;
-        let seen = |key: &Key| key.made.dialect == dialect && grant.covers(&key.made);
+        let seen = |key: &Key| key.made.dialect == dialect && grant.covers(&key.attributes());
         Some(self.state().table.by_prefix(prefix, seen)?.made.id)
     }
 
@@ -82,9 +82,13 @@ impl Ledger {
             Some(_) | None => keys.of_dialect(dialect, &caller.identity.subject, after, limit),
         };
         let next = found.last().filter(|_| found.len() == limit).map(|last| last.made.number);
-        found.retain(|key| key.made.dialect == dialect && key.state().status != Status::Revoked);
+        found.retain(|key| {
+            key.made.dialect == dialect
+                && grant.covers(&key.attributes())
+                && key.state().status != Status::Revoked
+        });
         let now = self.judged_at();
-        let items = found.iter().map(|key| KeyView::new(key, key.state(), now)).collect();
+        let items = found.iter().map(|key| KeyView::present(key, now)).collect();
         Ok(Page { items, next })
     }
 
@@ -102,7 +106,7 @@ impl Ledger {
         let grant = caller.require(READ)?;
         let options = RequestOptions { only: Some(dialect), ..RequestOptions::default() };
         let key = self.find(grant, id, &options)?;
-        Ok(KeyView::new(&key, key.state(), self.judged_at()))
+        Ok(KeyView::present(&key, self.judged_at()))
     }
 }
 

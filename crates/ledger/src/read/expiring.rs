@@ -46,7 +46,7 @@ impl Ledger {
             self.due_of(grant, after, until, limit)?
         };
         let keys = due.iter().filter_map(|due| table.get(due.key));
-        let items = keys.map(|key| KeyView::new(&key, key.state(), now)).collect();
+        let items = keys.map(|key| KeyView::present(&key, now)).collect();
         Ok(Page { items, next })
     }
 
@@ -97,7 +97,7 @@ impl Ledger {
             left -= slice.len();
             for due in slice {
                 after = Some(due);
-                if table.get(due.key).is_some_and(|key| grant.covers(&key.made)) {
+                if table.get(due.key).is_some_and(|key| grant.covers(&key.attributes())) {
                     found.push(due);
                 }
                 if found.len() == limit {

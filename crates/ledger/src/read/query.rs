@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::Page;
 use crate::projection::key_view::KeyView;
-use crate::projection::table::{AccountKeys, Key, KeyTable};
+use crate::projection::table::{AccountKeys, Attributes, Key, KeyTable};
 use crate::read::as_of::Moment;
 use crate::write::request::RequestOptions;
 
@@ -50,7 +50,7 @@ impl Ledger {
     /// [`Refusal::UnknownKey`] also for a key of an account that the caller does not see.
     pub fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyView, Error> {
         let key = self.find(caller.require(READ)?, id, &RequestOptions::default())?;
-        Ok(KeyView::new(&key, key.state(), self.judged_at()))
+        Ok(KeyView::present(&key, self.judged_at()))
     }
 
     /// One key as it was at `moment`. Reads the log if the key has changed since.
@@ -61,9 +61,9 @@ impl Ledger {
     /// does not see; a fault of the storage.
     pub fn key_as_of(&self, caller: &Caller, id: KeyId, moment: &Moment) -> Result<KeyView, Error> {
         let key = self.find(caller.require(READ)?, id, &RequestOptions::default())?;
-        let (state, _) = self.state_at(&key, moment)?;
-        let state = state.ok_or(Error::Refused(Refusal::UnknownKey))?;
-        Ok(view_at(&key, state, moment))
+        let (found, _) = self.key_at(&key, moment)?;
+        let (state, attributes) = found.ok_or(Error::Refused(Refusal::UnknownKey))?;
+        Ok(view_at(&key, state, attributes, moment))
     }
 
     /// A page of keys in the order they were made, from position `after` on (0 is the start).
@@ -114,15 +114,20 @@ impl Ledger {
                     break;
                 }
                 place += 1;
-                if !is_of(filter, &key.made) {
+                if !is_of_kind(filter, &key.made) {
                     continue;
                 }
-                let (state, cost) = self.state_at(&key, moment)?;
+                let (found, cost) = self.key_at(&key, moment)?;
                 read += cost;
                 // Keys are in the order they were made: all that follow were made later, too.
-                let Some(state) = state else { return Ok(Page { items, next: None }) };
-                if is_in_state(filter, &state, moment) {
-                    items.push(view_at(&key, state, moment));
+                let Some((state, attributes)) = found else {
+                    return Ok(Page { items, next: None });
+                };
+                if grant.covers(&key.attributes())
+                    && is_of(filter, &attributes)
+                    && is_in_state(filter, &state, moment)
+                {
+                    items.push(view_at(&key, state, attributes, moment));
                 }
             }
         }
@@ -174,22 +179,26 @@ impl KeyList<'_> {
     }
 }
 
-fn view_at(key: &Key, state: KeyState, moment: &Moment) -> KeyView {
-    let view = KeyView::new(key, state, moment.at);
+fn view_at(key: &Key, state: KeyState, attributes: Attributes<'_>, moment: &Moment) -> KeyView {
+    let view = KeyView::new(key, (state, attributes.shared()), moment.at);
     // The log does not know of uses.
     let last_used_at = view.last_used_at.filter(|_| moment.is_present());
     KeyView { last_used_at, ..view }
 }
 
 /// Whether what never changes about a key is as the filter wants it.
-fn is_of(filter: &KeyFilter, key: &NewKey) -> bool {
+fn is_of_kind(filter: &KeyFilter, key: &NewKey) -> bool {
     filter.environment.is_none_or(|wanted| wanted == key.environment)
         && filter.kind.is_none_or(|wanted| wanted == key.kind)
         && filter.dialect.is_none_or(|wanted| wanted == key.dialect)
-        && filter.owner.as_ref().is_none_or(|wanted| *wanted == key.owner)
+        && filter.prefix.as_ref().is_none_or(|wanted| key.prefix.as_str().starts_with(&**wanted))
+}
+
+/// Whether what an edit may change about a key is as the filter wants it.
+fn is_of(filter: &KeyFilter, key: &NewKey) -> bool {
+    filter.owner.as_ref().is_none_or(|wanted| *wanted == key.owner)
         && filter.project.as_ref().is_none_or(|wanted| Some(wanted) == key.project.as_ref())
         && filter.role.as_ref().is_none_or(|wanted| Some(wanted) == key.role.as_ref())
-        && filter.prefix.as_ref().is_none_or(|wanted| key.prefix.as_str().starts_with(&**wanted))
         && filter.q.as_ref().is_none_or(|wanted| {
             let wanted = wanted.to_lowercase();
             key.name.as_str().to_lowercase().contains(&wanted)

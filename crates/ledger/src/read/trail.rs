@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, EventKind, KeyId, KeyState, Refusal, Subject, Timestamp};
+use keys::{Account, EventKind, KeyId, Refusal, Subject, Timestamp};
 
 use crate::caller::{Caller, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::{Page, Walk};
 use crate::projection::history::List;
+use crate::projection::key_view::KeyView;
 use crate::projection::places::Found;
 use crate::projection::table::Key;
-use crate::read::as_of::first;
+use crate::read::as_of::{Moment, first};
 use crate::read::chain::{Chain, Linked};
 use crate::record::Entry;
 use crate::record::codec::Interner;
@@ -78,7 +79,11 @@ impl Ledger {
         }
         let entry = self.read_entries(seq, 1)?.pop().ok_or_else(beyond)?;
         let key = self.state().table.get(entry.record.links.own.key);
-        if key.is_some_and(|key| grant.covers(&key.made)) { Ok(entry) } else { Err(beyond()) }
+        if key.is_some_and(|key| grant.covers(&key.attributes())) {
+            Ok(entry)
+        } else {
+            Err(beyond())
+        }
     }
 
     /// What `filter` leaves of what the caller sees; `None` is nothing. Whoever follows events shows
@@ -162,7 +167,7 @@ impl Ledger {
             }
             account = None;
             let Some(first) = self.state().history.first_listed(id) else {
-                return along(self.chain(&key), &key, filter, walk, (low, high), limit);
+                return self.along(self.chain(&key), filter, walk, (low, high), limit);
             };
             let is_older = match walk {
                 Walk::Up(from) => from < first && low < first,
@@ -170,7 +175,7 @@ impl Ledger {
             };
             if is_older {
                 let (chain, bounds) = (self.chain_at(&key, first), (low, high.min(first)));
-                let mut found = along(chain, &key, filter, walk, bounds, limit)?;
+                let mut found = self.along(chain, filter, walk, bounds, limit)?;
                 if let (Walk::Up(_), None) = (walk, found.next) {
                     found.next = Some(Walk::Up(first)).filter(|_| first < high);
                 }
@@ -206,6 +211,40 @@ impl Ledger {
         Ok(found)
     }
 
+    /// Places between `low` and `high` along the chain of a key: what is found is what is wanted.
+    fn along(
+        &self,
+        chain: Chain<'_>,
+        filter: &EventFilter,
+        walk: Walk,
+        (low, high): (Seq, Seq),
+        limit: usize,
+    ) -> Result<Found, Error> {
+        let (low, high) = match walk {
+            Walk::Up(from) => (low.max(from), high),
+            Walk::Down(before) => (low, high.min(before)),
+        };
+        let mut places = Vec::new();
+        for linked in chain {
+            let Linked { seq, record, .. } = linked?;
+            if seq < low {
+                break;
+            }
+            // Of a rotation the new key's, which may be somebody else's by now.
+            let entry = self.state().entry(seq, record);
+            if seq < high && entry.is_some_and(|entry| is_wanted(filter, &entry)) {
+                places.push(seq);
+            }
+        }
+        if let Walk::Up(_) = walk {
+            places.reverse();
+        }
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let next = after(walk, places.last().copied()).filter(|_| more);
+        Ok(Found { places, next })
+    }
+
     /// The keys of `owner`, if they have few records.
     fn few_records_of(&self, account: &Account, owner: &Subject) -> Option<Vec<Arc<Key>>> {
         let account = self.state().table.account(account.as_str());
@@ -226,7 +265,7 @@ impl Ledger {
         let mut places = Vec::new();
         for key in keys {
             self.still_wanted()?;
-            let along = along(self.chain(key), key, filter, walk, bounds, usize::MAX)?;
+            let along = self.along(self.chain(key), filter, walk, bounds, usize::MAX)?;
             places.extend(along.places);
         }
         places.sort_unstable();
@@ -284,46 +323,21 @@ impl Ledger {
         tokio::task::spawn_blocking(job).await.map_err(Error::fault)?
     }
 
-    /// The key's state right after the record at `seq`.
-    pub(crate) async fn state_after(&self, key: &Arc<Key>, seq: Seq) -> Result<KeyState, Error> {
+    /// The key as it was right after the record of it at `seq`, which was made `at`.
+    pub(crate) async fn key_after(
+        &self,
+        key: &Arc<Key>,
+        seq: Seq,
+        at: Timestamp,
+    ) -> Result<KeyView, Error> {
         let (ledger, key) = (self.clone(), Arc::clone(key));
-        let job = move || ledger.states(&key, seq.next()).next().transpose();
-        let state = tokio::task::spawn_blocking(job).await.map_err(Error::fault)??;
-        state.ok_or(Error::Refused(Refusal::UnknownKey))
+        let job = move || {
+            let (found, _) = ledger.key_at(&key, &Moment { length: seq.next(), at })?;
+            let (state, attributes) = found.ok_or(Error::Refused(Refusal::UnknownKey))?;
+            Ok(KeyView::new(&key, (state, attributes.shared()), at))
+        };
+        tokio::task::spawn_blocking(job).await.map_err(Error::fault)?
     }
-}
-
-/// Places between `low` and `high` along the chain of `key`: what is found is what is wanted.
-fn along(
-    chain: Chain<'_>,
-    key: &Key,
-    filter: &EventFilter,
-    walk: Walk,
-    (low, high): (Seq, Seq),
-    limit: usize,
-) -> Result<Found, Error> {
-    let (low, high) = match walk {
-        Walk::Up(from) => (low.max(from), high),
-        Walk::Down(before) => (low, high.min(before)),
-    };
-    let mut places = Vec::new();
-    for linked in chain {
-        let Linked { seq, record, .. } = linked?;
-        if seq < low {
-            break;
-        }
-        let entry = key.entry(seq, record);
-        if seq < high && is_wanted(filter, &entry) {
-            places.push(seq);
-        }
-    }
-    if let Walk::Up(_) = walk {
-        places.reverse();
-    }
-    let more = places.len() > limit;
-    places.truncate(limit);
-    let next = after(walk, places.last().copied()).filter(|_| more);
-    Ok(Found { places, next })
 }
 
 fn after(walk: Walk, reached: Option<Seq>) -> Option<Walk> {

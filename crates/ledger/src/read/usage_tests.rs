@@ -77,6 +77,10 @@ fn sandbox() -> Question {
     Question { environment: Some(Environment::Sandbox), ..Question::default() }
 }
 
+fn daily(limit: u32) -> keys::Quota {
+    keys::Quota::new(limit, keys::QuotaPeriod::Day).unwrap()
+}
+
 #[tokio::test]
 async fn each_verdict_is_counted_in_its_hour() {
     let mut bench = Bench::new(90);
@@ -205,8 +209,8 @@ async fn saved_counts_survive_anything_once() {
         let mut bench = Bench::new(90);
         let mut keys = Vec::new();
         for n in 0..5 {
-            let daily_limit = (n % 2 == 0).then_some(3);
-            keys.push(bench.key_of(NewKeyRequest { daily_limit, ..draft(None) }).await);
+            let quota = (n % 2 == 0).then(|| daily(3));
+            keys.push(bench.key_of(NewKeyRequest { quota, ..draft(None) }).await);
         }
         let mut counted: BTreeMap<(KeyId, Timestamp, Verdict), u64> = BTreeMap::new();
         let mut saved = counted.clone();
@@ -265,7 +269,7 @@ fn check(
 #[tokio::test]
 async fn a_daily_limit_holds_after_a_restart() {
     let mut bench = Bench::new(90);
-    let (_, secret) = bench.key_of(NewKeyRequest { daily_limit: Some(3), ..draft(None) }).await;
+    let (_, secret) = bench.key_of(NewKeyRequest { quota: Some(daily(3)), ..draft(None) }).await;
     for _ in 0..2 {
         bench.verify(&secret, &Question::default());
         bench.clock.advance(3_600);

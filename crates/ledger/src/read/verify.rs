@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Digest, NewKey, Question, Timestamp, Verdict, judge};
+use keys::{Digest, NewKey, Question, Quota, Timestamp, Verdict, judge};
 
 use crate::caller::{AUDIT, Caller, Grant, VERIFY};
 use crate::error::Error;
@@ -55,22 +55,23 @@ impl Ledger {
             }
         };
         let now = self.judged_at();
-        let state = key.state();
+        let (state, attributes) = key.present();
         if let Some(due) = state.expires_at.filter(|due| *due <= now) {
             self.state().monotone.met_due(due);
         }
-        let mut verdict = judge(&key.made, &state, question, now);
+        let mut verdict = judge(&attributes, &state, question, now);
         let mut remaining_today = None;
         if verdict == Verdict::Valid {
-            (verdict, remaining_today) = match key.uses.count(now, key.made.daily_limit) {
-                Ok(remaining) => (Verdict::Valid, remaining),
-                Err(()) => (Verdict::UsageExceeded, Some(0)),
-            };
+            (verdict, remaining_today) =
+                match key.uses.count(now, attributes.quota.and_then(Quota::daily)) {
+                    Ok(remaining) => (Verdict::Valid, remaining),
+                    Err(()) => (Verdict::UsageExceeded, Some(0)),
+                };
         }
         self.usage().count(verdict, Some((key.made.id, now)));
         Ok(Verified {
             verdict,
-            key: Some(Arc::clone(&key.made)),
+            key: Some(attributes.shared()),
             expires_at: state.expires_at,
             remaining_today,
             log_size,
@@ -97,12 +98,12 @@ impl Ledger {
             Ok(key) => key,
             Err(verdict) => return nothing(verdict),
         };
-        let (Some(state), _) = self.state_at(&key, moment)? else {
+        let (Some((state, attributes)), _) = self.key_at(&key, moment)? else {
             return nothing(Verdict::NotFound);
         };
         Ok(Verified {
-            verdict: judge(&key.made, &state, question, moment.at),
-            key: Some(Arc::clone(&key.made)),
+            verdict: judge(&attributes, &state, question, moment.at),
+            key: Some(attributes.shared()),
             expires_at: state.expires_at,
             remaining_today: None,
             log_size: moment.length,
@@ -113,6 +114,6 @@ impl Ledger {
     fn bearing(&self, grant: Grant<'_>, presented: &str) -> Result<Arc<Key>, Verdict> {
         let digest = Digest::of_presented(presented).ok_or(Verdict::Malformed)?;
         let key = self.state().table.by_digest(&digest).ok_or(Verdict::NotFound)?;
-        if grant.covers(&key.made) { Ok(key) } else { Err(Verdict::NotFound) }
+        if grant.covers(&key.attributes()) { Ok(key) } else { Err(Verdict::NotFound) }
     }
 }

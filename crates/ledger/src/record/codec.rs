@@ -7,11 +7,15 @@
 //! and one function that turns the old one into the new.
 
 mod access_v1;
+mod edit;
 mod error;
 mod interner;
+mod key;
 mod links;
+mod rules;
 mod twin;
 mod v1;
+mod values;
 
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
@@ -37,7 +41,7 @@ fn config() -> impl bincode::config::Config {
 pub(crate) fn encode(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(320);
     bytes.push(VERSION);
-    let texts = v1::Texts::of(record);
+    let texts = values::Texts::of(record);
     write(v1::RecordV1::new(record, &texts), &mut bytes);
     bytes
 }
@@ -61,7 +65,7 @@ impl Writer for Same<'_> {
 
 /// Whether `record` is encoded to exactly `body`, after the version.
 fn encodes_to(record: &Record, body: &[u8]) -> bool {
-    let texts = v1::Texts::of(record);
+    let texts = values::Texts::of(record);
     let mut same = Same(body);
     let stored = v1::RecordV1::new(record, &texts);
     let written = bincode::serde::encode_into_writer(stored, &mut same, config());

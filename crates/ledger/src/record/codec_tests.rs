@@ -1,18 +1,20 @@
 //! What is stored can be read, nothing else can, and the bytes never move.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eventlog::Seq;
 use keys::{
-    Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, KeyRole,
-    Kind, Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation,
-    Status, Subject, Timestamp,
+    Account, AllowedIps, Description, Dialect, Digest, Edits, Environment, Event, Imported, KeyId,
+    KeyName, KeyRole, Kind, Metadata, NewKey, NodeName, Permission, Prefix, Project, Quota,
+    QuotaPeriod, RateLimit, Reason, ReasonCode, Replaces, Reuse, Revocation, Rule, Source, Status,
+    Subject, Tag, Tags, Timestamp,
 };
 use proptest::prelude::*;
 
 use super::*;
 use crate::record::{Actor, Idempotency, Link, Links};
-use crate::{Origin, Via};
+use crate::{Origin, Role, Roles, Via};
 use signedlog::Leaf;
 
 /// One line for each record: its name and its bytes in hex. Written once, never again.
@@ -37,8 +39,10 @@ fn full_key() -> NewKey {
         project: Some(Project::new("shop").unwrap()),
         allowed_ips: AllowedIps::parse(&["203.0.113.7", "2001:db8::/32"]).unwrap(),
         expires_at: Some(Timestamp::from_micros(1_800_000_000_000_001)),
-        daily_limit: Some(250),
+        rate_limit: Some(RateLimit::new(100, 60).unwrap()),
+        quota: Some(Quota::new(250, QuotaPeriod::Day).unwrap()),
         metadata: Metadata::new(BTreeMap::from([("team".into(), "core".into())])).unwrap(),
+        tags: Tags::new(["blue", "edge"].map(|tag| Tag::new(tag).unwrap())).unwrap(),
         prefix: Prefix::new("kl_pub_0bAlKv").unwrap(),
         digest: Digest([3; 32]),
         replaces: Some(Box::new(Replaces {
@@ -47,6 +51,11 @@ fn full_key() -> NewKey {
         })),
         dialect: Dialect::Native,
         public_value: Some("kl_pub_0bAlKvU3eDoNyX6hGrQa9kJuT22XaPvC".into()),
+        imported: Some(Box::new(Imported {
+            created_at: Some(Timestamp::from_secs(1_600_000_000)),
+            last_used_at: Some(Timestamp::from_secs(1_650_000_000)),
+            source: Some(Source::new("elsewhere").unwrap()),
+        })),
     }
 }
 
@@ -61,11 +70,14 @@ fn bare_key() -> NewKey {
         project: None,
         allowed_ips: AllowedIps::default(),
         expires_at: None,
-        daily_limit: None,
+        rate_limit: None,
+        quota: None,
         metadata: Metadata::default(),
+        tags: Tags::default(),
         replaces: None,
         dialect: Dialect::Callcov,
         public_value: None,
+        imported: None,
         ..full_key()
     }
 }
@@ -78,7 +90,9 @@ fn link(before: Option<Status>, after: Status) -> Link {
 fn record(event: Event, link: Link) -> Record {
     Record {
         at: Timestamp::from_micros(1_700_000_000_000_001),
+        node: NodeName::new("node-1").unwrap(),
         actor: Actor {
+            roles: Roles::default().with(Role::Owner).with(Role::Verifier),
             subject: Subject::new("ann").unwrap(),
             account: Some(Account::new("acme").unwrap()),
             via: Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) },
@@ -89,6 +103,7 @@ fn record(event: Event, link: Link) -> Record {
         },
         dialect: Dialect::Native,
         reason: Some(Reason::new("because").unwrap()),
+        rules: Vec::new(),
         event,
         links: link.into(),
         salt: [5; 16],
@@ -96,14 +111,62 @@ fn record(event: Event, link: Link) -> Record {
     }
 }
 
-fn golden() -> Vec<(&'static str, Record)> {
-    let alive = link(Some(Status::Enabled), Status::Disabled);
-    let revocation = Revocation {
-        code: Some(ReasonCode::Compromised),
-        compromised_since: Some(Timestamp::from_secs(1_699_999_999)),
+fn every_rule() -> Vec<Rule> {
+    vec![
+        Rule::Revision(3),
+        Rule::Reuse(Reuse { least_ttl_ms: 300_000, own: true }),
+        Rule::AccountKeys { most: 1_000_000, counted: 299 },
+        Rule::AccountAlive { most: 500, counted: 40 },
+        Rule::OwnerActive { most: 10, counted: 9 },
+        Rule::LongestLife(7_776_000),
+        Rule::Permissions([Permission::new("orders.*").unwrap()].into()),
+        Rule::SecretPrefix(Prefix::new("kl_pub_").unwrap()),
+        Rule::UniquePrefix,
+    ]
+}
+
+/// An edit of everything that can be edited, to this and back.
+fn updates() -> [Event; 2] {
+    let (full, bare) = (full_key(), bare_key());
+    let bare = NewKey {
+        name: KeyName::new("deploy").unwrap(),
+        owner: Subject::new("bob").unwrap(),
+        ..bare
     };
+    let edits_to = |key: &NewKey| Edits {
+        name: Some(key.name.clone()),
+        description: Some(key.description.clone()),
+        role: Some(key.role.clone()),
+        permissions: Some(Arc::clone(&key.permissions)),
+        project: Some(key.project.clone()),
+        allowed_ips: Some(key.allowed_ips.clone()),
+        expires_at: Some(key.expires_at),
+        rate_limit: Some(key.rate_limit),
+        quota: Some(key.quota),
+        metadata: Some(key.metadata.clone()),
+        tags: Some(key.tags.clone()),
+        owner: Some(key.owner.clone()),
+    };
+    [edits_to(&full).of(&bare), edits_to(&bare).of(&full)].map(|update| {
+        assert_eq!(update.iter().count(), keys::Attribute::ALL.len());
+        Event::Updated(update.into())
+    })
+}
+
+/// Every kind of record, everything in it and nothing.
+fn golden() -> Vec<(&'static str, Record)> {
+    [golden_of_a_life(), golden_of_its_end_and_of_edits()].concat()
+}
+
+fn golden_of_a_life() -> Vec<(&'static str, Record)> {
+    let alive = link(Some(Status::Enabled), Status::Disabled);
     let bare = Record {
-        actor: Actor { account: None, via: Via::Worker, subject: Subject::new("worker").unwrap() },
+        actor: Actor {
+            account: None,
+            roles: Roles::default().with(Role::Worker),
+            via: Via::Worker,
+            subject: Subject::new("worker").unwrap(),
+        },
         origin: Origin::default(),
         reason: None,
         idempotency: None,
@@ -123,6 +186,7 @@ fn golden() -> Vec<(&'static str, Record)> {
                         ..link(Some(Status::Enabled), Status::Enabled)
                     }],
                 },
+                rules: every_rule(),
                 ..record(Event::Created(full_key().into()), link(None, Status::Enabled))
             },
         ),
@@ -137,7 +201,11 @@ fn golden() -> Vec<(&'static str, Record)> {
         (
             "disabled, by a key, from IPv6",
             Record {
-                actor: Actor { via: Via::Key(id(9)), ..record(Event::Disabled, alive).actor },
+                actor: Actor {
+                    roles: Roles::default().with(Role::Key),
+                    via: Via::Key(id(9)),
+                    ..record(Event::Disabled, alive).actor
+                },
                 origin: Origin { ip: Some("2001:db8::1".parse().unwrap()), request_id: None },
                 ..record(Event::Disabled, alive)
             },
@@ -147,6 +215,16 @@ fn golden() -> Vec<(&'static str, Record)> {
             "expired, by its owner",
             record(Event::Expired { due: None }, link(Some(Status::Enabled), Status::Expired)),
         ),
+    ]
+}
+
+fn golden_of_its_end_and_of_edits() -> Vec<(&'static str, Record)> {
+    let [set, cleared] = updates();
+    let revocation = Revocation {
+        code: Some(ReasonCode::Compromised),
+        compromised_since: Some(Timestamp::from_secs(1_699_999_999)),
+    };
+    vec![
         (
             "revoked",
             record(Event::Revoked(revocation), link(Some(Status::Expired), Status::Revoked)),
@@ -157,6 +235,14 @@ fn golden() -> Vec<(&'static str, Record)> {
                 Event::Revoked(Revocation::default()),
                 link(Some(Status::Enabled), Status::Revoked),
             ),
+        ),
+        ("updated, everything set", record(set, link(Some(Status::Disabled), Status::Disabled))),
+        (
+            "updated, everything cleared, at a revision",
+            Record {
+                rules: vec![Rule::Revision(1)],
+                ..record(cleared, link(Some(Status::Enabled), Status::Enabled))
+            },
         ),
     ]
 }
@@ -245,7 +331,7 @@ proptest! {
 
     #[test]
     fn a_changed_record_is_refused_or_canonical(
-        which in 0_usize..8, place in any::<prop::sample::Index>(), byte in any::<u8>(),
+        which in 0_usize..10, place in any::<prop::sample::Index>(), byte in any::<u8>(),
     ) {
         let mut bytes = encode(&golden()[which].1);
         let place = place.index(bytes.len());

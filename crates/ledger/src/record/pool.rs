@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashSet};
-use keys::{Account, Invalid, KeyRole, NewKey, Permission, Project, Subject};
+use keys::{Account, Invalid, KeyRole, NewKey, NodeName, Permission, Project, Subject};
 
 /// The most values of one kind that are shared; more are not.
 const MOST: usize = 100_000;
@@ -18,6 +18,7 @@ pub(crate) struct Pool {
     subjects: HashSet<Subject>,
     roles: HashSet<KeyRole>,
     projects: HashSet<Project>,
+    nodes: HashSet<NodeName>,
     permissions: HashSet<Arc<[Permission]>>,
 }
 
@@ -51,6 +52,11 @@ impl Pool {
     /// The shared project of that name.
     pub(crate) fn project(&mut self, text: &str) -> Result<Project, Invalid> {
         read(&mut self.projects, text, Project::stored)
+    }
+
+    /// The shared node of that name.
+    pub(crate) fn node(&mut self, text: &str) -> Result<NodeName, Invalid> {
+        read(&mut self.nodes, text, NodeName::stored)
     }
 
     /// The shared list of these permissions.

@@ -3,6 +3,7 @@
 //! The writer gathers the facts of each command here, lets [`keys::decide`] judge them and writes
 //! down the event. Nothing of it is visible to anybody until the log has it.
 
+mod edit;
 mod facts;
 mod salts;
 #[cfg(test)]
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
-    Account, Command, Event, Facts, KeyId, KeyState, NewKey, Replaces, Rotation, Timestamp, decide,
+    Account, Command, Decision, Event, Facts, KeyId, KeyState, NewKey, Replaces, Rotation, Status,
+    Timestamp, decide,
 };
 use signedlog::Leaf;
 
@@ -24,7 +26,7 @@ use crate::projection::outcomes::Outcome;
 use crate::projection::state::State;
 use crate::projection::table::{ChainedState, Key};
 use crate::record::{Actor, Idempotency, Link, Links, Record, codec};
-use crate::write::request::{RequestContext, Rules};
+use crate::write::request::{RequestContext, WantedKey};
 
 /// A record that the batch will append.
 pub(crate) struct Drafted {
@@ -42,6 +44,8 @@ pub(crate) struct Decided {
     pub(crate) record: Record,
     /// The key's state after it.
     pub(crate) state: KeyState,
+    /// What the key has after it.
+    pub(crate) attributes: Arc<NewKey>,
 }
 
 /// What a create or a rotation came to.
@@ -61,19 +65,20 @@ pub(crate) enum Idempotent<R> {
     Earlier(Outcome),
 }
 
-/// A rotation of `old` to `key`.
+/// A rotation of `old` to a new key.
 pub(crate) struct RotateTo<'a> {
     pub(crate) old: &'a Key,
-    pub(crate) key: &'a NewKey,
+    pub(crate) wanted: &'a WantedKey,
     pub(crate) rotation: Rotation,
-    pub(crate) rules: &'a Rules,
 }
 
 /// A record to be, with the states that it leaves its keys in.
 struct Draft {
-    event: Event,
+    decision: Decision,
     link: Link,
     state: KeyState,
+    /// What the key has after it.
+    attributes: Arc<NewKey>,
     /// The key that a rotation replaces.
     replaced: Option<(Link, KeyState)>,
 }
@@ -87,6 +92,10 @@ pub(crate) struct Batch<'s> {
     pub(crate) drafted: Vec<Drafted>,
     touched: HashMap<KeyId, ChainedState>,
     created: Vec<Arc<NewKey>>,
+    /// What edited keys have.
+    edited: HashMap<KeyId, Arc<NewKey>>,
+    /// By how much the number of alive keys changed.
+    alive: HashMap<Account, i64>,
     numbers: HashMap<Account, u64>,
     outcomes: HashMap<[u8; 32], Outcome>,
     salts: Salts,
@@ -103,6 +112,8 @@ impl<'s> Batch<'s> {
             drafted: Vec::new(),
             touched: HashMap::new(),
             created: Vec::new(),
+            edited: HashMap::new(),
+            alive: HashMap::new(),
             numbers: HashMap::new(),
             outcomes: HashMap::new(),
             salts: Salts::default(),
@@ -147,20 +158,26 @@ impl<'s> Batch<'s> {
         self.touched.get(&key.made.id).copied().unwrap_or_else(|| key.chained_state())
     }
 
+    /// What the key has, as far as the batch has decided.
+    fn attributes(&self, key: &Key) -> Arc<NewKey> {
+        self.edited.get(&key.made.id).map_or_else(|| key.current(), Arc::clone)
+    }
+
     /// Decides a create and writes it down.
     pub(crate) fn create(
         &mut self,
         context: &RequestContext,
-        key: &NewKey,
-        rules: &Rules,
+        wanted: &WantedKey,
     ) -> Result<DecidedKey, Error> {
-        let number = self.next_number(&key.account);
-        let facts = self.facts_of_new(key, number, rules);
-        let key = Arc::new(NewKey { number, ..self.dated(key, rules) });
-        let event = decide(&facts, Command::Create(key, self.limits(rules)))?;
-        let key = created_by(&event);
+        let number = self.next_number(&wanted.key.account);
+        let facts = self.facts_of_new(wanted, number);
+        let key = Arc::new(NewKey { number, ..self.dated(wanted) });
+        let decision = decide(&facts, Command::Create(key, wanted.policy.clone()))?;
+        let key = created_by(&decision.event);
         let state = KeyState::created(&key, self.now);
-        let draft = Draft { event, link: Link::first(key.id), state, replaced: None };
+        let attributes = Arc::clone(&key);
+        let draft =
+            Draft { decision, link: Link::first(key.id), state, attributes, replaced: None };
         Ok(DecidedKey { key, decided: self.finish(context, draft)? })
     }
 
@@ -170,30 +187,36 @@ impl<'s> Batch<'s> {
         context: &RequestContext,
         to: &RotateTo<'_>,
     ) -> Result<DecidedKey, Error> {
-        let RotateTo { old, key, rotation, rules } = *to;
+        let RotateTo { old, wanted, rotation } = *to;
         self.expire_if_due(old, context.dry_run)?;
+        let current = self.attributes(old);
+        if wanted.model.as_ref().is_some_and(|model| !Arc::ptr_eq(model, &current)) {
+            return Err(Error::Edited);
+        }
         let before = self.chained_state(old);
-        let number = self.next_number(&key.account);
+        let number = self.next_number(&wanted.key.account);
         let facts = Facts {
             status: Some(before.state.status_at(self.now)),
             due: before.state.expires_at,
             revision: before.state.revision,
             wanted_revision: context.if_revision,
             replaced_by: before.state.replaced_by,
-            ..self.facts_of_new(key, number, rules)
+            created_at: Some(old.created_at),
+            ..self.facts_of_new(wanted, number)
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
-        let key = Arc::new(NewKey { number, replaces, ..self.dated(key, rules) });
-        let event = decide(&facts, Command::Rotate(key, rotation, self.limits(rules)))?;
-        let key = created_by(&event);
+        let key = Arc::new(NewKey { number, replaces, ..self.dated(wanted) });
+        let decision = decide(&facts, Command::Rotate(key, rotation, wanted.policy.clone()))?;
+        let key = created_by(&decision.event);
         #[expect(clippy::expect_used, reason = "`decide` sets until when, and keeps the rest")]
         let replaces = key.replaces.as_ref().expect("a rotation names the key that it replaces");
         let after = before.state.replaced(key.id, replaces.valid_until, self.now);
         let old_link = before.link(old.made.id, &after, self.now);
         let draft = Draft {
-            event,
+            decision,
             link: Link::first(key.id),
             state: KeyState::created(&key, self.now),
+            attributes: Arc::clone(&key),
             replaced: Some((old_link, after)),
         };
         Ok(DecidedKey { key, decided: self.finish(context, draft)? })
@@ -245,32 +268,35 @@ impl<'s> Batch<'s> {
         command: Command,
     ) -> Result<Decided, Error> {
         let before = self.chained_state(key);
-        let facts = self.facts_of(&before.state, &command, context);
-        let event = decide(&facts, command)?;
-        let state = before.state.after(&event, self.now);
+        let facts = self.facts_of(key, &before.state, &command, context);
+        let decision = decide(&facts, command)?;
+        let state = before.state.after(&decision.event, self.now);
+        let mut attributes = self.attributes(key);
+        if let Event::Updated(update) = &decision.event {
+            let changed = Arc::make_mut(&mut attributes);
+            update.iter().for_each(|edit| edit.redo(changed));
+        }
         let link = before.link(key.made.id, &state, self.now);
         let link = Link { before: facts.status, ..link };
-        self.finish(context, Draft { event, link, state, replaced: None })
+        self.finish(context, Draft { decision, link, state, attributes, replaced: None })
     }
 
     fn record(
         &mut self,
         context: &RequestContext,
-        event: Event,
+        decision: Decision,
         links: Links,
     ) -> Result<Record, Error> {
         let RequestContext { caller, reason, idempotency, .. } = context;
         Ok(Record {
             at: self.now,
-            actor: Actor {
-                subject: caller.identity.subject.clone(),
-                account: caller.identity.scope.account().cloned(),
-                via: caller.identity.via.clone(),
-            },
+            node: self.state.node.clone(),
+            actor: Actor::of(caller),
             origin: caller.origin.clone(),
             dialect: caller.dialect,
             reason: reason.clone(),
-            event,
+            rules: decision.rules,
+            event: decision.event,
             links,
             salt: self.salts.next()?,
             idempotency: *idempotency,
@@ -279,25 +305,37 @@ impl<'s> Batch<'s> {
 
     /// Encodes the record and adds it to the batch, unless it is only a dry run.
     fn finish(&mut self, context: &RequestContext, draft: Draft) -> Result<Decided, Error> {
-        let Draft { event, link, state, replaced } = draft;
+        let Draft { decision, link, state, attributes, replaced } = draft;
         let others = replaced.iter().map(|(link, _)| *link).collect();
-        let record = self.record(context, event, Links { own: link, others })?;
+        let record = self.record(context, decision, Links { own: link, others })?;
         let bytes = codec::encode(&record);
         if bytes.len() > MAX_RECORD {
             return Err(Error::TooLong);
         }
         let seq = self.next_seq();
         if context.dry_run {
-            return Ok(Decided { seq, recorded: false, record, state });
+            return Ok(Decided { seq, recorded: false, record, state, attributes });
         }
         let head = (seq, Leaf::of(&bytes));
         self.touched.insert(record.links.own.key, ChainedState { state, head });
         if let Some((link, state)) = replaced {
             self.touched.insert(link.key, ChainedState { state, head });
         }
-        if let Event::Created(key) = &record.event {
-            self.numbers.insert(key.account.clone(), key.number + 1);
-            self.created.push(Arc::clone(key));
+        let was_alive = link.before.is_some_and(Status::is_alive);
+        match (was_alive, state.status.is_alive()) {
+            (false, true) => *self.alive.entry(attributes.account.clone()).or_default() += 1,
+            (true, false) => *self.alive.entry(attributes.account.clone()).or_default() -= 1,
+            (true, true) | (false, false) => {}
+        }
+        match &record.event {
+            Event::Created(key) => {
+                self.numbers.insert(key.account.clone(), key.number + 1);
+                self.created.push(Arc::clone(key));
+            }
+            Event::Updated(_) => {
+                self.edited.insert(attributes.id, Arc::clone(&attributes));
+            }
+            Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {}
         }
         if let Some(Idempotency { key, request }) = record.idempotency {
             let outcome = Outcome { request, first: seq, count: 0 };
@@ -305,7 +343,7 @@ impl<'s> Batch<'s> {
         }
         self.bytes.push(bytes);
         self.drafted.push(Drafted { record: record.clone(), leaf: head.1 });
-        Ok(Decided { seq, recorded: true, record, state })
+        Ok(Decided { seq, recorded: true, record, state, attributes })
     }
 }
 
@@ -313,7 +351,11 @@ impl<'s> Batch<'s> {
 fn created_by(event: &Event) -> Arc<NewKey> {
     match event {
         Event::Created(key) => Arc::clone(key),
-        Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
+        Event::Enabled
+        | Event::Disabled
+        | Event::Expired { .. }
+        | Event::Revoked(_)
+        | Event::Updated(_) => {
             unreachable!("`decide` answers a create and a rotation with `Created`")
         }
     }

@@ -62,15 +62,14 @@ impl Ledger {
         reply: Idempotent<Decided>,
     ) -> Result<Changed, Error> {
         match reply {
-            Idempotent::Decided(Decided { seq, recorded, record, state }) => {
-                let view = KeyView::new(key, state, record.at);
+            Idempotent::Decided(Decided { seq, recorded, record, state, attributes }) => {
+                let view = KeyView::new(key, (state, attributes), record.at);
                 let entry = key.entry(seq, record);
                 Ok(Changed { key: view, entry, recorded, replayed: false })
             }
             Idempotent::Earlier(outcome) => {
                 let entry = self.entry_at(outcome.first).await?;
-                let state = self.state_after(key, outcome.first).await?;
-                let view = KeyView::new(key, state, entry.record.at);
+                let view = self.key_after(key, outcome.first, entry.record.at).await?;
                 Ok(Changed { key: view, entry, recorded: true, replayed: true })
             }
         }
@@ -86,7 +85,7 @@ impl Ledger {
         self.state()
             .table
             .get(id)
-            .filter(|key| grant.covers(&key.made))
+            .filter(|key| grant.covers(&key.attributes()))
             .filter(|key| options.only.is_none_or(|dialect| dialect == key.made.dialect))
             .ok_or(Error::Refused(Refusal::UnknownKey))
     }

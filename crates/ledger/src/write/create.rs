@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use keys::{
-    Account, Dialect, Digest, Event, KeyId, KeyName, KeyState, Kind, NewKey, Refusal, Secret,
+    Account, Dialect, Digest, Event, KeyId, KeyName, KeyState, Kind, NewKey, Policy, Refusal,
+    Secret,
 };
 
 use crate::caller::{Caller, MANAGE};
@@ -15,19 +16,16 @@ use crate::write::batch::{Batch, DecidedKey, Idempotent};
 use crate::write::job::WriteCommand;
 use crate::write::random::Random;
 use crate::write::reply::Created;
-use crate::write::request::{Expiry, NewKeyRequest, RequestContext, RequestOptions, Rules};
+use crate::write::request::{Expiry, NewKeyRequest, RequestContext, RequestOptions, WantedKey};
 
-/// Makes `key`.
-pub(crate) struct Create {
-    pub(crate) key: NewKey,
-    pub(crate) rules: Rules,
-}
+/// Makes a key.
+pub(crate) struct Create(pub(crate) WantedKey);
 
 impl WriteCommand for Create {
     type Reply = Idempotent<DecidedKey>;
 
     fn account(&self) -> Option<&Account> {
-        Some(&self.key.account)
+        Some(&self.0.key.account)
     }
 
     fn decide(
@@ -35,7 +33,7 @@ impl WriteCommand for Create {
         context: &RequestContext,
         batch: &mut Batch<'_>,
     ) -> Result<Idempotent<DecidedKey>, Error> {
-        batch.once(context, |batch| batch.create(context, &self.key, &self.rules))
+        batch.once(context, |batch| batch.create(context, &self.0))
     }
 }
 
@@ -61,40 +59,46 @@ impl Ledger {
             return Err(Error::Forbidden);
         }
         let only_own = grant.owner().is_some();
-        let rules = request.rules();
-        let rules = Rules { reuse_own: rules.reuse_own || only_own, ..rules };
+        let mut request = request;
+        if let Some(reuse) = &mut request.policy.reuse {
+            reuse.own |= only_own;
+        }
         let make = || self.make(caller, caller.dialect, &account, &request);
-        self.submit_new_key(caller, &options, make, |key| Create { key, rules }).await
+        self.submit_new_key(caller, &options, make, Create).await
     }
 
-    /// Has a new key decided by `command`, and makes another one as long as its prefix is taken.
+    /// Has a new key decided by `command`, and makes another one as long as its prefix is taken, or
+    /// what it was copied from was edited meanwhile.
     pub(crate) async fn submit_new_key<C>(
         &self,
         caller: &Caller,
         options: &RequestOptions,
-        make: impl Fn() -> Result<(NewKey, Secret), Error>,
-        command: impl Fn(NewKey) -> C,
+        make: impl Fn() -> Result<(WantedKey, Secret), Error>,
+        command: impl Fn(WantedKey) -> C,
     ) -> Result<Created, Error>
     where
         C: WriteCommand<Reply = Idempotent<DecidedKey>>,
     {
+        let mut refused = Error::Refused(Refusal::PrefixTaken);
         // Two prefixes are rarely alike; eight times in a row is not bad luck any more.
         for _ in 0..8 {
-            let (key, secret) = make()?;
-            let id = key.id;
+            let (wanted, secret) = make()?;
+            let id = wanted.key.id;
             self.remember_secret(caller, options, id, &secret)?;
-            let reply = self.submit(RequestContext::new(caller, options), command(key)).await;
+            let reply = self.submit(RequestContext::new(caller, options), command(wanted)).await;
             if !matches!(&reply, Ok(Idempotent::Decided(new)) if new.decided.recorded) {
                 self.state().secrets.lock().remove(id);
             }
             match reply {
-                Err(Error::Refused(Refusal::PrefixTaken)) => {}
+                Err(error @ (Error::Refused(Refusal::PrefixTaken) | Error::Edited)) => {
+                    refused = error;
+                }
                 Err(error) => return Err(error),
                 Ok(Idempotent::Decided(new)) => return Ok(created(new, secret)),
                 Ok(Idempotent::Earlier(outcome)) => return self.created_at(outcome.first).await,
             }
         }
-        Err(Error::Refused(Refusal::PrefixTaken))
+        Err(refused)
     }
 
     /// Remembers the secret of a key whose request may be repeated. Before it is decided: whoever
@@ -122,7 +126,7 @@ impl Ledger {
         dialect: Dialect,
         account: &Account,
         request: &NewKeyRequest,
-    ) -> Result<(NewKey, Secret), Error> {
+    ) -> Result<(WantedKey, Secret), Error> {
         let now = self.now();
         let mut random = Random::default();
         let mut of_id = [0; 10];
@@ -152,21 +156,25 @@ impl Ledger {
             allowed_ips: request.allowed_ips.clone(),
             expires_at: match request.expires {
                 Some(Expiry::At(at)) => Some(at),
-                // Counted from the moment it is recorded, see `Rules`.
+                // Counted from the moment it is recorded, see `WantedKey`.
                 Some(Expiry::After(_)) | None => None,
             },
-            daily_limit: request.daily_limit,
+            rate_limit: request.rate_limit,
+            quota: request.quota,
             metadata: request.metadata.clone(),
+            tags: request.tags.clone(),
             prefix,
             digest: Digest::of(secret.reveal()),
             replaces: None,
             dialect,
             public_value: (request.kind == Kind::Public).then(|| secret.reveal().into()),
+            imported: None,
         };
         let mut pool = self.state().pool.lock();
         pool.share(&mut key);
         key.permissions = pool.permissions(&request.permissions);
-        Ok((key, secret))
+        let policy = Policy { account_keys: self.state().most_keys, ..request.policy.clone() };
+        Ok((WantedKey { key, ttl_s: request.ttl_s(), policy, model: None }, secret))
     }
 
     /// The reply to a request that was answered before, with the record at `seq`.

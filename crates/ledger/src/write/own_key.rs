@@ -23,7 +23,7 @@ impl Ledger {
         // Everybody has the text of a public key.
         (key.made.kind == Kind::Secret).then(|| {
             Arc::new(Identity {
-                subject: key.made.owner.clone(),
+                subject: key.attributes().owner.clone(),
                 scope: Scope::Account(key.made.account.clone()),
                 roles: Roles::default().with(Role::Key),
                 via: Via::Key(key.made.id),
@@ -38,7 +38,7 @@ impl Ledger {
     /// [`Error::Forbidden`] for any other caller.
     pub fn own_key(&self, caller: &Caller) -> Result<KeyView, Error> {
         let key = self.find_own(caller)?;
-        Ok(KeyView::new(&key, key.state(), self.judged_at()))
+        Ok(KeyView::present(&key, self.judged_at()))
     }
 
     /// Withdraws the key that the caller is. One that is switched off can be withdrawn so; one that

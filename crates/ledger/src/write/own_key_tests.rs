@@ -11,7 +11,7 @@ use keys::{
 use crate::testing::{ManualClock, caller, draft, idempotent, open, owner};
 use crate::{
     AuditRecord, Auditor, Caller, Change, Changes, Decoder, Due, Error, EventFilter, KeyFilter,
-    Ledger, NewKeyRequest, Origin, RequestOptions, Role, Rules, Via, Walk,
+    Ledger, NewKeyRequest, Origin, RequestOptions, Role, Via, Walk,
 };
 
 fn plain() -> RequestOptions {
@@ -189,8 +189,11 @@ async fn a_user_sees_its_own_keys_alone() {
 async fn a_user_finds_its_own_public_keys_alone() {
     let (_, _, ledger) = new();
     let composable = |caller: Caller| Caller { dialect: Dialect::Composable, ..caller };
-    let rules = Rules { reuse_if_ttl_ms: Some(1), ..Rules::default() };
-    let wanted = |owner| NewKeyRequest { kind: Kind::Public, rules, owner, ..draft(None) };
+    let reuse = Some(keys::Reuse { least_ttl_ms: 1, own: false });
+    let wanted = |owner| {
+        let policy = keys::Policy { reuse, ..keys::Policy::default() };
+        NewKeyRequest { kind: Kind::Public, policy, owner, ..draft(None) }
+    };
     let bob = Some(Subject::new("bob").unwrap());
     let (ann, all) = (composable(caller(Some("acme"), Role::User)), composable(owner()));
     let of_bob = ledger.create(&all, wanted(bob), plain()).await.unwrap().key.key.id;

@@ -31,6 +31,16 @@ pub struct Changed {
     pub replayed: bool,
 }
 
+/// The outcome of an edit.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "moved once, into the answer")]
+pub enum Updated {
+    /// Something changed, and is recorded.
+    Changed(Changed),
+    /// The key is as it was wanted already.
+    Unchanged(KeyView),
+}
+
 /// The outcome of expiring what is due.
 #[derive(Debug, Default)]
 pub struct Expirations {

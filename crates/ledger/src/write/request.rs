@@ -1,8 +1,12 @@
 //! What a command is given: the key that is wanted, the change, and how it is to be done.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use keys::{
-    Account, AllowedIps, Command, Description, Dialect, Environment, KeyName, KeyRole, Kind,
-    Metadata, Permission, Project, Reason, Revocation, Subject, Timestamp,
+    Account, AllowedIps, Command, Description, Dialect, Edits, Environment, KeyName, KeyRole, Kind,
+    Metadata, NewKey, Permission, Policy, Project, Quota, RateLimit, Reason, Revocation, Subject,
+    Tags, Timestamp,
 };
 
 use crate::caller::Caller;
@@ -33,12 +37,16 @@ pub struct NewKeyRequest {
     pub allowed_ips: AllowedIps,
     /// When it ends.
     pub expires: Option<Expiry>,
-    /// How often it may be used on one UTC day.
-    pub daily_limit: Option<u32>,
+    /// How often in how long it may be used.
+    pub rate_limit: Option<RateLimit>,
+    /// How often it may be used in a day, in a month, or at all.
+    pub quota: Option<Quota>,
     /// The caller's own pairs.
     pub metadata: Metadata,
-    /// What the new key must keep to.
-    pub rules: Rules,
+    /// Words by which it is found.
+    pub tags: Tags,
+    /// What the new key must keep to; its account's own limits are added.
+    pub policy: Policy,
 }
 
 impl Default for NewKeyRequest {
@@ -56,22 +64,35 @@ impl Default for NewKeyRequest {
             project: None,
             allowed_ips: AllowedIps::default(),
             expires: None,
-            daily_limit: None,
+            rate_limit: None,
+            quota: None,
             metadata: Metadata::default(),
-            rules: Rules::default(),
+            tags: Tags::default(),
+            policy: Policy::default(),
         }
     }
 }
 
 impl NewKeyRequest {
-    /// Its rules, with what its expiry adds to them.
-    pub(crate) fn rules(&self) -> Rules {
-        let ttl_s = match self.expires {
+    /// How many seconds it lives, if that counts from the moment it is recorded as made.
+    pub(crate) fn ttl_s(&self) -> Option<u64> {
+        match self.expires {
             Some(Expiry::After(seconds)) => Some(seconds),
-            Some(Expiry::At(_)) | None => self.rules.ttl_s,
-        };
-        Rules { ttl_s, ..self.rules }
+            Some(Expiry::At(_)) | None => None,
+        }
     }
+}
+
+/// A new key as the writer is asked for it.
+#[derive(Clone)]
+pub(crate) struct WantedKey {
+    pub(crate) key: NewKey,
+    /// How many seconds it lives, counted from the moment of its record; else the key says.
+    pub(crate) ttl_s: Option<u64>,
+    /// What it must keep to.
+    pub(crate) policy: Policy,
+    /// The key that it was copied from, as that was then.
+    pub(crate) model: Option<Arc<NewKey>>,
 }
 
 /// When a key ends by itself.
@@ -81,22 +102,6 @@ pub enum Expiry {
     At(Timestamp),
     /// So many seconds after it is made.
     After(u64),
-}
-
-/// What a new key must keep to, decided where its event is decided.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rules {
-    /// The most active keys of this account, owner and dialect, the new one included.
-    pub most_active: Option<u32>,
-    /// Whether no other key of the ledger may have the same prefix; another secret is made then.
-    pub unique_prefix: bool,
-    /// How many seconds the key lives, from the moment it is recorded as made.
-    pub ttl_s: Option<u64>,
-    /// Find before making: a public key of this account, dialect, project and name that lives
-    /// at least so many milliseconds more is answered instead ([`keys::Refusal::Found`]).
-    pub reuse_if_ttl_ms: Option<u64>,
-    /// Whether only a key of the same owner is found so; always for a caller that sees no others.
-    pub reuse_own: bool,
 }
 
 /// What a rotation changes; the rest is copied from the old key.
@@ -110,10 +115,25 @@ pub struct Changes {
     pub project: Option<Project>,
     pub allowed_ips: Option<AllowedIps>,
     pub expires: Option<Expiry>,
-    pub daily_limit: Option<u32>,
+    pub rate_limit: Option<RateLimit>,
+    pub quota: Option<Quota>,
     pub metadata: Option<Metadata>,
+    pub tags: Option<Tags>,
     /// The most active keys of this account, owner and dialect, the new one included.
     pub most_active: Option<u32>,
+}
+
+/// An edit of a key: what of it is wanted to be different.
+#[derive(Clone, Debug, Default)]
+pub struct KeyEdits {
+    /// The new values.
+    pub edits: Edits,
+    /// How many seconds the key lives on, counted from the moment of the record.
+    pub ttl_s: Option<u64>,
+    /// Pairs to set and, where there is no value, to take out; the others stay.
+    pub metadata: Option<BTreeMap<String, Option<String>>>,
+    /// What the edited key must keep to.
+    pub policy: Policy,
 }
 
 /// A change of a key's status.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keys::{Account, KeyId, NewKey, Rotation};
+use keys::{Account, KeyId, NewKey, Policy, Rotation};
 
 use crate::caller::{Caller, MANAGE};
 use crate::error::Error;
@@ -12,15 +12,14 @@ use crate::write::batch::{Batch, DecidedKey, Idempotent, RotateTo};
 use crate::write::job::WriteCommand;
 use crate::write::reply::Created;
 use crate::write::request::{
-    Changes, Expiry, NewKeyRequest, RequestContext, RequestOptions, Rules,
+    Changes, Expiry, NewKeyRequest, RequestContext, RequestOptions, WantedKey,
 };
 
-/// Puts `key` in the place of `old`.
+/// Puts a new key in the place of `old`.
 pub(crate) struct Rotate {
     pub(crate) old: Arc<Key>,
-    pub(crate) key: NewKey,
+    pub(crate) wanted: WantedKey,
     pub(crate) rotation: Rotation,
-    pub(crate) rules: Rules,
 }
 
 impl WriteCommand for Rotate {
@@ -35,8 +34,8 @@ impl WriteCommand for Rotate {
         context: &RequestContext,
         batch: &mut Batch<'_>,
     ) -> Result<Idempotent<DecidedKey>, Error> {
-        let Rotate { old, key, rotation, rules } = self;
-        let to = RotateTo { old, key, rotation: *rotation, rules };
+        let Rotate { old, wanted, rotation } = self;
+        let to = RotateTo { old, wanted, rotation: *rotation };
         batch.once(context, |batch| batch.rotate(context, &to))
     }
 }
@@ -56,11 +55,13 @@ impl Ledger {
         options: RequestOptions,
     ) -> Result<Created, Error> {
         let old = self.find(caller.require(MANAGE)?, id, &options)?;
-        let model = &old.made;
-        let request = successor(model, changes);
-        let rules = request.rules();
-        let make = || self.make(caller, model.dialect, &model.account, &request);
-        let command = |key| Rotate { old: Arc::clone(&old), key, rotation, rules };
+        let make = || {
+            let model = old.current();
+            let request = successor(&model, changes.clone());
+            let (wanted, secret) = self.make(caller, model.dialect, &model.account, &request)?;
+            Ok((WantedKey { model: Some(model), ..wanted }, secret))
+        };
+        let command = |wanted| Rotate { old: Arc::clone(&old), wanted, rotation };
         self.submit_new_key(caller, &options, make, command).await
     }
 }
@@ -79,12 +80,14 @@ fn successor(model: &NewKey, changes: Changes) -> NewKeyRequest {
         project: changes.project.or_else(|| model.project.clone()),
         allowed_ips: changes.allowed_ips.unwrap_or_else(|| model.allowed_ips.clone()),
         expires: changes.expires.or_else(|| model.expires_at.map(Expiry::At)),
-        daily_limit: changes.daily_limit.or(model.daily_limit),
+        rate_limit: changes.rate_limit.or(model.rate_limit),
+        quota: changes.quota.or(model.quota),
         metadata: changes.metadata.unwrap_or_else(|| model.metadata.clone()),
-        rules: Rules {
-            most_active: changes.most_active.or_else(|| model.dialect.most_active()),
+        tags: changes.tags.unwrap_or_else(|| model.tags.clone()),
+        policy: Policy {
+            owner_active: changes.most_active.or_else(|| model.dialect.most_active()),
             unique_prefix: model.dialect.unique_prefix(),
-            ..Rules::default()
+            ..Policy::default()
         },
     }
 }

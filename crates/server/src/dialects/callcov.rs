@@ -4,8 +4,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use keys::{Description, Dialect, KeyName, Secret, Status, Timestamp};
-use ledger::{Change, KeyView, MANAGE, NewKeyRequest, RequestOptions, Rules};
+use keys::{Description, Dialect, KeyName, Policy, Secret, Status, Timestamp};
+use ledger::{Change, KeyView, MANAGE, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -158,7 +158,7 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
     let key_request = NewKeyRequest {
         name: description.as_ref().and_then(name),
         description,
-        rules: Rules { most_active: DIALECT.most_active(), ..Rules::default() },
+        policy: Policy { owner_active: DIALECT.most_active(), ..Policy::default() },
         ..NewKeyRequest::default()
     };
     let key_request = unlisted.bind(key_request)?;

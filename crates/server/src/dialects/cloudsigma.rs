@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use keys::{Dialect, Revocation, Secret, Status, Timestamp};
-use ledger::{Change, Changes, KeyView, MANAGE, NewKeyRequest, RequestOptions, Rules};
+use keys::{Dialect, Policy, Quota, QuotaPeriod, Revocation, Secret, Status, Timestamp};
+use ledger::{Change, Changes, KeyView, MANAGE, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -86,7 +86,7 @@ fn rotate(
 ) -> Result<(), ApiError> {
     rights.needs_plan(Plan::Pro, DIALECT)?;
     let most = app.config().cloudsigma_daily_limit;
-    if changes.daily_limit.is_some_and(|limit| limit > most) {
+    if changes.quota.and_then(Quota::daily).is_some_and(|limit| limit > most) {
         return Err(ApiError::field("daily_limit", format_args!("must be at most {most}")));
     }
     Ok(())
@@ -162,8 +162,8 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Ap
     let Create { name, unlisted } = json(&bytes)?;
     let key_request = NewKeyRequest {
         name: Some(field("name", name.parse())?),
-        daily_limit: Some(app.config().cloudsigma_daily_limit),
-        rules: Rules { unique_prefix: DIALECT.unique_prefix(), ..Rules::default() },
+        quota: Quota::new(app.config().cloudsigma_daily_limit, QuotaPeriod::Day).ok(),
+        policy: Policy { unique_prefix: DIALECT.unique_prefix(), ..Policy::default() },
         ..NewKeyRequest::default()
     };
     let key_request = unlisted.bind(key_request)?;

@@ -7,8 +7,10 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
-use keys::{Dialect, KeyId, KeyName, Kind, Project, Refusal, Revocation, Secret, Status};
-use ledger::{Change, Error, Expiry, KeyView, MANAGE, NewKeyRequest, RequestOptions, Rules};
+use keys::{
+    Dialect, KeyId, KeyName, Kind, Policy, Project, Refusal, Reuse, Revocation, Secret, Status,
+};
+use ledger::{Change, Error, Expiry, KeyView, MANAGE, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -294,10 +296,11 @@ fn public_request(parts: &Parts, app: &App) -> Result<(DialectCaller, NewKeyRequ
     let name = field("name", name.parse())?;
     let project = parse("projectId", given(&parameters.project_id).as_deref())?;
     let expires = Some(Expiry::After(ttl));
-    let rules = Rules { reuse_if_ttl_ms: Some((ttl * 500).min(300_000)), ..Rules::default() };
+    let reuse = Some(Reuse { least_ttl_ms: (ttl * 500).min(300_000), own: false });
+    let policy = Policy { reuse, ..Policy::default() };
     let request =
         parameters.unlisted.bind(key_request(name, Kind::Public, EXECUTOR, project, expires))?;
-    Ok((client, NewKeyRequest { rules, ..request }))
+    Ok((client, NewKeyRequest { policy, ..request }))
 }
 
 /// The key that the path names, if this dialect shows it.

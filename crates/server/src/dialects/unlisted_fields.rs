@@ -4,7 +4,7 @@
 //! wants a key that ends tomorrow, or that only one app may use, must not get one for ever and for
 //! all. What the ledger can do is done, the rest is refused in the dialect's own form.
 
-use keys::AllowedIps;
+use keys::{AllowedIps, Quota, QuotaPeriod};
 use ledger::{Expiry, NewKeyRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -92,8 +92,8 @@ impl UnlistedFields {
                     if wanted == 0 {
                         return Err(ApiError::field(&shown, "must be a whole number from 1 on"));
                     }
-                    let most = request.daily_limit.unwrap_or(u32::MAX);
-                    request.daily_limit = Some(wanted.min(most));
+                    let most = request.quota.and_then(Quota::daily).unwrap_or(u32::MAX);
+                    request.quota = Quota::new(wanted.min(most), QuotaPeriod::Day).ok();
                 }
                 "allowedips" => {
                     let wrong = || ApiError::field(&shown, "must be IP addresses or CIDR networks");
@@ -150,7 +150,10 @@ mod tests {
 
     fn bound(body: &str) -> String {
         let beyond: UnlistedFields = serde_json::from_str(body).unwrap();
-        let draft = NewKeyRequest { daily_limit: Some(250), ..NewKeyRequest::default() };
+        let draft = NewKeyRequest {
+            quota: Quota::new(250, QuotaPeriod::Day).ok(),
+            ..NewKeyRequest::default()
+        };
         match beyond.bind(draft) {
             Err(error) => error.detail.into_owned(),
             Ok(request) => {
@@ -160,7 +163,7 @@ mod tests {
                     None => "ever".to_owned(),
                 };
                 let ips: Vec<_> = request.allowed_ips.texts().collect();
-                format!("{until} {} {ips:?}", request.daily_limit.unwrap_or_default())
+                format!("{until} {} {ips:?}", request.quota.map_or(0, Quota::limit))
             }
         }
     }

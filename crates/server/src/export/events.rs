@@ -20,7 +20,7 @@ const PAGE: usize = 500;
 
 /// The names of the columns.
 pub(crate) const CSV_HEAD: &str = "seq,recorded_at,type,key_id,account,revision,actor_subject,actor_account,\
-    actor_via,ip,request_id,dialect,reason,reason_code,before,after,data\r\n";
+    actor_roles,actor_via,ip,request_id,dialect,node,reason,reason_code,rules,before,after,data\r\n";
 
 /// How events are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,10 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
     text.push(b',');
     quote(text, actor.account);
     text.push(b',');
+    for (place, role) in actor.roles.0.iter().enumerate() {
+        put(text, [if place == 0 { "" } else { " " }, role.as_str()]);
+    }
+    text.push(b',');
     quote(text, &actor.via.to_string());
     text.push(b',');
     if let Some(ip) = &origin.ip {
@@ -116,9 +120,16 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
     text.push(b',');
     quote(text, origin.request_id.unwrap_or_default());
     put(text, [",", origin.dialect, ","]);
+    quote(text, origin.node);
+    text.push(b',');
     quote(text, event.reason.unwrap_or_default());
     let (code, before) = (event.reason_code.unwrap_or_default(), event.before.unwrap_or_default());
-    put(text, [",", code, ",", before, ",", event.after, ","]);
+    put(text, [",", code, ","]);
+    match &event.rules {
+        rules if rules.0.is_empty() => text.extend_from_slice(b"[]"),
+        rules => quote(text, &to_json(rules)),
+    }
+    put(text, [",", before, ",", event.after, ","]);
     quote(text, data);
     text.extend_from_slice(b"\r\n");
 }

@@ -47,6 +47,8 @@ const OF_A_KEY: &[Code] = &[KeyNotFound, RevisionMismatch];
 const NOT_REVOKED: &[Code] = &[Already, NotWhileRevoked];
 /// Of what only a living key can be.
 const ALIVE: &[Code] = &[Already, NotWhileExpired, NotWhileRevoked];
+/// Of an edit, which needs a living key.
+const ENDED_FOR_GOOD: &[Code] = &[NotWhileExpired, NotWhileRevoked];
 /// Of a new key.
 const NEW: &[Code] = &[KeyExists, ActiveKeyLimit];
 /// Of a rotation.
@@ -98,6 +100,7 @@ operations!(
     "expireKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NOT_REVOKED], CHANGED;
     "revokeKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
     "deleteKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
+    "updateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ENDED_FOR_GOOD, &[ActiveKeyLimit]], CHANGED;
     "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, ROTATED], MADE;
     "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];
     "getSelf": OWN_KEY, &["ETag"];

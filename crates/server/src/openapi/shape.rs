@@ -65,7 +65,7 @@ fn collect(
     Some(())
 }
 
-/// Makes of `Event` one of five, each with its `type` and the `data` of that type.
+/// Makes of `Event` one for each type, with its `type` and the `data` of that type.
 pub(super) fn events(schemas: &mut Map<String, Value>) {
     let Some(whole) = schemas.remove("Event") else { return };
     let (mut mapping, mut branches) = (Map::new(), Vec::new());
@@ -78,6 +78,7 @@ pub(super) fn events(schemas: &mut Map<String, Value>) {
             EventKind::Disabled => ("DisabledEvent", "NoData", "A key was switched off."),
             EventKind::Expired => ("ExpiredEvent", "ExpiredData", "A key's time ran out."),
             EventKind::Revoked => ("RevokedEvent", "RevokedData", "A key was withdrawn for good."),
+            EventKind::Updated => ("UpdatedEvent", "UpdatedData", "A key was edited."),
         };
         let mut branch = whole.clone();
         if let Some(fields) = branch.get_mut("properties").and_then(Value::as_object_mut) {

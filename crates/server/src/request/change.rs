@@ -20,7 +20,7 @@ use crate::request::body::read_json;
 use crate::request::context::HttpContext;
 use crate::request::entity_tag::Revisions;
 use crate::request::extract::{Path, field, idempotency_key, json, query};
-use crate::wire::{Create, Expirations, Reasoned, Rotate};
+use crate::wire::{Create, Expirations, Patch, Reasoned, Rotate};
 
 /// A body that asks for a change.
 pub(crate) trait ChangeBody: DeserializeOwned {
@@ -47,6 +47,12 @@ impl ChangeBody for Rotate {
         Some(Rotate::default())
     }
 
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl ChangeBody for Patch {
     fn reason(&mut self) -> Option<String> {
         self.reason.take()
     }

@@ -8,7 +8,7 @@ pub(crate) mod proof;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post};
 use keys::{KeyId, Rotation};
 use ledger::{Caller, KeyFilter, KeyView, Ledger, Range, Reading, Receipt};
 use serde::Deserialize;
@@ -34,7 +34,7 @@ use crate::wire::{Create, Event, Key, Rotate};
 pub(crate) fn router() -> Routes {
     Routes::default()
         .add(Route::new("/v1/keys").fast_post(fast_create), get(list).post(create))
-        .add("/v1/keys/{id}", get(one).merge(delete(change::delete)))
+        .add("/v1/keys/{id}", get(one).merge(patch(change::update)).merge(delete(change::delete)))
         .add("/v1/keys/{id}/history", get(history))
         .add("/v1/keys/{id}/enable", post(change::enable))
         .add("/v1/keys/{id}/disable", post(change::disable))

@@ -5,7 +5,9 @@ use ledger::{Entry, Link, Via};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::edits::Changes;
 use super::key::Made;
+use super::rules::Rules;
 use super::text::{Text, Time};
 use super::words;
 
@@ -38,6 +40,10 @@ pub(crate) struct Event<'a> {
     /// Why, as a code; only of a revocation.
     #[schema(value_type = Option<words::ReasonCode>, required)]
     pub(crate) reason_code: Option<&'static str>,
+    /// What it was judged by beside the moves that are always the same: caps and what they counted, a
+    /// longest life, a revision that was insisted on. Each has its name in `rule`.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) rules: Rules<'a>,
     /// The key's status before; null if it did not exist.
     #[schema(value_type = Option<words::KeyStatus>, required)]
     pub(crate) before: Option<&'static str>,
@@ -56,6 +62,9 @@ pub(crate) struct Actor<'a> {
     pub(crate) subject: &'a str,
     /// The account it acted for; `*` is all.
     pub(crate) account: &'a str,
+    /// What it might do there.
+    #[schema(value_type = Vec<words::RoleHeld>)]
+    pub(crate) roles: RoleNames,
     /// How it proved that: `token:<issuer>:<jti>`, `key:<id>` or `worker`.
     #[schema(value_type = String)]
     pub(crate) via: ViaText<'a>,
@@ -73,6 +82,8 @@ pub(crate) struct Origin<'a> {
     /// The API that it was asked for through.
     #[schema(value_type = words::Dialect)]
     pub(crate) dialect: &'static str,
+    /// The node of the service that recorded it.
+    pub(crate) node: &'a str,
 }
 
 /// What the type of an event says more.
@@ -85,6 +96,8 @@ pub(crate) enum Data<'a> {
     Expired(ExpiredData),
     /// Of `revoked`.
     Revoked(RevokedData),
+    /// Of `updated`.
+    Updated(UpdatedData<'a>),
     /// Of `enabled` and `disabled`: nothing.
     Nothing(NoData),
 }
@@ -106,6 +119,14 @@ pub(crate) struct RevokedData {
     /// Since when the key may have been in wrong hands.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     compromised_since: Option<Time>,
+}
+
+/// What an edit changed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UpdatedData<'a> {
+    /// By the name of each attribute, its value `before` and `after`.
+    #[schema(value_type = Object)]
+    changes: Changes<'a>,
 }
 
 /// Nothing more.
@@ -167,6 +188,7 @@ impl<'a> Event<'a> {
                 ip: record.origin.ip.map(Text),
                 request_id: record.origin.request_id.as_deref(),
                 dialect: record.dialect.as_str(),
+                node: record.node.as_str(),
             },
             reason: record.reason.as_ref().map(Reason::as_str),
             reason_code: match &record.event {
@@ -174,8 +196,10 @@ impl<'a> Event<'a> {
                 keys::Event::Created(_)
                 | keys::Event::Enabled
                 | keys::Event::Disabled
-                | keys::Event::Expired { .. } => None,
+                | keys::Event::Expired { .. }
+                | keys::Event::Updated(_) => None,
             },
+            rules: Rules(&record.rules),
             before: link.before.map(keys::Status::as_str),
             after: link.after.as_str(),
             data: Data::of(entry),
@@ -189,6 +213,7 @@ impl<'a> Actor<'a> {
         Actor {
             subject: actor.subject.as_str(),
             account: actor.account.as_ref().map_or("*", keys::Account::as_str),
+            roles: RoleNames(actor.roles),
             via: ViaText(&actor.via),
         }
     }
@@ -215,8 +240,18 @@ impl<'a> Data<'a> {
             keys::Event::Revoked(Revocation { compromised_since, .. }) => {
                 Data::Revoked(RevokedData { compromised_since: compromised_since.map(Time) })
             }
+            keys::Event::Updated(update) => Data::Updated(UpdatedData { changes: Changes(update) }),
             keys::Event::Enabled | keys::Event::Disabled => Data::Nothing(NoData {}),
         }
+    }
+}
+
+/// The roles of an actor, by their names.
+pub(crate) struct RoleNames(pub(crate) ledger::Roles);
+
+impl Serialize for RoleNames {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(ledger::Role::as_str))
     }
 }
 

@@ -6,13 +6,14 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::limits::{QuotaShown, RateLimitShown};
 use super::text::{Text, Time};
 use super::words;
 
 /// A key.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Key<'a> {
-    /// What was fixed when it was made.
+    /// What it has.
     #[serde(flatten)]
     pub(crate) made: Made<'a>,
     /// `expired` from the due time on.
@@ -59,7 +60,7 @@ impl<'a> Key<'a> {
     }
 }
 
-/// The attributes that never change, but for the due time.
+/// What it has beside its state.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Made<'a> {
     /// Its id, a UUID version 7.
@@ -95,12 +96,21 @@ pub(crate) struct Made<'a> {
     /// From where it may be used; empty is anywhere.
     #[schema(value_type = Vec<String>)]
     allowed_ips: Ips<'a>,
-    /// How often it may be used on one UTC day.
+    /// How often it may be used on one UTC day: the short form of a quota per day.
     #[schema(required)]
     daily_limit: Option<u32>,
+    /// How often in how long it may be used.
+    #[schema(value_type = Option<RateLimitShown>, required)]
+    rate_limit: Option<RateLimitShown>,
+    /// How often it may be used in a day, in a month, or at all.
+    #[schema(value_type = Option<QuotaShown>, required)]
+    quota: Option<QuotaShown>,
     /// The caller's own pairs.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     metadata: Pairs<'a>,
+    /// Words by which it is found.
+    #[schema(value_type = Vec<String>)]
+    tags: TagList<'a>,
     /// The text up to and including its first random characters.
     prefix: &'a str,
     /// The key it took the place of.
@@ -112,6 +122,33 @@ pub(crate) struct Made<'a> {
     /// The whole text of a public key; null for a secret one.
     #[schema(required)]
     public_value: Option<&'a str>,
+    /// Where it comes from; null if it was made here.
+    #[schema(required)]
+    imported: Option<Imported<'a>>,
+}
+
+/// Where a key comes from that was not made here.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Imported<'a> {
+    /// When it was made there.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    created_at: Option<Time>,
+    /// When it was last used there.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    last_used_at: Option<Time>,
+    /// What it was made by.
+    #[schema(required)]
+    source: Option<&'a str>,
+}
+
+impl<'a> Imported<'a> {
+    fn new(imported: &'a keys::Imported) -> Imported<'a> {
+        Imported {
+            created_at: imported.created_at.map(Time),
+            last_used_at: imported.last_used_at.map(Time),
+            source: imported.source.as_ref().map(keys::Source::as_str),
+        }
+    }
 }
 
 impl<'a> Made<'a> {
@@ -129,12 +166,16 @@ impl<'a> Made<'a> {
             permissions: Permissions(&key.permissions),
             project: key.project.as_ref().map(keys::Project::as_str),
             allowed_ips: Ips(&key.allowed_ips),
-            daily_limit: key.daily_limit,
+            daily_limit: key.quota.and_then(keys::Quota::daily),
+            rate_limit: key.rate_limit.map(Into::into),
+            quota: key.quota.map(Into::into),
             metadata: Pairs(&key.metadata),
+            tags: TagList(&key.tags),
             prefix: key.prefix.as_str(),
             replaces: key.replaces.as_ref().map(|replaces| Text(replaces.key)),
             dialect: key.dialect.as_str(),
             public_value: key.public_value.as_deref(),
+            imported: key.imported.as_deref().map(Imported::new),
         }
     }
 }
@@ -193,7 +234,8 @@ impl<'a> KeyRef<'a> {
     }
 }
 
-struct Permissions<'a>(&'a [keys::Permission]);
+#[derive(Clone, Copy)]
+pub(crate) struct Permissions<'a>(pub(crate) &'a [keys::Permission]);
 
 impl Serialize for Permissions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -205,7 +247,7 @@ impl Serialize for Permissions<'_> {
     }
 }
 
-struct Ips<'a>(&'a keys::AllowedIps);
+pub(crate) struct Ips<'a>(pub(crate) &'a keys::AllowedIps);
 
 impl Serialize for Ips<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -213,7 +255,15 @@ impl Serialize for Ips<'_> {
     }
 }
 
-struct Pairs<'a>(&'a Metadata);
+pub(crate) struct TagList<'a>(pub(crate) &'a keys::Tags);
+
+impl Serialize for TagList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(keys::Tag::as_str))
+    }
+}
+
+pub(crate) struct Pairs<'a>(pub(crate) &'a Metadata);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -19,6 +19,7 @@ fn activity(kind: EventKind) -> (u64, &'static str) {
         EventKind::Disabled => (9, "Disable"),
         EventKind::Expired => (99, "Expire"),
         EventKind::Revoked => (4, "Delete"),
+        EventKind::Updated => (3, "Update"),
     }
 }
 
@@ -63,8 +64,14 @@ pub(crate) fn ocsf(text: &mut Vec<u8>, kind: EventKind, event: &Event<'_>) {
     optional(text, ",\"comment\":", event.reason);
     text.extend_from_slice(b",\"unmapped\":{\"account\":");
     value(text, actor.account);
+    text.extend_from_slice(b",\"roles\":");
+    value(text, &actor.roles);
     text.extend_from_slice(b",\"via\":");
     value(text, &actor.via);
+    text.extend_from_slice(b",\"node\":");
+    value(text, origin.node);
+    text.extend_from_slice(b",\"rules\":");
+    value(text, &event.rules);
     text.extend_from_slice(b",\"reason_code\":");
     value(text, &event.reason_code);
     text.extend_from_slice(b",\"before\":");
@@ -92,6 +99,6 @@ mod tests {
     #[test]
     fn every_event_has_an_activity_of_its_own() {
         let ids: Vec<_> = EventKind::ALL.iter().map(|kind| activity(*kind).0).collect();
-        assert_eq!(ids, [1, 8, 9, 99, 4]);
+        assert_eq!(ids, [1, 8, 9, 99, 4, 3]);
     }
 }

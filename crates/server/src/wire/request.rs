@@ -7,9 +7,10 @@ use std::fmt;
 use std::net::IpAddr;
 
 use keys::{
-    AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Question, Revocation, Timestamp,
+    AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Question, Quota, QuotaPeriod,
+    Revocation, Tag, Tags, Timestamp,
 };
-use ledger::{Changes, Expiry, NewKeyRequest, Rules};
+use ledger::{Changes, Expiry, NewKeyRequest};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
@@ -64,6 +65,9 @@ pub(crate) struct Create {
     /// The caller's own pairs.
     #[schema(value_type = Option<words::Metadata>)]
     metadata: Option<Pairs>,
+    /// Words by which it is found.
+    #[schema(value_type = Option<Vec<words::Tag>>, max_items = 20)]
+    tags: Option<Vec<String>>,
     /// The subject it belongs to; the token's by default.
     #[schema(min_length = 1, max_length = 255)]
     owner: Option<String>,
@@ -90,9 +94,10 @@ impl Create {
             project: parse("project", self.project.as_deref())?,
             allowed_ips: allowed_ips(self.allowed_ips.as_deref())?.unwrap_or_default(),
             expires: expiry(self.expires_at.as_deref(), self.ttl_s)?,
-            daily_limit: daily_limit(self.daily_limit)?,
+            quota: daily_limit(self.daily_limit)?,
             metadata: metadata(self.metadata)?.unwrap_or_default(),
-            rules: Rules::default(),
+            tags: tags(self.tags)?.unwrap_or_default(),
+            ..NewKeyRequest::default()
         })
     }
 }
@@ -138,6 +143,9 @@ pub(crate) struct Rotate {
     /// The caller's own pairs.
     #[schema(value_type = Option<words::Metadata>)]
     metadata: Option<Pairs>,
+    /// Words by which it is found; an empty list means none.
+    #[schema(value_type = Option<Vec<words::Tag>>, max_items = 20)]
+    tags: Option<Vec<String>>,
     /// Why, for the record.
     #[schema(max_length = 500)]
     pub(crate) reason: Option<String>,
@@ -153,9 +161,10 @@ impl Rotate {
             project: parse("project", self.project.as_deref())?,
             allowed_ips: allowed_ips(self.allowed_ips.as_deref())?,
             expires: expiry(self.expires_at.as_deref(), self.ttl_s)?,
-            daily_limit: daily_limit(self.daily_limit)?,
+            quota: daily_limit(self.daily_limit)?,
             metadata: metadata(self.metadata)?,
-            most_active: None,
+            tags: tags(self.tags)?,
+            ..Changes::default()
         })
     }
 }
@@ -265,7 +274,9 @@ pub(crate) fn permission(text: Option<&str>) -> Result<Option<Permission>, ApiEr
     text.map(|text| field("permission", Permission::new(text))).transpose()
 }
 
-fn permissions(texts: Option<Vec<String>>) -> Result<Option<Box<[Permission]>>, ApiError> {
+pub(super) fn permissions(
+    texts: Option<Vec<String>>,
+) -> Result<Option<Box<[Permission]>>, ApiError> {
     let Some(texts) = texts else { return Ok(None) };
     if texts.len() > Permission::MAX_PER_KEY {
         return Err(ApiError::field(
@@ -283,11 +294,11 @@ fn permissions(texts: Option<Vec<String>>) -> Result<Option<Box<[Permission]>>, 
         .map(Some)
 }
 
-fn allowed_ips(texts: Option<&[String]>) -> Result<Option<AllowedIps>, ApiError> {
+pub(super) fn allowed_ips(texts: Option<&[String]>) -> Result<Option<AllowedIps>, ApiError> {
     texts.map(|texts| field("allowed_ips", AllowedIps::parse(texts))).transpose()
 }
 
-fn expiry(at: Option<&str>, ttl_s: Option<u64>) -> Result<Option<Expiry>, ApiError> {
+pub(super) fn expiry(at: Option<&str>, ttl_s: Option<u64>) -> Result<Option<Expiry>, ApiError> {
     match (parse("expires_at", at)?, ttl_s) {
         (Some(_), Some(_)) => Err(ApiError::field("ttl_s", "must not come with expires_at")),
         (Some(at), None) => Ok(Some(Expiry::At(at))),
@@ -300,12 +311,19 @@ fn expiry(at: Option<&str>, ttl_s: Option<u64>) -> Result<Option<Expiry>, ApiErr
     }
 }
 
-fn daily_limit(limit: Option<u32>) -> Result<Option<u32>, ApiError> {
-    if limit == Some(0) {
-        Err(ApiError::field("daily_limit", "must be at least 1"))
-    } else {
-        Ok(limit)
-    }
+fn daily_limit(limit: Option<u32>) -> Result<Option<Quota>, ApiError> {
+    let quota = |limit| Quota::new(limit, QuotaPeriod::Day);
+    let quota = limit.map(quota).transpose();
+    quota.map_err(|_| ApiError::field("daily_limit", "must be at least 1"))
+}
+
+pub(super) fn tags(texts: Option<Vec<String>>) -> Result<Option<Tags>, ApiError> {
+    let Some(texts) = texts else { return Ok(None) };
+    let tags = texts.iter().enumerate().map(|(at, text)| {
+        text.parse::<Tag>().map_err(|why| ApiError::field(&format!("tags[{at}]"), why))
+    });
+    let tags = tags.collect::<Result<Vec<_>, _>>()?;
+    field("tags", Tags::new(tags)).map(Some)
 }
 
 fn metadata(pairs: Option<Pairs>) -> Result<Option<Metadata>, ApiError> {

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -38,6 +39,8 @@ words!(
     EventType, "What happened.", keys::EventKind::ALL;
     ReasonCode, "Why a key was revoked.", keys::ReasonCode::ALL;
     VerifyCode, "Whether a key may be used, and if not, the first reason that holds.", keys::Verdict::ALL;
+    QuotaPeriod, "The time that a quota is for; days and months are those of UTC.", keys::QuotaPeriod::ALL;
+    RoleHeld, "What a caller might do: the role of its token, or of a key that calls for itself.", ledger::Role::ALL;
     Reading, "What part of the trail was read.", ledger::Reading::ALL;
 );
 
@@ -99,11 +102,31 @@ texts!(
         Some(r"^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$");
     RoleName, "A role: letters, digits, `-`, `_`, `.` and `:`.", 1, 64,
         Some("^[A-Za-z0-9._:-]+$");
+    Tag, "A tag: letters, digits, `-`, `_`, `.` and `:`.", 1, 64,
+        Some("^[A-Za-z0-9._:-]+$");
     Moment, "A time (RFC 3339), or the place right after a record (`seq:N`).", 5, 64, None::<String>;
     AddressOrNetwork, "An IP address, or a network in CIDR notation.", 2, 49, None::<String>;
     Cursor, "Where the next page begins: taken from the page before, opaque.", 1, 256,
         Some("^[A-Za-z0-9_-]+$");
 );
+
+/// The caller's own pairs, as an edit sets them and takes them out.
+pub(crate) enum MetadataPatch {}
+
+impl PartialSchema for MetadataPatch {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::String, Type::Null]);
+        let value = ObjectBuilder::new().schema_type(types).build();
+        let pairs = ObjectBuilder::new().additional_properties(Some(Schema::from(value)));
+        pairs.description(Some("Pairs of strings; null takes one out.")).into()
+    }
+}
+
+impl ToSchema for MetadataPatch {
+    fn name() -> Cow<'static, str> {
+        "MetadataPatch".into()
+    }
+}
 
 /// The caller's own pairs.
 pub(crate) enum Metadata {}

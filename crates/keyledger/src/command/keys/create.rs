@@ -80,6 +80,9 @@ pub(super) struct Attributes {
     /// A pair of your own, as in team=data; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
+    /// A word to find it by; may be given more than once
+    #[arg(long = "tag", value_name = "TAG", value_delimiter = ',')]
+    tags: Vec<String>,
 }
 
 impl Attributes {
@@ -94,6 +97,7 @@ impl Attributes {
             .with("ttl_s", self.ttl.map(|ttl| ttl.as_secs()))
             .with("daily_limit", self.daily_limit)
             .pairs("metadata", &self.metadata)
+            .list("tags", &self.tags)
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<L
                 queue: options.storage.queue.get(),
                 quotas: options.quotas.for_ledger(),
                 max_clock_step_s: options.expiry.max_clock_step,
+                node: options.node.name(),
                 usage: options.usage.counts(data),
                 signing: Some(signing),
                 accept_rollback,

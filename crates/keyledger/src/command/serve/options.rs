@@ -8,6 +8,7 @@ pub(super) mod issuer;
 pub(super) mod listen_address;
 pub(super) mod listeners;
 pub(super) mod logging;
+pub(super) mod node;
 pub(super) mod quotas;
 pub(super) mod requests;
 pub(super) mod storage;
@@ -25,6 +26,7 @@ use self::gateways::Gateways;
 use self::issuer::Issuer;
 use self::listeners::Listen;
 use self::logging::Logging;
+use self::node::Node;
 use self::quotas::Quotas;
 use self::requests::Requests;
 use self::storage::Storage;
@@ -48,6 +50,8 @@ Examples:
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(super) data: Data,
+    #[command(flatten)]
+    pub(super) node: Node,
     #[command(flatten)]
     pub(super) storage: Storage,
     #[command(flatten)]

@@ -4,6 +4,7 @@ use keys::{Revocation, Rotation};
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::some_edits;
 use crate::{Change, Changes, Error, Ledger};
 
 async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (u8, u8, u8)) {
@@ -11,15 +12,16 @@ async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (
     let id = ids.get(usize::from(pick) % ids.len().max(1)).copied();
     let dialects = [Dialect::Native, Dialect::Callcov, Dialect::Cloudsigma];
     let caller = caller_by(dialects[usize::from(number) % 3]);
-    let outcome = match (what % 8, id) {
+    let outcome = match (what % 10, id) {
         (0 | 1, _) | (_, None) => {
-            let rules = Rules {
-                most_active: caller.dialect.most_active(),
+            let policy = Policy {
+                owner_active: caller.dialect.most_active(),
+                account_alive: (number % 5 == 0).then_some(12),
                 unique_prefix: caller.dialect.unique_prefix(),
-                ..Rules::default()
+                ..Policy::default()
             };
             let ttl = (number % 2 == 0).then(|| u64::from(number) + 1);
-            let draft = NewKeyRequest { rules, ..draft(ttl) };
+            let draft = NewKeyRequest { policy, ..draft(ttl) };
             let created = ledger.create(&caller, draft, RequestOptions::default()).await;
             created.map(|created| ids.push(created.key.key.id))
         }
@@ -33,6 +35,10 @@ async fn act(ledger: &Ledger, clock: &ManualClock, ids: &mut Vec<KeyId>, step: (
         (3, Some(_)) => {
             clock.advance(i64::from(number % 20));
             ledger.expire_due(&crate::caller::worker(), 100, None).await.map(|_| ())
+        }
+        (8 | 9, Some(id)) => {
+            let edits = some_edits(u32::from(number), ledger.now());
+            ledger.update(&owner(), id, edits, RequestOptions::default()).await.map(|_| ())
         }
         (n, Some(id)) => {
             clock.advance(i64::from(number % 3));

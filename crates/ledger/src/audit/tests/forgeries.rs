@@ -1,6 +1,6 @@
 //! What a forger could do to a log whose hashes he then makes right, one line for each.
 
-use keys::{Revocation, Rotation, Status};
+use keys::{Edit, Revocation, Rotation, Status};
 
 use super::*;
 use crate::testing::caller;
@@ -9,7 +9,8 @@ use crate::{Change, Changes, Role};
 /// A short log with everything in it:
 /// 0 a made; 1 a disabled; 2 a enabled; 3 b made; 4 b rotated to c, with 60 s overlap;
 /// 5 d made, of another account; 6 e made by covosign; 7 a expired, when due; 8 a revoked;
-/// 9 b expired, when met by 10; 10 b revoked; 11 c rotated to f, without overlap; 12 d ended.
+/// 9 b expired, when met by 10; 10 b revoked; 11 c rotated to f, without overlap; 12 d ended;
+/// 13 and 14 e given another name.
 pub(super) async fn story() -> Vec<Record> {
     let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
     let ledger = open(&log, &clock);
@@ -34,7 +35,7 @@ pub(super) async fn story() -> Vec<Record> {
     let b = make(&owner(), None).await;
     let c = rotate(b, 60).await;
     let d = make(&other, None).await;
-    make(&caller_by(Dialect::Covosign), None).await;
+    let edited = make(&caller_by(Dialect::Covosign), None).await;
     clock.advance(40);
     ledger.expire_due(&crate::caller::worker(), 9, None).await.unwrap();
     change(&owner(), a, revoke).await;
@@ -42,6 +43,12 @@ pub(super) async fn story() -> Vec<Record> {
     change(&owner(), b, revoke).await;
     rotate(c, 0).await;
     change(&other, d, Change::Expire).await;
+    for name in ["first", "second"] {
+        let name = Some(keys::KeyName::new(name).unwrap());
+        let edits = keys::Edits { name, ..keys::Edits::default() };
+        let edits = crate::KeyEdits { edits, ..crate::KeyEdits::default() };
+        ledger.update(&caller_by(Dialect::Covosign), edited, edits, options()).await.unwrap();
+    }
     records(log.as_ref())
 }
 
@@ -273,7 +280,50 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
         |r| r[1].links.others = r[4].links.others.clone(),
         "1: the rules would have given another event",
     ),
+    ("an edit that is gone", |r| gone(r, 13), "13: the link of the key … has the wrong revision"),
+    (
+        "an edit from a name that the key did not have",
+        |r| renamed(&mut r[14], "third", "second"),
+        "14: the edit names other values before it than the key … had",
+    ),
+    (
+        "an edit to a due time in the past",
+        |r| {
+            let edit = Edit::ExpiresAt { before: None, after: Some(Timestamp::from_secs(1)) };
+            r[13].event = Event::Updated(keys::Update::stored(vec![edit]).unwrap().into());
+        },
+        "13: the rules do not allow it: expires_at must lie in the future",
+    ),
+    (
+        "an edit of a key that has ended",
+        |r| {
+            r[12].event = r[13].event.clone();
+            r[8].event = r[13].event.clone();
+        },
+        "8: the rules do not allow it: not while the key is expired",
+    ),
+    (
+        "a revision that was never asked for",
+        |r| r[13].rules = vec![Rule::Revision(7)],
+        "13: the rules do not allow it: the key is at revision 1",
+    ),
+    (
+        "a rule that has nothing to do with it",
+        |r| r[13].rules = vec![Rule::UniquePrefix],
+        "13: the rules that it says it was judged by do not give it",
+    ),
+    (
+        "a longest life that was not kept",
+        |r| r[3].rules = vec![Rule::LongestLife(60)],
+        "3: the rules do not allow it: a key of this account must end within 60 seconds",
+    ),
 ];
+
+fn renamed(record: &mut Record, before: &str, after: &str) {
+    let [before, after] = [before, after].map(|name| keys::KeyName::new(name).unwrap());
+    let edits = vec![Edit::Name { before, after }];
+    record.event = Event::Updated(keys::Update::stored(edits).unwrap().into());
+}
 
 #[tokio::test]
 async fn every_forgery_with_right_hashes_is_found() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 use keys::{Account, Dialect, KeyName, Kind, NewKey, Project, Status, Subject};
@@ -18,6 +19,8 @@ pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
 #[derive(Default)]
 pub(crate) struct AccountKeys {
     keys: RwLock<Vec<Arc<Key>>>,
+    /// How many are enabled or disabled, as recorded.
+    alive: AtomicU64,
     owners: Owners,
     by_dialect: RwLock<DialectKeys>,
 }
@@ -63,41 +66,61 @@ impl Accounts {
             keys.push(Arc::clone(key));
             keys.len() - 1
         };
-        account.owners.insert(&key.made.owner, place);
+        account.alive.fetch_add(1, Ordering::Relaxed);
+        account.owners.add(&key.made.owner, place);
         if key.made.dialect != Dialect::Native {
-            account.by_dialect.write().insert(key);
+            account.by_dialect.write().insert(key, &key.made, Status::Enabled);
         }
     }
 
-    /// Takes the key out of what it does not belong to with that status.
-    pub(super) fn changed(&self, key: &Key, status: Status) {
-        if key.made.dialect == Dialect::Native {
-            return;
+    /// Takes a key that has ended out of what it does not belong to any more.
+    pub(super) fn ended(&self, key: &Key, before: Status, after: Status) {
+        let Some(account) = self.get(key.made.account.as_str()) else { return };
+        if before.is_alive() {
+            account.alive.fetch_sub(1, Ordering::Relaxed);
         }
-        if let Some(account) = self.get(key.made.account.as_str()) {
-            account.by_dialect.write().changed(&key.made, status);
+        if key.made.dialect != Dialect::Native {
+            account.by_dialect.write().ended(&key.attributes(), after);
+        }
+    }
+
+    /// Moves a key that was edited to where it belongs now.
+    pub(super) fn edited(&self, key: &Arc<Key>, before: &NewKey, after: &NewKey) {
+        let Some(account) = self.get(after.account.as_str()) else { return };
+        if before.owner != after.owner
+            && let Ok(place) = usize::try_from(after.number - 1)
+        {
+            account.owners.add(&after.owner, place);
+        }
+        if after.dialect != Dialect::Native {
+            let mut keys = account.by_dialect.write();
+            keys.ended(before, Status::Revoked);
+            keys.insert(key, after, key.state().status);
         }
     }
 }
 
 impl DialectKeys {
-    fn insert(&mut self, key: &Arc<Key>) {
-        let (dialect, number) = (key.made.dialect, key.made.number);
-        self.listed.entry(list(&key.made)).or_default().insert(number, Arc::clone(key));
-        if dialect.most_active().is_some() {
-            let holder = (dialect, key.made.owner.clone());
-            self.alive.entry(holder).or_default().insert(number, Arc::clone(key));
+    /// Puts a key that has these attributes and this status where it belongs.
+    fn insert(&mut self, key: &Arc<Key>, has: &NewKey, status: Status) {
+        if status != Status::Revoked {
+            self.listed.entry(list(has)).or_default().insert(has.number, Arc::clone(key));
         }
-        if key.made.kind == Kind::Public {
-            let alike = self.public.entry(purpose(&key.made)).or_default();
-            alike.insert(number, Arc::clone(key));
+        if !status.is_alive() {
+            return;
+        }
+        if has.dialect.most_active().is_some() {
+            let holder = (has.dialect, has.owner.clone());
+            self.alive.entry(holder).or_default().insert(has.number, Arc::clone(key));
+        }
+        if has.kind == Kind::Public {
+            let alike = self.public.entry(purpose(has)).or_default();
+            alike.insert(has.number, Arc::clone(key));
         }
     }
 
-    fn changed(&mut self, key: &NewKey, status: Status) {
-        if status.is_alive() {
-            return;
-        }
+    /// Takes a key out of what it does not belong to with a status in which it has ended.
+    fn ended(&mut self, key: &NewKey, status: Status) {
         remove(&mut self.alive, &(key.dialect, key.owner.clone()), key.number);
         if key.kind == Kind::Public {
             remove(&mut self.public, &purpose(key), key.number);
@@ -142,6 +165,11 @@ impl AccountKeys {
 
     pub(crate) fn len(&self) -> usize {
         self.keys.read().len()
+    }
+
+    /// How many are enabled or disabled, as recorded.
+    pub(crate) fn alive_keys(&self) -> u64 {
+        self.alive.load(Ordering::Relaxed)
     }
 
     /// The key with this number.

@@ -1,4 +1,6 @@
-//! The keys of each owner of an account, by their places among the account's keys.
+//! The keys of each owner of an account, by their places among the account's keys. A key that was
+//! given to somebody else stays in the list of who had it: for looking back, and because places in
+//! a list are where its pages go on. Whoever reads a list looks at whose each key is.
 
 use hashbrown::HashMap;
 use keys::Subject;
@@ -23,23 +25,32 @@ impl Places {
         }
     }
 
-    fn push(&mut self, place: u32) {
+    /// Adds a place, unless it is there.
+    fn add(&mut self, place: u32) {
         match self {
-            Places::One(first) => *self = Places::Several(vec![*first, place]),
-            Places::Several(places) => places.push(place),
+            Places::One(first) if *first == place => {}
+            Places::One(first) => {
+                *self = Places::Several(vec![place.min(*first), place.max(*first)]);
+            }
+            Places::Several(places) => {
+                let at = places.partition_point(|other| *other < place);
+                if places.get(at) != Some(&place) {
+                    places.insert(at, place);
+                }
+            }
         }
     }
 }
 
 impl Owners {
-    /// Adds the key at `place`, which is behind all others.
-    pub(super) fn insert(&self, owner: &Subject, place: usize) {
+    /// Adds the key at `place`.
+    pub(super) fn add(&self, owner: &Subject, place: usize) {
         // Four thousand million keys of one account do not fit into memory.
         let Ok(place) = u32::try_from(place) else { return };
         self.0
             .write()
             .entry(owner.clone())
-            .and_modify(|places| places.push(place))
+            .and_modify(|places| places.add(place))
             .or_insert(Places::One(place));
     }
 
@@ -68,9 +79,9 @@ mod tests {
         let (owners, ann, bob) =
             (Owners::default(), Subject::new("ann").unwrap(), Subject::new("bob").unwrap());
         for place in [0, 2, 3, 7] {
-            owners.insert(&ann, place);
+            owners.add(&ann, place);
         }
-        owners.insert(&bob, 1);
+        owners.add(&bob, 1);
         assert_eq!(owners.slice(&ann, 0, 9), [0, 2, 3, 7]);
         assert_eq!(owners.slice(&ann, 1, 2), [2, 3]);
         assert_eq!(owners.slice(&ann, 4, 2), [0; 0]);
@@ -78,6 +89,11 @@ mod tests {
         assert_eq!(owners.from(&ann, 3, 9), [3, 7]);
         assert_eq!(owners.from(&ann, 8, 9), [0; 0]);
         assert_eq!(owners.slice(&bob, 0, 9), [1]);
+        // Given to bob, one after and one before his own.
+        for place in [7, 0, 7, 1] {
+            owners.add(&bob, place);
+        }
+        assert_eq!(owners.slice(&bob, 0, 9), [0, 1, 7]);
         assert_eq!(owners.slice(&Subject::new("eve").unwrap(), 0, 9), [0; 0]);
     }
 }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::error::DecodeError;
 use super::interner::Interner;
 use super::twin::twin;
-use super::v1::{IpV1, ViaV1, moment};
-use crate::caller::Origin;
+use super::v1::{IpV1, ViaV1};
+use super::values::moment;
+use crate::caller::{Origin, Roles};
 use crate::record::Actor;
 use crate::record::access::{Access, Reading};
 
@@ -19,6 +20,7 @@ pub(super) struct EntryV1<'a> {
     #[serde(borrow)]
     subject: &'a str,
     account: Option<&'a str>,
+    roles: u8,
     via: ViaV1<'a>,
     ip: Option<IpV1>,
     request_id: Option<&'a str>,
@@ -50,6 +52,7 @@ impl<'a> EntryV1<'a> {
             at: access.at.micros(),
             subject: access.actor.subject.as_str(),
             account: access.actor.account.as_ref().map(Account::as_str),
+            roles: access.actor.roles.bits(),
             via: (&access.actor.via).into(),
             ip: access.origin.ip.map(Into::into),
             request_id: access.origin.request_id.as_deref(),
@@ -80,6 +83,7 @@ impl<'a> EntryV1<'a> {
             actor: Actor {
                 subject: Subject::stored(self.subject)?,
                 account: self.account.map(Account::stored).transpose()?,
+                roles: Roles::from_bits(self.roles).ok_or(DecodeError::NotCanonical)?,
                 via: self.via.into_via(interner),
             },
             origin: Origin {

@@ -2,9 +2,9 @@
 
 /// An enum of the domain and its stored twin: the twin's order is the wire tag.
 macro_rules! twin {
-    ($stored:ident = $domain:ident { $($variant:ident),+ $(,)? }) => {
+    ($visible:vis $stored:ident = $domain:ident { $($variant:ident),+ $(,)? }) => {
         #[derive(Clone, Copy, Serialize, Deserialize)]
-        enum $stored { $($variant),+ }
+        $visible enum $stored { $($variant),+ }
 
         impl From<$domain> for $stored {
             fn from(value: $domain) -> $stored {

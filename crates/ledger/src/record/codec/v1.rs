@@ -1,34 +1,37 @@
 //! Version 1 of the record. Frozen: no field moves, no variant changes its place.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use keys::{
-    Account, AllowedIps, Description, Dialect, Digest, Environment, Event, KeyId, KeyName, KeyRole,
-    Kind, Metadata, NewKey, Permission, Prefix, Project, Reason, ReasonCode, Replaces, Revocation,
-    Timestamp,
-};
+use keys::{Account, Edit, Event, KeyId, Reason, ReasonCode, Revocation, Rule, Timestamp, Update};
 use serde::{Deserialize, Serialize};
 
+use super::edit::EditV1;
 use super::error::DecodeError;
 use super::interner::Interner;
+use super::key::NewKeyV1;
 use super::links::{LinkV1, LinksV1};
+use super::rules::RuleV1;
 use super::twin::twin;
-use crate::caller::{Origin, Via};
+use super::values::{DialectV1, Texts, moment};
+use crate::caller::{Origin, Roles, Via};
 use crate::record::{Actor, Idempotency, Link, Links, Record};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RecordV1<'a> {
     at: i64,
     #[serde(borrow)]
+    node: &'a str,
     subject: &'a str,
     account: Option<&'a str>,
+    roles: u8,
     via: ViaV1<'a>,
     ip: Option<IpV1>,
     request_id: Option<&'a str>,
     dialect: DialectV1,
     reason: Option<&'a str>,
+    /// In the order that `keys::decide` gives them.
+    rules: Vec<RuleV1<'a>>,
     event: EventV1<'a>,
     /// Of the keys that had a record before. The first link of a `Created` says nothing that the key
     /// does not.
@@ -64,37 +67,7 @@ enum EventV1<'a> {
         code: Option<ReasonCodeV1>,
         compromised_since: Option<i64>,
     },
-}
-
-#[derive(Serialize, Deserialize)]
-struct NewKeyV1<'a> {
-    id: [u8; 16],
-    number: u64,
-    account: &'a str,
-    owner: &'a str,
-    name: &'a str,
-    description: Option<&'a str>,
-    kind: KindV1,
-    environment: EnvironmentV1,
-    role: Option<&'a str>,
-    #[serde(borrow)]
-    permissions: Vec<&'a str>,
-    project: Option<&'a str>,
-    allowed_ips: Vec<&'a str>,
-    expires_at: Option<i64>,
-    daily_limit: Option<u32>,
-    metadata: Vec<(&'a str, &'a str)>,
-    prefix: &'a str,
-    digest: [u8; 32],
-    replaces: Option<ReplacesV1>,
-    dialect: DialectV1,
-    public_value: Option<&'a str>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReplacesV1 {
-    key: [u8; 16],
-    valid_until: i64,
+    Updated(Vec<EditV1<'a>>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,41 +76,27 @@ struct IdempotencyV1 {
     request: [u8; 32],
 }
 
-twin!(KindV1 = Kind { Secret, Public });
-twin!(EnvironmentV1 = Environment { Live, Sandbox });
-twin!(DialectV1 = Dialect { Native, Covosign, Callcov, Cloudsigma, Capgo, Composable });
 twin!(ReasonCodeV1 = ReasonCode { Compromised, Superseded, Unused, OwnerLeft, Policy, Other });
-
-/// Texts of a record that a key does not hold as text, made so that the stored type can borrow them.
-pub(super) struct Texts {
-    allowed_ips: Vec<String>,
-}
-
-impl Texts {
-    pub(super) fn of(record: &Record) -> Texts {
-        let allowed_ips = match &record.event {
-            Event::Created(key) => key.allowed_ips.recorded().collect(),
-            Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
-                Vec::new()
-            }
-        };
-        Texts { allowed_ips }
-    }
-}
 
 impl<'a> RecordV1<'a> {
     pub(super) fn new(record: &'a Record, texts: &'a Texts) -> RecordV1<'a> {
         RecordV1 {
             at: record.at.micros(),
+            node: record.node.as_str(),
             subject: record.actor.subject.as_str(),
             account: record.actor.account.as_ref().map(Account::as_str),
+            roles: record.actor.roles.bits(),
             via: (&record.actor.via).into(),
             ip: record.origin.ip.map(Into::into),
             request_id: record.origin.request_id.as_deref(),
             dialect: record.dialect.into(),
             reason: record.reason.as_ref().map(Reason::as_str),
+            rules: record.rules.iter().map(RuleV1::new).collect(),
             event: match &record.event {
                 Event::Created(key) => EventV1::Created(NewKeyV1::new(key, texts)),
+                Event::Updated(update) => {
+                    EventV1::Updated(update.iter().map(|edit| EditV1::new(edit, texts)).collect())
+                }
                 Event::Enabled => EventV1::Enabled,
                 Event::Disabled => EventV1::Disabled,
                 Event::Expired { due } => EventV1::Expired { due: due.map(Timestamp::micros) },
@@ -159,16 +118,22 @@ impl<'a> RecordV1<'a> {
         let mut links = self.links.into_iter().map(LinkV1::into_link);
         let own = match &event {
             Event::Created(key) => Link::first(key.id),
-            Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
-                links.next().ok_or(DecodeError::NotCanonical)?
-            }
+            Event::Enabled
+            | Event::Disabled
+            | Event::Expired { .. }
+            | Event::Revoked(_)
+            | Event::Updated(_) => links.next().ok_or(DecodeError::NotCanonical)?,
         };
         let links = Links { own, others: links.collect() };
+        let rules = self.rules.into_iter().map(|rule| rule.into_rule(interner));
+        let rules = rules.collect::<Result<Vec<Rule>, _>>()?;
         Ok(Record {
             at: moment(self.at)?,
+            node: interner.pool.node(self.node)?,
             actor: Actor {
                 subject: interner.pool.subject(self.subject)?,
                 account: self.account.map(|name| interner.pool.account(name)).transpose()?,
+                roles: Roles::from_bits(self.roles).ok_or(DecodeError::NotCanonical)?,
                 via: self.via.into_via(interner),
             },
             origin: Origin {
@@ -177,6 +142,7 @@ impl<'a> RecordV1<'a> {
             },
             dialect: self.dialect.into(),
             reason: self.reason.map(Reason::stored).transpose()?,
+            rules,
             event,
             links,
             salt: self.salt,
@@ -204,6 +170,11 @@ impl EventV1<'_> {
                 code: code.map(Into::into),
                 compromised_since: compromised_since.map(moment).transpose()?,
             }),
+            EventV1::Updated(edits) => {
+                let edits = edits.into_iter().map(|edit| edit.into_edit(interner));
+                let edits = edits.collect::<Result<Vec<Edit>, _>>()?;
+                Event::Updated(Arc::new(Update::stored(edits).ok_or(DecodeError::NotCanonical)?))
+            }
         })
     }
 }
@@ -246,76 +217,5 @@ impl From<IpV1> for IpAddr {
             IpV1::V4(octets) => octets.into(),
             IpV1::V6(octets) => octets.into(),
         }
-    }
-}
-
-pub(super) fn moment(micros: i64) -> Result<Timestamp, DecodeError> {
-    let moment = Timestamp::from_micros(micros);
-    if moment.micros() == micros { Ok(moment) } else { Err(DecodeError::NotCanonical) }
-}
-
-impl<'a> NewKeyV1<'a> {
-    fn new(key: &'a NewKey, texts: &'a Texts) -> NewKeyV1<'a> {
-        NewKeyV1 {
-            id: key.id.to_bytes(),
-            number: key.number,
-            account: key.account.as_str(),
-            owner: key.owner.as_str(),
-            name: key.name.as_str(),
-            description: key.description.as_ref().map(Description::as_str),
-            kind: key.kind.into(),
-            environment: key.environment.into(),
-            role: key.role.as_ref().map(KeyRole::as_str),
-            permissions: key.permissions.iter().map(Permission::as_str).collect(),
-            project: key.project.as_ref().map(Project::as_str),
-            allowed_ips: texts.allowed_ips.iter().map(String::as_str).collect(),
-            expires_at: key.expires_at.map(Timestamp::micros),
-            daily_limit: key.daily_limit,
-            metadata: key.metadata.iter().collect(),
-            prefix: key.prefix.as_str(),
-            digest: key.digest.0,
-            replaces: key.replaces.as_ref().map(|replaces| ReplacesV1 {
-                key: replaces.key.to_bytes(),
-                valid_until: replaces.valid_until.micros(),
-            }),
-            dialect: key.dialect.into(),
-            public_value: key.public_value.as_deref(),
-        }
-    }
-
-    fn into_key(self, interner: &mut Interner) -> Result<NewKey, DecodeError> {
-        let metadata: BTreeMap<String, String> =
-            self.metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Ok(NewKey {
-            id: KeyId::from_bytes(self.id),
-            number: self.number,
-            account: interner.pool.account(self.account)?,
-            owner: interner.pool.subject(self.owner)?,
-            name: KeyName::stored(self.name)?,
-            description: self.description.map(Description::stored).transpose()?,
-            kind: self.kind.into(),
-            environment: self.environment.into(),
-            role: self.role.map(|name| interner.pool.role(name)).transpose()?,
-            permissions: interner.pool.permissions_of(&self.permissions)?,
-            project: self.project.map(|name| interner.pool.project(name)).transpose()?,
-            allowed_ips: AllowedIps::parse(&self.allowed_ips)?,
-            expires_at: self.expires_at.map(moment).transpose()?,
-            daily_limit: self.daily_limit,
-            metadata: Metadata::stored(metadata)?,
-            prefix: Prefix::new(self.prefix)?,
-            digest: Digest(self.digest),
-            replaces: self
-                .replaces
-                .map(|ReplacesV1 { key, valid_until }| {
-                    let valid_until = moment(valid_until)?;
-                    Ok::<_, DecodeError>(Box::new(Replaces {
-                        key: KeyId::from_bytes(key),
-                        valid_until,
-                    }))
-                })
-                .transpose()?,
-            dialect: self.dialect.into(),
-            public_value: self.public_value.map(Into::into),
-        })
     }
 }

@@ -1,10 +1,14 @@
 //! The facts that a decision depends on: what the projections hold, and what the batch has decided
 //! so far.
 
-use keys::{Account, Command, Facts, KeyId, KeyState, Kind, Limits, NewKey, Status, Timestamp};
+use keys::{
+    Account, Command, Facts, KeyId, KeyState, Kind, NewKey, Policy, Reuse, Status, Subject,
+    Timestamp,
+};
 
 use super::Batch;
-use crate::write::request::{RequestContext, Rules};
+use crate::projection::table::Key;
+use crate::write::request::{RequestContext, WantedKey};
 
 impl Batch<'_> {
     /// The number of the account's next key.
@@ -16,33 +20,54 @@ impl Batch<'_> {
     }
 
     /// The facts about a key that is to be made, as the one with this number of its account.
-    pub(super) fn facts_of_new(&self, key: &NewKey, number: u64, rules: &Rules) -> Facts {
-        let prefix_taken = rules.unique_prefix
+    pub(super) fn facts_of_new(&self, wanted: &WantedKey, number: u64) -> Facts {
+        let WantedKey { key, policy, .. } = wanted;
+        let table = &self.state.table;
+        let prefix_taken = policy.unique_prefix
             && (self.created.iter().any(|other| other.prefix == key.prefix)
-                || self.state.table.by_prefix(key.prefix.as_str(), |_| true).is_some());
+                || table.by_prefix(key.prefix.as_str(), |_| true).is_some());
+        // Two secrets that were made here are never alike.
+        let digest_taken = key.imported.is_some()
+            && (self.created.iter().any(|other| other.digest == key.digest)
+                || table.by_digest(&key.digest).is_some());
         Facts {
             now: self.now,
             status: None,
             due: None,
+            created_at: None,
             revision: 0,
             wanted_revision: None,
             replaced_by: None,
-            active: if rules.most_active.is_some() { self.active_beside(key) } else { 0 },
+            owner_active: self.owner_active(policy, key, &key.owner),
+            account_alive: self.account_alive(policy, &key.account),
             keys: number - 1,
             prefix_taken,
-            found: rules
-                .reuse_if_ttl_ms
-                .and_then(|ttl_ms| self.find_public(key, ttl_ms, rules.reuse_own)),
+            digest_taken,
+            found: policy.reuse.and_then(|reuse| self.find_public(key, reuse)),
         }
     }
 
-    /// The facts about a key in `state`, for a command that changes its status.
+    /// The facts about `key` in `state`, for a command that changes it.
     pub(super) fn facts_of(
         &self,
+        key: &Key,
         state: &KeyState,
         command: &Command,
         context: &RequestContext,
     ) -> Facts {
+        let owner_active = match command {
+            Command::Update(update, policy) => {
+                update.owner().map_or(0, |owner| self.owner_active(policy, &key.made, owner))
+            }
+            Command::Create(..)
+            | Command::Enable
+            | Command::Disable
+            | Command::Expire
+            | Command::ExpireDue
+            | Command::Revoke(_)
+            | Command::RevokeOwn(_)
+            | Command::Rotate(..) => 0,
+        };
         // A due key's `Expired` goes before any other change; `ExpireDue` is that `Expired`.
         let status = match command {
             Command::ExpireDue => state.status,
@@ -52,53 +77,77 @@ impl Batch<'_> {
             | Command::Expire
             | Command::Revoke(_)
             | Command::RevokeOwn(_)
+            | Command::Update(..)
             | Command::Rotate(..) => state.status_at(self.now),
         };
         Facts {
             now: self.now,
             status: Some(status),
             due: state.expires_at,
+            created_at: Some(key.created_at),
             revision: state.revision,
             wanted_revision: context.if_revision,
             replaced_by: state.replaced_by,
-            active: 0,
+            owner_active,
+            account_alive: 0,
             keys: 0,
             prefix_taken: false,
+            digest_taken: false,
             found: None,
         }
     }
 
-    pub(super) fn limits(&self, rules: &Rules) -> Limits {
-        let keys = self.state.most_keys;
-        Limits { active: rules.most_active, keys, unique_prefix: rules.unique_prefix }
-    }
-
     /// The key with its due time, where that depends on the moment it is made.
-    pub(super) fn dated(&self, key: &NewKey, rules: &Rules) -> NewKey {
-        let due = rules.ttl_s.map(|seconds| self.now.plus_secs(seconds));
-        NewKey { expires_at: due.or(key.expires_at), ..key.clone() }
+    pub(super) fn dated(&self, wanted: &WantedKey) -> NewKey {
+        let due = wanted.ttl_s.map(|seconds| self.now.plus_secs(seconds));
+        NewKey { expires_at: due.or(wanted.key.expires_at), ..wanted.key.clone() }
     }
 
-    /// Active keys of the account, owner and dialect of `key`.
-    fn active_beside(&self, key: &NewKey) -> u32 {
-        let alive = self.state.table.alive(key.account.as_str(), &key.owner, key.dialect);
-        let recorded = alive.iter().filter(|k| self.chained_state(k).state.is_active(self.now));
+    /// Active keys of `owner` in the account and dialect of `key`, if that matters.
+    fn owner_active(&self, policy: &Policy, key: &NewKey, owner: &Subject) -> u32 {
+        if policy.owner_active.is_none() {
+            return 0;
+        }
+        let alike = |other: &NewKey| {
+            (&other.account, &other.owner, other.dialect) == (&key.account, owner, key.dialect)
+        };
+        let of_owner = self.state.table.alive(key.account.as_str(), owner, key.dialect);
+        let recorded = of_owner.iter().filter(|k| {
+            alike(&self.attributes(k)) && self.chained_state(k).state.is_active(self.now)
+        });
         let pending = self.created.iter().filter(|other| {
-            other.account == key.account && other.owner == key.owner && other.dialect == key.dialect
+            let edited = self.edited.get(&other.id).unwrap_or(other);
+            alike(edited)
+        });
+        // Given to the owner by an edit of this batch.
+        let given = self.edited.values().filter(|edited| {
+            alike(edited)
+                && !of_owner.iter().any(|k| k.made.id == edited.id)
+                && !self.created.iter().any(|other| other.id == edited.id)
         });
         // A cap is a `u32`: more active keys than that exceed it all the same.
-        u32::try_from(recorded.count() + pending.count()).unwrap_or(u32::MAX)
+        let active = recorded.count() + pending.count() + given.count();
+        u32::try_from(active).unwrap_or(u32::MAX)
     }
 
-    /// The oldest public key that does for `wanted` and lives `ttl_ms` milliseconds more; of the same
-    /// owner, if `own`.
-    fn find_public(&self, wanted: &NewKey, ttl_ms: u64, own: bool) -> Option<KeyId> {
+    /// Keys of the account that are enabled or disabled as recorded, if that matters.
+    fn account_alive(&self, policy: &Policy, account: &Account) -> u64 {
+        if policy.account_alive.is_none() {
+            return 0;
+        }
+        let recorded =
+            self.state.table.account(account.as_str()).map_or(0, |keys| keys.alive_keys());
+        recorded.saturating_add_signed(self.alive.get(account).copied().unwrap_or(0))
+    }
+
+    /// The oldest public key that does for `wanted` and lives long enough.
+    fn find_public(&self, wanted: &NewKey, reuse: Reuse) -> Option<KeyId> {
         // Longer than time is: only a key without end will do.
-        let micros = i64::try_from(ttl_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let micros = i64::try_from(reuse.least_ttl_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let until = Timestamp::from_micros(self.now.micros().saturating_add(micros));
         let does = |key: &NewKey, state: &KeyState| {
             key.kind == Kind::Public
-                && (!own || key.owner == wanted.owner)
+                && (!reuse.own || key.owner == wanted.owner)
                 && (key.dialect, &key.account, &key.project, &key.name)
                     == (wanted.dialect, &wanted.account, &wanted.project, &wanted.name)
                 && state.status_at(self.now) == Status::Enabled
@@ -106,8 +155,9 @@ impl Batch<'_> {
         };
         let account = self.state.table.account(wanted.account.as_str());
         let alive = account.iter().flat_map(|keys| keys.public(wanted));
-        let recorded =
-            alive.filter(|k| does(&k.made, &self.chained_state(k).state)).map(|k| k.made.id);
+        let recorded = alive
+            .filter(|k| does(&self.attributes(k), &self.chained_state(k).state))
+            .map(|k| k.made.id);
         let pending = self.created.iter().filter(|k| does(k, &KeyState::created(k, self.now)));
         recorded.chain(pending.map(|key| key.id)).next()
     }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use keys::KeyId;
-use ledger::{Caller, Change};
+use ledger::{Caller, Change, Updated};
 
 use crate::app::App;
 use crate::dialects;
@@ -12,7 +12,7 @@ use crate::dialects::Rights;
 use crate::error::ApiError;
 use crate::request::change::{ChangeRequest, receipt};
 use crate::wire;
-use crate::wire::{Event, Key, Reasoned};
+use crate::wire::{Event, Key, Patch, Reasoned};
 
 /// Switches a key back on
 #[utoipa::path(
@@ -99,6 +99,40 @@ pub(crate) async fn delete(
     request: ChangeRequest<Reasoned, KeyId>,
 ) -> Result<Response, ApiError> {
     revoke(State(app), request).await
+}
+
+/// Edits a key
+///
+/// A JSON merge patch (RFC 7396): a missing field stays as it is, null clears it. The secret stays
+/// the same. Where nothing would change, nothing is recorded and `event` is null. Of a key that
+/// another API made only `name`, `description`, `metadata` and `tags` are edited here.
+#[utoipa::path(
+    patch,
+    path = "/v1/keys/{id}",
+    operation_id = "updateKey",
+    tag = "keys",
+    request_body = Patch,
+    responses((status = 200, body = wire::Edited)),
+)]
+pub(crate) async fn update(
+    State(app): State<App>,
+    request: ChangeRequest<Patch, KeyId>,
+) -> Result<Response, ApiError> {
+    let bounds = request.body.bounds();
+    let edits = request.body.edits()?;
+    let view = app.ledger().key(&request.caller, request.target)?;
+    dialects::may_edit(&view.key, bounds)?;
+    let edited =
+        app.ledger().update(&request.caller, request.target, edits, request.options).await?;
+    match edited {
+        Updated::Changed(changed) => answer(&app, &request.caller, request.receipt, &changed),
+        Updated::Unchanged(view) => {
+            let answer = wire::Edited { key: Key::new(&view), event: None, receipt: None };
+            let mut response = wire::receipted(StatusCode::OK, &answer, None);
+            wire::tag(&mut response, view.state.revision);
+            Ok(response)
+        }
+    }
 }
 
 async fn change(

@@ -1,0 +1,120 @@
+//! How often a key may be used.
+
+use crate::invalid::Invalid;
+use crate::words::words;
+
+/// How often in how long a key may be used, spread evenly (GCRA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RateLimit {
+    limit: u32,
+    period_s: u32,
+}
+
+impl RateLimit {
+    /// The most uses in a period.
+    pub const MAX_LIMIT: u32 = 1_000_000;
+    /// The longest period in seconds: a day.
+    pub const MAX_PERIOD_S: u32 = 86_400;
+
+    /// At most `limit` uses in `period_s` seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless the limit is 1 to [`RateLimit::MAX_LIMIT`] and the period 1 to
+    /// [`RateLimit::MAX_PERIOD_S`].
+    pub fn new(limit: u32, period_s: u32) -> Result<RateLimit, Invalid> {
+        in_range(limit, RateLimit::MAX_LIMIT, " uses")?;
+        in_range(period_s, RateLimit::MAX_PERIOD_S, " seconds")?;
+        Ok(RateLimit { limit, period_s })
+    }
+
+    /// The most uses in a period, 1 to [`RateLimit::MAX_LIMIT`].
+    #[must_use]
+    pub fn limit(self) -> u32 {
+        self.limit
+    }
+
+    /// The period in seconds, 1 to [`RateLimit::MAX_PERIOD_S`].
+    #[must_use]
+    pub fn period_s(self) -> u32 {
+        self.period_s
+    }
+}
+
+words!(
+    /// The time that a quota is for, in UTC.
+    QuotaPeriod {
+        /// From midnight to midnight.
+        Day = "day",
+        /// From the first of a month to the first of the next.
+        Month = "month",
+        /// All of the key's life.
+        Total = "total",
+    }
+);
+
+/// How often a key may be used in a day, in a month, or at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quota {
+    limit: u32,
+    per: QuotaPeriod,
+}
+
+impl Quota {
+    /// At most `limit` uses in the period.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] for none at all: a key of no use is a disabled one.
+    pub fn new(limit: u32, per: QuotaPeriod) -> Result<Quota, Invalid> {
+        in_range(limit, u32::MAX, " uses")?;
+        Ok(Quota { limit, per })
+    }
+
+    /// The most uses in the period, 1 or more.
+    #[must_use]
+    pub fn limit(self) -> u32 {
+        self.limit
+    }
+
+    /// The period.
+    #[must_use]
+    pub fn per(self) -> QuotaPeriod {
+        self.per
+    }
+
+    /// The limit for a day, if it is one.
+    #[must_use]
+    pub fn daily(self) -> Option<u32> {
+        (self.per == QuotaPeriod::Day).then_some(self.limit)
+    }
+}
+
+fn in_range(number: u32, most: u32, unit: &'static str) -> Result<(), Invalid> {
+    if (1..=most).contains(&number) {
+        return Ok(());
+    }
+    Err(Invalid::OutOfRange { least: 1, most: most.into(), unit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_have_bounds() {
+        for (limit, period_s, good) in [
+            (1, 1, true),
+            (1_000_000, 86_400, true),
+            (0, 60, false),
+            (1_000_001, 60, false),
+            (1, 0, false),
+            (1, 86_401, false),
+        ] {
+            assert_eq!(RateLimit::new(limit, period_s).is_ok(), good, "{limit} in {period_s}");
+        }
+        assert!(Quota::new(0, QuotaPeriod::Total).is_err());
+        assert_eq!(Quota::new(5, QuotaPeriod::Day).unwrap().daily(), Some(5));
+        assert_eq!(Quota::new(5, QuotaPeriod::Month).unwrap().daily(), None);
+    }
+}

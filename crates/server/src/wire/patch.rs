@@ -1,0 +1,146 @@
+//! The body of an edit: a JSON merge patch (RFC 7396). A missing field stays, `null` clears one.
+
+#![expect(clippy::option_option, reason = "a field can be missing, null, or there")]
+
+use std::collections::BTreeMap;
+
+use keys::{Edits, Quota, QuotaPeriod};
+use ledger::KeyEdits;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use super::request::{allowed_ips, expiry, permissions, tags};
+use super::{whole, words};
+use crate::error::ApiError;
+use crate::request::extract::parse;
+
+/// What of a key is to be different: a missing field stays as it is, null clears it.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = UpdateKey)]
+pub(crate) struct Patch {
+    /// Its display name; cannot be cleared.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// What it is for.
+    #[schema(value_type = Option<String>, max_length = 500)]
+    #[serde(default, deserialize_with = "present")]
+    description: Option<Option<String>>,
+    /// A role that the services behind the gateway understand.
+    #[schema(value_type = Option<words::RoleName>)]
+    #[serde(default, deserialize_with = "present")]
+    role: Option<Option<String>>,
+    /// What it may do; null or an empty list means nothing.
+    #[schema(value_type = Option<Vec<words::GrantedPermission>>, max_items = 64)]
+    #[serde(default, deserialize_with = "present")]
+    permissions: Option<Option<Vec<String>>>,
+    /// The only project it works on; null is all.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+    #[serde(default, deserialize_with = "present")]
+    project: Option<Option<String>>,
+    /// Where it may be used from; null or an empty list means anywhere.
+    #[schema(value_type = Option<Vec<words::AddressOrNetwork>>, max_items = 64)]
+    #[serde(default, deserialize_with = "present")]
+    allowed_ips: Option<Option<Vec<String>>>,
+    /// When it ends, null for never; not together with `ttl_s`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(default, deserialize_with = "present")]
+    expires_at: Option<Option<String>>,
+    /// After how many seconds from now it ends.
+    #[schema(minimum = 1, maximum = 4_000_000_000_u64)]
+    #[serde(default, deserialize_with = "whole::optional")]
+    ttl_s: Option<u64>,
+    /// How often it may be used on one UTC day.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u64, format = Int64)]
+    #[serde(default, deserialize_with = "present_number")]
+    daily_limit: Option<Option<u32>>,
+    /// Pairs to set, and with null to take out; the others stay. Null takes out all.
+    #[schema(value_type = Option<words::MetadataPatch>)]
+    #[serde(default, deserialize_with = "present")]
+    metadata: Option<Option<BTreeMap<String, Option<String>>>>,
+    /// Words by which it is found; null or an empty list means none.
+    #[schema(value_type = Option<Vec<words::Tag>>, max_items = 20)]
+    #[serde(default, deserialize_with = "present")]
+    tags: Option<Option<Vec<String>>>,
+    /// The subject it belongs to; cannot be cleared.
+    #[schema(min_length = 1, max_length = 255)]
+    owner: Option<String>,
+    /// Why, for the record.
+    #[schema(max_length = 500)]
+    pub(crate) reason: Option<String>,
+}
+
+/// A field that is there, `null` too: without this it would look like a missing one.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+fn present_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<u32>>, D::Error> {
+    whole::optional(deserializer).map(Some)
+}
+
+impl Patch {
+    /// The fields beyond those that mean the same for the keys of every API: a name, what it is for,
+    /// what it is found by.
+    pub(crate) fn bounds(&self) -> Option<&'static str> {
+        let fields = [
+            ("role", self.role.is_some()),
+            ("permissions", self.permissions.is_some()),
+            ("project", self.project.is_some()),
+            ("allowed_ips", self.allowed_ips.is_some()),
+            ("expires_at", self.expires_at.is_some()),
+            ("ttl_s", self.ttl_s.is_some()),
+            ("daily_limit", self.daily_limit.is_some()),
+            ("owner", self.owner.is_some()),
+        ];
+        fields.into_iter().find(|(_, named)| *named).map(|(field, _)| field)
+    }
+
+    /// What it asks for.
+    pub(crate) fn edits(self) -> Result<KeyEdits, ApiError> {
+        if self.expires_at.is_some() && self.ttl_s.is_some() {
+            return Err(ApiError::field("ttl_s", "must not come with expires_at"));
+        }
+        // Its bounds are those of a new key.
+        expiry(None, self.ttl_s)?;
+        let quota = |limit: Option<u32>| {
+            let quota = limit.map(|limit| Quota::new(limit, QuotaPeriod::Day)).transpose();
+            quota.map_err(|_| ApiError::field("daily_limit", "must be at least 1"))
+        };
+        let (metadata, cleared) = match self.metadata {
+            Some(Some(pairs)) => (Some(pairs), None),
+            Some(None) => (None, Some(keys::Metadata::default())),
+            None => (None, None),
+        };
+        let list = |texts: Option<Option<Vec<String>>>| texts.map(Option::unwrap_or_default);
+        let edits = Edits {
+            name: parse("name", self.name.as_deref())?,
+            description: each(self.description, |text| parse("description", text))?,
+            role: each(self.role, |text| parse("role", text))?,
+            permissions: permissions(list(self.permissions))?.map(Into::into),
+            project: each(self.project, |text| parse("project", text))?,
+            allowed_ips: allowed_ips(list(self.allowed_ips).as_deref())?,
+            expires_at: each(self.expires_at, |text| parse("expires_at", text))?,
+            rate_limit: None,
+            quota: self.daily_limit.map(quota).transpose()?,
+            metadata: cleared,
+            tags: tags(list(self.tags))?,
+            owner: parse("owner", self.owner.as_deref())?,
+        };
+        Ok(KeyEdits { edits, ttl_s: self.ttl_s, metadata, ..KeyEdits::default() })
+    }
+}
+
+/// Reads a field that is there, if it is not null.
+fn each<T>(
+    field: Option<Option<String>>,
+    read: impl FnOnce(Option<&str>) -> Result<Option<T>, ApiError>,
+) -> Result<Option<Option<T>>, ApiError> {
+    field.map(|text| read(text.as_deref())).transpose()
+}
