@@ -102,6 +102,16 @@ impl<'a> Examples<'a> {
             };
             match parameter["in"].as_str().unwrap() {
                 "path" => path = path.replace(&format!("{{{name}}}"), &value),
+                "query" if parameter["explode"] == true => {
+                    let pairs = parameter["example"].as_object().unwrap().iter();
+                    query.extend(
+                        pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap())),
+                    );
+                }
+                "query" if parameter["example"].is_array() => {
+                    let values = parameter["example"].as_array().unwrap().iter();
+                    query.extend(values.map(|value| format!("{name}={}", value.as_str().unwrap())));
+                }
                 "query" => query.push(format!("{name}={value}")),
                 _ => headers.push((name, value)),
             }

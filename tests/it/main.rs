@@ -33,6 +33,7 @@ mod errors;
 mod evidence;
 mod expiry;
 mod files;
+mod find;
 mod gateways;
 mod home;
 mod idempotency;

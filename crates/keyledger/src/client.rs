@@ -1,5 +1,6 @@
 //! The HTTP client of a server: authorization, refusals, pages.
 
+use std::borrow::Cow;
 use std::io::{BufReader, Read};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub(crate) struct Client {
 pub(crate) struct Call<'a> {
     method: Method,
     path: String,
-    query: Vec<(&'a str, String)>,
+    query: Vec<(Cow<'a, str>, String)>,
     headers: Vec<(&'a str, String)>,
     body: Option<&'a Value>,
 }
@@ -60,8 +61,12 @@ impl<'a> Call<'a> {
     }
 
     /// Adds a query parameter, if there is a value for it.
-    pub(crate) fn query(mut self, name: &'a str, value: Option<impl ToString>) -> Call<'a> {
-        self.query.extend(value.map(|value| (name, value.to_string())));
+    pub(crate) fn query(
+        mut self,
+        name: impl Into<Cow<'a, str>>,
+        value: Option<impl ToString>,
+    ) -> Call<'a> {
+        self.query.extend(value.map(|value| (name.into(), value.to_string())));
         self
     }
 
@@ -185,7 +190,7 @@ impl Client {
         let mut uri = format!("{}{}", self.url, call.path);
         for (place, (name, value)) in call.query.iter().enumerate() {
             uri.push(if place == 0 { '?' } else { '&' });
-            uri += &format!("{name}={}", escaped(value));
+            uri += &format!("{}={}", escaped(name), escaped(value));
         }
         let mut request = Request::builder().method(call.method).uri(uri);
         if let Some(authorization) = &self.authorization {

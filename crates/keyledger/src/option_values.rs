@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use keys::Timestamp;
+use ledger::{Clock as _, SystemClock};
 
 /// One of a closed set of words, which help and completions then list.
 pub(crate) fn one_of<T: Display>(words: impl IntoIterator<Item = T>) -> PossibleValuesParser {
@@ -24,6 +26,16 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
     // The library's own message lists nanoseconds.
     humantime::parse_duration(text).map_err(|_| wrong())
+}
+
+/// Reads a time (RFC 3339), or how long ago it was, as a [`duration`].
+pub(crate) fn past(text: &str) -> Result<Timestamp, String> {
+    let Ok(age) = duration(text) else {
+        let wrong = |_| "write it as 30d, or as a time such as 2026-01-02T03:04:05Z".to_owned();
+        return text.parse().map_err(wrong);
+    };
+    let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    Ok(Timestamp::from_secs(SystemClock::default().now().seconds().saturating_sub(age)))
 }
 
 /// Reads `16MiB`, `1GB` or a number of bytes.
@@ -84,6 +96,17 @@ mod tests {
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(duration("2w"), Ok(Duration::from_secs(1_209_600)));
+    }
+
+    #[test]
+    fn a_moment_of_the_past_is_a_time_or_an_age() {
+        let time = "2026-01-02T03:04:05Z";
+        assert_eq!(past(time).unwrap().to_seconds_text(), time);
+        let (before, day, after) = (past("0s").unwrap(), past("1d").unwrap(), past("0s").unwrap());
+        assert!((before.seconds()..=after.seconds()).contains(&(day.seconds() + 86_400)));
+        for bad in ["", "yesterday", "30", "-1d", "2026-01-02"] {
+            assert!(past(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -80,6 +80,14 @@ impl Metadata {
         self.0.iter().flat_map(|pairs| pairs.iter()).map(|(name, value)| (&**name, &**value))
     }
 
+    /// The value of the pair with that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let pairs = self.0.as_deref()?;
+        let place = pairs.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
+        pairs.get(place).map(|(_, value)| &**value)
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -90,6 +98,19 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_is_found_by_its_name() {
+        let names = ["b", "a", "ab", "ä", ""];
+        let pairs =
+            |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), format!("{n}!"))).collect();
+        let metadata = Metadata::new(pairs(&names[..4])).unwrap();
+        for name in &names[..4] {
+            assert_eq!(metadata.get(name), Some(&*format!("{name}!")));
+        }
+        assert_eq!(metadata.get(""), None);
+        assert_eq!(Metadata::default().get("a"), None);
+    }
 
     #[test]
     fn twenty_pairs_and_four_kibibytes() {

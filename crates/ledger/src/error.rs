@@ -30,6 +30,9 @@ pub enum Error {
     /// A moment to look back to has not come yet.
     #[error("that moment lies in the future")]
     InTheFuture,
+    /// This of a list cannot be told of the past, which is not recorded or not held in that order.
+    #[error("{0} is not told of the past")]
+    NotOfThePast(&'static str),
     /// A key has more records than one proof holds; as of an earlier moment it had fewer.
     #[error("the key has {records} records up to then, and a proof holds at most {most}")]
     TooManyRecords {

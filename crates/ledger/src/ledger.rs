@@ -100,6 +100,10 @@ pub struct Stats {
     pub queue_depth: usize,
     pub queue_capacity: usize,
     pub usage: UsageStats,
+    /// Orders of many keys that are kept because somebody sorts by them.
+    pub orders: usize,
+    /// The keys in them, a key in two orders twice.
+    pub keys_in_orders: usize,
 }
 
 /// Commands in, events down, answers out. A clone is another handle on the same ledger.
@@ -241,6 +245,7 @@ impl Ledger {
     /// Numbers for the operator.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        let (orders, keys_in_orders) = self.state().table.orders.size();
         Stats {
             keys: self.state().table.len() as u64,
             log_size: self.state().size().0,
@@ -248,6 +253,8 @@ impl Ledger {
             queue_depth: self.0.queue.len(),
             queue_capacity: self.0.queue.capacity(),
             usage: self.usage().stats(),
+            orders,
+            keys_in_orders,
         }
     }
 
@@ -311,9 +318,11 @@ impl Ledger {
         self.0.rates.read(caller)
     }
 
-    /// Forgets what is only remembered of accounts that were busy lately. To be called now and then.
+    /// Forgets what is only remembered of accounts that were busy lately, and orders of keys that
+    /// nobody sorts by any more. To be called now and then.
     pub fn forget_idle(&self) {
         self.0.rates.forget();
+        self.state().table.orders.forget_idle(self.state().clock.monotonic());
     }
 
     /// Has the writer decide `command`, and waits for its reply.

@@ -9,16 +9,24 @@ pub(crate) mod bundling;
 pub(crate) mod chain;
 #[cfg(test)]
 mod chain_tests;
+pub(crate) mod count;
 pub(crate) mod dialect;
 pub(crate) mod expiring;
 #[cfg(test)]
 mod expiring_tests;
+pub(crate) mod find;
+#[cfg(test)]
+mod find_tests;
 pub(crate) mod follow;
+pub(crate) mod key_filter;
+pub(crate) mod key_list;
 pub(crate) mod key_proof;
 pub(crate) mod proofs;
 #[cfg(test)]
 mod proofs_tests;
 pub(crate) mod query;
+#[cfg(test)]
+mod sort_tests;
 pub(crate) mod table_digest;
 pub(crate) mod trail;
 #[cfg(test)]

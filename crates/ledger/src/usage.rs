@@ -156,6 +156,9 @@ impl Usage {
         for counters in self.counters.take() {
             for counter in counters {
                 let key = table.get(counter.key);
+                if let Some(key) = &key {
+                    table.orders.used(key);
+                }
                 let account = key.as_ref().map(|key| &key.made.account);
                 let lost = self.counts.lock().recent.add(counter, account);
                 self.lost.fetch_add(lost, Ordering::Relaxed);

@@ -229,6 +229,9 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::InTheFuture => {
                 return ApiError::field("as_of", "must not lie in the future");
             }
+            ledger::Error::NotOfThePast(name) => {
+                return ApiError::field(name, "does not go with as_of: the log does not have it");
+            }
             ledger::Error::AccountRequired => {
                 let why = "must be named by a caller of all accounts";
                 return ApiError::field_with(Code::AccountRequired, "account", why);

@@ -13,13 +13,13 @@ use ledger::Walk;
 
 use crate::auth::token::TokenKey;
 use crate::auth::{Auth, AuthError, MaxRole, Outside};
-use crate::request::{cursor, entity_tag, forwarded, negotiate};
+use crate::request::{cursor, entity_tag, forwarded, key_cursor, negotiate};
 
 /// The cursors that `text` is, one for each list that takes it, each written again.
 #[must_use]
 pub fn cursors(text: &str) -> Vec<String> {
     let cursors = [
-        cursor::keys(Some(text)).ok().map(cursor::of_keys),
+        key_cursor::parse(text).map(|(list, place)| key_cursor::write(list, &place)),
         cursor::events(text).ok().map(cursor::of_events),
         cursor::history(Some(text)).ok().map(|seq| cursor::of_history(Walk::Up(seq))),
         cursor::due(text).ok().map(cursor::of_due),

@@ -92,6 +92,14 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_usage_lost", "Verifications that could not be counted", |numbers| {
         numbers.ledger.usage.lost
     }),
+    (
+        "keyledger_key_orders",
+        "Orders of many keys that are kept for who sorts by them",
+        |numbers| count(numbers.ledger.orders),
+    ),
+    ("keyledger_keys_in_orders", "Keys in these orders", |numbers| {
+        count(numbers.ledger.keys_in_orders)
+    }),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
 ];
 

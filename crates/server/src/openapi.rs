@@ -37,7 +37,7 @@ use crate::{dialects, wire};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        keys_routes::create, keys_routes::list, keys_routes::one, keys_routes::history,
+        keys_routes::create, keys_routes::list::list, keys_routes::one, keys_routes::history,
         change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
         keys_routes::rotate, verify::verify, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,

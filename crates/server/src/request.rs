@@ -9,6 +9,8 @@ pub(crate) mod cursor;
 pub(crate) mod entity_tag;
 pub(crate) mod extract;
 pub(crate) mod forwarded;
+pub(crate) mod key_cursor;
+pub(crate) mod key_filter;
 pub(crate) mod negotiate;
 pub(crate) mod parameters;
 pub(crate) mod reading;

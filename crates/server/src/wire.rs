@@ -33,7 +33,9 @@ pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::ocsf::ocsf;
 pub(crate) use self::patch::Patch;
-pub(crate) use self::request::{Create, Expirations, Reasoned, Rotate, Verify, permission};
+pub(crate) use self::request::{
+    Create, Expirations, Pairs, Reasoned, Rotate, Verify, metadata, permission,
+};
 pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
 pub(crate) use self::text::{Text, Time};
 

@@ -241,6 +241,8 @@ impl Document {
             .collect();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let name = pair.split('=').next().unwrap();
+            // One of the pairs of a parameter that is an object.
+            let name = name.split('.').next().unwrap();
             // Below forward auth's address the query is the client's; a dialect and the operator's
             // pages pass over what they do not know.
             let strict = self.name == "native"

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod filter;
 mod history;
 mod list;
 mod output;
@@ -24,6 +25,7 @@ use crate::exit::Exit;
 Examples:
   keyledger keys create --name ci --permission orders.read --ttl 90d
   keyledger keys list --status enabled
+  keyledger keys list --status enabled --unused-since 90d
   keyledger keys list --as-of 2026-01-02T14:03:00Z
   keyledger keys rotate ID --overlap 1h
   keyledger keys update ID --add-permission orders.read --tag batch

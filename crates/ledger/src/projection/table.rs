@@ -2,8 +2,11 @@
 
 mod accounts;
 mod key;
+mod orders;
 mod owners;
 mod shards;
+mod sorted;
+mod status_counts;
 mod uses;
 
 use std::collections::BTreeSet;
@@ -19,7 +22,12 @@ pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
 use self::key::Transition;
 pub(crate) use self::key::{Attributes, ChainedState, Key};
+use self::orders::Orders;
+pub(crate) use self::orders::{Order, OrderOf};
 use self::shards::{Both, Shards, hash_digest, hash_id, hash_text};
+pub(crate) use self::sorted::Placed;
+pub use self::sorted::{KeySort, SortValue};
+use self::status_counts::StatusCounts;
 use crate::record::Record;
 use signedlog::Leaf;
 
@@ -40,6 +48,9 @@ pub(crate) struct KeyTable {
     by_prefix: Shards<Arc<Key>>,
     all: RwLock<Vec<Arc<Key>>>,
     accounts: Accounts,
+    pub(crate) statuses: StatusCounts,
+    /// What somebody sorts by.
+    pub(crate) orders: Orders,
     due: Mutex<BTreeSet<(Timestamp, KeyId)>>,
 }
 
@@ -51,6 +62,8 @@ impl KeyTable {
             by_prefix: Shards::new(|made| hash_text(made.prefix.as_str())),
             all: RwLock::default(),
             accounts: Accounts::default(),
+            statuses: StatusCounts::default(),
+            orders: Orders::default(),
             due: Mutex::default(),
         }
     }
@@ -80,8 +93,10 @@ impl KeyTable {
             }
             self.accounts.insert(&key);
             self.all.write().push(Arc::clone(&key));
+            self.statuses.made(Status::Enabled);
             // Last, so that a key that verifies is found everywhere else.
             self.by_digest.insert(&key);
+            self.orders.changed(&key);
             if let (Some(replaces), Some(link)) = (&made.replaces, record.links.others.first()) {
                 let replaced =
                     |old: KeyState| old.replaced(made.id, replaces.valid_until, record.at);
@@ -121,9 +136,11 @@ impl KeyTable {
             due(&before).map(|entry| queue.remove(&entry));
             queue.extend(due(&after));
         }
-        if before.status != after.status && !after.status.is_alive() {
-            self.accounts.ended(&key, before.status, after.status);
+        if before.status != after.status {
+            self.statuses.changed(before.status, after.status);
+            self.accounts.changed(&key, before.status, after.status);
         }
+        self.orders.changed(&key);
         Some(key)
     }
 
@@ -152,6 +169,11 @@ impl KeyTable {
     /// Up to `limit` keys in the order they were made, from position `after` on.
     pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
         self.all.read().iter().skip(after).take(limit).cloned().collect()
+    }
+
+    /// Up to `limit` keys before position `end`, the last one first.
+    pub(crate) fn slice_before(&self, end: usize, limit: usize) -> Vec<Arc<Key>> {
+        before(&self.all.read(), end, limit)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -203,6 +225,13 @@ impl KeyTable {
     pub(crate) fn alive(&self, account: &str, owner: &Subject, dialect: Dialect) -> Vec<Arc<Key>> {
         self.account(account).map(|keys| keys.alive(owner, dialect)).unwrap_or_default()
     }
+}
+
+/// Up to `limit` of `keys` before position `end`, the last one first.
+fn before(keys: &[Arc<Key>], end: usize, limit: usize) -> Vec<Arc<Key>> {
+    let end = end.min(keys.len());
+    let keys = keys.get(end.saturating_sub(limit)..end).unwrap_or_default();
+    keys.iter().rev().cloned().collect()
 }
 
 fn status_byte(status: Status) -> u8 {

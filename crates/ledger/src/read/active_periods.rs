@@ -48,13 +48,15 @@ impl Ledger {
     ) -> Result<ActivePeriods, Error> {
         let list = self.key_list(caller.require(READ)?, account, None);
         let late = |key: &Arc<Key>| key.created_at >= to || moment.precedes(key);
-        let mut keys = Vec::new();
+        let (mut keys, mut place) = (Vec::new(), 0);
         loop {
             self.still_wanted()?;
-            let slice = list.slice(keys.len(), SLICE);
+            let slice = list.slice(place, SLICE);
+            place = slice.iter().fold(place, |place, key| list.behind(place, key));
             // In the order they were made: where one is too late, so are all that follow.
             let over = slice.last().is_none_or(late);
-            keys.extend(slice.into_iter().take_while(|key| !late(key)));
+            let in_time = slice.into_iter().take_while(|key| !late(key));
+            keys.extend(in_time.filter(|key| list.is_kept(key)));
             if over {
                 break;
             }

@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::page::Page;
 use crate::projection::key_view::KeyView;
 use crate::projection::table::Due;
-use crate::read::query::KeyList;
+use crate::read::key_list::KeyList;
 
 /// Keys copied out under one hold of a lock.
 const SLICE: usize = 256;
@@ -40,7 +40,7 @@ impl Ledger {
         // One more than `limit`, to know whether it is the last page.
         let (due, next) = if grant == Grant::All {
             page_of(table.due_after(after, until, limit + 1), limit)
-        } else if list.slice(MOST_LOOKED_AT, 1).is_empty() {
+        } else if list.len() <= MOST_LOOKED_AT {
             page_of(self.soonest(&list, after, until, limit + 1)?, limit)
         } else {
             self.due_of(grant, after, until, limit)?
@@ -65,10 +65,11 @@ impl Ledger {
             if slice.is_empty() {
                 return Ok(soonest.into_sorted_vec());
             }
-            place += slice.len();
             for key in slice {
+                place = list.behind(place, &key);
                 let KeyState { status, expires_at, .. } = key.state();
-                let at = expires_at.filter(|at| status.is_alive() && *at <= until);
+                let is_due = |at: &Timestamp| status.is_alive() && *at <= until;
+                let at = expires_at.filter(|at| is_due(at) && list.is_kept(&key));
                 let due = at.map(|at| Due { at, key: key.made.id });
                 soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
                 if soonest.len() > limit {

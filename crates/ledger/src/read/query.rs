@@ -1,46 +1,29 @@
 //! One key, and lists of keys, as they are and as they were. Nothing here writes, and nothing waits
 //! for the writer.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use keys::{
-    Account, Dialect, Environment, KeyId, KeyRole, KeyState, Kind, NewKey, Project, Refusal,
-    Status, Subject, Timestamp,
-};
+use keys::{KeyId, KeyState, Refusal};
 
 use crate::caller::{Caller, Grant, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::page::Page;
+use crate::page::{Direction, Page};
 use crate::projection::key_view::KeyView;
-use crate::projection::table::{AccountKeys, Attributes, Key, KeyTable};
+use crate::projection::table::{Attributes, Key};
 use crate::read::as_of::Moment;
+use crate::read::key_filter::KeyFilter;
+use crate::read::key_list::KeyList;
 use crate::write::request::RequestOptions;
 
 /// Keys looked at, or records read, for one page: bounds the work of one call.
-const MOST_LOOKED_AT: usize = 10_000;
+pub(crate) const MOST_LOOKED_AT: usize = if cfg!(test) { 128 } else { 10_000 };
 /// Keys copied out under one hold of a lock.
-const SLICE: usize = 256;
+pub(crate) const SLICE: usize = if cfg!(test) { 16 } else { 256 };
 
-/// Which keys to list. What is `None` does not matter.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "each is the attribute of the same name, which must be equal")]
-pub struct KeyFilter {
-    pub account: Option<Account>,
-    pub status: Option<Status>,
-    pub environment: Option<Environment>,
-    pub kind: Option<Kind>,
-    pub owner: Option<Subject>,
-    pub project: Option<Project>,
-    pub role: Option<KeyRole>,
-    pub dialect: Option<Dialect>,
-    /// The shown prefix begins with this.
-    pub prefix: Option<Box<str>>,
-    /// Name or description contain this, whatever the case.
-    pub q: Option<Box<str>>,
-    /// The due time lies before this.
-    pub expires_before: Option<Timestamp>,
-}
+/// What is done with a key that was found, with how it stands and what it has at that moment.
+pub(crate) type Each<'e> = dyn FnMut(&Arc<Key>, KeyState, Attributes<'_>) -> ControlFlow<()> + 'e;
 
 impl Ledger {
     /// One key.
@@ -66,8 +49,8 @@ impl Ledger {
         Ok(view_at(&key, state, attributes, moment))
     }
 
-    /// A page of keys in the order they were made, from position `after` on (0 is the start).
-    /// Memory only.
+    /// A page of keys in the order they were made, from the place `after` on (0 is the start). Memory
+    /// only.
     ///
     /// A page can be short, even empty, and not the last: `next` says.
     ///
@@ -84,12 +67,12 @@ impl Ledger {
         self.keys_as_of(caller, filter, after, limit, &Moment::present(self.judged_at()))
     }
 
-    /// A page of keys as they were at `moment`; a position is the same at every moment. Reads the
-    /// log for keys that have changed since.
+    /// A page of keys as they were at `moment`; a place is the same at every moment. Reads the log
+    /// for keys that have changed since.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`], or a fault of the storage.
+    /// [`Error::Forbidden`], [`Error::NotOfThePast`] for a filter of uses, or a fault of the storage.
     pub fn keys_as_of(
         &self,
         caller: &Caller,
@@ -98,84 +81,82 @@ impl Ledger {
         limit: usize,
         moment: &Moment,
     ) -> Result<Page<KeyView, u64>, Error> {
+        let way = (Direction::Ascending, Some(after));
+        self.keys_in_order(caller, filter, way, limit, moment)
+    }
+
+    /// A page of keys in the order they were made, either way, from a place on (`None` is the start).
+    pub(crate) fn keys_in_order(
+        &self,
+        caller: &Caller,
+        filter: &KeyFilter,
+        way: (Direction, Option<u64>),
+        limit: usize,
+        moment: &Moment,
+    ) -> Result<Page<KeyView, u64>, Error> {
         let grant = caller.require(READ)?;
-        let visible = self.key_list(grant, filter.account.as_ref(), filter.owner.as_ref());
-        let mut place = usize::try_from(after).unwrap_or(usize::MAX);
-        let last = place.saturating_add(MOST_LOOKED_AT);
-        let (mut items, mut read) = (Vec::new(), 0);
-        while items.len() < limit && place < last && read < MOST_LOOKED_AT {
-            let slice = visible.slice(place, SLICE);
-            if slice.is_empty() {
-                return Ok(Page { items, next: None });
-            }
+        let list = self.key_list(grant, filter.account.as_ref(), filter.owner.as_ref());
+        let mut items = Vec::new();
+        let next =
+            self.walk(grant, &list, filter, moment, way, &mut |key, state, attributes| {
+                items.push(view_at(key, state, attributes, moment));
+                if items.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        Ok(Page { items, next })
+    }
+
+    /// Hands the keys of `list` that `filter` takes and `grant` covers to `each`, one way from a place on, until that has
+    /// enough or enough was looked at. Where to go on, if there is more.
+    pub(crate) fn walk(
+        &self,
+        grant: Grant<'_>,
+        list: &KeyList<'_>,
+        filter: &KeyFilter,
+        moment: &Moment,
+        (direction, after): (Direction, Option<u64>),
+        each: &mut Each<'_>,
+    ) -> Result<Option<u64>, Error> {
+        filter.check(moment)?;
+        let mut place = match (after, direction) {
+            (Some(after), _) => usize::try_from(after).unwrap_or(usize::MAX),
+            (None, Direction::Ascending) => 0,
+            (None, Direction::Descending) => list.end(moment),
+        };
+        let (mut looked_at, mut read) = (0, 0);
+        'pages: while looked_at < MOST_LOOKED_AT && read < MOST_LOOKED_AT {
             self.still_wanted()?;
-            for key in slice {
-                if items.len() == limit || read >= MOST_LOOKED_AT {
-                    break;
-                }
-                place += 1;
-                if !is_of_kind(filter, &key.made) {
+            let slice = list.following(place, direction, SLICE);
+            if slice.is_empty() {
+                return Ok(None);
+            }
+            for (behind, key) in slice {
+                place = behind;
+                looked_at += 1;
+                if !filter.takes(&key) {
                     continue;
                 }
                 let (found, cost) = self.key_at(&key, moment)?;
                 read += cost;
-                // Keys are in the order they were made: all that follow were made later, too.
                 let Some((state, attributes)) = found else {
-                    return Ok(Page { items, next: None });
+                    match direction {
+                        // All that follow were made later, too.
+                        Direction::Ascending => return Ok(None),
+                        Direction::Descending => continue,
+                    }
                 };
-                if grant.covers(&key.attributes())
-                    && is_of(filter, &attributes)
-                    && is_in_state(filter, &state, moment)
-                {
-                    items.push(view_at(&key, state, attributes, moment));
+                let is_enough = filter.takes_attributes(&attributes)
+                    && filter.takes_state(&state, moment)
+                    && grant.covers(&key.attributes())
+                    && each(&key, state, attributes).is_break();
+                if is_enough || read >= MOST_LOOKED_AT {
+                    break 'pages;
                 }
             }
         }
-        let more = visible.slice(place, 1).first().is_some_and(|key| !moment.precedes(key));
-        Ok(Page { items, next: more.then_some(place as u64) })
-    }
-
-    /// The keys of `account`, or of all that the caller sees; where one account is looked at, those
-    /// of `owner` alone, if one is named.
-    pub(crate) fn key_list(
-        &self,
-        grant: Grant<'_>,
-        account: Option<&Account>,
-        owner: Option<&Subject>,
-    ) -> KeyList<'_> {
-        let table = &self.state().table;
-        let (account, owner) = match grant.within(account) {
-            Some(Grant::All) => return KeyList::All(table),
-            Some(Grant::Account(account)) => (account, owner),
-            Some(Grant::Owner(account, own)) if owner.is_none_or(|owner| owner == own) => {
-                (account, Some(own))
-            }
-            Some(Grant::Owner(..) | Grant::Key(..)) | None => return KeyList::Of(None),
-        };
-        match (table.account(account.as_str()), owner) {
-            (Some(keys), Some(owner)) => KeyList::Owned(keys, owner.clone()),
-            (keys, _) => KeyList::Of(keys),
-        }
-    }
-}
-
-/// The keys that a list goes through, in the order they were made.
-pub(crate) enum KeyList<'t> {
-    All(&'t KeyTable),
-    /// Those of one account, if it has any.
-    Of(Option<Arc<AccountKeys>>),
-    /// Those of one owner in one account.
-    Owned(Arc<AccountKeys>, Subject),
-}
-
-impl KeyList<'_> {
-    /// Up to `limit` keys from position `after` on.
-    pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
-        match self {
-            KeyList::All(table) => table.slice(after, limit),
-            KeyList::Owned(keys, owner) => keys.owned(owner, after, limit),
-            KeyList::Of(keys) => keys.as_ref().map(|k| k.slice(after, limit)).unwrap_or_default(),
-        }
+        let next = list.following(place, direction, 1);
+        let is_there = |key: &Key| direction == Direction::Descending || !moment.precedes(key);
+        let more = next.first().is_some_and(|(_, key)| is_there(key));
+        Ok(more.then_some(place as u64))
     }
 }
 
@@ -184,34 +165,4 @@ fn view_at(key: &Key, state: KeyState, attributes: Attributes<'_>, moment: &Mome
     // The log does not know of uses.
     let last_used_at = view.last_used_at.filter(|_| moment.is_present());
     KeyView { last_used_at, ..view }
-}
-
-/// Whether what never changes about a key is as the filter wants it.
-fn is_of_kind(filter: &KeyFilter, key: &NewKey) -> bool {
-    filter.environment.is_none_or(|wanted| wanted == key.environment)
-        && filter.kind.is_none_or(|wanted| wanted == key.kind)
-        && filter.dialect.is_none_or(|wanted| wanted == key.dialect)
-        && filter.prefix.as_ref().is_none_or(|wanted| key.prefix.as_str().starts_with(&**wanted))
-}
-
-/// Whether what an edit may change about a key is as the filter wants it.
-fn is_of(filter: &KeyFilter, key: &NewKey) -> bool {
-    filter.owner.as_ref().is_none_or(|wanted| *wanted == key.owner)
-        && filter.project.as_ref().is_none_or(|wanted| Some(wanted) == key.project.as_ref())
-        && filter.role.as_ref().is_none_or(|wanted| Some(wanted) == key.role.as_ref())
-        && filter.q.as_ref().is_none_or(|wanted| {
-            let wanted = wanted.to_lowercase();
-            key.name.as_str().to_lowercase().contains(&wanted)
-                || key
-                    .description
-                    .as_ref()
-                    .is_some_and(|text| text.as_str().to_lowercase().contains(&wanted))
-        })
-}
-
-/// Whether a key stands as the filter wants it.
-fn is_in_state(filter: &KeyFilter, state: &KeyState, moment: &Moment) -> bool {
-    let KeyFilter { status, expires_before, .. } = filter;
-    status.is_none_or(|wanted: Status| wanted == state.status_at(moment.at))
-        && expires_before.is_none_or(|end| state.expires_at.is_some_and(|due| due < end))
 }

@@ -1,4 +1,5 @@
-//! Opaque places to go on from: base64url without padding, one spelling each.
+//! Opaque places to go on from: base64url without padding, one spelling each. Those of lists of keys
+//! are in [`super::key_cursor`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +8,6 @@ use ledger::{Due, Seq, Walk};
 
 use crate::error::ApiError;
 
-const KEYS: u8 = b'k';
 const HISTORY: u8 = b'h';
 const UP: u8 = b'u';
 const DOWN: u8 = b'd';
@@ -31,20 +31,6 @@ fn bytes<const N: usize>(text: &str) -> Result<[u8; N], ApiError> {
 fn read(text: &str) -> Result<(u8, u64), ApiError> {
     let [kind, place @ ..] = bytes::<9>(text)?;
     Ok((kind, u64::from_be_bytes(place)))
-}
-
-/// The cursor of a list of keys.
-pub(crate) fn of_keys(place: u64) -> String {
-    write(KEYS, place)
-}
-
-/// The place in a list of keys; its start without a cursor.
-pub(crate) fn keys(text: Option<&str>) -> Result<u64, ApiError> {
-    match text.map(read).transpose()? {
-        None => Ok(0),
-        Some((KEYS, place)) => Ok(place),
-        Some(_) => Err(ApiError::field("cursor", "is of another list")),
-    }
 }
 
 /// The cursor of a list of events.
@@ -133,23 +119,22 @@ mod tests {
                 if let Ok(walk) = events(&text) {
                     prop_assert_eq!(of_events(walk), &*text);
                 }
-                if let Ok(place) = keys(Some(&text)) {
-                    prop_assert_eq!(of_keys(place), &*text);
+                if let Ok(place) = accesses(Some(&text)) {
+                    prop_assert_eq!(of_accesses(place), &*text);
                 }
             }
         }
 
         #[test]
         fn a_cursor_comes_back(place: u64) {
-            prop_assert_eq!(keys(Some(&of_keys(place))).ok(), Some(place));
             for walk in [Walk::Up(Seq(place)), Walk::Down(Seq(place))] {
                 prop_assert_eq!(events(&of_events(walk)).ok(), Some(walk));
             }
             prop_assert_eq!(accesses(Some(&of_accesses(Seq(place)))).ok(), Some(Seq(place)));
-            prop_assert!(accesses(Some(&of_keys(place))).is_err());
+            prop_assert!(accesses(Some(&of_events(Walk::Up(Seq(place))))).is_err());
             prop_assert_eq!(history(Some(&of_history(Walk::Up(Seq(place))))).ok(), Some(Seq(place)));
-            prop_assert!(events(&of_keys(place)).is_err());
-            prop_assert!(keys(Some(&of_history(Walk::Up(Seq(place))))).is_err());
+            prop_assert!(events(&of_history(Walk::Up(Seq(place)))).is_err());
+            prop_assert!(history(Some(&of_accesses(Seq(place)))).is_err());
         }
 
         #[test]
@@ -157,7 +142,7 @@ mod tests {
             let at = Timestamp::from_micros(micros);
             let place = Due { at, key: KeyId::from_bytes(key) };
             prop_assert_eq!(due(&of_due(place)).ok(), Some(place));
-            prop_assert!(keys(Some(&of_due(place))).is_err());
+            prop_assert!(events(&of_due(place)).is_err());
         }
 
         #[test]
@@ -167,8 +152,8 @@ mod tests {
             if let Ok(place) = due(&text) {
                 prop_assert_eq!(of_due(place), text.clone());
             }
-            if let Ok(place) = keys(Some(&text)) {
-                prop_assert_eq!(of_keys(place), text.clone());
+            if let Ok(place) = accesses(Some(&text)) {
+                prop_assert_eq!(of_accesses(place), text.clone());
             }
             if let Ok(walk) = events(&text) {
                 prop_assert_eq!(of_events(walk), text);

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
@@ -51,6 +52,16 @@ pub(crate) fn query<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiErr
     let parameters = form_urlencoded::parse(text.unwrap_or_default().as_bytes());
     T::deserialize(serde_urlencoded::Deserializer::new(parameters))
         .map_err(|_| refused("query", diagnosis::of_query::<T>(parameters)))
+}
+
+/// Reads parameters of a query. Unknown and repeated ones are refused by `T`. Those whose name has a
+/// dot (`metadata.team=a`) are pairs of the field that is named before it; those that `lists` names
+/// may be there several times.
+pub(crate) fn nested<'q, T: Deserialize<'q>>(
+    parameters: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
+    lists: &[&str],
+) -> Result<T, ApiError> {
+    diagnosis::read_nested(parameters, lists).map_err(|finding| refused("query", finding))
 }
 
 /// The query, as a `T`.

@@ -3,6 +3,7 @@
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
 pub(crate) mod change;
+pub(crate) mod list;
 pub(crate) mod proof;
 
 use axum::extract::{Request, State};
@@ -10,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, patch, post};
 use keys::{KeyId, Rotation};
-use ledger::{Caller, KeyFilter, KeyView, Ledger, Range, Reading, Receipt};
+use ledger::{Caller, KeyView, Ledger, Range, Reading, Receipt};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,7 +34,7 @@ use crate::wire::{Create, Event, Key, Rotate};
 /// The routes of keys and of one key.
 pub(crate) fn router() -> Routes {
     Routes::default()
-        .add(Route::new("/v1/keys").fast_post(fast_create), get(list).post(create))
+        .add(Route::new("/v1/keys").fast_post(fast_create), get(list::list).post(create))
         .add("/v1/keys/{id}", get(one).merge(patch(change::update)).merge(delete(change::delete)))
         .add("/v1/keys/{id}/history", get(history))
         .add("/v1/keys/{id}/enable", post(change::enable))
@@ -130,100 +131,6 @@ fn made(created: &ledger::Created, dry_run: bool, receipt: Option<&Receipt>) -> 
         headers.insert(header::LOCATION, location);
     }
     response
-}
-
-/// Which keys to list; what is missing does not matter.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListKeys {
-    /// Its status.
-    #[param(value_type = Option<wire::words::KeyStatus>)]
-    status: Option<String>,
-    /// What it works on.
-    #[param(value_type = Option<wire::words::Environment>)]
-    environment: Option<String>,
-    /// Whether it must be kept secret.
-    #[param(value_type = Option<wire::words::KeyKind>)]
-    kind: Option<String>,
-    /// The subject it belongs to.
-    #[param(min_length = 1, max_length = 255)]
-    owner: Option<String>,
-    /// Its project.
-    #[param(min_length = 1, max_length = 100)]
-    project: Option<String>,
-    /// Its role.
-    #[param(value_type = Option<wire::words::RoleName>)]
-    role: Option<String>,
-    /// The beginning of its shown prefix.
-    prefix: Option<String>,
-    /// Part of its name or description, whatever the case.
-    q: Option<String>,
-    /// Due before this moment.
-    #[param(format = DateTime)]
-    expires_before: Option<String>,
-    /// The tenant, for tokens of all accounts.
-    #[param(min_length = 1, max_length = 100)]
-    account: Option<String>,
-    /// As they were at this time, or right after this record (`seq:N`). A cursor goes on at every
-    /// moment; to be sure that all pages are of the same, name the `seq:N` of the first one.
-    #[param(value_type = Option<wire::words::Moment>)]
-    as_of: Option<String>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<wire::words::Cursor>)]
-    cursor: Option<String>,
-}
-
-/// Lists keys
-#[utoipa::path(
-    get,
-    path = "/v1/keys",
-    operation_id = "listKeys",
-    tag = "keys",
-    params(ListKeys),
-    responses((status = 200, body = wire::described::KeyList)),
-)]
-pub(crate) async fn list(
-    State(app): State<App>,
-    reader: Reader,
-    Query(parameters): Query<ListKeys>,
-) -> Result<Response, ApiError> {
-    let limit = limit(parameters.limit)?;
-    let after = cursor::keys(parameters.cursor.as_deref())?;
-    let filter = KeyFilter {
-        account: parse("account", parameters.account.as_deref())?,
-        status: parse("status", parameters.status.as_deref())?,
-        environment: parse("environment", parameters.environment.as_deref())?,
-        kind: parse("kind", parameters.kind.as_deref())?,
-        owner: parse("owner", parameters.owner.as_deref())?,
-        project: parse("project", parameters.project.as_deref())?,
-        role: parse("role", parameters.role.as_deref())?,
-        dialect: None,
-        prefix: parameters.prefix.map(Into::into),
-        q: parameters.q.map(|text| keys::composed(&text).into()),
-        expires_before: parse("expires_before", parameters.expires_before.as_deref())?,
-    };
-    let Some(as_of) = parse("as_of", parameters.as_of.as_deref())? else {
-        // Memory only, but a search through ten thousand descriptions takes its time.
-        let read =
-            move |ledger: &Ledger, caller: &Caller| ledger.keys(caller, &filter, after, limit);
-        let page = app.read(reader.caller, read).await?;
-        return Ok(wire::json(StatusCode::OK, &AsOfAnswer::now(listed(&page))));
-    };
-    let (page, moment) =
-        read_as_of(&app, reader.caller, Some(as_of), move |ledger, caller, moment| {
-            ledger.keys_as_of(caller, &filter, after, limit, moment)
-        })
-        .await?;
-    Ok(wire::json(StatusCode::OK, &AsOfAnswer::then(listed(&page), &moment)))
-}
-
-fn listed(page: &ledger::Page<KeyView, u64>) -> wire::Page<Key<'_>> {
-    let items = page.items.iter().map(Key::new).collect();
-    wire::Page { items, next_cursor: page.next.map(cursor::of_keys) }
 }
 
 /// Shows a key

@@ -16,6 +16,11 @@ pub(crate) struct KeyList<'a> {
     /// The `cursor` of the next page; null at the end.
     #[schema(value_type = Option<words::Cursor>, required)]
     next_cursor: Option<String>,
+    /// Only with `count=true`: how many keys match, on all pages.
+    total: Option<u64>,
+    /// Only with `count=true`: whether `total` is all of them.
+    #[schema(value_type = Option<words::TotalIs>)]
+    total_is: Option<String>,
     /// Only where `as_of` was asked for: `seq:N`, the last record that counts; null if nothing was
     /// recorded by then.
     as_of: Option<String>,

@@ -326,7 +326,7 @@ pub(super) fn tags(texts: Option<Vec<String>>) -> Result<Option<Tags>, ApiError>
     field("tags", Tags::new(tags)).map(Some)
 }
 
-fn metadata(pairs: Option<Pairs>) -> Result<Option<Metadata>, ApiError> {
+pub(crate) fn metadata(pairs: Option<Pairs>) -> Result<Option<Metadata>, ApiError> {
     pairs.map(|pairs| field("metadata", Metadata::new(pairs.0))).transpose()
 }
 
@@ -340,7 +340,7 @@ impl<'de> Deserialize<'de> for Repeated {
 }
 
 /// Pairs of strings, each name once.
-struct Pairs(BTreeMap<String, String>);
+pub(crate) struct Pairs(BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {

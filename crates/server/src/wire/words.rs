@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, SchemaType};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -69,6 +69,10 @@ pub(crate) use choices;
 
 choices!(
     Order, "`asc` is oldest first, `desc` newest first.", ["asc", "desc"];
+    Direction, "`asc` is the least first, `desc` the greatest.", ["asc", "desc"];
+    KeySort, "What keys are sorted by.", ["created_at", "expires_at", "name", "last_used_at"];
+    TotalIs, "`exact`, or `at_least` if there are more keys than one answer looks at.",
+        ["exact", "at_least"];
     AccessType, "What an entry of the access journal says happened.", ["read"];
     Alive, "What the service says of itself.", ["ok", "ready"];
 );
@@ -106,7 +110,7 @@ texts!(
         Some("^[A-Za-z0-9._:-]+$");
     Moment, "A time (RFC 3339), or the place right after a record (`seq:N`).", 5, 64, None::<String>;
     AddressOrNetwork, "An IP address, or a network in CIDR notation.", 2, 49, None::<String>;
-    Cursor, "Where the next page begins: taken from the page before, opaque.", 1, 256,
+    Cursor, "Where the next page begins: taken from the page before, opaque.", 1, 1500,
         Some("^[A-Za-z0-9_-]+$");
 );
 
@@ -125,6 +129,23 @@ impl PartialSchema for MetadataPatch {
 impl ToSchema for MetadataPatch {
     fn name() -> Cow<'static, str> {
         "MetadataPatch".into()
+    }
+}
+
+/// A text, or a list of texts.
+pub(crate) enum OneOrMore {}
+
+impl PartialSchema for OneOrMore {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let list = ArrayBuilder::new().items(text()).max_items(Some(keys::Tags::MAX));
+        OneOfBuilder::new().item(text()).item(list).description(Some("One, or several.")).into()
+    }
+}
+
+impl ToSchema for OneOrMore {
+    fn name() -> Cow<'static, str> {
+        "OneOrMore".into()
     }
 }
 

@@ -1,10 +1,11 @@
 //! `keyledger keys list`
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
-use keys::{Environment, Kind, Status};
-use serde_json::Value;
+use ledger::{Direction, KeySort};
+use serde_json::{Value, json};
 
+use super::filter::Filter;
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::option_values::one_of;
@@ -19,38 +20,22 @@ Examples:
   keyledger keys list
   keyledger keys list --status enabled --expires-before 2030-01-01T00:00:00Z
   keyledger keys list --status enabled --as-of 2026-01-02T14:03:00Z
+  keyledger keys list --sort last_used_at --order desc --limit 20
+  keyledger keys list --metadata team=payments --unused-since 90d
+  keyledger keys list --status enabled --never-used --count
   keyledger keys list --owner ann --json")]
 pub(super) struct List {
-    /// Their status
-    #[arg(long, value_parser = one_of(Status::ALL))]
-    status: Option<String>,
-    /// Their environment
-    #[arg(long, value_parser = one_of(Environment::ALL))]
-    environment: Option<String>,
-    /// Their kind
-    #[arg(long, value_parser = one_of(Kind::ALL))]
-    kind: Option<String>,
-    /// The subject they belong to
-    #[arg(long)]
-    owner: Option<String>,
-    /// The project they work on
-    #[arg(long)]
-    project: Option<String>,
-    /// Their role
-    #[arg(long)]
-    role: Option<String>,
-    /// What their shown prefix begins with
-    #[arg(long)]
-    prefix: Option<String>,
-    /// A part of their name or description
-    #[arg(long, value_name = "TEXT")]
-    q: Option<String>,
-    /// Only those that end before this
-    #[arg(long, value_name = "TIME")]
-    expires_before: Option<String>,
-    /// The account they belong to
-    #[arg(long)]
-    account: Option<String>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Print how many there are instead
+    #[arg(long, conflicts_with = "limit", help_heading = "Output")]
+    count: bool,
+    /// What to sort them by
+    #[arg(long, value_parser = one_of(KeySort::ALL.iter().map(|sort| sort.as_str())))]
+    sort: Option<String>,
+    /// Which way
+    #[arg(long, value_parser = one_of(Direction::ALL.iter().map(|way| way.as_str())))]
+    order: Option<String>,
     /// The most keys to list
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
@@ -64,23 +49,17 @@ pub(super) struct List {
 
 impl List {
     fn call(&self) -> Call<'static> {
-        Call::get("/v1/keys")
-            .query("status", self.status.as_ref())
-            .query("environment", self.environment.as_ref())
-            .query("kind", self.kind.as_ref())
-            .query("owner", self.owner.as_ref())
-            .query("project", self.project.as_ref())
-            .query("role", self.role.as_ref())
-            .query("prefix", self.prefix.as_ref())
-            .query("q", self.q.as_ref())
-            .query("expires_before", self.expires_before.as_ref())
-            .query("account", self.account.as_ref())
-            .query("as_of", self.moment.as_of)
+        let call = self.filter.query(Call::get("/v1/keys"));
+        let call = call.query("sort", self.sort.as_ref()).query("order", self.order.as_ref());
+        call.query("as_of", self.moment.as_of)
     }
 }
 
 pub(super) fn run(options: &List) -> Result<Exit> {
     let client = Client::new(&options.remote)?;
+    if options.count {
+        return count(options, &client);
+    }
     if options.json.json {
         let mut keys = Vec::new();
         client.pages(|| options.call(), options.limit, &mut |key| {
@@ -108,5 +87,20 @@ pub(super) fn run(options: &List) -> Result<Exit> {
         Ok(())
     })?;
     table.print()?;
+    Ok(Exit::Fine)
+}
+
+/// Prints how many keys match; `at least` so many if there are too many keys to look at each.
+fn count(options: &List, client: &Client) -> Result<Exit> {
+    let answer = client.call(options.call().query("limit", Some(1)).query("count", Some(true)))?;
+    let field = |name| answer.get(name).cloned().context("the answer has no count");
+    let (total, total_is) = (field("total")?, field("total_is")?);
+    if options.json.json {
+        print::json(&json!({ "total": total, "total_is": total_is }))?;
+    } else if total_is == "exact" {
+        print::line(total)?;
+    } else {
+        print::line(format_args!("at least {total}"))?;
+    }
     Ok(Exit::Fine)
 }

@@ -144,9 +144,12 @@ async fn save_usage(ledger: ledger::Ledger, stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(USAGE_SAVE) => {}
             () = &mut stop => return,
         }
-        ledger.forget_idle();
         let saving = ledger.clone();
-        let result = tokio::task::spawn_blocking(move || saving.save_usage()).await;
+        let result = tokio::task::spawn_blocking(move || {
+            saving.forget_idle();
+            saving.save_usage()
+        });
+        let result = result.await;
         saved.log("the counts of use were not written", result);
         // It may take longer than the interval, which the next save does not wait for.
         if compacting.is_finished() {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 use keys::{Account, Dialect, KeyName, Kind, NewKey, Project, Status, Subject};
 use parking_lot::RwLock;
 
-use super::Key;
 use super::owners::Owners;
+use super::status_counts::StatusCounts;
+use super::{Key, before};
 
 #[derive(Default)]
 pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
@@ -19,8 +19,7 @@ pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
 #[derive(Default)]
 pub(crate) struct AccountKeys {
     keys: RwLock<Vec<Arc<Key>>>,
-    /// How many are enabled or disabled, as recorded.
-    alive: AtomicU64,
+    pub(crate) statuses: StatusCounts,
     owners: Owners,
     by_dialect: RwLock<DialectKeys>,
 }
@@ -66,20 +65,18 @@ impl Accounts {
             keys.push(Arc::clone(key));
             keys.len() - 1
         };
-        account.alive.fetch_add(1, Ordering::Relaxed);
         account.owners.add(&key.made.owner, place);
+        account.statuses.made(Status::Enabled);
         if key.made.dialect != Dialect::Native {
             account.by_dialect.write().insert(key, &key.made, Status::Enabled);
         }
     }
 
-    /// Takes a key that has ended out of what it does not belong to any more.
-    pub(super) fn ended(&self, key: &Key, before: Status, after: Status) {
+    /// Counts the key with its new status, and takes it out of what it does not belong to with that.
+    pub(super) fn changed(&self, key: &Key, before: Status, after: Status) {
         let Some(account) = self.get(key.made.account.as_str()) else { return };
-        if before.is_alive() {
-            account.alive.fetch_sub(1, Ordering::Relaxed);
-        }
-        if key.made.dialect != Dialect::Native {
+        account.statuses.changed(before, after);
+        if key.made.dialect != Dialect::Native && !after.is_alive() {
             account.by_dialect.write().ended(&key.attributes(), after);
         }
     }
@@ -90,7 +87,7 @@ impl Accounts {
         if before.owner != after.owner
             && let Ok(place) = usize::try_from(after.number - 1)
         {
-            account.owners.add(&after.owner, place);
+            account.owners.give(&before.owner, &after.owner, place);
         }
         if after.dialect != Dialect::Native {
             let mut keys = account.by_dialect.write();
@@ -147,9 +144,21 @@ impl AccountKeys {
         self.keys.read().iter().skip(after).take(limit).cloned().collect()
     }
 
-    /// The same among the keys of one owner.
+    /// Up to `limit` keys of `owner`, from position `after` among all keys on.
     pub(crate) fn owned(&self, owner: &Subject, after: usize, limit: usize) -> Vec<Arc<Key>> {
-        let places = self.owners.slice(owner, after, limit);
+        let places = self.owners.from(owner, after, limit);
+        let keys = self.keys.read();
+        places.into_iter().filter_map(|place| keys.get(place).cloned()).collect()
+    }
+
+    /// Up to `limit` keys before position `end`, the last one first.
+    pub(crate) fn slice_before(&self, end: usize, limit: usize) -> Vec<Arc<Key>> {
+        before(&self.keys.read(), end, limit)
+    }
+
+    /// The same among the keys of one owner.
+    pub(crate) fn owned_before(&self, owner: &Subject, end: usize, limit: usize) -> Vec<Arc<Key>> {
+        let places = self.owners.before(owner, end, limit);
         let keys = self.keys.read();
         places.into_iter().filter_map(|place| keys.get(place).cloned()).collect()
     }
@@ -157,10 +166,17 @@ impl AccountKeys {
     /// Up to `limit` keys of one owner behind the one with the number `after`.
     pub(crate) fn owned_behind(&self, owner: &Subject, after: u64, limit: usize) -> Vec<Arc<Key>> {
         // Numbers begin at 1, and places at 0.
-        let place = usize::try_from(after).unwrap_or(usize::MAX);
-        let places = self.owners.from(owner, place, limit);
-        let keys = self.keys.read();
-        places.into_iter().filter_map(|place| keys.get(place).cloned()).collect()
+        self.owned(owner, usize::try_from(after).unwrap_or(usize::MAX), limit)
+    }
+
+    /// How many keys `owner` has.
+    pub(crate) fn len_owned(&self, owner: &Subject) -> usize {
+        self.owners.len(owner)
+    }
+
+    /// Whether `key` is one of them.
+    pub(crate) fn holds(&self, key: &Key) -> bool {
+        self.numbered(key.made.number).is_some_and(|own| own.made.id == key.made.id)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -169,7 +185,7 @@ impl AccountKeys {
 
     /// How many are enabled or disabled, as recorded.
     pub(crate) fn alive_keys(&self) -> u64 {
-        self.alive.load(Ordering::Relaxed)
+        self.statuses.of(Status::Enabled) + self.statuses.of(Status::Disabled)
     }
 
     /// The key with this number.

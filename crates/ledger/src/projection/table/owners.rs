@@ -3,12 +3,17 @@
 //! a list are where its pages go on. Whoever reads a list looks at whose each key is.
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use keys::Subject;
 use parking_lot::RwLock;
 
 /// Places by owner, in the order the keys were made.
 #[derive(Default)]
-pub(super) struct Owners(RwLock<HashMap<Subject, Places>>);
+pub(super) struct Owners {
+    places: RwLock<HashMap<Subject, Places>>,
+    /// How many of those places are of keys that it does not have any more.
+    given: RwLock<HashMap<Subject, usize>>,
+}
 
 /// Places among the keys of an account. An owner mostly has one key, and there may be millions of
 /// owners: one place takes no memory of its own.
@@ -25,48 +30,64 @@ impl Places {
         }
     }
 
-    /// Adds a place, unless it is there.
-    fn add(&mut self, place: u32) {
+    /// Adds a place, unless it is there. Whether it was not.
+    fn add(&mut self, place: u32) -> bool {
+        let Err(at) = self.as_slice().binary_search(&place) else { return false };
         match self {
-            Places::One(first) if *first == place => {}
             Places::One(first) => {
                 *self = Places::Several(vec![place.min(*first), place.max(*first)]);
             }
-            Places::Several(places) => {
-                let at = places.partition_point(|other| *other < place);
-                if places.get(at) != Some(&place) {
-                    places.insert(at, place);
-                }
-            }
+            Places::Several(places) => places.insert(at, place),
         }
+        true
     }
 }
 
 impl Owners {
-    /// Adds the key at `place`.
-    pub(super) fn add(&self, owner: &Subject, place: usize) {
+    /// Adds the key at `place`. Whether `owner` never had it before.
+    pub(super) fn add(&self, owner: &Subject, place: usize) -> bool {
         // Four thousand million keys of one account do not fit into memory.
-        let Ok(place) = u32::try_from(place) else { return };
-        self.0
-            .write()
-            .entry(owner.clone())
-            .and_modify(|places| places.add(place))
-            .or_insert(Places::One(place));
+        let Ok(place) = u32::try_from(place) else { return true };
+        match self.places.write().entry(owner.clone()) {
+            Entry::Occupied(mut places) => places.get_mut().add(place),
+            Entry::Vacant(entry) => {
+                entry.insert(Places::One(place));
+                true
+            }
+        }
+    }
+
+    /// Adds the key at `place` for `to`, which `from` has no more.
+    pub(super) fn give(&self, from: &Subject, to: &Subject, place: usize) {
+        let is_new = self.add(to, place);
+        let mut given = self.given.write();
+        *given.entry(from.clone()).or_default() += 1;
+        if !is_new && let Some(count) = given.get_mut(to) {
+            *count = count.saturating_sub(1);
+        }
     }
 
     /// Up to `limit` places of the keys of `owner` that are not before `place`.
     pub(super) fn from(&self, owner: &Subject, place: usize, limit: usize) -> Vec<usize> {
-        let owners = self.0.read();
+        let owners = self.places.read();
         let places = owners.get(owner).map(Places::as_slice).unwrap_or_default();
         let before = places.partition_point(|other| (*other as usize) < place);
         places.iter().skip(before).take(limit).map(|place| *place as usize).collect()
     }
 
-    /// Up to `limit` places of the keys of `owner`, from its own `after`th on.
-    pub(super) fn slice(&self, owner: &Subject, after: usize, limit: usize) -> Vec<usize> {
-        let owners = self.0.read();
+    /// Up to `limit` places of the keys of `owner` that are before `place`, the last one first.
+    pub(super) fn before(&self, owner: &Subject, place: usize, limit: usize) -> Vec<usize> {
+        let owners = self.places.read();
         let places = owners.get(owner).map(Places::as_slice).unwrap_or_default();
-        places.iter().skip(after).take(limit).map(|place| *place as usize).collect()
+        let before = places.partition_point(|other| (*other as usize) < place);
+        let places = places.iter().take(before).rev().take(limit);
+        places.map(|place| *place as usize).collect()
+    }
+
+    /// How many keys `owner` has.
+    pub(super) fn len(&self, owner: &Subject) -> usize {
+        let places = self.places.read().get(owner).map_or(0, |places| places.as_slice().len());
+        places.saturating_sub(self.given.read().get(owner).copied().unwrap_or(0))
     }
 }
 
@@ -82,18 +103,26 @@ mod tests {
             owners.add(&ann, place);
         }
         owners.add(&bob, 1);
-        assert_eq!(owners.slice(&ann, 0, 9), [0, 2, 3, 7]);
-        assert_eq!(owners.slice(&ann, 1, 2), [2, 3]);
-        assert_eq!(owners.slice(&ann, 4, 2), [0; 0]);
+        let eve = Subject::new("eve").unwrap();
+        let counts = || [&ann, &bob, &eve].map(|owner| owners.len(owner));
+        assert_eq!(counts(), [4, 1, 0]);
+        assert_eq!(owners.from(&ann, 0, 9), [0, 2, 3, 7]);
         assert_eq!(owners.from(&ann, 1, 2), [2, 3]);
         assert_eq!(owners.from(&ann, 3, 9), [3, 7]);
         assert_eq!(owners.from(&ann, 8, 9), [0; 0]);
-        assert_eq!(owners.slice(&bob, 0, 9), [1]);
-        // Given to bob, one after and one before his own.
-        for place in [7, 0, 7, 1] {
-            owners.add(&bob, place);
+        assert_eq!(owners.before(&ann, 3, 9), [2, 0]);
+        assert_eq!(owners.before(&ann, 99, 2), [7, 3]);
+        assert_eq!(owners.before(&ann, 0, 9), [0; 0]);
+        assert_eq!(owners.from(&bob, 0, 9), [1]);
+        // Given to bob, one after and one before his own; one of them back, and to bob again.
+        for (from, to, place) in [(&ann, &bob, 7), (&ann, &bob, 0), (&bob, &ann, 7)] {
+            owners.give(from, to, place);
         }
-        assert_eq!(owners.slice(&bob, 0, 9), [0, 1, 7]);
-        assert_eq!(owners.slice(&Subject::new("eve").unwrap(), 0, 9), [0; 0]);
+        assert_eq!(owners.from(&bob, 0, 9), [0, 1, 7]);
+        assert_eq!(owners.from(&ann, 0, 9), [0, 2, 3, 7]);
+        assert_eq!(counts(), [3, 2, 0]);
+        owners.give(&ann, &bob, 7);
+        assert_eq!(counts(), [2, 3, 0]);
+        assert_eq!(owners.from(&eve, 0, 9), [0; 0]);
     }
 }

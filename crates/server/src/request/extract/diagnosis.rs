@@ -38,6 +38,31 @@ pub(super) fn of_query<'de, T: Deserialize<'de>>(
     of::<T>(Sent::Object(parameters.map(|(name, text)| (name, Sent::Parameter(text))).collect()))
 }
 
+/// Reads parameters of a query as a `T`. Those whose name has a dot are pairs of an object: with
+/// `metadata.team=a` the field `metadata` has `team`. Those that `lists` names are items of a list.
+pub(super) fn read_nested<'de, T: Deserialize<'de>>(
+    parameters: impl Iterator<Item = (Cow<'de, str>, Cow<'de, str>)>,
+    lists: &[&str],
+) -> Result<T, Finding> {
+    let mut fields: Vec<(Cow<'de, str>, Sent<'de>)> = Vec::new();
+    for (name, text) in parameters {
+        let text = Sent::Parameter(text);
+        let (name, pair) = match name.split_once('.') {
+            Some((outer, inner)) => (outer.to_owned().into(), Some(inner.to_owned())),
+            None => (name, None),
+        };
+        let there = fields.iter_mut().find(|(other, _)| *other == name).map(|(_, sent)| sent);
+        match (pair, there) {
+            (Some(pair), Some(Sent::Object(pairs))) => pairs.push((pair.into(), text)),
+            (Some(pair), _) => fields.push((name, Sent::Object(vec![(pair.into(), text)]))),
+            (None, Some(Sent::List(items))) => items.push(text),
+            (None, _) if lists.contains(&&*name) => fields.push((name, Sent::List(vec![text]))),
+            (None, _) => fields.push((name, text)),
+        }
+    }
+    T::deserialize(Sent::Object(fields))
+}
+
 fn of<'de, T: Deserialize<'de>>(sent: Sent<'de>) -> Finding {
     match T::deserialize(sent) {
         Err(finding) => finding,
