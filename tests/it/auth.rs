@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Client, Service, write_secret};
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key.
-const ROUTES: [&str; 28] = [
+const ROUTES: [&str; 29] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -21,6 +21,7 @@ const ROUTES: [&str; 28] = [
     "POST /v1/keys/$/rotate",
     "DELETE /v1/keys/$",
     r#"POST /v1/keys/verify {"key":"kl_live_nothing"}"#,
+    r#"POST /v1/keys/verify/batch {"keys":[{"key":"kl_live_nothing"}]}"#,
     "GET /v1/authorize",
     "GET /v1/events",
     "GET /v1/events/0",
@@ -120,6 +121,7 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         POST /v1/keys/$/rotate       owner: 201, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 not_while_expired
         DELETE /v1/keys/$            owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
         POST /v1/keys/verify         owner: 200, user: 200, verifier: 200, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
+        POST /v1/keys/verify/batch   owner: 200, user: 200, verifier: 200, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
         GET /v1/authorize            owner: 401 key_missing, user: 401 key_missing, verifier: 401 key_missing, auditor: 403 forbidden, worker: 403 forbidden, admin: 401 key_missing
         GET /v1/events               owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/events/0             owner: 200, user: 404 event_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200

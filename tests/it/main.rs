@@ -52,4 +52,5 @@ mod stream;
 mod support;
 mod user;
 mod verify;
+mod verify_batch;
 mod wire;

@@ -52,6 +52,35 @@ fn every_verdict_is_given_and_the_first_that_holds_wins() {
     );
 }
 
+/// A permission, or lists of them; forward auth takes one alone.
+#[test]
+fn permissions_are_put_together() {
+    check(
+        &[
+            r#"POST /v1/keys {"name":"k","permissions":["orders.read","jobs.*"]} => key.status"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":{"all":["orders.read","jobs.run"]}} => code"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":{"all":["orders.read","orders.write"]}} => code"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":{"any":["orders.write","jobs.run"]}} => code"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":{"any":["a.b",{"all":["orders.read",{"any":["a.b","jobs.x"]}]}]}} => code"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":{"any":[{"all":[{"any":[{"all":["orders.read"]}]}]}]}} => code detail"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":{"all":["orders.read",{"any":[]}]}} => code detail"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":{"all":["orders.read"],"any":["a.b"]}} => code detail"#,
+            r#"POST /v1/keys/verify {"key":"$s1","permission":["orders.read"]} => code detail"#,
+        ],
+        &expect![[r#"
+            201 status=enabled
+            200 code=VALID
+            200 code=INSUFFICIENT_PERMISSIONS
+            200 code=VALID
+            200 code=VALID
+            400 invalid_request permission.any
+            400 invalid_request permission.all[1].any
+            400 invalid_request permission
+            400 invalid_request permission
+        "#]],
+    );
+}
+
 #[test]
 fn one_changed_character_makes_a_key_malformed() {
     let service = Service::start();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::key::NewKey;
 use crate::kind::Environment;
-use crate::permission::{Permission, covers};
+use crate::requirement::Requirement;
 use crate::state::{KeyState, Status};
 use crate::text::Project;
 use crate::time::Timestamp;
@@ -41,8 +41,8 @@ words!(
 /// What a gateway asks about a key. What is `None` is not checked, but for the address.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
-    /// The permission that the client's request needs.
-    pub permission: Option<Permission>,
+    /// The permissions that the client's request needs.
+    pub permission: Option<Requirement>,
     /// The client's address. A key with a list of addresses needs one.
     pub ip: Option<IpAddr>,
     /// The project that the client's request is about.
@@ -72,9 +72,7 @@ pub fn judge(key: &NewKey, state: &KeyState, question: &Question, now: Timestamp
         return Verdict::IpNotAllowed;
     }
     match &question.permission {
-        Some(permission) if !covers(&key.permissions, permission) => {
-            Verdict::InsufficientPermissions
-        }
+        Some(needed) if !needed.is_met_by(&key.permissions) => Verdict::InsufficientPermissions,
         Some(_) | None => Verdict::Valid,
     }
 }

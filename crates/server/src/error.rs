@@ -53,6 +53,17 @@ impl ApiError {
         ApiError { invalid: Some(Box::new(invalid)), ..error }
     }
 
+    /// The same of a field that lies in `outer`, if a field is at fault.
+    pub(crate) fn within(self, outer: &str) -> ApiError {
+        match self.invalid {
+            Some(invalid) => {
+                let field = format!("{outer}.{}", invalid.field);
+                ApiError::field_with(self.code, &field, invalid.kind)
+            }
+            None => self,
+        }
+    }
+
     /// A request that is refused with a code of its own because of `field`.
     fn field_with(code: Code, field: &str, kind: impl Into<InvalidKind>) -> ApiError {
         ApiError { code, ..ApiError::field(field, kind) }

@@ -25,6 +25,7 @@ use crate::routes::events::{expirations, expiring, receipt, stream};
 use crate::routes::evidence::{access, bundle as audit_bundle};
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
+use crate::routes::verify::batch;
 use crate::routes::{authorize, events, evidence, keys as keys_routes, own_key, report, verify};
 use crate::wire::words;
 use crate::{dialects, wire};
@@ -39,7 +40,7 @@ use crate::{dialects, wire};
     paths(
         keys_routes::create, keys_routes::list::list, keys_routes::one, keys_routes::history,
         change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
-        keys_routes::rotate, verify::verify, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
+        keys_routes::rotate, verify::verify, batch::verify_batch, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
@@ -51,7 +52,7 @@ use crate::{dialects, wire};
         Problem, wire::Event, wire::CreatedData, wire::ExpiredData, wire::RevokedData, wire::UpdatedData, wire::NoData,
         words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
-        words::AskedPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
+        words::AskedPermission, words::NeededPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
         words::Cursor, words::Order, words::AccessType,
         words::Metadata, words::Alive
     )),
@@ -96,7 +97,7 @@ impl Modify for Conventions {
         for (path, item) in &mut document.paths.paths {
             for (operation, changes) in [
                 (&mut item.get, false),
-                (&mut item.post, path != "/v1/keys/verify"),
+                (&mut item.post, !path.starts_with("/v1/keys/verify")),
                 (&mut item.patch, true),
                 (&mut item.delete, true),
             ] {

@@ -7,6 +7,8 @@ mod event;
 mod json;
 mod key;
 mod limits;
+mod needed;
+mod object;
 mod ocsf;
 mod patch;
 pub(crate) mod plain;
@@ -19,10 +21,10 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod text;
+mod verify;
 mod whole;
 pub(crate) mod words;
 
-use keys::Verdict;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,13 +33,13 @@ pub(crate) use self::event::{
 };
 pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
+pub(crate) use self::needed::permission;
 pub(crate) use self::ocsf::ocsf;
 pub(crate) use self::patch::Patch;
-pub(crate) use self::request::{
-    Create, Expirations, Pairs, Reasoned, Rotate, Verify, metadata, permission,
-};
+pub(crate) use self::request::{Create, Expirations, Pairs, Reasoned, Rotate, metadata};
 pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
 pub(crate) use self::text::{Text, Time};
+pub(crate) use self::verify::{Verified, VerifiedBatch, Verify, VerifyBatch};
 
 /// One page of a list.
 #[derive(Serialize)]
@@ -94,36 +96,6 @@ pub(crate) struct Edited<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) receipt: Option<Apart>,
-}
-
-/// What verify answers.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Verified<'a> {
-    /// Whether the key may be used: `code` is VALID.
-    pub(crate) valid: bool,
-    /// `VALID`, or the first reason that holds.
-    #[schema(value_type = words::VerifyCode)]
-    pub(crate) code: &'static str,
-    /// The key; null for `MALFORMED` and `NOT_FOUND`.
-    #[schema(required)]
-    pub(crate) key: Option<KeyRef<'a>>,
-    /// How often it may still be used today; null without a limit.
-    #[schema(required)]
-    pub(crate) remaining_today: Option<u32>,
-    /// The length of the log that this answer has seen.
-    pub(crate) log_size: u64,
-}
-
-impl<'a> Verified<'a> {
-    pub(crate) fn new(verified: &'a ledger::Verified) -> Verified<'a> {
-        Verified {
-            valid: verified.verdict == Verdict::Valid,
-            code: verified.verdict.as_str(),
-            key: verified.key.as_deref().map(|key| KeyRef::new(key, verified.expires_at)),
-            remaining_today: verified.remaining_today,
-            log_size: verified.log_size.0,
-        }
-    }
 }
 
 /// What recording due keys answers.

@@ -349,7 +349,8 @@ async fn only_auditors_and_admins_ask_what_a_key_was_good_for() {
     let (owner, _, secret) = &story.keys[0];
     let account = owner.identity.scope.account().map(Account::as_str);
     let moment = story.at(AsOf::Seq(Seq(story.length() - 1)));
-    let question = Question { permission: Permission::new("a.b").ok(), ..Question::default() };
+    let question =
+        Question { permission: Permission::new("a.b").ok().map(Into::into), ..Question::default() };
     let table = [
         (Role::Owner, false),
         (Role::Verifier, false),

@@ -103,6 +103,7 @@ operations!(
     "updateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ENDED_FOR_GOOD, &[ActiveKeyLimit]], CHANGED;
     "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, ROTATED], MADE;
     "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];
+    "verifyKeys": &[ANY, QUERY, CALLER, BODY], &[];
     "getSelf": OWN_KEY, &["ETag"];
     "revokeSelf": &[OWN_KEY_CODES, ANY, QUERY, BODY, WRITE, ENDED, &[RevisionMismatch]], CHANGED;
     "authorize": &[ANY, QUERY, CALLER, PRESENTED], FORWARDED;

@@ -266,7 +266,7 @@ fn decide(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Response
     let account: Option<Account> = parse("account", needs.account.as_deref())?;
     let limit_status = needs.limit_status()?;
     let question = Question {
-        permission: wire::permission(needs.permission.as_deref())?,
+        permission: wire::permission("permission", needs.permission.as_deref())?,
         ip: HttpContext::of(&parts.extensions).client(&parts.headers, app),
         project: parse("project", needs.project.as_deref())?,
         environment: parse("environment", needs.environment.as_deref())?,

@@ -1,13 +1,16 @@
 //! `POST /v1/keys/verify`: the hot path. Memory only, and as few allocations as the answer needs.
+//! Beside it, [many in one request](batch).
+
+pub(crate) mod batch;
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use keys::Dialect;
-use ledger::{AUDIT, Caller, Identity, Origin, VERIFY};
+use keys::{Dialect, Question};
+use ledger::{AUDIT, AsOf, Caller, Identity, Moment, Origin, VERIFY, Verified};
 
 use crate::app::App;
 use crate::error::{ApiError, InvalidKind};
@@ -23,7 +26,9 @@ use crate::wire::Verify;
 
 /// The routes of this file.
 pub(crate) fn router() -> Routes {
-    Routes::default().add(Route::new("/v1/keys/verify").fast_post(fast), post(verify))
+    Routes::default()
+        .add(Route::new("/v1/keys/verify").fast_post(fast), post(verify))
+        .add("/v1/keys/verify/batch", post(batch::verify_batch))
 }
 
 /// Says whether a presented key may be used
@@ -58,10 +63,7 @@ fn fast<'a>(app: &'a App, request: Request, context: &'a HttpContext) -> FastAns
 
 async fn answer(app: &App, request: Request, context: &HttpContext) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let authenticated = Authenticated::in_context(&parts.headers, context, app)?;
-    if authenticated.require(VERIFY).is_err() {
-        authenticated.require(AUDIT)?;
-    }
+    let authenticated = asker(app, &parts.headers, context)?;
     let bytes = read_json(&parts.headers, body).await?;
     let AsOfQuery { as_of } = query(parts.uri.query())?;
     let request: Verify<'_> = json(&bytes)?;
@@ -77,12 +79,31 @@ async fn answer(app: &App, request: Request, context: &HttpContext) -> Result<Re
     };
     authenticated.require(AUDIT)?;
     let (as_of, question, presented) = (as_of?, request.question()?, request.key.into_owned());
-    let (verified, moment) = read_as_of(app, caller, as_of, move |ledger, caller, moment| {
-        ledger.verify_as_of(caller, &presented, &question, moment)
-    })
-    .await?;
+    let (verified, moment) = verify_as_of(app, caller, as_of, presented, question).await?;
     let answer = wire::Verified::new(&verified);
     Ok(wire::json(StatusCode::OK, &AsOfAnswer::then(answer, &moment)))
+}
+
+/// Who may ask about keys, as they are or as they were.
+fn asker(app: &App, headers: &HeaderMap, context: &HttpContext) -> Result<Authenticated, ApiError> {
+    let authenticated = Authenticated::in_context(headers, context, app)?;
+    if authenticated.require(VERIFY).is_err() {
+        authenticated.require(AUDIT)?;
+    }
+    Ok(authenticated)
+}
+
+async fn verify_as_of(
+    app: &App,
+    caller: Caller,
+    as_of: Option<AsOf>,
+    presented: String,
+    question: Question,
+) -> Result<(Verified, Moment), ApiError> {
+    read_as_of(app, caller, as_of, move |ledger, caller, moment| {
+        ledger.verify_as_of(caller, &presented, &question, moment)
+    })
+    .await
 }
 
 /// A caller for what leaves no record, and so needs no origin.

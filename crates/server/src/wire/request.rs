@@ -1,14 +1,12 @@
 //! Bodies of requests: parsed as JSON here, checked field by field on the way into the domain.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
-use std::net::IpAddr;
 
 use keys::{
-    AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Question, Quota, QuotaPeriod,
-    Revocation, Tag, Tags, Timestamp,
+    AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Quota, QuotaPeriod, Revocation,
+    Tag, Tags, Timestamp,
 };
 use ledger::{Changes, Expiry, NewKeyRequest};
 use serde::Deserialize;
@@ -225,53 +223,6 @@ impl Expirations {
     pub(crate) fn limit(&self) -> Result<usize, ApiError> {
         limit_to(self.limit, 1000, 1000)
     }
-}
-
-/// A presented key, and what it would be used for.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = VerifyKey)]
-pub(crate) struct Verify<'a> {
-    /// The presented text.
-    #[serde(borrow)]
-    pub(crate) key: Cow<'a, str>,
-    /// The permission that is needed; not checked if missing.
-    #[serde(borrow)]
-    #[schema(value_type = Option<words::AskedPermission>)]
-    permission: Option<Cow<'a, str>>,
-    /// The client's address; a key with a list of addresses needs one.
-    #[serde(borrow)]
-    ip: Option<Cow<'a, str>>,
-    /// The project it would be used on; not checked if missing.
-    #[serde(borrow)]
-    #[schema(min_length = 1, max_length = 100)]
-    project: Option<Cow<'a, str>>,
-    /// The environment it would be used in; not checked if missing.
-    #[serde(borrow)]
-    #[schema(value_type = Option<words::Environment>)]
-    environment: Option<Cow<'a, str>>,
-    /// As of when it is asked; now if missing.
-    #[serde(borrow)]
-    #[schema(value_type = Option<words::Moment>)]
-    pub(crate) as_of: Option<Cow<'a, str>>,
-}
-
-impl Verify<'_> {
-    pub(crate) fn question(&self) -> Result<Question, ApiError> {
-        Ok(Question {
-            permission: permission(self.permission.as_deref())?,
-            ip: self.ip.as_deref().map(str::parse::<IpAddr>).transpose().map_err(|_| {
-                ApiError::field("ip", Invalid::Malformed { expected: "an IP address" })
-            })?,
-            project: parse("project", self.project.as_deref())?,
-            environment: parse("environment", self.environment.as_deref())?,
-        })
-    }
-}
-
-/// A permission that is asked for: a mode of a dialect's keys, too.
-pub(crate) fn permission(text: Option<&str>) -> Result<Option<Permission>, ApiError> {
-    text.map(|text| field("permission", Permission::new(text))).transpose()
 }
 
 pub(super) fn permissions(

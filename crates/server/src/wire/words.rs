@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, SchemaType};
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Types without values, each a closed set of words.
@@ -146,6 +146,36 @@ impl PartialSchema for OneOrMore {
 impl ToSchema for OneOrMore {
     fn name() -> Cow<'static, str> {
         "OneOrMore".into()
+    }
+}
+
+/// What a use of a key needs.
+pub(crate) enum NeededPermission {}
+
+impl PartialSchema for NeededPermission {
+    fn schema() -> RefOr<Schema> {
+        let list = |name: &str| {
+            let parts = ArrayBuilder::new().items(Ref::from_schema_name(NeededPermission::name()));
+            let most = Some(keys::Requirement::MAX_PERMISSIONS);
+            let object =
+                ObjectBuilder::new().property(name, parts.min_items(Some(1)).max_items(most));
+            object.required(name).additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        };
+        OneOfBuilder::new()
+            .item(Ref::from_schema_name(AskedPermission::name()))
+            .item(list("all"))
+            .item(list("any"))
+            .description(Some(
+                "A permission, or lists of which all or any are needed: at most 3 deep, with at most \
+                 64 permissions in all.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for NeededPermission {
+    fn name() -> Cow<'static, str> {
+        "NeededPermission".into()
     }
 }
 

@@ -1,9 +1,11 @@
 //! `keyledger keys verify`
 
+mod lines;
+
 use anyhow::{Context as _, Result};
 use clap::Args;
 use keys::Environment;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::output::print_key;
 use super::presented::presented;
@@ -23,13 +25,39 @@ not in the log: that counts none, and knows of no daily limit.
 Examples:
   keyledger keys verify - < key.txt
   keyledger keys verify - --as-of 2026-01-02T14:03:00Z < key.txt
-  keyledger keys verify - --permission orders.read --ip 203.0.113.7 < key.txt")]
+  keyledger keys verify - --permission orders.read --ip 203.0.113.7 < key.txt
+  keyledger keys verify - --permission orders.read --any-of jobs.run,jobs.admin < key.txt
+  keyledger keys verify --lines < keys.txt")]
 pub(super) struct Verify {
     /// The key, or `-` to read it from stdin, where no list of processes shows it
-    key: String,
-    /// What it is to be used for, as in `orders.read`
+    #[arg(required_unless_present = "lines")]
+    key: Option<String>,
+    /// Read many keys from stdin, one a line; exit code 1 if any of them may not be used
+    #[arg(long, conflicts_with = "key")]
+    lines: bool,
+    #[command(flatten)]
+    question: Question,
+    #[command(flatten)]
+    moment: LookBack,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// What keys are to be used for.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What it is to be used for")]
+struct Question {
+    /// A permission that is needed, as in `orders.read`
     #[arg(long)]
     permission: Option<String>,
+    /// Permissions that are all needed
+    #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',')]
+    all_of: Vec<String>,
+    /// Permissions of which one is needed
+    #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',')]
+    any_of: Vec<String>,
     /// The address it is used from
     #[arg(long)]
     ip: Option<String>,
@@ -39,26 +67,36 @@ pub(super) struct Verify {
     /// The environment it is used in
     #[arg(long, value_parser = one_of(Environment::ALL))]
     environment: Option<String>,
-    #[command(flatten)]
-    moment: LookBack,
-    #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
-    json: Json,
+}
+
+impl Question {
+    /// The body that asks it about `key`.
+    fn of(&self, key: &str) -> Body {
+        Body::default()
+            .with("key", Some(key))
+            .with("permission", self.needed())
+            .with("ip", self.ip.clone())
+            .with("project", self.project.clone())
+            .with("environment", self.environment.clone())
+    }
+
+    /// All that is needed, together.
+    fn needed(&self) -> Option<Value> {
+        let texts = self.permission.iter().chain(&self.all_of);
+        let mut needed: Vec<Value> = texts.map(|text| text.as_str().into()).collect();
+        if !self.any_of.is_empty() {
+            needed.push(json!({ "any": self.any_of }));
+        }
+        if needed.len() > 1 { Some(json!({ "all": needed })) } else { needed.pop() }
+    }
 }
 
 pub(super) fn run(options: &Verify) -> Result<Exit> {
-    let key = presented(&options.key)?;
-    let body = Body::default()
-        .with("key", Some(key))
-        .with("permission", options.permission.clone())
-        .with("ip", options.ip.clone())
-        .with("project", options.project.clone())
-        .with("environment", options.environment.clone())
-        .done();
+    let Some(key) = &options.key else { return lines::run(options) };
+    let body = options.question.of(&presented(key)?).done();
     let call = Call::post("/v1/keys/verify", &body).query("as_of", options.moment.as_of);
     let answer = Client::new(&options.remote)?.call(call)?;
-    let valid = answer.get("valid").and_then(Value::as_bool).context("there is no verdict")?;
+    let valid = is_valid(&answer)?;
     if options.json.json {
         print::json(&answer)?;
     } else {
@@ -66,4 +104,8 @@ pub(super) fn run(options: &Verify) -> Result<Exit> {
         print_key(answer.get("key").unwrap_or(&Value::Null))?;
     }
     Ok(if valid { Exit::Fine } else { Exit::Bad })
+}
+
+fn is_valid(answer: &Value) -> Result<bool> {
+    answer.get("valid").and_then(Value::as_bool).context("there is no verdict")
 }
