@@ -8,12 +8,14 @@ use serde_json::json;
 use crate::support::{Client, Service, write_secret};
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key.
-const ROUTES: [&str; 29] = [
+const ROUTES: [&str; 31] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
     "GET /v1/keys/$/history",
     r#"PATCH /v1/keys/$ {"name":"other"}"#,
+    "GET /v1/keys/$/usage",
+    "GET /v1/usage",
     "POST /v1/keys/$/enable",
     "POST /v1/keys/$/disable",
     "POST /v1/keys/$/expire",
@@ -114,6 +116,8 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         GET /v1/keys/$               owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/keys/$/history       owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         PATCH /v1/keys/$             owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
+        GET /v1/keys/$/usage         owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/usage                owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         POST /v1/keys/$/enable       owner: 409 already, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
         POST /v1/keys/$/disable      owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
         POST /v1/keys/$/expire       owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already

@@ -50,6 +50,7 @@ mod stderr;
 mod stopped;
 mod stream;
 mod support;
+mod usage;
 mod user;
 mod verify;
 mod verify_batch;

@@ -9,6 +9,7 @@ mod openapi;
 mod replay;
 mod serve;
 mod token;
+mod usage;
 mod worker;
 
 use anyhow::Result;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Keys(keys::Keys),
     /// What happened: list it, export it, follow it
     Events(events::Events),
+    /// How often keys were verified, by the hour or the day
+    Usage(usage::Usage),
     /// Rebuild the table of keys from a stopped data directory, as it was at any moment
     Replay(replay::Replay),
     /// Record from outside that keys are expired
@@ -50,6 +53,7 @@ pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) 
         Command::Token(options) => token::run(&options),
         Command::Keys(options) => keys::run(&options),
         Command::Events(options) => events::run(&options),
+        Command::Usage(options) => usage::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Worker(options) => worker::run(&options),
         Command::Audit(options) => audit::run(&options),

@@ -24,6 +24,7 @@ pub fn cursors(text: &str) -> Vec<String> {
         cursor::history(Some(text)).ok().map(|seq| cursor::of_history(Walk::Up(seq))),
         cursor::due(text).ok().map(cursor::of_due),
         cursor::accesses(Some(text)).ok().map(cursor::of_accesses),
+        cursor::usage(text).ok().map(cursor::of_usage),
     ];
     cursors.into_iter().flatten().collect()
 }

@@ -4,6 +4,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use keys::Verdict;
+use ledger::VerdictCounts;
+use parking_lot::Mutex;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
@@ -27,6 +30,7 @@ pub(crate) struct Metrics {
     requests: IntCounterVec,
     seconds: HistogramVec,
     gauges: Vec<(IntGauge, Reading)>,
+    verifications: Verifications,
     connections: IntGauge,
     refused_connections: IntCounter,
 }
@@ -138,7 +142,16 @@ impl Metrics {
             "keyledger_connections_refused_total",
             "Connections that were closed because there were too many",
         );
-        Metrics { registry, requests, seconds, gauges, connections, refused_connections }
+        let verifications = Verifications::new(&registry);
+        Metrics {
+            registry,
+            requests,
+            seconds,
+            gauges,
+            verifications,
+            connections,
+            refused_connections,
+        }
     }
 
     /// The connections that are open, and those that were refused.
@@ -160,9 +173,36 @@ impl Metrics {
         for (gauge, reading) in &self.gauges {
             gauge.set(i64::try_from(reading(numbers)).unwrap_or(i64::MAX));
         }
+        self.verifications.count_up_to(&numbers.ledger.usage.verdicts);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+}
+
+/// Verifications by their code, which the ledger counts.
+struct Verifications {
+    /// In the order of [`Verdict::ALL`], each with what was read last.
+    counters: Mutex<Vec<(IntCounter, u64)>>,
+}
+
+impl Verifications {
+    #[expect(clippy::expect_used, reason = "names and labels are constants, made at every start")]
+    fn new(registry: &Registry) -> Verifications {
+        let name = "keyledger_verifications_total";
+        let all = IntCounterVec::new(Opts::new(name, "Verifications answered"), &["code"]);
+        let all = all.expect("a lawful name");
+        registry.register(boxed(all.clone())).expect("a name of its own");
+        let counters = Verdict::ALL.iter().map(|code| (all.with_label_values(&[code.as_str()]), 0));
+        Verifications { counters: Mutex::new(counters.collect()) }
+    }
+
+    /// What is counted twice at once is added once.
+    fn count_up_to(&self, verdicts: &VerdictCounts) {
+        for ((counter, seen), count) in self.counters.lock().iter_mut().zip(verdicts) {
+            counter.inc_by(count.saturating_sub(*seen));
+            *seen = (*seen).max(*count);
+        }
     }
 }
 
@@ -224,6 +264,20 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn verifications_are_counted_once() {
+        let metrics = Metrics::new();
+        let mut numbers = Numbers::default();
+        // What was read earlier may come later.
+        for valid in [3, 5, 4, 5] {
+            numbers.ledger.usage.verdicts[Verdict::Valid as usize] = valid;
+            metrics.text(&numbers).unwrap();
+        }
+        let text = String::from_utf8(metrics.text(&numbers).unwrap()).unwrap();
+        assert!(text.contains("keyledger_verifications_total{code=\"VALID\"} 5"), "{text}");
+        assert!(text.contains("keyledger_verifications_total{code=\"EXPIRED\"} 0"), "{text}");
+    }
 
     #[test]
     fn a_made_up_method_makes_no_new_series() {

@@ -26,7 +26,9 @@ use crate::routes::evidence::{access, bundle as audit_bundle};
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
 use crate::routes::verify::batch;
-use crate::routes::{authorize, events, evidence, keys as keys_routes, own_key, report, verify};
+use crate::routes::{
+    authorize, events, evidence, keys as keys_routes, own_key, report, usage, verify,
+};
 use crate::wire::words;
 use crate::{dialects, wire};
 
@@ -40,7 +42,7 @@ use crate::{dialects, wire};
     paths(
         keys_routes::create, keys_routes::list::list, keys_routes::one, keys_routes::history,
         change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
-        keys_routes::rotate, verify::verify, batch::verify_batch, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
+        keys_routes::rotate, usage::of_key, usage::of_account, verify::verify, batch::verify_batch, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
@@ -53,7 +55,7 @@ use crate::{dialects, wire};
         words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
         words::AskedPermission, words::NeededPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
-        words::Cursor, words::Order, words::AccessType,
+        words::Cursor, words::Order, words::UsageStep, words::VerifyCounts, words::AccessType,
         words::Metadata, words::Alive
     )),
     tags(

@@ -5,7 +5,9 @@ use ::keys::Account;
 use crate::app::App;
 use crate::http::route::Routes;
 use crate::http::service::HttpService;
-use crate::routes::{authorize, events, evidence, keys, operations, own_key, report, verify};
+use crate::routes::{
+    authorize, events, evidence, keys, operations, own_key, report, usage, verify,
+};
 use crate::{dialects, openapi};
 
 /// The whole API.
@@ -26,6 +28,7 @@ fn routes(app: &App) -> Routes {
         .merge(authorize::router())
         .merge(events::router())
         .merge(report::router())
+        .merge(usage::router())
         .merge(evidence::router())
         .merge(operations::router())
         .merge(operations::health_router())

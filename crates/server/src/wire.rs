@@ -21,6 +21,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod text;
+mod usage;
 mod verify;
 mod whole;
 pub(crate) mod words;
@@ -39,6 +40,7 @@ pub(crate) use self::patch::Patch;
 pub(crate) use self::request::{Create, Expirations, Pairs, Reasoned, Rotate, metadata};
 pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
 pub(crate) use self::text::{Text, Time};
+pub(crate) use self::usage::Usage;
 pub(crate) use self::verify::{Verified, VerifiedBatch, Verify, VerifyBatch};
 
 /// One page of a list.

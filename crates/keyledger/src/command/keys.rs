@@ -12,6 +12,7 @@ mod request;
 mod rotate;
 mod show;
 mod update;
+mod usage;
 mod verify;
 
 use anyhow::Result;
@@ -48,6 +49,8 @@ enum What {
     Show(show::Show),
     /// Show everything that happened to one key, oldest first
     History(history::History),
+    /// Show how often one key was verified
+    Usage(usage::Usage),
     /// Switch a key back on
     Enable(change::Change),
     /// Switch a key off; it can be enabled again
@@ -76,6 +79,7 @@ pub(crate) fn run(options: &Keys) -> Result<Exit> {
         What::List(options) => list::run(options),
         What::Show(options) => show::run(options),
         What::History(options) => history::run(options),
+        What::Usage(options) => usage::run(options),
         What::Enable(options) => change::run(options, "enable"),
         What::Disable(options) => change::run(options, "disable"),
         What::Expire(options) => change::run(options, "expire"),

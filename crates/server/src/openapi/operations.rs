@@ -102,6 +102,8 @@ operations!(
     "deleteKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
     "updateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ENDED_FOR_GOOD, &[ActiveKeyLimit]], CHANGED;
     "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, ROTATED], MADE;
+    "keyUsage": READ_KEY, &[];
+    "accountUsage": READ, &[];
     "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];
     "verifyKeys": &[ANY, QUERY, CALLER, BODY], &[];
     "getSelf": OWN_KEY, &["ETag"];

@@ -13,6 +13,7 @@ const UP: u8 = b'u';
 const DOWN: u8 = b'd';
 const ACCESSES: u8 = b'a';
 const DUE: u8 = b'e';
+const USAGE: u8 = b's';
 
 fn write(kind: u8, place: u64) -> String {
     URL_SAFE_NO_PAD.encode([&[kind][..], &place.to_be_bytes()].concat())
@@ -72,6 +73,19 @@ pub(crate) fn due(text: &str) -> Result<Due, ApiError> {
     };
     // One spelling each: a moment out of range would be taken for the nearest one.
     if kind == DUE && of_due(due) == text { Ok(due) } else { Err(wrong()) }
+}
+
+/// The cursor of a list of counts of use.
+pub(crate) fn of_usage(start: Timestamp) -> String {
+    write(USAGE, u64::from_be_bytes(start.micros().to_be_bytes()))
+}
+
+/// The place in a list of counts of use.
+pub(crate) fn usage(text: &str) -> Result<Timestamp, ApiError> {
+    let (kind, start) = read(text)?;
+    let start = Timestamp::from_micros(i64::from_be_bytes(start.to_be_bytes()));
+    // One spelling each, as above.
+    if kind == USAGE && of_usage(start) == text { Ok(start) } else { Err(wrong()) }
 }
 
 /// The place and direction in a list of events.
@@ -143,6 +157,8 @@ mod tests {
             let place = Due { at, key: KeyId::from_bytes(key) };
             prop_assert_eq!(due(&of_due(place)).ok(), Some(place));
             prop_assert!(events(&of_due(place)).is_err());
+            prop_assert_eq!(usage(&of_usage(at)).ok(), Some(at));
+            prop_assert!(usage(&of_due(place)).is_err());
         }
 
         #[test]
@@ -154,6 +170,9 @@ mod tests {
             }
             if let Ok(place) = accesses(Some(&text)) {
                 prop_assert_eq!(of_accesses(place), text.clone());
+            }
+            if let Ok(start) = usage(&text) {
+                prop_assert_eq!(of_usage(start), text.clone());
             }
             if let Ok(walk) = events(&text) {
                 prop_assert_eq!(of_events(walk), text);

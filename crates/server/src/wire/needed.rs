@@ -180,7 +180,11 @@ mod tests {
                 Some(parts.iter().sum())
                     .filter(|sum| (1..=Requirement::MAX_PERMISSIONS).contains(sum))
             }
-            _ => None,
+            Value::Object(_)
+            | Value::Array(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_) => None,
         }
     }
 

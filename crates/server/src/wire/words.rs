@@ -68,6 +68,7 @@ macro_rules! choices {
 pub(crate) use choices;
 
 choices!(
+    UsageStep, "What one item stands for, from its beginning on (UTC).", ["hour", "day"];
     Order, "`asc` is oldest first, `desc` newest first.", ["asc", "desc"];
     Direction, "`asc` is the least first, `desc` the greatest.", ["asc", "desc"];
     KeySort, "What keys are sorted by.", ["created_at", "expires_at", "name", "last_used_at"];
@@ -146,6 +147,28 @@ impl PartialSchema for OneOrMore {
 impl ToSchema for OneOrMore {
     fn name() -> Cow<'static, str> {
         "OneOrMore".into()
+    }
+}
+
+/// How often verify answered with each code.
+pub(crate) enum VerifyCounts {}
+
+impl PartialSchema for VerifyCounts {
+    fn schema() -> RefOr<Schema> {
+        let count = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
+        let counts = ObjectBuilder::new().additional_properties(Some(Schema::from(count)));
+        let codes = keys::Verdict::ALL.iter().map(|code| code.as_str());
+        let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes)).build();
+        let counts = counts.property_names(Some(Schema::from(names)));
+        counts
+            .description(Some("How often verify answered with each code; not at all if missing."))
+            .into()
+    }
+}
+
+impl ToSchema for VerifyCounts {
+    fn name() -> Cow<'static, str> {
+        "VerifyCounts".into()
     }
 }
 
