@@ -1,5 +1,7 @@
 //! Who may call what: every route with every kind of caller.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use expect_test::expect;
@@ -8,7 +10,7 @@ use serde_json::json;
 use crate::support::{Client, Service, write_secret};
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key.
-const ROUTES: [&str; 31] = [
+const ROUTES: [&str; 35] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -40,6 +42,10 @@ const ROUTES: [&str; 31] = [
     "GET /v1/access",
     "GET /log/table",
     "GET /log/tile/entries/000.p/1",
+    "GET /v1/tokens",
+    r#"POST /v1/tokens {"subject":"bob","role":"user","ttl_s":60}"#,
+    "DELETE /v1/tokens/none",
+    r#"POST /v1/tokens/revoke {"subject":"nobody"}"#,
 ];
 
 /// Every route that needs a key as the bearer, and takes no token.
@@ -142,6 +148,10 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         GET /v1/access               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /log/table               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /log/tile/entries/000.p/1 owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /v1/tokens               owner: 200, user: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
+        POST /v1/tokens              owner: 201, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 201
+        DELETE /v1/tokens/none       owner: 404 token_not_found, user: 404 token_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 404 token_not_found
+        POST /v1/tokens/revoke       owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
         GET /v1/self                 owner: 401 unauthenticated, user: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
         POST /v1/self/revoke         owner: 401 unauthenticated, user: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
     "#]].assert_eq(&table(&service, &callers));
@@ -277,12 +287,20 @@ fn tokens_from_outside_are_bound_to_issuer_audience_and_role() {
     assert_eq!(beyond.refusal(), (403, "forbidden".into()));
 }
 
-/// The claims of an own token, changed.
+/// The claims of an own token, changed. Each has another id.
 fn claims(change: &serde_json::Value) -> serde_json::Value {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let jti = format!("made by hand {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let now = seconds_now();
     let mut claims = json!({"iss": "keyledger", "aud": "keyledger", "sub": "ann",
-        "account": "acme", "role": ["owner"], "exp": 4_000_000_000_u64});
+        "account": "acme", "role": ["owner"], "iat": now, "exp": now + 3600, "jti": jti});
     claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     claims
+}
+
+#[expect(clippy::disallowed_methods, reason = "a token's life is told in times of day")]
+pub(crate) fn seconds_now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn signing_key(service: &Service) -> ed25519_dalek::SigningKey {

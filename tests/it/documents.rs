@@ -95,6 +95,7 @@ impl<'a> Examples<'a> {
             let name = parameter["name"].as_str().unwrap();
             let value = match (name, &parameter["example"]) {
                 ("id" | "key", _) => key.clone(),
+                ("jti", _) => self.new_token(),
                 ("X-API-Key", _) => secret.clone(),
                 ("If-Match", _) if id == "enableKey" => "\"2\"".to_owned(),
                 (_, Value::String(text)) => text.clone(),
@@ -140,6 +141,12 @@ impl<'a> Examples<'a> {
             }
         };
         assert!((200..300).contains(&status), "{id}: {status}: {line} {headers:?}");
+    }
+
+    /// The id of a token that is there.
+    fn new_token(&self) -> String {
+        let made = self.owner.send(r#"POST /v1/tokens {"subject":"x","role":"user","ttl_s":60}"#);
+        made.json()["token"]["jti"].as_str().unwrap().to_owned()
     }
 }
 

@@ -50,6 +50,7 @@ mod stderr;
 mod stopped;
 mod stream;
 mod support;
+mod tokens;
 mod usage;
 mod user;
 mod verify;

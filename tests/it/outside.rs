@@ -311,3 +311,25 @@ fn pem(key: &IssuerKey) -> Vec<Vec<u8>> {
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", lines.join("\n"));
     vec![format!("{pem}\n").into_bytes(), pem.into_bytes()]
 }
+
+/// They need no id and no time of making, live as long as their issuer says, and are ended there.
+#[test]
+fn tokens_of_an_issuer_outside_are_not_those_that_are_ended_here() {
+    let key = IssuerKey::eddsa();
+    let service = Issuer::new(&[&key]).serve(&[]);
+    let token = key.token(&claims(&json!({"jti": null})));
+    let named = key.token(&claims(&json!({})));
+    assert_eq!([send(&service, &token), send(&service, &named)], ["200", "200"]);
+    let admin = service.client("admin");
+    assert_eq!(admin.all("/v1/tokens?subject=ann"), Vec::<Value>::new());
+    assert_eq!(admin.send("DELETE /v1/tokens/t-1").refusal(), (404, "token_not_found".into()));
+    let ended = admin.send(r#"POST /v1/tokens/revoke {"subject":"ann"}"#);
+    assert_eq!(ended.json()["ended"], 0, "{ended:?}");
+    assert_eq!([send(&service, &token), send(&service, &named)], ["200", "200"]);
+    // What they may, they may with the tokens of the service too.
+    let outside = service.client_with(Some(&named));
+    let made = outside.send(r#"POST /v1/tokens {"subject":"bob","role":"user","ttl_s":60}"#);
+    assert_eq!(made.status, 201, "{made:?}");
+    let more = outside.send(r#"POST /v1/tokens {"subject":"bob","role":"admin","ttl_s":60}"#);
+    assert_eq!(more.refusal(), (403, "forbidden".into()));
+}

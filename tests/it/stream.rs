@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 
 use serde_json::json;
 
-use crate::auth::mint;
+use crate::auth::{mint, seconds_now};
 use crate::support::{Service, until};
 
 #[test]
@@ -102,11 +102,6 @@ fn a_stream_ends_with_its_token() {
     assert_eq!(stream.next_or_end(), None);
     until("the token is over", || client.send("GET /v1/keys").status == 401);
     assert_eq!(client.status("GET /v1/events/stream"), "401 unauthenticated");
-}
-
-#[expect(clippy::disallowed_methods, reason = "a token's end is a time of day")]
-fn seconds_now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// 100 closed streams were still there 48 s later, because the log was never silent.

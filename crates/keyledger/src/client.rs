@@ -55,6 +55,11 @@ impl<'a> Call<'a> {
         Call { body: Some(body), ..Call::new(Method::PATCH, path) }
     }
 
+    /// `DELETE path`
+    pub(crate) fn delete(path: impl Into<String>) -> Call<'a> {
+        Call::new(Method::DELETE, path)
+    }
+
     fn new(method: Method, path: impl Into<String>) -> Call<'a> {
         let path = path.into();
         Call { method, path, query: Vec::new(), headers: Vec::new(), body: None }

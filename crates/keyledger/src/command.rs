@@ -9,6 +9,7 @@ mod openapi;
 mod replay;
 mod serve;
 mod token;
+mod tokens;
 mod usage;
 mod worker;
 
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Serve(Box<serve::Serve>),
     /// Make a token to call the service with
     Token(token::Token),
+    /// Who has which token of the service's own: list them, make them, end them
+    Tokens(tokens::Tokens),
     /// Make, find, change and verify keys
     Keys(keys::Keys),
     /// What happened: list it, export it, follow it
@@ -51,6 +54,7 @@ pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) 
     match command {
         Command::Serve(options) => serve::run(&options),
         Command::Token(options) => token::run(&options),
+        Command::Tokens(options) => tokens::run(&options),
         Command::Keys(options) => keys::run(&options),
         Command::Events(options) => events::run(&options),
         Command::Usage(options) => usage::run(&options),

@@ -1,11 +1,13 @@
 //! The options that more than one command has.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use ledger::AsOf;
 
 use crate::data_dir::secret_file::Exposed;
+use crate::option_values::duration;
 
 /// The data directory.
 #[derive(Args, Clone, Debug)]
@@ -54,6 +56,27 @@ pub(crate) struct Bearer {
     /// A file with the token in it; goes before --token and its variable
     #[arg(long, env = "KEYLEDGER_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+}
+
+/// The service's own tokens.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct OwnTokens {
+    /// The longest life of the service's own tokens, as in 12h or 30d; longer ones are refused
+    #[arg(
+        long = "max-token-ttl",
+        env = "KEYLEDGER_MAX_TOKEN_TTL",
+        value_name = "TIME",
+        default_value = "30d",
+        value_parser = duration
+    )]
+    max_ttl: Duration,
+}
+
+impl OwnTokens {
+    /// The longest life, in seconds; at least one.
+    pub(crate) fn max_ttl_s(self) -> u64 {
+        self.max_ttl.as_secs().max(1)
+    }
 }
 
 /// JSON output instead of a table.

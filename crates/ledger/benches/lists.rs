@@ -18,7 +18,7 @@ use ledger::{
 
 /// Pages of each list.
 const PAGES: usize = 500;
-const CLIENTS: u64 = 512;
+const CLIENTS: usize = 512;
 
 fn caller(role: Role) -> Result<Caller, keys::Invalid> {
     Ok(Caller {
@@ -39,7 +39,7 @@ fn draft(n: u64) -> Result<NewKeyRequest, keys::Invalid> {
     let team = BTreeMap::from([("team".to_owned(), (mixed % 100).to_string())]);
     Ok(NewKeyRequest {
         name: Some(KeyName::new(format!("{mixed:08x} of {n}"))?),
-        expires: (mixed % 2 == 0).then_some(Expiry::After(1_000_000 + mixed % 50_000_000)),
+        expires: mixed.is_multiple_of(2).then_some(Expiry::After(1_000_000 + mixed % 50_000_000)),
         metadata: Metadata::new(team)?,
         ..NewKeyRequest::default()
     })
@@ -48,12 +48,12 @@ fn draft(n: u64) -> Result<NewKeyRequest, keys::Invalid> {
 /// Makes the keys, uses one of ten, and revokes one of a thousand.
 async fn fill(ledger: &Ledger, keys: u64) -> Result<(), String> {
     let mut tasks = tokio::task::JoinSet::new();
-    for client in 0..CLIENTS {
+    for client in 0..CLIENTS as u64 {
         let ledger = ledger.clone();
         tasks.spawn(async move {
             let text = |error: &dyn Error| error.to_string();
             let caller = caller(Role::Owner).map_err(|error| text(&error))?;
-            for n in (client..keys).step_by(CLIENTS as usize) {
+            for n in (client..keys).step_by(CLIENTS) {
                 let draft = draft(n).map_err(|error| text(&error))?;
                 let made = ledger.create(&caller, draft, RequestOptions::default()).await;
                 let made = made.map_err(|error| text(&error))?;

@@ -1,9 +1,10 @@
 //! Who makes a request. Every method of the ledger takes a [`Caller`]: there is no unaudited way in.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use keys::{Account, Dialect, KeyId, NewKey, Subject};
+use keys::{Account, Dialect, Invalid, KeyId, NewKey, Subject};
 
 use crate::error::Error;
 
@@ -67,6 +68,9 @@ impl Role {
         Role::User,
         Role::Key,
     ];
+    /// Those that a token can give.
+    pub const OF_TOKENS: &[Role] =
+        &[Role::Owner, Role::Verifier, Role::Auditor, Role::Worker, Role::Admin, Role::User];
 
     /// The role of a token that gives it.
     #[must_use]
@@ -89,6 +93,17 @@ impl Role {
             Role::User => 1,
             Role::Owner | Role::Verifier | Role::Auditor | Role::Worker | Role::Admin => 2,
         }
+    }
+}
+
+impl FromStr for Role {
+    type Err = Invalid;
+
+    /// A role that a token can give, by its name.
+    fn from_str(name: &str) -> Result<Role, Invalid> {
+        const NAMES: &[&str] = &["owner", "verifier", "auditor", "worker", "admin", "user"];
+        let role = Role::OF_TOKENS.iter().copied().find(|role| role.as_str() == name);
+        role.ok_or(Invalid::UnknownWord(NAMES))
     }
 }
 
@@ -117,6 +132,12 @@ impl Roles {
     /// The set of those bits, if each is a role's.
     pub(crate) fn from_bits(bits: u8) -> Option<Roles> {
         (usize::from(bits) < 1 << Role::ALL.len()).then_some(Roles(bits))
+    }
+
+    /// Whether all of `other` are in the set.
+    #[must_use]
+    pub fn includes(self, other: Roles) -> bool {
+        other.0 & !self.0 == 0
     }
 
     /// The roles in it, in the order of [`Role::ALL`].

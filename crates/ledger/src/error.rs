@@ -59,6 +59,24 @@ pub enum Error {
     /// The metadata would not be lawful with the wanted pairs; nothing happened.
     #[error("metadata {0}")]
     Metadata(Invalid),
+    /// A token may have nothing that its maker has not, and only such ones may be ended.
+    #[error("the token that calls has not got {0}")]
+    MoreThanOwn(&'static str),
+    /// A token would live longer than any may, or not at all.
+    #[error("a token lives at least 1 s and at most {most_s} s")]
+    TokenLife {
+        /// The longest life.
+        most_s: u64,
+    },
+    /// No such token, as far as the caller may know.
+    #[error("no such token")]
+    TokenNotFound,
+    /// The token was ended before.
+    #[error("the token was ended already")]
+    TokenEnded,
+    /// As many tokens are known, or ended by rules, as may be: of the account, or of all.
+    #[error("there are as many tokens as there may be")]
+    TooManyTokens,
     /// Too much is waiting; try again in a second.
     #[error("too many requests are waiting")]
     Overloaded,

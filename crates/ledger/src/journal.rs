@@ -1,4 +1,4 @@
-//! The access journal: who read what of the trail.
+//! The access journal: who read what of the trail, and what became of the service's own tokens.
 //!
 //! A log of its own beside the ledger's, of the same engine, with a tree and checkpoints of its
 //! own, so that reading does not grow the log of keys. Nothing here writes to that log.
@@ -7,7 +7,9 @@
 //! minute are counted in memory, and written as one entry when the minute is over: a crash loses
 //! at most how often somebody read again what is on record that they read.
 
+mod projection;
 mod readers;
+mod tokens;
 mod writer;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use tlog::TileIndex;
 use tokio::sync::{oneshot, watch};
 
 use self::readers::{Outcome, Readers, Verdict};
+pub use self::tokens::{EndTokens, MadeToken, NewToken, TokensEnded};
 use self::writer::Writer;
 
 use crate::caller::{AUDIT, Caller};
@@ -28,14 +31,38 @@ use crate::page::Page;
 use crate::record::access::{Access, Range, Reading};
 use crate::record::codec::{self, Interner};
 use crate::record::replay::ReplayError;
+use crate::tokens::Tokens;
 use crate::write::queue::{Queue, Queued};
 
-/// The most readings that wait to be recorded.
+/// The most entries that wait to be recorded.
 const QUEUE: usize = 1024;
+
+/// How a journal is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalOptions {
+    /// Take it as it is, though it is not what was recorded.
+    pub accept_rollback: bool,
+    /// The longest life of the service's own tokens, in seconds.
+    pub max_token_ttl_s: u64,
+}
+
+impl Default for JournalOptions {
+    fn default() -> JournalOptions {
+        JournalOptions { accept_rollback: false, max_token_ttl_s: 30 * 86_400 }
+    }
+}
 
 struct Job {
     access: Box<Access>,
-    outcome: watch::Sender<Outcome>,
+    reply: Reply,
+}
+
+/// Who waits for an entry.
+enum Reply {
+    /// Those who read what it covers.
+    Reading(watch::Sender<Outcome>),
+    /// Who changed tokens: it gets the number of those that are known and were ended.
+    Tokens(oneshot::Sender<Result<usize, Error>>),
 }
 
 impl Queued for Job {
@@ -44,7 +71,7 @@ impl Queued for Job {
     }
 }
 
-/// Records who reads the trail. A clone is another handle on the same journal.
+/// Records who reads the trail, and what becomes of tokens. A clone is another handle on the same journal.
 #[derive(Clone)]
 pub struct Journal(Arc<Inner>);
 
@@ -62,7 +89,7 @@ impl Drop for Inner {
 
 impl Journal {
     /// Reads the log of a journal, holds it against its tiles and its last checkpoint, and starts
-    /// its writer. `accept_rollback` takes it as it is.
+    /// its writer.
     ///
     /// # Errors
     ///
@@ -71,13 +98,13 @@ impl Journal {
         log: Arc<dyn Log>,
         clock: Arc<dyn Clock>,
         signing: Arc<Signing>,
-        accept_rollback: bool,
+        options: JournalOptions,
     ) -> Result<Journal, ReplayError> {
-        let mismatch = if accept_rollback { Mismatch::Accept } else { Mismatch::Refuse };
-        // Nothing is projected from the entries: a page reads them from the log.
-        let undecoded = |_: &_| Ok::<_, ReplayError>(());
-        let log = SignedLog::open(log, Some(signing), mismatch, undecoded, drop)?;
-        let writer = Arc::new(Writer::new(log, clock, Queue::new(QUEUE)));
+        let mismatch = if options.accept_rollback { Mismatch::Accept } else { Mismatch::Refuse };
+        let tokens = Arc::new(Tokens::new(options.max_token_ttl_s));
+        let apply = |chunk| projection::apply(&tokens, chunk);
+        let log = SignedLog::open(log, Some(signing), mismatch, projection::decoder(), apply)?;
+        let writer = Arc::new(Writer::new(log, clock, Queue::new(QUEUE), tokens));
         let (stopped, wait_stopped) = oneshot::channel();
         let running = Arc::clone(&writer);
         std::thread::Builder::new()
@@ -93,6 +120,12 @@ impl Journal {
 
     fn log(&self) -> &SignedLog {
         &self.0.writer.log
+    }
+
+    /// The service's own tokens, as far as the journal knows them.
+    #[must_use]
+    pub fn tokens(&self) -> &Arc<Tokens> {
+        &self.0.writer.tokens
     }
 
     /// Records that `caller` reads `range`. On return that is on stable storage; that it was read
@@ -116,7 +149,7 @@ impl Journal {
                 Verdict::Record(..) if self.is_broken() => return Err(Error::Broken),
                 Verdict::Record(access, outcome) => {
                     let written = outcome.subscribe();
-                    writer.put(Job { access, outcome })?;
+                    writer.put(Job { access, reply: Reply::Reading(outcome) })?;
                     (written, false)
                 }
             };
@@ -132,7 +165,7 @@ impl Journal {
         }
     }
 
-    /// Whether no reading is recorded any more: the log failed.
+    /// Whether nothing is recorded any more: the log failed.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.log().is_broken()

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::record::Actor;
+use crate::record::access::{AccessEvent, Readings};
 use crate::testing::{Dice, ManualClock, caller, owner};
 
 use crate::{Origin, Role};
@@ -17,7 +18,8 @@ fn open(log: &MemoryLog) -> Journal {
 fn open_at(log: &MemoryLog, clock: &Arc<ManualClock>) -> Journal {
     let signing = Signing::new("ledger.example.com/apikeys/access", [9; 32]).unwrap();
     let log = Arc::new(log.clone());
-    Journal::open(log, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(signing), false).unwrap()
+    let options = JournalOptions::default();
+    Journal::open(log, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(signing), options).unwrap()
 }
 
 fn range(from: u64, until: u64) -> Range {
@@ -26,7 +28,8 @@ fn range(from: u64, until: u64) -> Range {
 
 fn entries(journal: &Journal) -> Vec<(u64, u64, Reading)> {
     let page = journal.page(&caller(None, Role::Auditor), Seq(0), 500).unwrap();
-    page.items.iter().map(|(seq, access)| (seq.0, access.from.0, access.reading)).collect()
+    let entries = page.items.iter().map(|(seq, access)| (seq.0, readings(access)));
+    entries.map(|(seq, read)| (seq, read.from.0, read.reading)).collect()
 }
 
 #[tokio::test]
@@ -51,6 +54,11 @@ async fn who_read_what_is_found_again_after_a_restart() {
     assert!(matches!(journal.page(&owner(), Seq(0), 2), Err(Error::Forbidden)));
 }
 
+fn readings(access: &Access) -> &Readings {
+    let AccessEvent::Read(readings) = &access.event else { panic!("{access:?}") };
+    readings
+}
+
 fn page(journal: &Journal) -> Vec<Access> {
     let page = journal.page(&caller(None, Role::Auditor), Seq(0), 500).unwrap();
     assert!(page.next.is_none());
@@ -67,8 +75,8 @@ async fn equal_readings_of_a_minute_are_one_entry_and_their_count() {
     }
     // The first is on record before it is answered; that there were more only counts.
     let first = page(&journal);
-    assert_eq!(first.iter().map(|entry| entry.count).collect::<Vec<_>>(), [1]);
-    assert_eq!((first[0].at, first[0].last_at), (clock.now(), clock.now()));
+    assert_eq!(first.iter().map(|entry| readings(entry).count).collect::<Vec<_>>(), [1]);
+    assert_eq!((first[0].at, readings(&first[0]).last_at), (clock.now(), clock.now()));
     // Each of these is something else that is known about who read what.
     let elsewhere = Origin { ip: Some([203, 0, 113, 7].into()), request_id: None };
     let far = Caller { origin: elsewhere, ..owner() };
@@ -99,10 +107,12 @@ async fn equal_readings_of_a_minute_are_one_entry_and_their_count() {
     journal.record(&owner(), Reading::Events, range(0, 50)).await.unwrap();
     journal.close().await.unwrap();
     let entries = page(&journal);
-    assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 10_000 + 7 * 3 + 1 + 1);
-    let counted = entries.iter().find(|entry| entry.count > 9_000).unwrap();
-    assert_eq!((counted.at, counted.last_at), (first[0].at, first[0].at.plus_secs(30)));
-    assert_eq!((counted.from, counted.until), (Seq(0), Some(Seq(50))));
+    let count = entries.iter().map(|entry| readings(entry).count).sum::<u64>();
+    assert_eq!(count, 10_000 + 7 * 3 + 1 + 1);
+    let counted = entries.iter().find(|entry| readings(entry).count > 9_000).unwrap();
+    let of = readings(counted);
+    assert_eq!((counted.at, of.last_at), (first[0].at, first[0].at.plus_secs(30)));
+    assert_eq!((of.from, of.until), (Seq(0), Some(Seq(50))));
     assert_eq!(counted.origin.request_id, None);
 }
 
@@ -133,19 +143,23 @@ async fn whoever_reads_very_much_is_on_record_with_every_reading() {
         journal.close().await.unwrap();
         let entries = page(&journal);
         assert!(entries.len() < 150, "seed {seed}: {} entries", entries.len());
-        assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 2_000, "seed {seed}");
+        assert_eq!(
+            entries.iter().map(|entry| readings(entry).count).sum::<u64>(),
+            2_000,
+            "seed {seed}"
+        );
     }
 }
 
 fn assert_covered(entries: &[Access], shown: &[(Reading, Range)], seed: u64) {
     for (reading, range) in shown {
-        let covers = |entry: &&Access| {
+        let covers = |entry: &&Readings| {
             entry.reading == *reading
                 && (entry.key.is_none() || entry.key == range.key)
                 && entry.from <= range.from
                 && entry.until.is_none_or(|until| range.until.is_some_and(|end| end <= until))
         };
-        assert!(entries.iter().any(|entry| covers(&entry)), "seed {seed} {range:?}");
+        assert!(entries.iter().map(readings).any(|entry| covers(&entry)), "seed {seed} {range:?}");
     }
 }
 
@@ -216,8 +230,6 @@ async fn a_fault_is_told_and_what_was_recorded_is_still_read() {
 fn access(reading: Reading) -> Access {
     Access {
         at: Timestamp::from_micros(1_700_000_000_000_001),
-        last_at: Timestamp::from_micros(1_700_000_059_000_001),
-        count: 300,
         actor: Actor {
             roles: crate::Roles::default().with(Role::Auditor),
             subject: keys::Subject::new("ann").unwrap(),
@@ -225,11 +237,15 @@ fn access(reading: Reading) -> Access {
             via: crate::Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) },
         },
         origin: Origin { ip: Some([203, 0, 113, 7].into()), request_id: Some("r1".into()) },
-        reading,
-        from: Seq(5),
-        until: Some(Seq(300)),
-        account: Some(Account::new("acme").unwrap()),
-        key: Some(KeyId::from_bytes([2; 16])),
+        event: AccessEvent::Read(Readings {
+            last_at: Timestamp::from_micros(1_700_000_059_000_001),
+            count: 300,
+            reading,
+            from: Seq(5),
+            until: Some(Seq(300)),
+            account: Some(Account::new("acme").unwrap()),
+            key: Some(KeyId::from_bytes([2; 16])),
+        }),
         salt: [9; 16],
     }
 }
@@ -246,7 +262,7 @@ const GOLDEN: &str = concat!(
 fn an_entry_of_another_kind_or_version_is_refused() {
     let bytes = hex::decode(GOLDEN).unwrap();
     let salt = bytes.windows(16).position(|window| window == [9; 16]).unwrap();
-    for (place, other) in [(salt + 16, 1), (0, 0), (0, 2)] {
+    for (place, other) in [(salt + 16, 5), (0, 0), (0, 2)] {
         let mut bytes = bytes.clone();
         bytes[place] = other;
         assert!(codec::decode_access(&bytes, &mut Interner::default()).is_err(), "{place}");
@@ -259,7 +275,9 @@ fn an_entry_of_another_kind_or_version_is_refused() {
 fn an_entry_of_no_reading_is_refused() {
     let whole = access(Reading::Report);
     let early = Timestamp::from_micros(whole.at.micros() - 1);
-    for wrong in [Access { count: 0, ..whole.clone() }, Access { last_at: early, ..whole }] {
+    let of = readings(&whole);
+    for wrong in [Readings { count: 0, ..of.clone() }, Readings { last_at: early, ..of.clone() }] {
+        let wrong = Access { event: AccessEvent::Read(wrong), ..whole.clone() };
         let bytes = codec::encode_access(&wrong);
         assert!(codec::decode_access(&bytes, &mut Interner::default()).is_err(), "{wrong:?}");
     }
@@ -276,7 +294,7 @@ fn an_entry_never_changes_its_bytes() {
         let place = bytes.iter().zip(&other).position(|(a, b)| a != b).unwrap();
         bytes[place] = tag;
         let read = codec::decode_access(&bytes, &mut Interner::default()).unwrap();
-        assert_eq!(read.reading.as_str(), all[usize::from(tag)]);
+        assert_eq!(readings(&read).reading.as_str(), all[usize::from(tag)]);
     }
 }
 

@@ -318,6 +318,15 @@ impl Ledger {
         self.0.rates.read(caller)
     }
 
+    /// Counts a change that is recorded elsewhere than in the log of keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RateLimited`]
+    pub fn count_change(&self, caller: &Caller) -> Result<(), Error> {
+        self.0.rates.change(caller)
+    }
+
     /// Forgets what is only remembered of accounts that were busy lately, and orders of keys that
     /// nobody sorts by any more. To be called now and then.
     pub fn forget_idle(&self) {

@@ -23,6 +23,7 @@ mod record;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod usage;
 mod write;
 
@@ -34,7 +35,7 @@ pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;
 pub use eventlog::{Seq, Space};
-pub use journal::Journal;
+pub use journal::{EndTokens, Journal, JournalOptions, MadeToken, NewToken, TokensEnded};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use page::{Direction, Page, Walk};
 pub use projection::key_view::KeyView;
@@ -54,14 +55,16 @@ pub use read::key_proof::{KeyProof, Proved};
 pub use read::trail::EventFilter;
 pub use read::usage::{UsagePoint, UsageQuery, UsageStep};
 pub use read::verify::Verified;
-pub use record::access::{Access, Range, Reading};
+pub use record::access::{Access, AccessEvent, Range, Reading, Readings};
 pub use record::codec::DecodeError;
 pub use record::replay::ReplayError;
+pub use record::token::{OwnToken, TokenRange};
 pub use record::{Actor, Entry, Idempotency, Link, Record};
 pub use signedlog::{
     Consistency, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
     Signing, SigningError, TreeHead,
 };
+pub use tokens::{NotGood, TokenFilter, TokenPlace, TokenRow, TokenStats, TokenView, Tokens};
 pub use usage::{UsageError, UsageOptions, UsageStats, VerdictCounts};
 pub use write::reply::{Changed, Created, Expirations, Updated};
 pub use write::request::{Change, Changes, Expiry, KeyEdits, NewKeyRequest, RequestOptions};

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod codec;
 pub(crate) mod pool;
 pub(crate) mod replay;
+pub(crate) mod token;
 
 use eventlog::Seq;
 use keys::{Account, Dialect, Event, KeyId, NodeName, Reason, Rule, Status, Subject, Timestamp};

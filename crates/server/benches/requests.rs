@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use criterion::Criterion;
 use eventlog::memory::MemoryLog;
-use ledger::{Journal, Ledger, Options, Signing, SystemClock};
+use ledger::{Journal, JournalOptions, Ledger, Options, Signing, SystemClock};
 use quick_cache::sync::Cache;
 use server::token::{Claims, Roles, TokenKey, mint};
 use server::{App, Auth, Config, HttpService};
@@ -45,10 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         account: "acme".to_owned(),
         role: Roles::One("verifier".to_owned()),
         plan: None,
-        iat: now,
+        iat: fast.ledger().now(),
         nbf: None,
         exp: now + 86_400,
-        jti: None,
+        jti: "bench".to_owned(),
     };
     let token = format!("Bearer {}", mint(&TokenKey::from_seed(&SEED), &claims));
     let mut criterion = Criterion::default().configure_from_args();
@@ -108,8 +108,9 @@ fn app(fast_paths: bool) -> Result<App, Box<dyn Error>> {
     let signing = Arc::new(Signing::new("ledger.example.com/keys", SEED)?);
     let ledger = Ledger::open(Arc::new(MemoryLog::new()), Options::default(), &mut |_| {})?;
     let clock = Arc::new(SystemClock::default());
-    let journal = Journal::open(Arc::new(MemoryLog::new()), clock, signing, false)?;
-    let auth = Auth::new(TokenKey::from_seed(&SEED).verifier(), None)?;
+    let journal =
+        Journal::open(Arc::new(MemoryLog::new()), clock, signing, JournalOptions::default())?;
+    let auth = Auth::new(TokenKey::from_seed(&SEED), None)?;
     Ok(App::new(ledger, journal, auth, Config { fast_paths, ..Config::default() }))
 }
 

@@ -91,6 +91,7 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(ledger: Ledger, journal: Journal, auth: Auth, config: Config) -> App {
+        let auth = auth.with_tokens(journal.tokens());
         let metrics = Metrics::new();
         let reads = Reads::new();
         let slots = Slots::new(config.max_exports, config.max_exports_per_account);
@@ -116,7 +117,7 @@ impl App {
         &self.0.ledger
     }
 
-    /// Where it is recorded who reads the trail.
+    /// Where it is recorded who reads the trail, and what becomes of tokens.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.0.journal

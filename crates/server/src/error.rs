@@ -30,7 +30,8 @@ pub struct ApiError {
     retry_after_s: Option<u64>,
 }
 
-/// An account that has too many keys gets room only when the operator gives it some.
+/// An account that has too many keys or tokens gets room only when the operator gives it some, or
+/// when they end.
 const RETRY_KEY_LIMIT_S: u64 = 3600;
 
 impl ApiError {
@@ -236,6 +237,16 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::RateLimited { retry_after_s } => {
                 return ApiError::rate_limited(error.to_string(), *retry_after_s);
             }
+            ledger::Error::TokenLife { most_s } => {
+                let (least, most, unit) = (1, *most_s, " seconds");
+                return ApiError::field("ttl_s", keys::Invalid::OutOfRange { least, most, unit });
+            }
+            ledger::Error::TooManyTokens => {
+                return ApiError::rate_limited(error.to_string(), RETRY_KEY_LIMIT_S);
+            }
+            ledger::Error::MoreThanOwn(_) => Code::Forbidden,
+            ledger::Error::TokenNotFound => Code::TokenNotFound,
+            ledger::Error::TokenEnded => Code::Already,
             ledger::Error::NotSigned => Code::NotFound,
             ledger::Error::InTheFuture => {
                 return ApiError::field("as_of", "must not lie in the future");

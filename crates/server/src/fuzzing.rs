@@ -76,7 +76,7 @@ impl Tokens {
             all_accounts: false,
         };
         let (seed, key) = ([7; 32], SigningKey::from_bytes(&[7; 32]));
-        Ok(Tokens { auth: Auth::new(TokenKey::from_seed(&seed).verifier(), Some(outside))?, key })
+        Ok(Tokens { auth: Auth::new(TokenKey::from_seed(&seed), Some(outside))?, key })
     }
 
     /// Whether `token` is accepted, in November 2023.

@@ -49,6 +49,7 @@ pub(crate) struct Numbers {
     pub(crate) space: Option<ledger::Space>,
     pub(crate) log_writable: bool,
     pub(crate) journal_writable: bool,
+    pub(crate) tokens: ledger::TokenStats,
 }
 
 /// The gauges: name, help, and where each is read.
@@ -104,6 +105,17 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_keys_in_orders", "Keys in these orders", |numbers| {
         count(numbers.ledger.keys_in_orders)
     }),
+    ("keyledger_tokens", "Tokens of the service's own that are remembered", |numbers| {
+        numbers.tokens.listed
+    }),
+    ("keyledger_tokens_ended", "Of these, those that were ended before their time", |numbers| {
+        numbers.tokens.ended
+    }),
+    (
+        "keyledger_ended_tokens_refused",
+        "How often since the start a token was shown that was ended before its time",
+        |numbers| numbers.tokens.refused,
+    ),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
 ];
 

@@ -27,7 +27,7 @@ use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
 use crate::routes::verify::batch;
 use crate::routes::{
-    authorize, events, evidence, keys as keys_routes, own_key, report, usage, verify,
+    authorize, events, evidence, keys as keys_routes, own_key, report, tokens, usage, verify,
 };
 use crate::wire::words;
 use crate::{dialects, wire};
@@ -47,6 +47,7 @@ use crate::{dialects, wire};
         report::access, report::table_digest,
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries,
         evidence::inclusion, evidence::consistency, receipt::receipt, key_proof::proof, evidence::table,
+        tokens::list, tokens::create, tokens::end, tokens::revoke,
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
         home::home, health::alive, health::ready, metrics::page
     ),
@@ -55,7 +56,8 @@ use crate::{dialects, wire};
         words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
         words::AskedPermission, words::NeededPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
-        words::Cursor, words::Order, words::UsageStep, words::VerifyCounts, words::AccessType,
+        words::Cursor, words::Order, words::UsageStep, words::VerifyCounts, words::ReadAccess, words::TokenAccess,
+        words::TokensAccess, words::TokenRole, words::TokenRoles,
         words::Metadata, words::Alive
     )),
     tags(
@@ -64,6 +66,7 @@ use crate::{dialects, wire};
         (name = "self", description = "What a key can do with its own text: nothing else"),
         (name = "events", description = "What happened, and what will"),
         (name = "evidence", description = "The log proves itself, in the formats of C2SP"),
+        (name = "tokens", description = "The service's own tokens: who has which, and their end"),
         (name = "operations", description = "For those who run the service; no token needed")
     ),
     modifiers(&Conventions)
@@ -127,12 +130,17 @@ fn change_parameters(operation: &mut Operation, path: &str) {
     if path != "/v1/expirations" {
         let meaning = "Decide and answer, but record nothing";
         parameter(operation, "dry_run", ParameterIn::Query, meaning, flag());
+    }
+    if path != "/v1/expirations" && !path.starts_with("/v1/tokens") {
         let meaning = "The answer holds the event's receipt";
         parameter(operation, "receipt", ParameterIn::Query, meaning, flag());
     }
-    let meaning = "The same key and request within 24 hours give the same outcome, recorded once";
-    let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[ -~]+$"));
-    parameter(operation, "Idempotency-Key", ParameterIn::Header, meaning, key);
+    if !path.starts_with("/v1/tokens/") {
+        let meaning =
+            "The same key and request within 24 hours give the same outcome, recorded once";
+        let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[ -~]+$"));
+        parameter(operation, "Idempotency-Key", ParameterIn::Header, meaning, key);
+    }
     if path.contains("{id}") || path == "/v1/self/revoke" {
         let meaning = "The revision the key must be at, in quotes; another is 412";
         parameter(operation, "If-Match", ParameterIn::Header, meaning, text());

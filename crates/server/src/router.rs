@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::http::route::Routes;
 use crate::http::service::HttpService;
 use crate::routes::{
-    authorize, events, evidence, keys, operations, own_key, report, usage, verify,
+    authorize, events, evidence, keys, operations, own_key, report, tokens, usage, verify,
 };
 use crate::{dialects, openapi};
 
@@ -25,6 +25,7 @@ fn routes(app: &App) -> Routes {
         .merge(keys::router())
         .merge(verify::router())
         .merge(own_key::router())
+        .merge(tokens::router())
         .merge(authorize::router())
         .merge(events::router())
         .merge(report::router())

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
 use eventlog::memory::MemoryLog;
 use http_body_util::BodyExt as _;
-use ledger::{Journal, Ledger, Options, Signing, SystemClock};
+use ledger::{Journal, JournalOptions, Ledger, Options, Signing, SystemClock};
 
 use super::*;
 use crate::app::Config;
@@ -26,8 +26,10 @@ fn app() -> App {
     let signing = Arc::new(Signing::new("ledger.example.com/keys", [7; 32]).unwrap());
     let ledger = Ledger::open(Arc::new(MemoryLog::new()), Options::default(), &mut |_| {}).unwrap();
     let clock = Arc::new(SystemClock::default());
-    let journal = Journal::open(Arc::new(MemoryLog::new()), clock, signing, false).unwrap();
-    let auth = Auth::new(TokenKey::from_seed(&[7; 32]).verifier(), None).unwrap();
+    let journal =
+        Journal::open(Arc::new(MemoryLog::new()), clock, signing, JournalOptions::default())
+            .unwrap();
+    let auth = Auth::new(TokenKey::from_seed(&[7; 32]), None).unwrap();
     App::new(ledger, journal, auth, Config::default())
 }
 
@@ -38,10 +40,10 @@ fn token(app: &App, role: &str) -> String {
         account: "acme".to_owned(),
         role: Roles::One(role.to_owned()),
         plan: Some("enterprise".to_owned()),
-        iat: now,
+        iat: app.ledger().now(),
         nbf: None,
         exp: now + 3600,
-        jti: None,
+        jti: format!("{role} of test"),
     };
     format!("Bearer {}", mint(&TokenKey::from_seed(&[7; 32]), &claims))
 }

@@ -1,6 +1,7 @@
 //! The types of requests and answers, apart from the stored ones: no change of those reaches a
 //! client.
 
+pub(crate) mod access;
 pub(crate) mod described;
 mod edits;
 mod event;
@@ -21,6 +22,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod text;
+pub(crate) mod token;
 mod usage;
 mod verify;
 mod whole;
@@ -29,9 +31,7 @@ pub(crate) mod words;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::event::{
-    Actor, CreatedData, Event, ExpiredData, NoData, RevokedData, UpdatedData,
-};
+pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData, UpdatedData};
 pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::needed::permission;

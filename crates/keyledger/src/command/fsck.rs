@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use eventlog::{Log as _, Seq};
-use ledger::{Clock as _, Journal, Ledger, Options, SystemClock};
+use ledger::{Clock as _, Journal, JournalOptions, Ledger, Options, SystemClock};
 use serde_json::json;
 
 use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir, auditor};
@@ -113,7 +113,7 @@ fn check_journal(directory: &StoppedDir) -> Result<u64> {
     drop(progress);
     let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), checked.records));
     let clock = Arc::new(FixedClock(SystemClock::default().now()));
-    let journal = Journal::open(prefix, clock, Arc::new(signing), false)?;
+    let journal = Journal::open(prefix, clock, Arc::new(signing), JournalOptions::default())?;
     let (caller, mut next) = (auditor()?, Some(Seq(0)));
     while let Some(from) = next {
         next = journal.page(&caller, from, CHUNK)?.next;

@@ -8,7 +8,7 @@ mod list;
 mod output;
 mod own_key;
 mod presented;
-mod request;
+pub(super) mod request;
 mod rotate;
 mod show;
 mod update;

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     let exposed = options.data.secrets.exposed();
     let token_key = TokenKeyFile::read_or_generate(&options.data.data, exposed)?;
     let verifier = token_key.key.verifier();
-    let auth = Auth::new(verifier.clone(), options.issuer.read(exposed)?)?;
+    let auth = Auth::new(token_key.key.clone(), options.issuer.read(exposed)?)?;
 
     let log_key = LogKeyFile::read_or_generate(
         &options.data.data,

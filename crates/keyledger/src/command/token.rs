@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use keys::{Account, Subject};
+use keys::{Account, Subject, Timestamp};
 use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use server::token::{Claims, Roles, mint};
@@ -14,19 +14,20 @@ use server::token::{Claims, Roles, mint};
 use crate::data_dir::token_key;
 use crate::exit::{Exit, misuse};
 use crate::option_values::duration;
-use crate::options::{Data, Json};
+use crate::options::{Data, Json, OwnTokens};
 use crate::{print, random};
 
 /// Make a token to call the service with
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The token is the last line that is printed. It needs the data directory, not the server.
+`keyledger tokens` lists and ends tokens, and makes them over HTTP.
 
 Examples:
   keyledger token --account acme --subject ann --role owner
   export KEYLEDGER_TOKEN=$(keyledger token --account acme --subject ann --role owner | tail -n 1)
   keyledger token --account acme --subject bob --role user
-  keyledger token --account acme --subject gateway --role verifier --ttl 365d
+  keyledger token --account acme --subject gateway --role verifier --ttl 30d
   keyledger token --account '*' --subject root --role admin --ttl 10m")]
 pub(crate) struct Token {
     #[command(flatten)]
@@ -46,6 +47,8 @@ pub(crate) struct Token {
     /// How long it is good for, as in 30s, 15m, 1h or 7d
     #[arg(long, default_value = "1h", value_parser = duration)]
     ttl: Duration,
+    #[command(flatten)]
+    most: OwnTokens,
     #[command(flatten)]
     json: Json,
 }
@@ -88,19 +91,26 @@ pub(crate) fn run(options: &Token) -> Result<Exit> {
     if options.ttl.is_zero() {
         return Err(misuse("--ttl must be longer than nothing"));
     }
+    if options.ttl.as_secs() > options.most.max_ttl_s() {
+        return Err(misuse(format!(
+            "--ttl is longer than --max-token-ttl, {} s: the service would refuse the token; make a \
+             new one before it ends, or give the service and this command a longer --max-token-ttl",
+            options.most.max_ttl_s()
+        )));
+    }
     let key = token_key::read(&options.data.data, options.data.secrets.exposed())?;
     let now = SystemClock::default().now();
-    let expires = now.plus_secs(options.ttl.as_secs());
-    let jti = random::bytes::<8>()?;
+    let expires = Timestamp::from_secs(now.plus_secs(options.ttl.as_secs()).seconds());
+    let jti = random::bytes::<16>()?;
     let claims = Claims {
         sub: options.subject.clone(),
         account: options.account.clone(),
         role: Roles::Many(options.role.iter().filter_map(word).collect()),
         plan: options.plan.as_ref().and_then(word),
-        iat: now.seconds(),
+        iat: now,
         nbf: None,
         exp: expires.seconds(),
-        jti: Some(hex::encode(*jti)),
+        jti: hex::encode(*jti),
     };
     let token = mint(&key, &claims);
     if options.json.json {

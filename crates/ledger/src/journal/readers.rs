@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::caller::{Caller, Origin};
 use crate::error::Error;
 use crate::record::Actor;
-use crate::record::access::{Access, Range, Reading};
+use crate::record::access::{Access, AccessEvent, Range, Reading, Readings};
 
 /// How long equal readings are counted together.
 const WINDOW_S: u64 = 60;
@@ -88,7 +88,8 @@ struct Span {
     again: Option<Again>,
 }
 
-/// Readings that were only counted.
+/// Readings, as far as they are one entry.
+#[derive(Clone, Copy)]
 struct Again {
     count: u64,
     first: Timestamp,
@@ -103,6 +104,12 @@ pub(super) struct Readers {
     of_account: HashMap<Option<Account>, usize>,
     /// Entries of windows that are over.
     over: Vec<Access>,
+}
+
+impl Again {
+    fn once(places: Places, at: Timestamp) -> Again {
+        Again { count: 1, first: at, last: at, places }
+    }
 }
 
 impl Places {
@@ -172,7 +179,7 @@ impl Span {
                 again.last = again.last.max(now);
                 again.places = again.places.and(places);
             }
-            None => self.again = Some(Again { count: 1, first: now, last: now, places }),
+            None => self.again = Some(Again::once(places, now)),
         }
     }
 }
@@ -191,34 +198,29 @@ impl Window {
             .map(|(reading, spans)| (Part { reading, account: None, key: None }, spans));
         for (part, spans) in self.parts.into_iter().chain(wide) {
             let again = spans.spans.into_iter().filter_map(|span| span.again);
-            over.extend(again.chain(spans.before).map(|again| {
-                let Again { count, first, last, places } = again;
-                let first = entry(reader, None, part.clone(), places, first);
-                Access { count, last_at: last, ..first }
-            }));
+            over.extend(
+                again.chain(spans.before).map(|again| entry(reader, None, part.clone(), again)),
+            );
         }
     }
 }
 
-/// An entry for one reading. Its salt is made when it is written.
-fn entry(
-    reader: &Reader,
-    request_id: Option<Box<str>>,
-    part: Part,
-    places: Places,
-    at: Timestamp,
-) -> Access {
+/// An entry for readings. Its salt is made when it is written.
+fn entry(reader: &Reader, request_id: Option<Box<str>>, part: Part, readings: Again) -> Access {
+    let Again { count, first, last, places } = readings;
     Access {
-        at,
-        last_at: at,
-        count: 1,
+        at: first,
         actor: reader.actor.clone(),
         origin: Origin { ip: reader.ip, request_id },
-        reading: part.reading,
-        from: Seq(places.from),
-        until: (places.until < u64::MAX).then_some(Seq(places.until)),
-        account: part.account,
-        key: part.key,
+        event: AccessEvent::Read(Readings {
+            last_at: last,
+            count,
+            reading: part.reading,
+            from: Seq(places.from),
+            until: (places.until < u64::MAX).then_some(Seq(places.until)),
+            account: part.account,
+            key: part.key,
+        }),
         salt: [0; 16],
     }
 }
@@ -240,7 +242,7 @@ impl Readers {
         }
         let request_id = caller.origin.request_id.clone();
         let Some(window) = self.window(&reader, now) else {
-            let entry = entry(&reader, request_id, part, places, now);
+            let entry = entry(&reader, request_id, part, Again::once(places, now));
             return Verdict::Record(Box::new(entry), watch::Sender::new(None));
         };
         let within = window.parts.get_mut(&part).and_then(|spans| spans.answer(places, now));
@@ -253,12 +255,13 @@ impl Readers {
             window.exact += 1;
             let spans = window.parts.entry(part.clone()).or_default();
             spans.spans.push(Span { places, written, again: None });
-            let entry = entry(&reader, request_id, part, places, now);
+            let entry = entry(&reader, request_id, part, Again::once(places, now));
             return Verdict::Record(Box::new(entry), outcome);
         }
         let places = window.wide.entry(reading).or_default().widen(places, written);
         let part = Part { reading, account: None, key: None };
-        Verdict::Record(Box::new(entry(&reader, request_id, part, places, now)), outcome)
+        let entry = entry(&reader, request_id, part, Again::once(places, now));
+        Verdict::Record(Box::new(entry), outcome)
     }
 
     /// The window of `reader`; `None` if there are too many.

@@ -5,19 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{AppendError, Seq};
+use keys::Timestamp;
 use parking_lot::Mutex;
 use signedlog::SignedLog;
 
-use super::{Job, QUEUE, Readers};
-use crate::clock::Clock;
+use super::{Job, QUEUE, Readers, Reply, projection};
+use crate::clock::{Clock, StepGuard};
 use crate::error::Error;
 use crate::record::access::Access;
 use crate::record::codec;
-use crate::record::replay::ReplayError;
+use crate::tokens::Tokens;
 use crate::write::queue::{Queue, Refused};
 
 /// How often the writer looks which minutes are over.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it looks which tokens are used on another day than the recorded one.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// That a token is used is recorded again after this time, so that it is not lost with a restart.
+const SEEN_AGAIN_S: u64 = 86_400;
+/// A time of day that jumps by more than this is not believed: by it no token is forgotten.
+const MAX_STEP_S: u64 = 60;
 /// Counts that wait for room on the disk; more are lost, and logged as such.
 const MOST_UNWRITTEN: usize = 65_536;
 
@@ -27,6 +34,7 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) queue: Queue<Job>,
     pub(super) readers: Mutex<Readers>,
+    pub(super) tokens: Arc<Tokens>,
 }
 
 /// What could not be written so far.
@@ -55,21 +63,72 @@ impl Unwritten {
     }
 }
 
+/// What is done now and then about tokens.
+struct Upkeep {
+    looked: Duration,
+    forgot: Duration,
+    guard: StepGuard,
+}
+
+impl Default for Upkeep {
+    fn default() -> Upkeep {
+        let guard = StepGuard::new(MAX_STEP_S);
+        Upkeep { looked: Duration::ZERO, forgot: Duration::ZERO, guard }
+    }
+}
+
+impl Upkeep {
+    fn tend(&mut self, tokens: &Tokens, clock: &dyn Clock) {
+        let now = clock.monotonic();
+        if now.saturating_sub(self.looked) >= AGAIN {
+            self.looked = now;
+            tokens.record_again(SEEN_AGAIN_S);
+        }
+        if now.saturating_sub(self.forgot) >= TICK && self.guard.agrees(clock, Timestamp::MIN) {
+            self.forgot = now;
+            tokens.forget(clock.now());
+        }
+    }
+}
+
 impl Writer {
-    pub(super) fn new(log: SignedLog, clock: Arc<dyn Clock>, queue: Queue<Job>) -> Writer {
-        Writer { log, clock, queue, readers: Mutex::default() }
+    pub(super) fn new(
+        log: SignedLog,
+        clock: Arc<dyn Clock>,
+        queue: Queue<Job>,
+        tokens: Arc<Tokens>,
+    ) -> Writer {
+        Writer { log, clock, queue, readers: Mutex::default(), tokens }
     }
 
-    /// Puts a reading where it waits for the writer.
+    /// Puts an entry where it waits for the writer.
     pub(super) fn put(&self, job: Job) -> Result<(), Error> {
         let pushed_out = self.queue.push(job).map_err(|refused| match refused {
             Refused::Full => Error::Overloaded,
             Refused::Closed => Error::Broken,
         })?;
         if let Some(job) = pushed_out {
-            job.outcome.send_replace(Some(Err(Error::Overloaded)));
+            self.reply(job, Err(Error::Overloaded));
         }
         Ok(())
+    }
+
+    /// Applies what became of an entry, and tells who waits for it.
+    fn reply(&self, job: Job, recorded: Result<(), Error>) {
+        let Job { access, reply } = job;
+        match reply {
+            Reply::Reading(outcome) => drop(outcome.send_replace(Some(recorded))),
+            Reply::Tokens(waiting) => {
+                let applied = match recorded {
+                    Ok(()) => Ok(self.tokens.apply(&access)),
+                    Err(error) => {
+                        self.tokens.not_recorded(&access.event);
+                        Err(error)
+                    }
+                };
+                let _ = waiting.send(applied);
+            }
+        }
     }
 
     /// The writer's loop: takes everything that waits and appends it in one go, and now and then
@@ -79,6 +138,7 @@ impl Writer {
         let mut jobs = VecDeque::with_capacity(QUEUE);
         let mut unwritten = Unwritten::default();
         let mut swept = Duration::ZERO;
+        let mut upkeep = Upkeep::default();
         loop {
             let open = self.queue.take(&mut jobs, || QUEUE, Some(TICK));
             if !jobs.is_empty() {
@@ -86,7 +146,7 @@ impl Writer {
                     self.append(jobs.make_contiguous().iter_mut().map(|job| &mut *job.access));
                 unwritten.report(&recorded, jobs.len());
                 for job in jobs.drain(..) {
-                    job.outcome.send_replace(Some(recorded.clone()));
+                    self.reply(job, recorded.clone());
                 }
             }
             let now = self.clock.monotonic();
@@ -99,6 +159,8 @@ impl Writer {
                 unwritten.counts.extend(readers.over());
             }
             self.append_counts(&mut unwritten);
+            upkeep.tend(&self.tokens, &*self.clock);
+            self.append_seen(&mut unwritten);
             if !open {
                 return;
             }
@@ -119,6 +181,34 @@ impl Writer {
         }
     }
 
+    /// Appends which tokens were seen. Where the disk is full that goes on waiting; where the log
+    /// is broken, they are seen again after the next start.
+    fn append_seen(&self, unwritten: &mut Unwritten) {
+        loop {
+            let seen = self.tokens.take_unrecorded(QUEUE);
+            if seen.is_empty() {
+                return;
+            }
+            let mut entries: Vec<_> = seen.into_iter().map(Access::token_seen).collect();
+            let recorded = self.append(entries.iter_mut());
+            unwritten.report(&recorded, 0);
+            match recorded {
+                Ok(()) => {
+                    for entry in &entries {
+                        self.tokens.apply(entry);
+                    }
+                }
+                Err(Error::Full) => {
+                    for entry in &entries {
+                        self.tokens.not_recorded(&entry.event);
+                    }
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
     fn append<'a>(&self, entries: impl Iterator<Item = &'a mut Access>) -> Result<(), Error> {
         let mut records = Vec::new();
         for access in entries {
@@ -134,8 +224,8 @@ impl Writer {
                 }
                 // Another process wrote: its entries go before these.
                 Err(AppendError::Conflict { length }) => {
-                    let undecoded = |_: &_| Ok::<_, ReplayError>(());
-                    let caught_up = self.log.catch_up(length, undecoded, drop);
+                    let apply = |chunk| projection::apply(&self.tokens, chunk);
+                    let caught_up = self.log.catch_up(length, projection::decoder(), apply);
                     caught_up.map_err(Error::fault)?;
                     continue;
                 }

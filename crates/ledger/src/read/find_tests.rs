@@ -75,7 +75,8 @@ impl Story {
                 return None;
             }
             6 | 7 => {
-                let edits = some_edits(self.dice.roll(1_000), self.ledger.now());
+                let edits =
+                    some_edits(u32::try_from(self.dice.roll(1_000)).unwrap(), self.ledger.now());
                 let _ = self.ledger.update(&owner, id, edits, options()).await;
                 return Some(id);
             }

@@ -1,10 +1,14 @@
-//! What the access journal stores: who read which part of the trail.
+//! What the access journal stores: who read which part of the trail, and what became of the
+//! service's own tokens.
+
+use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, KeyId, Timestamp};
+use keys::{Account, KeyId, Reason, Timestamp};
 
-use crate::caller::Origin;
+use crate::caller::{Origin, Via};
 use crate::record::Actor;
+use crate::record::token::{OwnToken, TokenRange};
 
 /// A way to read the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,16 +76,91 @@ pub struct Range {
 /// An entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// When it was first read.
+    /// When it happened. Of readings: when it was first read.
     pub at: Timestamp,
-    /// When it was last read.
-    pub last_at: Timestamp,
-    /// How often it was read.
-    pub count: u64,
     /// By whom.
     pub actor: Actor,
     /// From where.
     pub origin: Origin,
+    /// What happened.
+    pub event: AccessEvent,
+    /// 16 random bytes, so that a guessed entry cannot be confirmed from its public hash.
+    pub salt: [u8; 16],
+}
+
+impl Access {
+    /// The entry that says that a token was used at that moment. Its salt is made when it is written.
+    pub(crate) fn token_seen((token, at): (OwnToken, Timestamp)) -> Access {
+        Access {
+            at,
+            actor: Actor {
+                subject: token.subject.clone(),
+                account: token.account.clone(),
+                roles: token.roles,
+                via: Via::Token {
+                    issuer: OwnToken::ISSUER.into(),
+                    jti: Some(Arc::clone(&token.jti)),
+                },
+            },
+            origin: Origin::default(),
+            event: AccessEvent::TokenSeen(token),
+            salt: [0; 16],
+        }
+    }
+}
+
+/// What the journal records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessEvent {
+    /// A part of the trail was read.
+    Read(Readings),
+    /// The service made a token of its own.
+    TokenMade {
+        /// The token.
+        token: OwnToken,
+        /// SHA-256 of the request, if that had an idempotency key. The token's id comes from it.
+        request: Option<[u8; 32]>,
+    },
+    /// A token of the service's own was used: the first time, and then at most once a day. The actor
+    /// is its bearer.
+    TokenSeen(OwnToken),
+    /// One token was ended before its time.
+    TokenEnded {
+        /// The token.
+        token: OwnToken,
+        /// Why, in the caller's words.
+        reason: Option<Reason>,
+    },
+    /// All tokens of a range were ended, those that were never seen too.
+    TokensEnded {
+        /// Which.
+        range: TokenRange,
+        /// Why, in the caller's words.
+        reason: Option<Reason>,
+    },
+}
+
+impl AccessEvent {
+    /// The word used in answers.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            AccessEvent::Read(_) => "read",
+            AccessEvent::TokenMade { .. } => "token_made",
+            AccessEvent::TokenSeen(_) => "token_seen",
+            AccessEvent::TokenEnded { .. } => "token_ended",
+            AccessEvent::TokensEnded { .. } => "tokens_ended",
+        }
+    }
+}
+
+/// Equal readings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readings {
+    /// When it was last read.
+    pub last_at: Timestamp,
+    /// How often it was read.
+    pub count: u64,
     /// In which way.
     pub reading: Reading,
     /// Nothing before this place was read.
@@ -92,6 +171,4 @@ pub struct Access {
     pub account: Option<Account>,
     /// The key whose part was read; `None` also for several.
     pub key: Option<KeyId>,
-    /// 16 random bytes, so that a guessed entry cannot be confirmed from its public hash.
-    pub salt: [u8; 16],
 }

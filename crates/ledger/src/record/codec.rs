@@ -106,19 +106,40 @@ pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
 ///
 /// [`DecodeError`], for bytes that [`encode_access`] never gave.
 pub(crate) fn decode_access(bytes: &[u8], interner: &mut Interner) -> Result<Access, DecodeError> {
+    access(stored_access(bytes)?, bytes, interner)
+}
+
+/// Reads an entry of the access journal back, unless it is of readings: nothing of those is held in
+/// memory, and most are such.
+///
+/// # Errors
+///
+/// [`DecodeError`], for bytes that [`encode_access`] never gave.
+pub(crate) fn decode_projected(
+    bytes: &[u8],
+    interner: &mut Interner,
+) -> Result<Option<Access>, DecodeError> {
+    let stored = stored_access(bytes)?;
+    if stored.is_read() { Ok(None) } else { access(stored, bytes, interner).map(Some) }
+}
+
+fn stored_access(bytes: &[u8]) -> Result<access_v1::EntryV1<'_>, DecodeError> {
     let (&version, body) = bytes.split_first().ok_or(DecodeError::Version)?;
     if version != ACCESS_VERSION {
         return Err(DecodeError::Version);
     }
-    let (stored, used): (access_v1::EntryV1<'_>, usize) =
-        bincode::serde::borrow_decode_from_slice(body, config())
-            .map_err(|error| DecodeError::Layout(error.to_string()))?;
+    let (stored, used) = bincode::serde::borrow_decode_from_slice(body, config())
+        .map_err(|error| DecodeError::Layout(error.to_string()))?;
+    if used == body.len() { Ok(stored) } else { Err(DecodeError::NotCanonical) }
+}
+
+fn access(
+    stored: access_v1::EntryV1<'_>,
+    bytes: &[u8],
+    interner: &mut Interner,
+) -> Result<Access, DecodeError> {
     let access = stored.into_access(interner)?;
-    if used == body.len() && encode_access(&access) == bytes {
-        Ok(access)
-    } else {
-        Err(DecodeError::NotCanonical)
-    }
+    if encode_access(&access) == bytes { Ok(access) } else { Err(DecodeError::NotCanonical) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use keys::Timestamp;
-use ledger::{Identity, Role};
+use ledger::{Identity, Role, TokenRow};
 
 use super::jwk::KeyDigest;
 
@@ -89,21 +89,33 @@ pub(crate) struct Token {
     pub(crate) expires_at: Timestamp,
     /// The key of the JWKS file that verified it, if one of those did.
     pub(super) key: Option<KeyDigest>,
+    /// What became of it, if it is one of the service's own.
+    pub(super) row: Option<Arc<TokenRow>>,
     /// The epoch of the keys (`Auth::epoch`) before it was verified; in another epoch it is verified
     /// again.
     pub(super) epoch: u64,
 }
 
 impl Token {
-    /// Whether it need not be verified again: it has not expired, and the keys have not changed since
-    /// it was verified.
+    /// Whether it need not be verified again: it has not expired, was not ended, and the keys have
+    /// not changed since it was verified. Counts as a use.
     pub(crate) fn is_current(&self, epoch: u64, now: Timestamp) -> bool {
-        self.epoch == epoch && now < self.expires_at
+        self.epoch == epoch && now < self.expires_at && self.admit(now)
+    }
+
+    /// Counts a use, unless it was ended before its time.
+    pub(super) fn admit(&self, now: Timestamp) -> bool {
+        self.row.as_ref().is_none_or(|row| row.admit(now))
+    }
+
+    /// Whether it was ended before its time.
+    pub(super) fn is_ended(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.is_ended())
     }
 
     /// A copy that shares no reference count, so that the connections of one gateway do not write to
     /// the same place in memory.
     pub(crate) fn unshared(&self) -> Token {
-        Token { identity: Arc::new(Identity::clone(&self.identity)), ..*self }
+        Token { identity: Arc::new(Identity::clone(&self.identity)), ..self.clone() }
     }
 }

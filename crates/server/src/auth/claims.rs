@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keys::{Account, Subject, Timestamp};
-use ledger::{Identity, Role, Roles, Scope, Via};
+use ledger::{Identity, OwnToken, Role, Roles, Scope, Via};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -26,6 +26,7 @@ pub(super) struct Claims {
     plan: Option<Value>,
     exp: Option<Value>,
     nbf: Option<Value>,
+    iat: Option<Value>,
     jti: Option<Value>,
 }
 
@@ -72,7 +73,40 @@ impl Claims {
         let plan = plan.map_or(Plan::Free, Plan::of);
         let via = Via::Token { issuer: self.issuer()?.into(), jti: self.id()?.map(Into::into) };
         let identity = Arc::new(Identity { subject, scope, roles, via });
-        Ok(Token { identity, plan, expires_at, key: None, epoch: 0 })
+        Ok(Token { identity, plan, expires_at, key: None, row: None, epoch: 0 })
+    }
+
+    /// Validates the claims of a token of the service's own, which can be ended before its time: it
+    /// has an id, says when it was made, and lives at most `max_ttl_s`, after which its end need not
+    /// be remembered.
+    pub(super) fn accept_own(
+        &self,
+        now: Timestamp,
+        max_ttl_s: u64,
+    ) -> Result<(Token, OwnToken), &'static str> {
+        let token = self.accept(now, MaxRole::Admin, true)?;
+        let jti = self.id()?.filter(|jti| !jti.is_empty());
+        let jti = jti.ok_or("the token has no jti: make a new one")?;
+        let made_at = moment(self.iat.as_ref(), "the token's iat must be a number of seconds")?;
+        let made_at = made_at.ok_or("the token has no iat: make a new one")?;
+        if made_at > now.plus_secs(LEEWAY_S.unsigned_abs()) {
+            return Err("the token's iat lies in the future");
+        }
+        let ends = seconds(self.exp.as_ref(), "the token's exp must be a number of seconds")?;
+        let ends_at = Timestamp::from_secs(ends.ok_or("the token has no exp")?);
+        if ends_at > made_at.plus_secs(max_ttl_s) {
+            return Err("the token lives longer than --max-token-ttl: make a new one");
+        }
+        let Identity { subject, scope, roles, .. } = &*token.identity;
+        let own = OwnToken {
+            jti: jti.into(),
+            subject: subject.clone(),
+            account: scope.account().cloned(),
+            roles: *roles,
+            made_at,
+            ends_at,
+        };
+        Ok((token, own))
     }
 
     fn subject(&self) -> Result<Subject, &'static str> {
@@ -132,17 +166,20 @@ fn seconds(claim: Option<&Value>, why: &'static str) -> Result<Option<i64>, &'st
     claim.as_i64().or_else(whole).map(Some).ok_or(why)
 }
 
+/// A moment, to the microsecond.
+fn moment(claim: Option<&Value>, why: &'static str) -> Result<Option<Timestamp>, &'static str> {
+    let Some(claim) = claim else { return Ok(None) };
+    if let Some(seconds) = claim.as_i64() {
+        return Ok(Some(Timestamp::from_secs(seconds)));
+    }
+    let seconds = claim.as_f64().ok_or(why)?;
+    #[expect(clippy::cast_possible_truncation, reason = "out of range becomes the nearest end")]
+    Ok(Some(Timestamp::from_micros((seconds * 1e6).round() as i64)))
+}
+
 /// A role by its name in a claim. Other names, which an issuer may use elsewhere, are ignored.
-fn role(role: &str) -> Option<Role> {
-    Some(match role {
-        "owner" => Role::Owner,
-        "verifier" => Role::Verifier,
-        "auditor" => Role::Auditor,
-        "worker" => Role::Worker,
-        "admin" => Role::Admin,
-        "user" => Role::User,
-        _ => return None,
-    })
+fn role(name: &str) -> Option<Role> {
+    name.parse().ok()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(600);
 /// What believes the tokens of that file.
 fn believing(file: &tempfile::NamedTempFile) -> Auth {
     let config = outside(Some(file.path().to_owned()), MaxRole::Owner);
-    Auth::new(own_key().verifier(), Some(config)).unwrap()
+    Auth::new(own_key(), Some(config)).unwrap()
 }
 
 fn write(file: &tempfile::NamedTempFile, keys: &[&Value]) {
@@ -86,17 +86,17 @@ fn a_file_that_is_no_use_leaves_its_keys_for_a_while_and_then_none() {
         breaks();
         auth.look(start + GRACE / 2);
         assert_eq!(verdict(&auth, &of_key), GOOD, "{turn}");
-        assert!(auth.is_key_accepted(&remembered), "{turn}");
+        assert!(auth.is_accepted(&remembered), "{turn}");
         assert_eq!(auth.unusable(), None, "{turn}");
         auth.look(start + GRACE);
         assert_eq!(verdict(&auth, &of_key), UNKNOWN_KEY, "{turn}");
-        assert!(!auth.is_key_accepted(&remembered), "{turn}");
+        assert!(!auth.is_accepted(&remembered), "{turn}");
         assert!(auth.unusable().unwrap().contains("JWKS"), "{turn}");
         // The same bytes are good again.
         std::fs::write(&path, &good).unwrap();
         auth.look(start + GRACE * 2);
         assert_eq!(verdict(&auth, &of_key), GOOD, "{turn}");
-        assert!(auth.is_key_accepted(&remembered), "{turn}");
+        assert!(auth.is_accepted(&remembered), "{turn}");
         assert_eq!(auth.unusable(), None, "{turn}");
     }
 }
@@ -140,13 +140,13 @@ fn what_lasts_ends_with_its_key_and_not_with_another() {
     let auth = believing(&file);
     let check = |text: &str| auth.check(text, at(NOW)).unwrap();
     let of_file = [check(&token(1, "k1", "EdDSA")), check(&token(2, "k2", "EdDSA"))];
-    let own = check(&token::mint(&own_key(), &claims()));
-    let heard = auth.changes().unwrap();
+    let own = check(&mint(&own_key(), &claims()));
+    let heard = auth.key_changes().unwrap();
     write(&file, &[&keys[1]]);
     auth.look(Instant::now());
     assert!(heard.has_changed().unwrap());
     assert_eq!(
-        [&of_file[0], &of_file[1], &own].map(|token| auth.is_key_accepted(token)),
+        [&of_file[0], &of_file[1], &own].map(|token| auth.is_accepted(token)),
         [false, true, true]
     );
 }

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use keys::Timestamp;
+use ledger::OwnToken;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -51,6 +52,13 @@ pub(super) struct Sources {
     outside: Option<OutsideSource>,
 }
 
+/// What a good signature and good claims give.
+pub(super) struct Verified {
+    pub(super) token: Token,
+    /// What is recorded and remembered of it, if it is one of the service's own.
+    pub(super) own: Option<OwnToken>,
+}
+
 struct OutsideSource {
     issuer: String,
     audience: String,
@@ -80,13 +88,14 @@ impl Sources {
     }
 
     /// Verifies a token: its signature by the key of its source, then its claims. `epoch` is that of
-    /// the keys, or an older one.
+    /// the keys, or an older one. One of the service's own lives at most `max_ttl_s`.
     pub(super) fn check(
         &self,
         token: &str,
         now: Timestamp,
         epoch: u64,
-    ) -> Result<Token, &'static str> {
+        max_ttl_s: u64,
+    ) -> Result<Verified, &'static str> {
         const SHAPE: &str = "the token is not a signed JWT";
         let (message, signature) = token.rsplit_once('.').ok_or(SHAPE)?;
         let (header, payload) = message.split_once('.').ok_or(SHAPE)?;
@@ -102,8 +111,8 @@ impl Sources {
             if header.alg != "EdDSA" || !self.own.verify(message.as_bytes(), &signature) {
                 return Err("the token's signature is wrong");
             }
-            let token = claims.accept(now, MaxRole::Admin, true)?;
-            return Ok(Token { epoch, ..token });
+            let (token, own) = claims.accept_own(now, max_ttl_s)?;
+            return Ok(Verified { token: Token { epoch, ..token }, own: Some(own) });
         }
         let outside = self.outside.as_ref().filter(|outside| outside.issuer == issuer);
         let outside = outside.ok_or("the token's issuer is not known")?;
@@ -112,7 +121,7 @@ impl Sources {
             return Err("the token is for another audience");
         }
         let token = claims.accept(now, outside.max_role, outside.all_accounts)?;
-        Ok(Token { key, epoch, ..token })
+        Ok(Verified { token: Token { key, epoch, ..token }, own: None })
     }
 }
 

@@ -32,10 +32,10 @@ pub(super) fn claims() -> Claims {
         account: "acme".to_owned(),
         role: Roles::One("owner".to_owned()),
         plan: Some("team".to_owned()),
-        iat: NOW,
+        iat: at(NOW),
         nbf: None,
         exp: NOW + 3600,
-        jti: Some("t1".to_owned()),
+        jti: "t1".to_owned(),
     }
 }
 
@@ -105,7 +105,7 @@ pub(super) fn verdict(auth: &Auth, token: &str) -> String {
 
 #[test]
 fn an_own_token_says_who_it_is() {
-    let auth = Auth::new(own_key().verifier(), None).unwrap();
+    let auth = Auth::new(own_key(), None).unwrap();
     let token = auth.check(&mint(&own_key(), &claims()), at(NOW)).unwrap();
     assert_eq!(token.identity.subject, Subject::new("ann").unwrap());
     assert_eq!(token.identity.scope.account().unwrap().as_str(), "acme");
@@ -129,7 +129,7 @@ fn algorithms_are_pinned_to_their_source() {
     let (key, jwk) = outside_key(1, "k1");
     let file = jwks_file(std::slice::from_ref(&jwk));
     let config = outside(Some(file.path().to_owned()), MaxRole::Owner);
-    let auth = Auth::new(own_key().verifier(), Some(config)).unwrap();
+    let auth = Auth::new(own_key(), Some(config)).unwrap();
     let public = key.verifying_key().to_bytes();
     let own_public = own_key();
     let own_public = TokenVerifierBytes::of(&own_public);
@@ -189,7 +189,7 @@ fn tokens_of_the_other_algorithms_are_believed_as_others_sign_them() {
     let file = jwks_file(keys);
     let of = |file: &tempfile::NamedTempFile| {
         let config = outside(Some(file.path().to_owned()), MaxRole::Owner);
-        Auth::new(own_key().verifier(), Some(config)).unwrap()
+        Auth::new(own_key(), Some(config)).unwrap()
     };
     let auth = of(&file);
     for (algorithm, kid, other) in [("RS256", 0, 1), ("ES256", 1, 0)] {
@@ -221,7 +221,7 @@ impl TokenVerifierBytes {
 
 #[test]
 fn claims_are_checked_after_the_signature() {
-    let auth = Auth::new(own_key().verifier(), Some(outside(None, MaxRole::Owner))).unwrap();
+    let auth = Auth::new(own_key(), Some(outside(None, MaxRole::Owner))).unwrap();
     let head = json!({"alg": "HS256"});
     let table = [
         (vec![], "bo Some(\"acme\")"),
@@ -269,7 +269,7 @@ fn an_outside_issuer_gives_at_most_its_cap() {
     let roles = json!(["owner", "verifier", "auditor", "worker", "admin", "user", "key", "king"]);
     let token = hs256(&json!({"alg": "HS256"}), &with(&[("role", roles)]), SECRET);
     for (most, given) in table {
-        let auth = Auth::new(own_key().verifier(), Some(outside(None, *most))).unwrap();
+        let auth = Auth::new(own_key(), Some(outside(None, *most))).unwrap();
         let token = auth.check(&token, at(NOW)).unwrap();
         for role in [Owner, Verifier, Auditor, Worker, Admin, User, Role::Key] {
             assert_eq!(token.identity.roles.any(&[role]), given.contains(&role), "{most:?}");
@@ -279,7 +279,7 @@ fn an_outside_issuer_gives_at_most_its_cap() {
 
 #[test]
 fn a_remembered_token_still_expires() {
-    let auth = Auth::new(own_key().verifier(), None).unwrap();
+    let auth = Auth::new(own_key(), None).unwrap();
     let token = mint(&own_key(), &claims());
     assert!(auth.check(&token, at(NOW)).is_ok());
     assert!(auth.check(&token, at(NOW + 3629)).is_ok());
@@ -289,7 +289,7 @@ fn a_remembered_token_still_expires() {
 
 #[test]
 fn unusable_keys_and_settings_are_refused_at_the_start() {
-    let start = |outside| Auth::new(own_key().verifier(), Some(outside)).map(drop);
+    let start = |outside| Auth::new(own_key(), Some(outside)).map(drop);
     let base = || outside(None, MaxRole::Owner);
     assert!(start(base()).is_ok());
     assert!(start(Outside { secret: Some(vec![1; 31].into()), ..base() }).is_err());
@@ -323,14 +323,14 @@ fn unusable_keys_and_settings_are_refused_at_the_start() {
 proptest! {
     #[test]
     fn any_text_is_a_token_or_refused(text in "[A-Za-z0-9_.-]{0,80}|\\PC{0,40}") {
-        let auth = Auth::new(own_key().verifier(), Some(outside(None, MaxRole::Owner))).unwrap();
+        let auth = Auth::new(own_key(), Some(outside(None, MaxRole::Owner))).unwrap();
         prop_assert!(auth.check(&text, at(NOW)).is_err());
     }
 
     /// Signed as it must be, and saying anything at all: believed is only what says enough.
     #[test]
     fn any_claims_are_believed_or_refused(said in proptest::collection::vec(0_usize..40, 7)) {
-        let auth = Auth::new(own_key().verifier(), Some(outside(None, MaxRole::Owner))).unwrap();
+        let auth = Auth::new(own_key(), Some(outside(None, MaxRole::Owner))).unwrap();
         let odd = [
             json!(null), json!(true), json!(-1), json!(1.5e300), json!(""), json!("*"), json!([]),
             json!({}), json!(["keys", 7]), json!("a\u{0}b"),
@@ -354,7 +354,7 @@ proptest! {
 
     #[test]
     fn a_changed_token_is_refused(place in 0_usize..400, byte in "[A-Za-z0-9_-]") {
-        let auth = Auth::new(own_key().verifier(), None).unwrap();
+        let auth = Auth::new(own_key(), None).unwrap();
         let good = mint(&own_key(), &claims());
         let place = place % good.len();
         let mut bad = good.clone();

@@ -4,12 +4,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use keys::Timestamp;
+use ledger::OwnToken;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The issuer of the ledger's own tokens, in their `iss` claim and in the records made with them.
-pub const ISSUER: &str = "keyledger";
+pub const ISSUER: &str = OwnToken::ISSUER;
 
 /// The key that signs own tokens. `Debug` does not show it.
+#[derive(Clone)]
 pub struct TokenKey(SigningKey);
 
 impl TokenKey {
@@ -59,7 +62,7 @@ pub enum Roles {
     Many(Vec<String>),
 }
 
-/// The claims of an own token. Times are seconds since 1970.
+/// The claims of an own token. Times are seconds since 1970 (RFC 7519 §2).
 #[derive(Clone, Debug, Serialize)]
 pub struct Claims {
     /// The subject.
@@ -71,16 +74,40 @@ pub struct Claims {
     /// `free`, `pro`, `team` or `enterprise`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// When it was made.
-    pub iat: i64,
+    /// When it was made, to the microsecond: tokens are ended by when they were made, and one that
+    /// is made right after must be good.
+    #[serde(serialize_with = "with_fraction")]
+    pub iat: Timestamp,
     /// When it becomes valid; at once if missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
     /// When it expires.
     pub exp: i64,
-    /// Its id, which is in the records made with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jti: Option<String>,
+    /// Its id, which is in the records made with it, and by which it is ended.
+    pub jti: String,
+}
+
+/// A double holds microseconds of this century exactly enough: rounded they come back.
+#[expect(clippy::cast_precision_loss, reason = "less than a microsecond is lost")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn with_fraction<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(at.micros() as f64 / 1e6)
+}
+
+impl From<&OwnToken> for Claims {
+    /// The claims of a token that the service makes.
+    fn from(token: &OwnToken) -> Claims {
+        Claims {
+            sub: token.subject.as_str().to_owned(),
+            account: token.account.as_ref().map_or("*", keys::Account::as_str).to_owned(),
+            role: Roles::Many(token.roles.iter().map(|role| role.as_str().to_owned()).collect()),
+            plan: None,
+            iat: token.made_at,
+            nbf: None,
+            exp: token.ends_at.seconds(),
+            jti: token.jti.as_ref().to_owned(),
+        }
+    }
 }
 
 /// A token with `claims`, issued by [`ISSUER`] for [`ISSUER`].

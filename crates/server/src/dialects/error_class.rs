@@ -38,9 +38,11 @@ impl ErrorClass {
             }
             Code::KeysCannotManageKeys => ErrorClass::KeyAsCaller,
             Code::Forbidden | Code::KeyNotAllowed => ErrorClass::NotAllowed,
-            Code::KeyNotFound | Code::Already | Code::NotWhileExpired | Code::NotWhileRevoked => {
-                ErrorClass::Key
-            }
+            Code::KeyNotFound
+            | Code::TokenNotFound
+            | Code::Already
+            | Code::NotWhileExpired
+            | Code::NotWhileRevoked => ErrorClass::Key,
             Code::NotFound => ErrorClass::Route,
             Code::MethodNotAllowed => ErrorClass::Method,
             Code::ActiveKeyLimit => ErrorClass::TooManyKeys,

@@ -58,6 +58,8 @@ codes!(
     KeysCannotManageKeys = "keys_cannot_manage_keys", FORBIDDEN, "Keys cannot manage keys";
     /// No such key, as far as the caller may know.
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
+    /// No such token, as far as the caller may know.
+    TokenNotFound = "token_not_found", NOT_FOUND, "Token not found";
     /// No such event, as far as the caller may know.
     EventNotFound = "event_not_found", NOT_FOUND, "Event not found";
     /// No such route.

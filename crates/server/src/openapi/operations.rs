@@ -9,8 +9,8 @@ use crate::error::Code::{
     IdempotencyMismatch, Internal, InvalidRequest, KeyExists, KeyMissing, KeyNotAllowed,
     KeyNotFound, KeyRejected, KeysCannotManageKeys, KeysDiffer, LogBroken, NotAcceptable, NotFound,
     NotReady, NotWhileDisabled, NotWhileExpired, NotWhileRevoked, Overloaded, PayloadTooLarge,
-    RateLimited, RevisionMismatch, Timeout, TooLong, TooManyHeaders, Unauthenticated,
-    UnsupportedEncoding, UsageExceeded,
+    RateLimited, RevisionMismatch, Timeout, TokenNotFound, TooLong, TooManyHeaders,
+    Unauthenticated, UnsupportedEncoding, UsageExceeded,
 };
 
 /// What the document says of an operation beyond its annotation.
@@ -41,6 +41,8 @@ const CALLER: &[Code] =
 const BODY: &[Code] = &[PayloadTooLarge, UnsupportedEncoding];
 /// Of what is recorded.
 const WRITE: &[Code] = &[TooLong, IdempotencyMismatch, LogBroken, DiskFull];
+/// Of what is recorded of tokens.
+const TOKEN_WRITE: &[Code] = &[TooLong, LogBroken, DiskFull];
 /// Of a change of one key.
 const OF_A_KEY: &[Code] = &[KeyNotFound, RevisionMismatch];
 /// Of a key's end, which a revoked key has behind it.
@@ -132,6 +134,10 @@ operations!(
     "accessLogTile": EVIDENCE, &[];
     "accessLogEntries": READ_LOG, &[];
     "auditBundle": READ, &["Content-Disposition", "X-Reading-Recorded"];
+    "listTokens": READ, &[];
+    "createToken": &[ANY, QUERY, CALLER, BODY, WRITE, &[AccountRequired]], &["Idempotency-Replayed"];
+    "endToken": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[TokenNotFound, Already]], &[];
+    "revokeTokens": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE], &[];
     "home": &[ANY], &[];
     "healthz": &[ANY], &[];
     "readyz": &[ANY, &[NotReady]], &[];

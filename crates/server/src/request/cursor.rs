@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keys::{KeyId, Timestamp};
-use ledger::{Due, Seq, Walk};
+use ledger::{Due, Seq, TokenPlace, Walk};
 
 use crate::error::ApiError;
 
@@ -14,6 +14,7 @@ const DOWN: u8 = b'd';
 const ACCESSES: u8 = b'a';
 const DUE: u8 = b'e';
 const USAGE: u8 = b's';
+const TOKENS: u8 = b't';
 
 fn write(kind: u8, place: u64) -> String {
     URL_SAFE_NO_PAD.encode([&[kind][..], &place.to_be_bytes()].concat())
@@ -111,6 +112,23 @@ pub(crate) fn accesses(text: Option<&str>) -> Result<Seq, ApiError> {
     }
 }
 
+/// The cursor of a list of tokens.
+pub(crate) fn of_tokens((made_at, jti): &TokenPlace) -> String {
+    let parts = [&[TOKENS][..], &made_at.micros().to_be_bytes(), jti.as_bytes()];
+    URL_SAFE_NO_PAD.encode(parts.concat())
+}
+
+/// The place in a list of tokens.
+pub(crate) fn tokens(text: &str) -> Result<TokenPlace, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
+    let (&kind, place) = bytes.split_first().ok_or_else(wrong)?;
+    let (&made_at, jti) = place.split_first_chunk().ok_or_else(wrong)?;
+    let jti = std::str::from_utf8(jti).map_err(|_| wrong())?;
+    let place = (Timestamp::from_micros(i64::from_be_bytes(made_at)), jti.into());
+    // One spelling each: a moment out of range would be taken for the nearest one.
+    if kind == TOKENS && of_tokens(&place) == text { Ok(place) } else { Err(wrong()) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -162,9 +180,19 @@ mod tests {
         }
 
         #[test]
+        fn a_cursor_among_tokens_comes_back(micros: i64, jti in "\\PC{0,50}") {
+            let place = (Timestamp::from_micros(micros), jti.into());
+            prop_assert_eq!(tokens(&of_tokens(&place)).ok(), Some(place.clone()));
+            prop_assert!(due(&of_tokens(&place)).is_err());
+        }
+
+        #[test]
         fn any_text_is_read_or_refused(
             text in "[A-Za-z0-9_=-]{0,16}|[A-Za-z0-9_=-]{33,34}|\\PC{0,30}",
         ) {
+            if let Ok(place) = tokens(&text) {
+                prop_assert_eq!(of_tokens(&place), text.clone());
+            }
             if let Ok(place) = due(&text) {
                 prop_assert_eq!(of_due(place), text.clone());
             }

@@ -27,7 +27,7 @@ use super::round_robin::RoundRobin;
 use super::subscription::{Inbox, Shared, Slot, Subscription};
 use super::topics::{Id, Next, TopicId, Topics};
 use crate::app::App;
-use crate::auth::bearer::{Bearer, KeyChanges};
+use crate::auth::bearer::{Bearer, TokenChanges};
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
 /// Heartbeats that are due within this time are sent together.
@@ -124,9 +124,9 @@ impl Hub {
 
     /// Serves the streams until the service stops; then it ends them all.
     pub(super) async fn run(mut self) {
-        let (mut stopping, mut keys) = (self.app.stopping(), KeyChanges::of(self.app.auth()));
+        let (mut stopping, mut tokens) = (self.app.stopping(), TokenChanges::of(self.app.auth()));
         while !*stopping.borrow_and_update() {
-            if keys.have_changed() {
+            if tokens.have_changed() {
                 self.end_withdrawn();
             }
             self.drain_inbox();
@@ -138,7 +138,7 @@ impl Hub {
             for waker in self.wakers.drain(..) {
                 waker.wake();
             }
-            self.wait(&mut stopping, &mut keys).await;
+            self.wait(&mut stopping, &mut tokens).await;
         }
         let inbox = {
             let mut inbox = self.shared.inbox.lock();
@@ -151,7 +151,7 @@ impl Hub {
     }
 
     /// Waits for something to do.
-    async fn wait(&mut self, stopping: &mut watch::Receiver<bool>, keys: &mut KeyChanges) {
+    async fn wait(&mut self, stopping: &mut watch::Receiver<bool>, tokens: &mut TokenChanges) {
         let now = Instant::now();
         let (mut listens, mut looks) = (self.following.is_some(), true);
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
@@ -190,7 +190,7 @@ impl Hub {
         };
         tokio::select! {
             _ = stopping.changed() => {}
-            () = keys.wait() => {}
+            () = tokens.wait() => {}
             () = committed => {}
             () = self.shared.changed.notified(), if looks => {}
             () = timer => {}
@@ -252,7 +252,7 @@ impl Hub {
         self.streams.insert(id, stream);
     }
 
-    /// Ends the streams whose token is signed by a key that was removed.
+    /// Ends the streams whose token was ended, or is signed by a key that was removed.
     fn end_withdrawn(&mut self) {
         let over = self
             .streams

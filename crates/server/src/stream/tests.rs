@@ -12,8 +12,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use keys::{Account, Dialect, KeyId, Subject, Timestamp};
 use ledger::{
-    Caller, Change, Identity, Journal, Ledger, NewKeyRequest, Options, Origin, RequestOptions,
-    Role, Scope, Seq, Signing, SystemClock, Via,
+    Caller, Change, Identity, Journal, JournalOptions, Ledger, NewKeyRequest, Options, Origin,
+    RequestOptions, Role, Scope, Seq, Signing, SystemClock, Via,
 };
 use tokio::time::Instant;
 
@@ -55,8 +55,10 @@ pub(super) fn app() -> App {
     let signing = Arc::new(Signing::new("ledger.example.com/keys", [7; 32]).unwrap());
     let ledger = Ledger::open(Arc::new(MemoryLog::new()), Options::default(), &mut |_| {}).unwrap();
     let clock = Arc::new(SystemClock::default());
-    let journal = Journal::open(Arc::new(MemoryLog::new()), clock, signing, false).unwrap();
-    let auth = Auth::new(TokenKey::from_seed(&[7; 32]).verifier(), None).unwrap();
+    let journal =
+        Journal::open(Arc::new(MemoryLog::new()), clock, signing, JournalOptions::default())
+            .unwrap();
+    let auth = Auth::new(TokenKey::from_seed(&[7; 32]), None).unwrap();
     App::new(ledger, journal, auth, Config::default())
 }
 

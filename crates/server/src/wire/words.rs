@@ -32,6 +32,7 @@ macro_rules! words {
 }
 
 words!(
+    TokenRole, "What a token lets its bearer do.", ledger::Role::OF_TOKENS;
     KeyStatus, "A key's status; `expired` from its due time on.", keys::Status::ALL;
     KeyKind, "Whether a key must be kept secret.", keys::Kind::ALL;
     Environment, "What a key works on: real data, or test data.", keys::Environment::ALL;
@@ -74,7 +75,9 @@ choices!(
     KeySort, "What keys are sorted by.", ["created_at", "expires_at", "name", "last_used_at"];
     TotalIs, "`exact`, or `at_least` if there are more keys than one answer looks at.",
         ["exact", "at_least"];
-    AccessType, "What an entry of the access journal says happened.", ["read"];
+    ReadAccess, "A part of the trail was read.", ["read"];
+    TokenAccess, "What became of a token of the service's own.", ["token_made", "token_seen", "token_ended"];
+    TokensAccess, "Tokens were ended together.", ["tokens_ended"];
     Alive, "What the service says of itself.", ["ok", "ready"];
 );
 
@@ -199,6 +202,23 @@ impl PartialSchema for NeededPermission {
 impl ToSchema for NeededPermission {
     fn name() -> Cow<'static, str> {
         "NeededPermission".into()
+    }
+}
+
+/// One role of a token, or a list of them.
+pub(crate) enum TokenRoles {}
+
+impl PartialSchema for TokenRoles {
+    fn schema() -> RefOr<Schema> {
+        let role = || Ref::from_schema_name(TokenRole::name());
+        let list = ArrayBuilder::new().items(role()).min_items(Some(1));
+        OneOfBuilder::new().item(role()).item(list).into()
+    }
+}
+
+impl ToSchema for TokenRoles {
+    fn name() -> Cow<'static, str> {
+        "TokenRoles".into()
     }
 }
 

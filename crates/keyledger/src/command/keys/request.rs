@@ -1,4 +1,4 @@
-//! What the requests about keys have in common: bodies, paths, and how a change is sent safely.
+//! What requests for changes have in common: bodies, paths, and how a change is sent safely.
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::client::{Call, escaped};
 /// How a change is sent safely.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Safety")]
-pub(super) struct Care {
+pub(in crate::command) struct Care {
     /// Decide and answer, but record nothing
     #[arg(long, env = "KEYLEDGER_DRY_RUN")]
     dry_run: bool,
@@ -18,7 +18,7 @@ pub(super) struct Care {
 }
 
 impl Care {
-    pub(super) fn apply<'a>(&self, call: Call<'a>) -> Call<'a> {
+    pub(in crate::command) fn apply<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.query("dry_run", self.dry_run.then_some(true))
             .header("idempotency-key", self.idempotency_key.as_ref())
     }
@@ -26,10 +26,10 @@ impl Care {
 
 /// A body that has only the fields that were given.
 #[derive(Default)]
-pub(super) struct Body(Map<String, Value>);
+pub(in crate::command) struct Body(Map<String, Value>);
 
 impl Body {
-    pub(super) fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Body {
+    pub(in crate::command) fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Body {
         if let Some(value) = value {
             self.0.insert(name.to_owned(), value.into());
         }
@@ -37,7 +37,7 @@ impl Body {
     }
 
     /// A list, left out when nothing is on it.
-    pub(super) fn list(self, name: &str, values: &[String]) -> Body {
+    pub(in crate::command) fn list(self, name: &str, values: &[String]) -> Body {
         self.with(name, (!values.is_empty()).then(|| values.to_vec()))
     }
 
@@ -46,7 +46,7 @@ impl Body {
         self.with(name, (!pairs.is_empty()).then(|| Value::Object(object())))
     }
 
-    pub(super) fn done(self) -> Value {
+    pub(in crate::command) fn done(self) -> Value {
         Value::Object(self.0)
     }
 }

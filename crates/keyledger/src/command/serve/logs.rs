@@ -6,7 +6,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use eventlog::Log;
 use eventlog::sled::{Options, SledLog};
-use ledger::{Journal, KeyChain, Ledger, OpenError, ReplayError, Signing, SystemClock, TreeHead};
+use ledger::{
+    Journal, JournalOptions, KeyChain, Ledger, OpenError, ReplayError, Signing, SystemClock,
+    TreeHead,
+};
 
 use super::options::Serve;
 use crate::data_dir::log_key::{self, LogKeyFile};
@@ -65,7 +68,8 @@ pub(super) fn journal(options: &Serve, location: &Options, keys: &KeyChain) -> R
     let fresh = format!("{}/access", log_key::new_origin()?);
     open_or_begin_anew(options, data, key, log, &fresh, |log, signing, accept_rollback| {
         let clock = Arc::new(SystemClock::default());
-        Ok(Journal::open(log, clock, signing, accept_rollback)?)
+        let max_token_ttl_s = options.tokens.max_ttl_s();
+        Ok(Journal::open(log, clock, signing, JournalOptions { accept_rollback, max_token_ttl_s })?)
     })
     .context("the access journal cannot be opened")
 }

@@ -31,7 +31,7 @@ use self::quotas::Quotas;
 use self::requests::Requests;
 use self::storage::Storage;
 use self::usage::Usage;
-use crate::options::Data;
+use crate::options::{Data, OwnTokens};
 
 /// Run the service
 #[derive(Args, Debug)]
@@ -70,6 +70,8 @@ pub(crate) struct Serve {
     pub(super) requests: Requests,
     #[command(flatten)]
     pub(super) quotas: Quotas,
+    #[command(flatten)]
+    pub(super) tokens: OwnTokens,
     #[command(flatten)]
     pub(super) issuer: Issuer,
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! `/v1/access` and `/log/access/…`: who read the trail, and the proof of that.
+//! `/v1/access` and `/log/access/…`: who read the trail, what became of tokens, and the proof of
+//! that.
 //!
 //! Every route that shows events records here who asks, before it answers.
 
@@ -8,8 +9,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use ledger::{AUDIT, Access, Seq};
-use serde::{Deserialize, Serialize};
+use ledger::{AUDIT, Seq};
+use serde::Deserialize;
 use tlog::TilePath;
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,7 +23,7 @@ use crate::request::extract::{Query, limit};
 use crate::request::parameters::NoParameters;
 use crate::routes::evidence::answers::{bundle_answer, fresh, no_tile, tile_answer, tile_of};
 use crate::wire;
-use crate::wire::{Actor, Text, Time};
+use crate::wire::access::AccessEntry;
 
 /// The routes of the access journal.
 pub(crate) fn router() -> Routes {
@@ -37,76 +38,7 @@ pub(crate) fn router() -> Routes {
 /// Where the tiles of the journal are.
 const LOG: &str = "/log/access/";
 
-/// Somebody read a part of the trail.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AccessEntry<'a> {
-    /// Its place in the journal.
-    seq: u64,
-    /// What happened.
-    #[schema(value_type = wire::words::AccessType)]
-    r#type: &'static str,
-    /// When it was asked for, the first time.
-    #[schema(value_type = String, format = DateTime)]
-    first_at: Time,
-    /// When it was asked for the last time.
-    #[schema(value_type = String, format = DateTime)]
-    last_at: Time,
-    /// How often: equal readings within a minute are one entry.
-    count: u64,
-    /// Who read it.
-    actor: Actor<'a>,
-    /// From where.
-    origin: AccessOrigin<'a>,
-    /// What was read.
-    #[schema(value_type = wire::words::Reading)]
-    reading: &'static str,
-    /// Nothing before this place of the log was read.
-    from: u64,
-    /// Nothing from this place on; null where what came was read too.
-    #[schema(required)]
-    until: Option<u64>,
-    /// The account that was asked for; null also for several.
-    #[schema(required)]
-    of_account: Option<&'a str>,
-    /// The key that was asked for; null also for several.
-    #[schema(value_type = Option<String>, format = "uuid", required)]
-    of_key: Option<Text<keys::KeyId>>,
-}
-
-/// From where a part of the trail was read.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AccessOrigin<'a> {
-    /// The client's address.
-    #[schema(value_type = Option<String>, required)]
-    ip: Option<Text<std::net::IpAddr>>,
-    /// The request's id; null where readings were counted.
-    #[schema(required)]
-    request_id: Option<&'a str>,
-}
-
-impl<'a> AccessEntry<'a> {
-    fn new((seq, access): &'a (Seq, Access)) -> AccessEntry<'a> {
-        AccessEntry {
-            seq: seq.0,
-            r#type: "read",
-            first_at: Time(access.at),
-            last_at: Time(access.last_at),
-            count: access.count,
-            actor: Actor::new(&access.actor),
-            origin: AccessOrigin {
-                ip: access.origin.ip.map(Text),
-                request_id: access.origin.request_id.as_deref(),
-            },
-            reading: access.reading.as_str(),
-            from: access.from.0,
-            until: access.until.map(|until| until.0),
-            of_account: access.account.as_ref().map(keys::Account::as_str),
-            of_key: access.key.map(Text),
-        }
-    }
-}
-
-/// Who read which part of the trail, a page at a time.
+/// Who read which part of the trail, and what became of tokens, a page at a time.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes an answer that is put together as it is written")]
 pub(crate) struct AccessList<'a> {
@@ -122,7 +54,7 @@ pub(crate) struct AccessList<'a> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Journaled {
-    /// Only what was read after this place of the journal.
+    /// Only what is behind this place of the journal.
     after: Option<u64>,
     /// At most so many.
     #[param(minimum = 1, maximum = 500, default = 50)]
@@ -132,9 +64,9 @@ pub(crate) struct Journaled {
     cursor: Option<String>,
 }
 
-/// Lists who read which part of the trail, in the order of being recorded
+/// Lists who read which part of the trail and what became of tokens, in the order of being recorded
 ///
-/// A reading is recorded before it is answered. Equal readings of one caller within a minute are
+/// Of tokens, only the service's own are listed. A reading is recorded before it is answered. Equal readings of one caller within a minute are
 /// counted, and recorded as one entry when the minute is over. Who reads more than 32 different
 /// parts in a minute gets wider entries: what was read lies within.
 ///

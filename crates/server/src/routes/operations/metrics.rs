@@ -41,5 +41,6 @@ fn numbers(app: &App) -> Numbers {
         space: app.ledger().space(),
         log_writable: app.ledger().is_writable(),
         journal_writable: app.journal().is_writable(),
+        tokens: app.journal().tokens().stats(),
     }
 }

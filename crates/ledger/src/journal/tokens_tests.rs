@@ -1,0 +1,240 @@
+//! What becomes of tokens is on record, in bytes that never change, and holds after a restart.
+
+use eventlog::Seq;
+use eventlog::memory::{Fault, MemoryLog};
+use keys::Account;
+use signedlog::Signing;
+
+use super::*;
+use crate::caller::{Origin, Role, Via};
+use crate::clock::Clock;
+use crate::journal::JournalOptions;
+use crate::record::codec::{self, Interner};
+use crate::testing::{ManualClock, caller, idempotent, owner};
+use crate::tokens::{NotGood, TokenFilter};
+
+fn open(log: &MemoryLog, clock: &Arc<ManualClock>) -> Journal {
+    let signing = Signing::new("ledger.example.com/apikeys/access", [9; 32]).unwrap();
+    let (log, clock) = (Arc::new(log.clone()), Arc::clone(clock) as Arc<dyn Clock>);
+    Journal::open(log, clock, Arc::new(signing), JournalOptions::default()).unwrap()
+}
+
+fn wanted(subject: &str, role: Role) -> NewToken {
+    NewToken {
+        subject: Subject::new(subject).unwrap(),
+        account: None,
+        roles: [role].into_iter().collect(),
+        ttl_s: 3600,
+    }
+}
+
+async fn make(journal: &Journal, clock: &ManualClock, subject: &str) -> OwnToken {
+    let (caller, options) = (owner(), RequestOptions::default());
+    let wanted = wanted(subject, Role::User);
+    journal.make_token(&caller, wanted, &options, clock.now()).await.unwrap().view.token
+}
+
+fn types(journal: &Journal) -> Vec<&'static str> {
+    let page = journal.page(&caller(None, Role::Auditor), Seq(0), 500).unwrap();
+    page.items.iter().map(|(_, entry)| entry.event.as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_became_of_tokens_holds_after_a_restart() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let (options, journal) = (RequestOptions::default(), open(&log, &clock));
+    let (ann, bob) = (make(&journal, &clock, "ann").await, make(&journal, &clock, "bob").await);
+    // One that was made elsewhere, and one that is never seen here.
+    clock.advance(1);
+    let eve = OwnToken { jti: "eve".into(), subject: Subject::new("eve").unwrap(), ..bob.clone() };
+    let unseen = OwnToken { jti: "unseen".into(), ..eve.clone() };
+    for token in [&ann, &eve] {
+        assert!(journal.tokens().see(token).unwrap().admit(clock.now()));
+    }
+    journal.end_token(&owner(), &ann.jti, &options, clock.now()).await.unwrap();
+    let which = EndTokens { subject: Some(eve.subject.clone()), ..EndTokens::default() };
+    let ended = journal.end_tokens(&owner(), which, &options, clock.now()).await.unwrap();
+    assert_eq!((ended.count, ended.range.issued_before), (1, clock.now()));
+    let filter = TokenFilter::default();
+    let list = |journal: &Journal| {
+        journal.tokens().page(&owner(), &filter, None, 500, clock.now()).unwrap().items
+    };
+    let before = list(&journal);
+    assert_eq!(before.iter().filter(|view| view.ended_at == Some(clock.now())).count(), 2);
+    journal.close().await.unwrap();
+    assert_eq!(types(&journal).iter().filter(|kind| **kind == "token_seen").count(), 2);
+
+    let journal = open(&log.reopen().unwrap(), &clock);
+    assert_eq!(list(&journal), before);
+    let see = |token: &OwnToken| journal.tokens().see(token);
+    assert!(see(&ann).unwrap().is_ended() && see(&eve).unwrap().is_ended());
+    assert!(!see(&bob).unwrap().is_ended());
+    assert_eq!(see(&unseen).unwrap_err(), NotGood::Ended);
+    let again = journal.end_token(&owner(), &ann.jti, &options, clock.now()).await;
+    assert!(matches!(again, Err(Error::TokenEnded)), "{again:?}");
+}
+
+/// A token is on record as used when it is first seen, and then on every day that it is.
+#[tokio::test]
+async fn a_use_is_recorded_once_a_day() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let journal = open(&log, &clock);
+    let ann = make(&journal, &clock, "ann").await;
+    let row = journal.tokens().see(&ann).unwrap();
+    let mut days = 0;
+    for _ in 0..50 {
+        assert!(row.admit(clock.now()));
+        assert!(journal.tokens().see(&ann).is_ok());
+        clock.advance(3600);
+        journal.tokens().record_again(86_400);
+        // As the writer does every second.
+        for entry in journal.tokens().take_unrecorded(500).into_iter().map(Access::token_seen) {
+            journal.tokens().apply(&entry);
+            assert_eq!(Some(entry.at), row.last_used_at());
+            days += 1;
+        }
+    }
+    assert!((2..=4).contains(&days), "{days}");
+}
+
+#[tokio::test]
+async fn nothing_is_made_or_ended_that_is_not_on_record() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let (options, journal) = (RequestOptions::default(), open(&log, &clock));
+    let ann = make(&journal, &clock, "ann").await;
+    let row = journal.tokens().see(&ann).unwrap();
+    log.fail_next(Fault::Lose);
+    for _ in 0..2 {
+        let made = wanted("bob", Role::User);
+        let made = journal.make_token(&owner(), made, &options, clock.now()).await;
+        assert!(matches!(made, Err(Error::Broken)), "{made:?}");
+        let ended = journal.end_token(&owner(), &ann.jti, &options, clock.now()).await;
+        assert!(matches!(ended, Err(Error::Broken)), "{ended:?}");
+        let which = EndTokens { subject: Some(ann.subject.clone()), ..EndTokens::default() };
+        let ended = journal.end_tokens(&owner(), which, &options, clock.now()).await;
+        assert!(matches!(ended, Err(Error::Broken)), "{ended:?}");
+    }
+    assert!(row.admit(clock.now()));
+    assert_eq!(journal.tokens().stats().listed, 1);
+}
+
+#[tokio::test]
+async fn a_repeated_request_makes_one_token() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let journal = open(&log, &clock);
+    let make = async |journal: &Journal, key, request| {
+        let (wanted, options) = (wanted("ann", Role::User), idempotent(key, request));
+        journal.make_token(&owner(), wanted, &options, clock.now()).await
+    };
+    let first = make(&journal, 1, 1).await.unwrap();
+    clock.advance(5);
+    let again = make(&journal, 1, 1).await.unwrap();
+    assert!(!first.replayed && again.replayed);
+    assert_eq!(first.view, again.view);
+    assert!(matches!(make(&journal, 1, 2).await, Err(Error::IdempotencyMismatch)));
+    assert_ne!(make(&journal, 2, 1).await.unwrap().view.token.jti, first.view.token.jti);
+    journal.close().await.unwrap();
+    let journal = open(&log.reopen().unwrap(), &clock);
+    assert_eq!(make(&journal, 1, 1).await.unwrap().view, first.view);
+    assert!(matches!(make(&journal, 1, 2).await, Err(Error::IdempotencyMismatch)));
+    assert_eq!(types(&journal), ["token_made", "token_made"]);
+}
+
+/// After a clock was set back, "until now" still means every token that is known.
+#[tokio::test]
+async fn all_tokens_of_a_subject_are_those_that_a_clock_made_which_was_set_back() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let (options, journal) = (RequestOptions::default(), open(&log, &clock));
+    let ann = make(&journal, &clock, "ann").await;
+    clock.advance(-600);
+    let which = EndTokens { subject: Some(ann.subject.clone()), ..EndTokens::default() };
+    let ended = journal.end_tokens(&owner(), which, &options, clock.now()).await.unwrap();
+    assert_eq!(ended.count, 1);
+    assert!(ended.range.issued_before > ann.made_at);
+    // One that is made right after is good.
+    let next = make(&journal, &clock, "ann").await;
+    assert!(journal.tokens().see(&next).unwrap().admit(clock.now()));
+}
+
+fn entries() -> [Access; 4] {
+    let token = OwnToken {
+        jti: "t2".into(),
+        subject: Subject::new("bob").unwrap(),
+        account: Some(Account::new("acme").unwrap()),
+        roles: [Role::Owner, Role::User].into_iter().collect(),
+        made_at: Timestamp::from_micros(1_700_000_000_000_001),
+        ends_at: Timestamp::from_secs(1_700_003_600),
+    };
+    let reason = Some(Reason::new("lost").unwrap());
+    let range = TokenRange {
+        account: None,
+        subject: Some(token.subject.clone()),
+        issued_before: Timestamp::from_micros(1_700_000_000_000_002),
+        roles: Role::OF_TOKENS.iter().copied().collect(),
+    };
+    let events = [
+        AccessEvent::TokenMade { token: token.clone(), request: Some([3; 32]) },
+        AccessEvent::TokenSeen(token.clone()),
+        AccessEvent::TokenEnded { token, reason: reason.clone() },
+        AccessEvent::TokensEnded { range, reason },
+    ];
+    events.map(|event| Access {
+        at: Timestamp::from_micros(1_700_000_000_000_003),
+        actor: Actor {
+            subject: Subject::new("ann").unwrap(),
+            account: Some(Account::new("acme").unwrap()),
+            roles: [Role::Owner].into_iter().collect(),
+            via: Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) },
+        },
+        origin: Origin { ip: Some([203, 0, 113, 7].into()), request_id: Some("r1".into()) },
+        event,
+        salt: [9; 16],
+    })
+}
+
+/// What stands behind the salt. Written once, never again: `schemas/access.md` describes it.
+const GOLDEN: [&str; 4] = [
+    concat!(
+        "0102743203626f62010461636d6521fd02803c3048140c00fd00c863dd49140c0001030303030303",
+        "0303030303030303030303030303030303030303030303030303",
+    ),
+    "0202743203626f62010461636d6521fd02803c3048140c00fd00c863dd49140c00",
+    "0302743203626f62010461636d6521fd02803c3048140c00fd00c863dd49140c0001046c6f7374",
+    "04000103626f62fd04803c3048140c003f01046c6f7374",
+];
+
+#[test]
+fn an_entry_of_a_token_never_changes_its_bytes() {
+    for (entry, golden) in entries().iter().zip(GOLDEN) {
+        let bytes = codec::encode_access(entry);
+        let salt = bytes.windows(16).position(|window| window == [9; 16]).unwrap();
+        assert_eq!(hex::encode(&bytes[salt + 16..]), golden, "{:?}", entry.event);
+        let read = codec::decode_projected(&bytes, &mut Interner::default()).unwrap();
+        assert_eq!(read.as_ref(), Some(entry));
+    }
+}
+
+/// A role that a newer program knows must not be dropped: less would be ended than was said.
+#[test]
+fn an_entry_with_another_role_is_refused() {
+    let [.., ended] = entries();
+    let bytes = codec::encode_access(&ended);
+    let place = bytes.iter().rposition(|byte| *byte == 63).unwrap();
+    for other in [64, 63 + 64] {
+        let mut bytes = bytes.clone();
+        bytes[place] = other;
+        assert!(codec::decode_projected(&bytes, &mut Interner::default()).is_err());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_an_entry_or_refused(number in 0_usize..4, at in 0_usize..200, byte: u8) {
+        let mut bytes = codec::encode_access(&entries()[number]);
+        let place = at % bytes.len();
+        bytes[place] = byte;
+        if let Ok(read) = codec::decode_access(&bytes, &mut Interner::default()) {
+            proptest::prop_assert_eq!(codec::encode_access(&read), bytes);
+        }
+    }
+}
