@@ -8,9 +8,11 @@ use expect_test::expect;
 use serde_json::json;
 
 use crate::support::{Client, Service, write_secret};
+use crate::webhooks::webhook;
 
-/// Every route that needs a token, with a request that is good but for its caller. `$` is a key.
-const ROUTES: [&str; 35] = [
+/// Every route that needs a token, with a request that is good but for its caller. `$` is a key, and
+/// `WEBHOOK` a webhook.
+const ROUTES: [&str; 41] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -40,6 +42,12 @@ const ROUTES: [&str; 35] = [
     "GET /v1/proofs/consistency?old=1",
     "GET /v1/audit/bundle",
     "GET /v1/access",
+    "GET /v1/webhooks",
+    r#"POST /v1/webhooks {"url":"https://hooks.invalid/","events":["created"]}"#,
+    "GET /v1/webhooks/WEBHOOK",
+    "GET /v1/webhooks/WEBHOOK/deliveries",
+    "POST /v1/webhooks/WEBHOOK/replay",
+    "DELETE /v1/webhooks/WEBHOOK",
     "GET /log/table",
     "GET /log/tile/entries/000.p/1",
     "GET /v1/tokens",
@@ -76,7 +84,11 @@ fn table(service: &Service, callers: &[(&str, Client)]) -> String {
     for route in ROUTES.iter().chain(&BY_KEY) {
         // Each route has a key of its own, so that no order matters.
         let (id, _) = owner.create(r#"{"name":"k"}"#);
-        let request = route.replace('$', &id);
+        let mut request = route.replace('$', &id);
+        if route.contains("WEBHOOK") {
+            let (webhook, _) = webhook(&owner, "https://hooks.invalid/", &["created"]);
+            request = request.replace("WEBHOOK", &webhook);
+        }
         let shown = route.split(['?', '{']).next().unwrap().trim_end();
         let outcomes: Vec<_> = callers
             .iter()
@@ -146,6 +158,12 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         GET /v1/proofs/consistency   owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/audit/bundle         owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /v1/access               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /v1/webhooks             owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        POST /v1/webhooks            owner: 201, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 201
+        GET /v1/webhooks/WEBHOOK     owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/webhooks/WEBHOOK/deliveries owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        POST /v1/webhooks/WEBHOOK/replay owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
+        DELETE /v1/webhooks/WEBHOOK  owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 404 webhook_not_found
         GET /log/table               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /log/tile/entries/000.p/1 owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /v1/tokens               owner: 200, user: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
@@ -320,7 +338,7 @@ pub(crate) fn mint(service: &Service, change: &serde_json::Value) -> String {
 }
 
 /// RFC 2104.
-fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
     use sha2::{Digest as _, Sha256};
 
     assert!(key.len() <= 64);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::support::{Client, Service, keyledger};
+use crate::webhooks::webhook;
 
 #[test]
 fn the_published_openapi_document_is_the_programs() {
@@ -96,6 +97,7 @@ impl<'a> Examples<'a> {
             let value = match (name, &parameter["example"]) {
                 ("id" | "key", _) => key.clone(),
                 ("jti", _) => self.new_token(),
+                ("webhook", _) => webhook(&self.owner, "https://hooks.invalid/", &["created"]).0,
                 ("X-API-Key", _) => secret.clone(),
                 ("If-Match", _) if id == "enableKey" => "\"2\"".to_owned(),
                 (_, Value::String(text)) => text.clone(),

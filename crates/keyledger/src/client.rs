@@ -55,6 +55,11 @@ impl<'a> Call<'a> {
         Call { body: Some(body), ..Call::new(Method::PATCH, path) }
     }
 
+    /// `POST path` without a body.
+    pub(crate) fn post_empty(path: impl Into<String>) -> Call<'a> {
+        Call::new(Method::POST, path)
+    }
+
     /// `DELETE path`
     pub(crate) fn delete(path: impl Into<String>) -> Call<'a> {
         Call::new(Method::DELETE, path)

@@ -11,6 +11,7 @@ mod serve;
 mod token;
 mod tokens;
 mod usage;
+mod webhooks;
 mod worker;
 
 use anyhow::Result;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Events(events::Events),
     /// How often keys were verified, by the hour or the day
     Usage(usage::Usage),
+    /// Make, show, delete and replay webhooks
+    Webhooks(webhooks::Webhooks),
     /// Rebuild the table of keys from a stopped data directory, as it was at any moment
     Replay(replay::Replay),
     /// Record from outside that keys are expired
@@ -58,6 +61,7 @@ pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) 
         Command::Keys(options) => keys::run(&options),
         Command::Events(options) => events::run(&options),
         Command::Usage(options) => usage::run(&options),
+        Command::Webhooks(options) => webhooks::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Worker(options) => worker::run(&options),
         Command::Audit(options) => audit::run(&options),

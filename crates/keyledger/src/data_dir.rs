@@ -6,3 +6,4 @@ pub(crate) mod log_key;
 pub(crate) mod secret_file;
 pub(crate) mod stopped;
 pub(crate) mod token_key;
+pub(crate) mod webhook_key;

@@ -16,7 +16,7 @@ use eventlog::memory::MemoryLog;
 use ledger::{Journal, JournalOptions, Ledger, Options, Signing, SystemClock};
 use quick_cache::sync::Cache;
 use server::token::{Claims, Roles, TokenKey, mint};
-use server::{App, Auth, Config, HttpService};
+use server::{App, Auth, Config, HttpService, Webhooks};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWrite;
 use tokio::runtime::{Builder, Runtime};
@@ -110,8 +110,9 @@ fn app(fast_paths: bool) -> Result<App, Box<dyn Error>> {
     let clock = Arc::new(SystemClock::default());
     let journal =
         Journal::open(Arc::new(MemoryLog::new()), clock, signing, JournalOptions::default())?;
+    let webhooks = Webhooks::in_memory(&ledger);
     let auth = Auth::new(TokenKey::from_seed(&SEED), None)?;
-    Ok(App::new(ledger, journal, auth, Config { fast_paths, ..Config::default() }))
+    Ok(App::new(ledger, journal, auth, webhooks, Config { fast_paths, ..Config::default() }))
 }
 
 fn verify(runtime: &Runtime, service: &HttpService, token: &str) -> Result<(), Box<dyn Error>> {

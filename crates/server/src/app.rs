@@ -17,6 +17,7 @@ use crate::reads::{Reads, Share};
 use crate::request::forwarded::ForwardedHeader;
 use crate::routes::authorize::presented::KeyHeader;
 use crate::stream::streams::Streams;
+use crate::webhooks::{self, Webhooks};
 
 /// How the API is served, whatever the ledger holds.
 #[derive(Clone, Debug)]
@@ -79,6 +80,7 @@ struct Parts {
     journal: Journal,
     auth: Auth,
     guesses: Guesses,
+    webhooks: Webhooks,
     config: Config,
     metrics: Metrics,
     reads: Reads,
@@ -90,7 +92,13 @@ struct Parts {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(ledger: Ledger, journal: Journal, auth: Auth, config: Config) -> App {
+    pub fn new(
+        ledger: Ledger,
+        journal: Journal,
+        auth: Auth,
+        webhooks: Webhooks,
+        config: Config,
+    ) -> App {
         let auth = auth.with_tokens(journal.tokens());
         let metrics = Metrics::new();
         let reads = Reads::new();
@@ -102,6 +110,7 @@ impl App {
             journal,
             auth,
             guesses: Guesses::new(),
+            webhooks,
             config,
             metrics,
             reads,
@@ -133,6 +142,11 @@ impl App {
         self.auth().keep_keys().await;
     }
 
+    /// Delivers to webhooks until [`App::stop`], and writes how far each is.
+    pub async fn deliver_webhooks(&self) {
+        webhooks::run(self.clone()).await;
+    }
+
     /// Changes to `true` when the streams have to end.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.subscribe()
@@ -154,6 +168,10 @@ impl App {
 
     pub(crate) fn auth(&self) -> &Auth {
         &self.0.auth
+    }
+
+    pub(crate) fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     pub(crate) fn guesses(&self) -> &Guesses {

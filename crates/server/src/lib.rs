@@ -23,6 +23,7 @@ mod request;
 mod router;
 mod routes;
 mod stream;
+mod webhooks;
 mod wire;
 
 pub use crate::app::{App, Config};
@@ -35,3 +36,4 @@ pub use crate::openapi::document as openapi;
 pub use crate::request::forwarded::ForwardedHeader;
 pub use crate::router::{authorize_router, metrics_router, router};
 pub use crate::routes::authorize::presented::KeyHeader;
+pub use crate::webhooks::Webhooks;

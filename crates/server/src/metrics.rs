@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use delivery::OutcomeKind;
 use keys::Verdict;
 use ledger::VerdictCounts;
 use parking_lot::Mutex;
@@ -33,6 +34,7 @@ pub(crate) struct Metrics {
     verifications: Verifications,
     connections: IntGauge,
     refused_connections: IntCounter,
+    deliveries: IntCounterVec,
 }
 
 type Reading = fn(&Numbers) -> u64;
@@ -50,6 +52,7 @@ pub(crate) struct Numbers {
     pub(crate) log_writable: bool,
     pub(crate) journal_writable: bool,
     pub(crate) tokens: ledger::TokenStats,
+    pub(crate) webhooks: delivery::Stats,
 }
 
 /// The gauges: name, help, and where each is read.
@@ -117,6 +120,16 @@ const READINGS: &[(&str, &str, Reading)] = &[
         |numbers| numbers.tokens.refused,
     ),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
+    ("keyledger_webhooks", "Webhooks", |numbers| count(numbers.webhooks.webhooks)),
+    ("keyledger_webhooks_retrying", "Webhooks whose receiver is tried again", |numbers| {
+        count(numbers.webhooks.retrying)
+    }),
+    ("keyledger_webhooks_failing", "Webhooks whose receiver was given up", |numbers| {
+        count(numbers.webhooks.failing)
+    }),
+    ("keyledger_webhook_lag_records", "Records that the slowest webhook is behind", |numbers| {
+        numbers.webhooks.lag
+    }),
 ];
 
 fn count(number: usize) -> u64 {
@@ -155,6 +168,12 @@ impl Metrics {
             "Connections that were closed because there were too many",
         );
         let verifications = Verifications::new(&registry);
+        let deliveries = IntCounterVec::new(
+            Opts::new("keyledger_webhook_deliveries_total", "Attempts to deliver to webhooks"),
+            &["outcome"],
+        );
+        let deliveries = deliveries.expect("a lawful name");
+        registry.register(boxed(deliveries.clone())).expect("a name of its own");
         Metrics {
             registry,
             requests,
@@ -163,7 +182,13 @@ impl Metrics {
             verifications,
             connections,
             refused_connections,
+            deliveries,
         }
+    }
+
+    /// The attempts to deliver to webhooks that ended so.
+    pub(crate) fn delivery(&self, outcome: OutcomeKind) -> IntCounter {
+        self.deliveries.with_label_values(&[outcome.as_str()])
     }
 
     /// The connections that are open, and those that were refused.

@@ -26,8 +26,10 @@ use crate::routes::evidence::{access, bundle as audit_bundle};
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
 use crate::routes::verify::batch;
+use crate::routes::webhooks::deliveries;
 use crate::routes::{
     authorize, events, evidence, keys as keys_routes, own_key, report, tokens, usage, verify,
+    webhooks,
 };
 use crate::wire::words;
 use crate::{dialects, wire};
@@ -49,6 +51,8 @@ use crate::{dialects, wire};
         evidence::inclusion, evidence::consistency, receipt::receipt, key_proof::proof, evidence::table,
         tokens::list, tokens::create, tokens::end, tokens::revoke,
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
+        webhooks::create, webhooks::list, webhooks::one, webhooks::delete,
+        deliveries::list, deliveries::replay, deliveries::keys,
         home::home, health::alive, health::ready, metrics::page
     ),
     components(schemas(
@@ -57,7 +61,8 @@ use crate::{dialects, wire};
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
         words::AskedPermission, words::NeededPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
         words::Cursor, words::Order, words::UsageStep, words::VerifyCounts, words::ReadAccess, words::TokenAccess,
-        words::TokensAccess, words::TokenRole, words::TokenRoles,
+        words::TokensAccess, words::TokenRole, words::TokenRoles, words::WebhookEvent,
+        words::WebhookStatus, words::DeliveryOutcome, wire::webhook::Expiring,
         words::Metadata, words::Alive
     )),
     tags(
@@ -65,6 +70,7 @@ use crate::{dialects, wire};
         (name = "verify", description = "What a gateway asks on every request"),
         (name = "self", description = "What a key can do with its own text: nothing else"),
         (name = "events", description = "What happened, and what will"),
+        (name = "webhooks", description = "Events, posted to receivers elsewhere (Standard Webhooks)"),
         (name = "evidence", description = "The log proves itself, in the formats of C2SP"),
         (name = "tokens", description = "The service's own tokens: who has which, and their end"),
         (name = "operations", description = "For those who run the service; no token needed")
@@ -100,11 +106,13 @@ impl Modify for Conventions {
         ]);
 
         for (path, item) in &mut document.paths.paths {
+            // Of webhooks only making one is a change that a repetition would make twice.
+            let repeatable = path.starts_with("/v1/webhooks/");
             for (operation, changes) in [
                 (&mut item.get, false),
-                (&mut item.post, !path.starts_with("/v1/keys/verify")),
+                (&mut item.post, !path.starts_with("/v1/keys/verify") && !repeatable),
                 (&mut item.patch, true),
-                (&mut item.delete, true),
+                (&mut item.delete, !repeatable),
             ] {
                 let Some(operation) = operation else { continue };
                 if path.contains("{id}") {
@@ -131,7 +139,7 @@ fn change_parameters(operation: &mut Operation, path: &str) {
         let meaning = "Decide and answer, but record nothing";
         parameter(operation, "dry_run", ParameterIn::Query, meaning, flag());
     }
-    if path != "/v1/expirations" && !path.starts_with("/v1/tokens") {
+    if !matches!(path, "/v1/expirations" | "/v1/webhooks") && !path.starts_with("/v1/tokens") {
         let meaning = "The answer holds the event's receipt";
         parameter(operation, "receipt", ParameterIn::Query, meaning, flag());
     }

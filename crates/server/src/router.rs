@@ -7,6 +7,7 @@ use crate::http::route::Routes;
 use crate::http::service::HttpService;
 use crate::routes::{
     authorize, events, evidence, keys, operations, own_key, report, tokens, usage, verify,
+    webhooks,
 };
 use crate::{dialects, openapi};
 
@@ -31,6 +32,7 @@ fn routes(app: &App) -> Routes {
         .merge(report::router())
         .merge(usage::router())
         .merge(evidence::router())
+        .merge(webhooks::router())
         .merge(operations::router())
         .merge(operations::health_router())
         .merge(metrics)

@@ -16,6 +16,7 @@ use crate::auth::Auth;
 use crate::auth::token::{Claims, Roles, TokenKey, mint};
 use crate::http::admission::Place;
 use crate::http::connection::Connection;
+use crate::webhooks::Webhooks;
 
 const VERIFY: &str = "/v1/keys/verify";
 const KEYS: &str = "/v1/keys";
@@ -29,8 +30,9 @@ fn app() -> App {
     let journal =
         Journal::open(Arc::new(MemoryLog::new()), clock, signing, JournalOptions::default())
             .unwrap();
+    let webhooks = Webhooks::in_memory(&ledger);
     let auth = Auth::new(TokenKey::from_seed(&[7; 32]), None).unwrap();
-    App::new(ledger, journal, auth, Config::default())
+    App::new(ledger, journal, auth, webhooks, Config::default())
 }
 
 fn token(app: &App, role: &str) -> String {

@@ -10,3 +10,4 @@ pub(crate) mod report;
 pub(crate) mod tokens;
 pub(crate) mod usage;
 pub(crate) mod verify;
+pub(crate) mod webhooks;

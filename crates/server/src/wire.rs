@@ -25,6 +25,7 @@ mod text;
 pub(crate) mod token;
 mod usage;
 mod verify;
+pub(crate) mod webhook;
 mod whole;
 pub(crate) mod words;
 
@@ -37,6 +38,7 @@ pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::needed::permission;
 pub(crate) use self::ocsf::ocsf;
 pub(crate) use self::patch::Patch;
+pub(crate) use self::receipt::put_with_receipt;
 pub(crate) use self::request::{Create, Expirations, Pairs, Reasoned, Rotate, metadata};
 pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
 pub(crate) use self::text::{Text, Time};

@@ -12,8 +12,9 @@ mod ready;
 mod running;
 
 use anyhow::{Context as _, Result};
+use delivery::Registry;
 use eventlog::sled::SledLog;
-use server::{App, Auth, Config};
+use server::{App, Auth, Config, Webhooks};
 
 use self::log_lines::LastLines;
 pub(crate) use self::options::Serve;
@@ -21,6 +22,7 @@ use self::running::Listeners;
 use crate::data_dir::inventory::Inventory;
 use crate::data_dir::log_key::LogKeyFile;
 use crate::data_dir::token_key::TokenKeyFile;
+use crate::data_dir::webhook_key::WebhookKeyFile;
 use crate::exit::Exit;
 
 pub(crate) fn run(options: &Serve) -> Result<Exit> {
@@ -33,6 +35,9 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     let token_key = TokenKeyFile::read_or_generate(&options.data.data, exposed)?;
     let verifier = token_key.key.verifier();
     let auth = Auth::new(token_key.key.clone(), options.issuer.read(exposed)?)?;
+
+    let poster = options.webhooks.poster()?;
+    let webhook_key = WebhookKeyFile::read_or_generate(&options.data.data, exposed)?;
 
     let log_key = LogKeyFile::read_or_generate(
         &options.data.data,
@@ -48,6 +53,10 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     drop(token_key);
     let ledger = logs::ledger(options, log_key, log)?;
     let journal = logs::journal(options, &options.journal_options(), ledger.signing_keys()?)?;
+    let registry = Registry::open(options.webhooks.registry(&options.data.data))?;
+    webhook_key.write_if_new(&options.data.data)?;
+    let webhooks =
+        Webhooks::new(registry, poster, webhook_key.key, options.webhooks.give_up, &ledger);
     inventory.save(&options.data.data, &verifier)?;
 
     let config = Config {
@@ -65,7 +74,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
         fast_paths: true,
         log_lines_lost: log_lines.0.lost(),
     };
-    let app = App::new(ledger, journal, auth, config);
+    let app = App::new(ledger, journal, auth, webhooks, config);
     let runtime = runtime()?;
     let ran = runtime.block_on(running::run(options, app, listeners));
     // Does not wait for threads that are blocked by a disk or a client.

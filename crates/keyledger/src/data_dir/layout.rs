@@ -22,3 +22,13 @@ pub(crate) fn journal(data: &Path, guard: Option<&Path>) -> Options {
     });
     Options { guard, ..Options::new(data.join(ACCESS)) }
 }
+
+/// The folder of webhooks.
+pub(crate) fn webhooks(data: &Path) -> PathBuf {
+    data.join("webhooks")
+}
+
+/// The key that signs what webhooks send.
+pub(crate) fn webhook_key(data: &Path) -> PathBuf {
+    webhooks(data).join("signing.key")
+}

@@ -51,6 +51,8 @@ impl ErrorClass {
             Code::UsageExceeded
             | Code::RateLimited
             | Code::EventNotFound
+            | Code::WebhookNotFound
+            | Code::WebhookLimit
             | Code::NotWhileEnabled
             | Code::NotWhileDisabled
             | Code::AlreadyReplaced

@@ -62,6 +62,8 @@ codes!(
     TokenNotFound = "token_not_found", NOT_FOUND, "Token not found";
     /// No such event, as far as the caller may know.
     EventNotFound = "event_not_found", NOT_FOUND, "Event not found";
+    /// No such webhook, as far as the caller may know.
+    WebhookNotFound = "webhook_not_found", NOT_FOUND, "Webhook not found";
     /// No such route.
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// The route has other methods.
@@ -80,6 +82,8 @@ codes!(
     AlreadyReplaced = "already_replaced", CONFLICT, "Already replaced";
     /// There are as many active keys as there may be.
     ActiveKeyLimit = "active_key_limit", CONFLICT, "Too many active keys";
+    /// There are as many webhooks as there may be.
+    WebhookLimit = "webhook_limit", CONFLICT, "Too many webhooks";
     /// The key is there already.
     KeyExists = "key_exists", CONFLICT, "Key exists";
     /// The key's time has not come.

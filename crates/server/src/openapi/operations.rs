@@ -10,7 +10,7 @@ use crate::error::Code::{
     KeyNotFound, KeyRejected, KeysCannotManageKeys, KeysDiffer, LogBroken, NotAcceptable, NotFound,
     NotReady, NotWhileDisabled, NotWhileExpired, NotWhileRevoked, Overloaded, PayloadTooLarge,
     RateLimited, RevisionMismatch, Timeout, TokenNotFound, TooLong, TooManyHeaders,
-    Unauthenticated, UnsupportedEncoding, UsageExceeded,
+    Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
 };
 
 /// What the document says of an operation beyond its annotation.
@@ -63,6 +63,9 @@ const OWN_KEY_CODES: &[Code] = &[Unauthenticated, RateLimited, Overloaded];
 const ENDED: &[Code] = &[Already, NotWhileExpired];
 /// Of what anybody may read of the log.
 const PUBLIC: &[Code] = &[NotFound, Overloaded];
+
+/// Of one webhook.
+const OF_A_WEBHOOK: &[&[Code]] = &[ANY, QUERY, CALLER, &[WebhookNotFound]];
 
 const READ: &[&[Code]] = &[ANY, QUERY, CALLER];
 const OWN_KEY: &[&[Code]] = &[ANY, QUERY, OWN_KEY_CODES];
@@ -138,6 +141,14 @@ operations!(
     "createToken": &[ANY, QUERY, CALLER, BODY, WRITE, &[AccountRequired]], &["Idempotency-Replayed"];
     "endToken": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[TokenNotFound, Already]], &[];
     "revokeTokens": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE], &[];
+    "createWebhook": &[ANY, QUERY, CALLER, BODY, &[IdempotencyMismatch, WebhookLimit]],
+        &["Location", "Idempotency-Replayed"];
+    "listWebhooks": READ, &[];
+    "getWebhook": OF_A_WEBHOOK, &[];
+    "deleteWebhook": OF_A_WEBHOOK, &[];
+    "listWebhookDeliveries": OF_A_WEBHOOK, &[];
+    "replayWebhook": OF_A_WEBHOOK, &[];
+    "webhookKeys": &[ANY, QUERY], &[];
     "home": &[ANY], &[];
     "healthz": &[ANY], &[];
     "readyz": &[ANY, &[NotReady]], &[];

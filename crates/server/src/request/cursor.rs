@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use delivery::WebhookId;
 use keys::{KeyId, Timestamp};
 use ledger::{Due, Seq, TokenPlace, Walk};
 
@@ -15,6 +16,7 @@ const ACCESSES: u8 = b'a';
 const DUE: u8 = b'e';
 const USAGE: u8 = b's';
 const TOKENS: u8 = b't';
+const WEBHOOK: u8 = b'w';
 
 fn write(kind: u8, place: u64) -> String {
     URL_SAFE_NO_PAD.encode([&[kind][..], &place.to_be_bytes()].concat())
@@ -87,6 +89,19 @@ pub(crate) fn usage(text: &str) -> Result<Timestamp, ApiError> {
     let start = Timestamp::from_micros(i64::from_be_bytes(start.to_be_bytes()));
     // One spelling each, as above.
     if kind == USAGE && of_usage(start) == text { Ok(start) } else { Err(wrong()) }
+}
+
+/// The cursor of a list of webhooks.
+pub(crate) fn of_webhook(id: WebhookId) -> String {
+    URL_SAFE_NO_PAD.encode([&[WEBHOOK][..], &id.to_bytes()].concat())
+}
+
+/// The last webhook of the page before.
+pub(crate) fn webhook(text: &str) -> Result<WebhookId, ApiError> {
+    match bytes::<17>(text)? {
+        [WEBHOOK, id @ ..] => Ok(WebhookId::from_bytes(id)),
+        _ => Err(ApiError::field("cursor", "is of another list")),
+    }
 }
 
 /// The place and direction in a list of events.
@@ -187,11 +202,21 @@ mod tests {
         }
 
         #[test]
+        fn a_cursor_among_webhooks_comes_back(id: [u8; 16]) {
+            let id = WebhookId::from_bytes(id);
+            prop_assert_eq!(webhook(&of_webhook(id)).ok(), Some(id));
+            prop_assert!(events(&of_webhook(id)).is_err());
+        }
+
+        #[test]
         fn any_text_is_read_or_refused(
-            text in "[A-Za-z0-9_=-]{0,16}|[A-Za-z0-9_=-]{33,34}|\\PC{0,30}",
+            text in "[A-Za-z0-9_=-]{0,16}|[A-Za-z0-9_=-]{33,34}|d[A-Za-z0-9_=-]{22}|\\PC{0,30}",
         ) {
             if let Ok(place) = tokens(&text) {
                 prop_assert_eq!(of_tokens(&place), text.clone());
+            }
+            if let Ok(id) = webhook(&text) {
+                prop_assert_eq!(of_webhook(id), text.clone());
             }
             if let Ok(place) = due(&text) {
                 prop_assert_eq!(of_due(place), text.clone());

@@ -26,6 +26,7 @@ use crate::app::{App, Config};
 use crate::auth::Auth;
 use crate::auth::bearer::Bearer;
 use crate::auth::token::TokenKey;
+use crate::webhooks::Webhooks;
 
 pub(super) fn caller(subject: &str, account: Option<&str>, role: Role) -> Caller {
     let scope = account.map_or(Scope::All, |name| Scope::Account(name.parse().unwrap()));
@@ -58,8 +59,9 @@ pub(super) fn app() -> App {
     let journal =
         Journal::open(Arc::new(MemoryLog::new()), clock, signing, JournalOptions::default())
             .unwrap();
+    let webhooks = Webhooks::in_memory(&ledger);
     let auth = Auth::new(TokenKey::from_seed(&[7; 32]), None).unwrap();
-    App::new(ledger, journal, auth, Config::default())
+    App::new(ledger, journal, auth, webhooks, Config::default())
 }
 
 /// Starts the hub with limits of its own.

@@ -43,6 +43,9 @@ words!(
     QuotaPeriod, "The time that a quota is for; days and months are those of UTC.", keys::QuotaPeriod::ALL;
     RoleHeld, "What a caller might do: the role of its token, or of a key that calls for itself.", ledger::Role::ALL;
     Reading, "What part of the trail was read.", ledger::Reading::ALL;
+    WebhookStatus, "Whether a webhook's receiver takes messages: `failing` is one that was given up.",
+        delivery::StatusKind::ALL;
+    DeliveryOutcome, "How an attempt to deliver ended.", delivery::OutcomeKind::ALL;
 );
 
 /// Types without values, each a closed set of words that is written here.
@@ -70,6 +73,8 @@ pub(crate) use choices;
 
 choices!(
     UsageStep, "What one item stands for, from its beginning on (UTC).", ["hour", "day"];
+    WebhookEvent, "What a message of a webhook is about: an event, or a key that falls due.",
+        crate::webhooks::EventKinds::words();
     Order, "`asc` is oldest first, `desc` newest first.", ["asc", "desc"];
     Direction, "`asc` is the least first, `desc` the greatest.", ["asc", "desc"];
     KeySort, "What keys are sorted by.", ["created_at", "expires_at", "name", "last_used_at"];

@@ -70,6 +70,10 @@ const HTTP: Group = Group {
     ],
     because: "only `server` knows HTTP; move that code there",
 };
+const SERVING: Group = Group {
+    crates: &["axum", "axum-extra", "tower", "tower-http", "utoipa"],
+    because: "this crate posts and answers nobody; that is the business of `server`",
+};
 const JSON: Group = Group {
     crates: &["serde_json"],
     because: "only `server` and `bundle` know JSON; move that code there",
@@ -109,6 +113,12 @@ const TABLE: &[Row] = &[
         name: "bundle",
         never: &["eventlog"],
         outside: &[ASYNC, SLED, BINCODE, HTTP],
+        features: &[],
+    },
+    Row {
+        name: "delivery",
+        never: &["keys", "tlog", "signedlog", "ledger", "bundle"],
+        outside: &[CHRONO, SLED, BINCODE, SERVING],
         features: &[],
     },
     Row { name: "server", never: &[], outside: &[SLED, BINCODE], features: &[] },

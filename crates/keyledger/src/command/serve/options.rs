@@ -14,6 +14,7 @@ pub(super) mod requests;
 pub(super) mod storage;
 pub(super) mod usage;
 mod values;
+pub(super) mod webhooks;
 
 use anyhow::Result;
 use clap::Args;
@@ -31,6 +32,7 @@ use self::quotas::Quotas;
 use self::requests::Requests;
 use self::storage::Storage;
 use self::usage::Usage;
+use self::webhooks::Webhooks;
 use crate::options::{Data, OwnTokens};
 
 /// Run the service
@@ -72,6 +74,7 @@ pub(crate) struct Serve {
     pub(super) quotas: Quotas,
     #[command(flatten)]
     pub(super) tokens: OwnTokens,
+    pub(super) webhooks: Webhooks,
     #[command(flatten)]
     pub(super) issuer: Issuer,
     #[command(flatten)]
@@ -87,6 +90,7 @@ impl Serve {
     pub(super) fn check(&self) -> Result<()> {
         self.listen.check()?;
         self.requests.check()?;
+        self.webhooks.check()?;
         self.issuer.check()
     }
 

@@ -73,6 +73,8 @@ pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Resu
     working.spawn(async move { of_keys.keep_keys().await });
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });
+    let webhooks = app.clone();
+    let delivering = tokio::spawn(async move { webhooks.deliver_webhooks().await });
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
     working.spawn(watch_disk(ledger.clone()));
     if let Err(error) = ready::print(&options.data.data, address, ledger.stats().log_size) {
@@ -86,6 +88,7 @@ pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Resu
     while let Some(served) = serving.join_next().await {
         served.context("a listener ended badly")??;
     }
+    delivering.await.context("how far webhooks are was not written")?;
     app.give_up_reads();
     // Before the ledger is closed, which writes the same file.
     saving.await.context("the counts of use were not written")?;

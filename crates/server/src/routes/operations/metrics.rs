@@ -42,5 +42,6 @@ fn numbers(app: &App) -> Numbers {
         log_writable: app.ledger().is_writable(),
         journal_writable: app.journal().is_writable(),
         tokens: app.journal().tokens().stats(),
+        webhooks: app.webhooks().registry().stats(app.ledger().length().borrow().0),
     }
 }

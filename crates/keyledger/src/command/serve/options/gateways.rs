@@ -55,7 +55,7 @@ impl Gateways {
 }
 
 /// Reads a network, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address
         .or_else(|_| text.parse())

@@ -1,0 +1,303 @@
+//! All webhooks of a data directory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eventlog::files;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::attempt::{Entry, Position};
+use crate::attempt_file::{self, AttemptFile};
+use crate::definition::{self, Definition, NewWebhook};
+use crate::secret::Secret;
+use crate::webhook::{StatusKind, Webhook};
+use crate::webhook_id::WebhookId;
+
+/// For how long a request with an idempotency key is remembered, in microseconds.
+const REMEMBERED_US: i64 = 86_400_000_000;
+/// For how long it is answered with the secret.
+const SECRET_SHOWN_US: i64 = 600_000_000;
+
+/// Where webhooks are stored, and how many there may be.
+#[derive(Clone, Debug)]
+pub struct RegistryOptions {
+    /// The folder; `None`: in memory, for tests.
+    pub folder: Option<PathBuf>,
+    /// The most webhooks of one account; those of all accounts count as one account's.
+    pub most_per_account: usize,
+    /// The most of all.
+    pub most: usize,
+}
+
+/// Why the webhooks of a folder cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` cannot be read: {source}; restore it from a backup, or remove it", path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Why a webhook was not made, deleted or moved. Nothing has happened but for a fault.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is none of this id.
+    #[error("no such webhook")]
+    Unknown,
+    /// The account has as many as it may have.
+    #[error("the account has {0} webhooks, as many as it may have")]
+    TooManyOfAccount(usize),
+    /// There are as many as there may be.
+    #[error("there are {0} webhooks, as many as there may be")]
+    TooMany(usize),
+    /// The idempotency key was used with another request.
+    #[error("the idempotency key was used with another request")]
+    IdempotencyMismatch,
+    /// There are no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The disk failed. It may have happened, or not.
+    #[error("the webhook's files cannot be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A webhook that was made.
+pub struct Created {
+    /// The webhook.
+    pub webhook: Arc<Webhook>,
+    /// What signs its messages; `None` for a repeated request that came too late.
+    pub secret: Option<Secret>,
+    /// Whether it was made by an earlier request with this idempotency key.
+    pub replayed: bool,
+}
+
+/// Numbers for the operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Webhooks.
+    pub webhooks: usize,
+    /// Those whose receiver is tried again.
+    pub retrying: usize,
+    /// Those whose receiver was given up.
+    pub failing: usize,
+    /// How many places of the log the slowest of them is behind.
+    pub lag: u64,
+}
+
+/// All webhooks.
+pub struct Registry {
+    options: RegistryOptions,
+    webhooks: RwLock<BTreeMap<WebhookId, Arc<Webhook>>>,
+    /// Changes when one is made or deleted.
+    changes: watch::Sender<u64>,
+    /// Held by whoever makes or deletes one.
+    writing: Mutex<()>,
+}
+
+impl Registry {
+    /// Reads the webhooks of a folder, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// One of its files is none that was written here.
+    pub fn open(options: RegistryOptions) -> Result<Registry, OpenError> {
+        let mut webhooks = BTreeMap::new();
+        if let Some(folder) = &options.folder {
+            let at = |path: &Path| {
+                let path = path.to_path_buf();
+                move |source| OpenError { path, source }
+            };
+            files::make_folder(folder).map_err(at(folder))?;
+            files::tighten(folder).map_err(at(folder))?;
+            for path in paths(folder).map_err(at(folder))? {
+                files::tighten(&path).map_err(at(&path))?;
+                if definition::is_one(&path) {
+                    let webhook = read(folder, &path).map_err(at(&path))?;
+                    webhooks.insert(webhook.id(), Arc::new(webhook));
+                } else if is_left_over(folder, &path) {
+                    files::remove_if_there(&path).map_err(at(&path))?;
+                }
+            }
+        }
+        Ok(Registry {
+            options,
+            webhooks: RwLock::new(webhooks),
+            changes: watch::Sender::new(0),
+            writing: Mutex::new(()),
+        })
+    }
+
+    /// All of them, oldest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Webhook>> {
+        self.webhooks.read().values().cloned().collect()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, id: WebhookId) -> Option<Arc<Webhook>> {
+        self.webhooks.read().get(&id).cloned()
+    }
+
+    /// Changes when one is made or deleted.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Checks whether a webhook could be made now; what a repeated request made is given again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`].
+    pub fn check(&self, new: &NewWebhook, now: i64) -> Result<Option<Created>, Refusal> {
+        let webhooks = self.webhooks.read();
+        let wanted = new.idempotency.map(|idempotency| idempotency.key);
+        let earlier = webhooks.values().find(|webhook| {
+            let definition = &webhook.definition;
+            let key = definition.idempotency.map(|idempotency| idempotency.key);
+            wanted.is_some() && key == wanted && now - definition.created_at < REMEMBERED_US
+        });
+        if let Some(webhook) = earlier {
+            let definition = &webhook.definition;
+            if definition.idempotency != new.idempotency {
+                return Err(Refusal::IdempotencyMismatch);
+            }
+            let shown = now - definition.created_at < SECRET_SHOWN_US;
+            let secret = shown.then(|| definition.secret.clone());
+            let webhook = Arc::clone(webhook);
+            return Ok(Some(Created { webhook, secret, replayed: true }));
+        }
+        let same = webhooks.values().filter(|other| other.definition.account == new.account);
+        let same = same.count();
+        if same >= self.options.most_per_account {
+            return Err(Refusal::TooManyOfAccount(same));
+        }
+        if webhooks.len() >= self.options.most {
+            return Err(Refusal::TooMany(webhooks.len()));
+        }
+        Ok(None)
+    }
+
+    /// Makes a webhook that goes on from `position`. Waits for the disk: it is on stable storage on
+    /// return.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; there is none, but after [`Refusal::Io`] there may be one after a restart.
+    pub fn create(
+        &self,
+        new: NewWebhook,
+        position: Position,
+        now: i64,
+    ) -> Result<Created, Refusal> {
+        let _writing = self.writing.lock();
+        if let Some(created) = self.check(&new, now)? {
+            return Ok(created);
+        }
+        let mut random = [0; 10];
+        getrandom::fill(&mut random)?;
+        let id = WebhookId::new(now, random);
+        let secret = new.secret.map_or_else(Secret::random, Ok)?;
+        let definition = Definition {
+            id,
+            target: new.target,
+            events: new.events,
+            account: new.account,
+            created_at: now,
+            created_by: new.created_by,
+            secret: secret.clone(),
+            idempotency: new.idempotency,
+        };
+        let entry = Entry { position, trouble: None, attempt: None };
+        let lines = VecDeque::from([entry.clone()]);
+        let mut file = None;
+        if let Some(folder) = &self.options.folder {
+            // The definition last: without it, the other file is nothing.
+            file = Some(AttemptFile::create(attempt_file::path(folder, id), entry)?);
+            definition.write(folder)?;
+        }
+        let webhook = Arc::new(Webhook::new(definition, &lines, file));
+        self.webhooks.write().insert(id, Arc::clone(&webhook));
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(Created { webhook, secret: Some(secret), replayed: false })
+    }
+
+    /// Deletes a webhook: nothing more is delivered. Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unknown`], or [`Refusal::Io`], when it may be there again after a restart.
+    pub fn delete(&self, id: WebhookId) -> Result<Arc<Webhook>, Refusal> {
+        let _writing = self.writing.lock();
+        let webhook = self.webhooks.write().remove(&id).ok_or(Refusal::Unknown)?;
+        webhook.end();
+        self.changes.send_modify(|changes| *changes += 1);
+        if let Some(folder) = &self.options.folder {
+            files::remove_if_there(&definition::path(folder, id))?;
+            std::fs::File::open(folder)?.sync_all()?;
+            files::remove_if_there(&attempt_file::path(folder, id))?;
+        }
+        Ok(webhook)
+    }
+
+    /// Has the tasks look whose webhook `wants` that.
+    pub fn wake(&self, wants: impl Fn(&Definition) -> bool) {
+        for webhook in self.webhooks.read().values().filter(|it| wants(&it.definition)) {
+            webhook.wake();
+        }
+    }
+
+    /// Writes how far all of them are. Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// The last one that failed: after a restart it repeats messages.
+    pub fn save(&self) -> io::Result<()> {
+        self.all().iter().map(|webhook| webhook.save()).fold(Ok(()), io::Result::and)
+    }
+
+    /// Numbers for the operator; the log has `length` places.
+    #[must_use]
+    pub fn stats(&self, length: u64) -> Stats {
+        let mut stats = Stats::default();
+        for status in self.all().iter().map(|webhook| webhook.status()) {
+            stats.webhooks += 1;
+            stats.retrying += usize::from(status.kind == StatusKind::Retrying);
+            stats.failing += usize::from(status.kind == StatusKind::Failing);
+            let lag = if status.is_idle { 0 } else { length - length.min(status.position.next) };
+            stats.lag = stats.lag.max(lag);
+        }
+        stats
+    }
+}
+
+fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+}
+
+/// Reads a webhook from its two files.
+fn read(folder: &Path, path: &Path) -> io::Result<Webhook> {
+    let definition = Definition::read(path)?;
+    if definition::path(folder, definition.id) != path {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is a webhook of another name"));
+    }
+    let file = AttemptFile::open(attempt_file::path(folder, definition.id))?;
+    let lines = file.lines().clone();
+    Ok(Webhook::new(definition, &lines, Some(file)))
+}
+
+/// Whether a crash left this file when a webhook was made or deleted, or a file was written.
+fn is_left_over(folder: &Path, path: &Path) -> bool {
+    let aside = path.file_name().and_then(|name| name.to_str()).is_some_and(files::is_aside);
+    let without_definition = attempt_file::webhook_of(path)
+        .and_then(|id| id.parse().ok())
+        .is_some_and(|id| !definition::path(folder, id).exists());
+    aside || without_definition
+}
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -1,0 +1,280 @@
+//! `/v1/webhooks`: where events are posted to. Made, shown, deleted.
+
+#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
+
+pub(crate) mod deliveries;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use delivery::{Idempotency, NewWebhook, Position, Refusal, Registry, Webhook, WebhookId};
+use keys::{Account, Invalid};
+use ledger::{Caller, Role, Scope};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::error::{ApiError, Code};
+use crate::http::route::Routes;
+use crate::request::authenticated::Reader;
+use crate::request::change::{ChangeBody, ChangeRequest};
+use crate::request::cursor;
+use crate::request::extract::{Path, Query, limit, parse};
+use crate::request::parameters::NoParameters;
+use crate::webhooks::{EXPIRING, first_marks};
+use crate::wire;
+use crate::wire::webhook::{CheckedWebhook, CreateWebhook, ShownWebhook};
+
+/// Who may make and delete webhooks, and have them go back.
+const MANAGE: &[Role] = &[Role::Owner, Role::Admin];
+/// Who may see them.
+const SHOWN: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin];
+
+/// The routes of webhooks.
+pub(crate) fn router() -> Routes {
+    Routes::default()
+        .add("/v1/webhooks", get(list).post(create))
+        .add("/v1/webhooks/{webhook}", get(one).delete(delete))
+        .add("/v1/webhooks/{webhook}/deliveries", get(deliveries::list))
+        .add("/v1/webhooks/{webhook}/replay", post(deliveries::replay))
+        .add("/log/keys/webhooks", get(deliveries::keys))
+}
+
+impl ChangeBody for CreateWebhook {
+    const ROLES: &[Role] = MANAGE;
+
+    fn reason(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// A webhook's id in a path.
+pub(crate) struct PathId(WebhookId);
+
+impl FromStr for PathId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<PathId, Invalid> {
+        text.parse().map(PathId).map_err(|_| Invalid::Malformed { expected: "a UUID" })
+    }
+}
+
+/// Makes a webhook
+///
+/// It is sent what is recorded from now on. The answer is the only one that has its secret.
+///
+/// Roles `owner` and `admin`.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks",
+    operation_id = "createWebhook",
+    tag = "webhooks",
+    request_body = CreateWebhook,
+    responses(
+        (status = 201, description = "The new webhook", body = wire::webhook::NewWebhook),
+        (status = 200, description = "Of a dry run: it could be made", body = wire::webhook::NewWebhook),
+    ),
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    request: ChangeRequest<CreateWebhook>,
+) -> Result<Response, ApiError> {
+    let ChangeRequest { caller, options, body, receipt, .. } = request;
+    if receipt {
+        return Err(ApiError::field("receipt", "a webhook is no event, and has none"));
+    }
+    app.ledger().count_read(&caller)?;
+    let CheckedWebhook { target, events, account, secret } = body.checked()?;
+    let rules = app.webhooks().courier().poster.rules();
+    rules.check(&target).map_err(|why| ApiError::field("url", why.to_string()))?;
+    let account = account_of(&caller, account)?.map(|account| account.as_str().to_owned());
+    let created_by = caller.identity.subject.as_str().to_owned();
+    let idempotency = options
+        .idempotency
+        .map(|ledger::Idempotency { key, request }| Idempotency { key, request });
+    let new = NewWebhook { target, events, account, created_by, secret, idempotency };
+    let now = app.ledger().now();
+    if options.dry_run {
+        app.webhooks().registry().check(&new, now.micros())?;
+        let answer = wire::webhook::NewWebhook { webhook: None, secret: None };
+        return Ok(wire::json(StatusCode::OK, &answer));
+    }
+    let next = app.ledger().length().borrow().0;
+    let reminders =
+        if new.events.iter().any(|word| word == EXPIRING) { first_marks(now) } else { Vec::new() };
+    let position = Position { next, reminders };
+    let made = blocking(&app, move |registry| registry.create(new, position, now.micros()));
+    Ok(answer(&made.await?))
+}
+
+fn answer(made: &delivery::Created) -> Response {
+    let secret = made.secret.as_ref().map(delivery::Secret::text);
+    let webhook = Some(ShownWebhook::new(&made.webhook));
+    let secret = secret.as_ref().map(|text| text.as_str());
+    let answer = wire::webhook::NewWebhook { webhook, secret };
+    let mut response = wire::receipted(StatusCode::CREATED, &answer, None);
+    wire::replayed(&mut response, made.replayed);
+    let location = HeaderValue::from_str(&format!("/v1/webhooks/{}", made.webhook.id()));
+    let location = location.unwrap_or_else(|_| unreachable!("an id is ASCII"));
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Whose events a new webhook hears of; `None` is those of all accounts.
+fn account_of(caller: &Caller, wanted: Option<Account>) -> Result<Option<Account>, ApiError> {
+    match (&caller.identity.scope, wanted) {
+        (Scope::All, wanted) => Ok(wanted),
+        (Scope::Account(own), None) => Ok(Some(own.clone())),
+        (Scope::Account(own), Some(wanted)) if *own == wanted => Ok(Some(wanted)),
+        (Scope::Account(_), Some(_)) => Err(ledger::Error::Forbidden.into()),
+    }
+}
+
+/// Which webhooks to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListWebhooks {
+    /// Only those of this account.
+    #[param(min_length = 1, max_length = 100)]
+    account: Option<String>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<u64>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = Option<wire::words::Cursor>)]
+    cursor: Option<String>,
+}
+
+/// Webhooks, a page at a time.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes an answer that is put together as it is written")]
+pub(crate) struct WebhookList<'a> {
+    /// What is on this page, oldest first.
+    items: Vec<ShownWebhook<'a>>,
+    /// The `cursor` of the next page; null at the end.
+    #[schema(value_type = Option<wire::words::Cursor>, required)]
+    next_cursor: Option<String>,
+}
+
+/// Lists webhooks
+///
+/// Roles `owner`, `auditor` and `admin`.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks",
+    operation_id = "listWebhooks",
+    tag = "webhooks",
+    params(ListWebhooks),
+    responses((status = 200, body = WebhookList)),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    reader: Reader,
+    Query(parameters): Query<ListWebhooks>,
+) -> Result<Response, ApiError> {
+    reader.require(SHOWN)?;
+    let most = limit(parameters.limit)?;
+    let after = parameters.cursor.as_deref().map(cursor::webhook).transpose()?;
+    let account: Option<Account> = parse("account", parameters.account.as_deref())?;
+    let account = account.as_ref().map(Account::as_str);
+    let mut shown: Vec<Arc<Webhook>> = app.webhooks().registry().all();
+    shown.retain(|webhook| {
+        let definition = &webhook.definition;
+        sees(&reader.caller, webhook)
+            && (account.is_none() || account == definition.account.as_deref())
+            && after.is_none_or(|after| webhook.id() > after)
+    });
+    let more = shown.len() > most;
+    shown.truncate(most);
+    let next_cursor = shown.last().filter(|_| more).map(|last| cursor::of_webhook(last.id()));
+    let items = shown.iter().map(|webhook| ShownWebhook::new(webhook)).collect();
+    Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))
+}
+
+/// Shows a webhook
+///
+/// Roles `owner`, `auditor` and `admin`.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{webhook}",
+    operation_id = "getWebhook",
+    tag = "webhooks",
+    params(("webhook" = String, Path, description = "The webhook's id", format = "uuid")),
+    responses((status = 200, body = ShownWebhook)),
+)]
+pub(crate) async fn one(
+    State(app): State<App>,
+    reader: Reader,
+    Path(id): Path<PathId>,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Response, ApiError> {
+    let webhook = find(&app, &reader, SHOWN, &id)?;
+    Ok(wire::json(StatusCode::OK, &ShownWebhook::new(&webhook)))
+}
+
+/// Deletes a webhook
+///
+/// Nothing more is sent. The answer shows how far it was. Roles `owner` and `admin`.
+#[utoipa::path(
+    delete,
+    path = "/v1/webhooks/{webhook}",
+    operation_id = "deleteWebhook",
+    tag = "webhooks",
+    params(("webhook" = String, Path, description = "The webhook's id", format = "uuid")),
+    responses((status = 200, body = ShownWebhook)),
+)]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    reader: Reader,
+    Path(id): Path<PathId>,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Response, ApiError> {
+    find(&app, &reader, MANAGE, &id)?;
+    let webhook = blocking(&app, move |registry| registry.delete(id.0)).await?;
+    Ok(wire::json(StatusCode::OK, &ShownWebhook::new(&webhook)))
+}
+
+/// A webhook that the caller sees; any other is not found.
+fn find(app: &App, reader: &Reader, roles: &[Role], id: &PathId) -> Result<Arc<Webhook>, ApiError> {
+    reader.require(roles)?;
+    let found = app.webhooks().registry().get(id.0);
+    found.filter(|webhook| sees(&reader.caller, webhook)).ok_or_else(|| Refusal::Unknown.into())
+}
+
+/// Whether a webhook is in the caller's scope: one of all accounts, only in that of all.
+fn sees(caller: &Caller, webhook: &Webhook) -> bool {
+    match (&caller.identity.scope, &webhook.definition.account) {
+        (Scope::All, _) => true,
+        (Scope::Account(own), Some(account)) => own.as_str() == account,
+        (Scope::Account(_), None) => false,
+    }
+}
+
+/// Does what waits for the disk on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&Registry) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, ApiError> {
+    let registry = Arc::clone(app.webhooks().registry());
+    let done = tokio::task::spawn_blocking(move || work(&registry)).await;
+    Ok(done.map_err(|error| ApiError::internal(&error))??)
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> ApiError {
+        let code = match &refusal {
+            Refusal::Unknown => Code::WebhookNotFound,
+            Refusal::TooManyOfAccount(_) | Refusal::TooMany(_) => Code::WebhookLimit,
+            Refusal::IdempotencyMismatch => Code::IdempotencyMismatch,
+            Refusal::Random(_) | Refusal::Io(_) => return ApiError::internal(&refusal),
+        };
+        ApiError::new(code, refusal.to_string())
+    }
+}
