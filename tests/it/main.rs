@@ -47,6 +47,7 @@ mod overload;
 mod own_key;
 mod quotas;
 mod reminders;
+mod sinks;
 mod stderr;
 mod stopped;
 mod stream;

@@ -55,6 +55,18 @@ fn a_webhook_is_its_accounts_and_its_secret_is_shown_once() {
         receiver.wait_for(2).iter().map(|one| one.json()["account"].clone()).collect();
     assert_eq!(accounts, ["acme", "other"]);
 
+    // Who has events sent reads them as they happen, and that is on record.
+    let readings = service.client_of("*", "auditor").all("/v1/access");
+    let streams = readings.iter().filter(|one| one["reading"] == "stream");
+    let streams: Vec<_> =
+        streams.map(|one| [&one["actor"]["subject"], &one["of_account"]]).collect();
+    let expected = [
+        [json!("owner-of-test"), json!("acme")],
+        [json!("admin-of-test"), Value::Null],
+        [json!("admin-of-test"), json!("other")],
+    ];
+    assert_eq!(streams, expected.each_ref().map(<[Value; 2]>::each_ref));
+
     let deleted = owner.send(&format!("DELETE /v1/webhooks/{of_acme}"));
     assert_eq!(deleted.json()["id"], of_acme.as_str());
     let again = owner.send(&format!("DELETE /v1/webhooks/{of_acme}"));

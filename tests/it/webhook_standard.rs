@@ -19,13 +19,13 @@ const NODE: &str = "standardwebhooks@1.1.1";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A program that prints a line for each message. It is killed when this is dropped.
-struct Printing {
+pub(crate) struct Printing {
     child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Printing {
-    fn start(command: &mut Command, address: SocketAddr) -> Printing {
+    pub(crate) fn start(command: &mut Command, address: SocketAddr) -> Printing {
         command.env("WEBHOOK_SECRET", SECRET).env("PORT", address.port().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -40,7 +40,7 @@ impl Printing {
         Printing { child, lines }
     }
 
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(DEADLINE).unwrap()
     }
 }
@@ -150,7 +150,7 @@ server.serve_forever()
 "#;
 
 /// A certificate authority, and by it a certificate for `name`.
-fn certificates(folder: &Path, name: &str) {
+pub(crate) fn certificates(folder: &Path, name: &str) {
     let openssl = |arguments: &[&str]| {
         let output = Command::new("openssl").args(arguments).current_dir(folder).output();
         let output = output.expect("these tests need openssl");

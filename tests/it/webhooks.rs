@@ -243,7 +243,7 @@ fn a_replay_goes_back_and_starts_again() {
     assert!(owner.send("GET /metrics").text.contains("keyledger_webhooks_failing 1\n"));
     // It stays so over a restart, and nothing is sent.
     let (stopped, log) = service.stop();
-    assert!(log.contains("a webhook is failing") && log.contains(&id), "{log}");
+    assert!(log.contains("a receiver is failing") && log.contains(&id), "{log}");
     assert!(!log.contains("whsec_") && !log.contains("/hook"), "{log}");
     let service = stopped.start();
     let owner = service.client("owner");

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Outcome, OutcomeKind};
 
-/// How far a webhook is.
+/// How far a receiver is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
@@ -63,20 +63,22 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     /// What a receiver is in after `outcome`, an attempt that ended at `now`, with the next one
-    /// after `pause_us`. `None` after a success.
+    /// after `pause_us`. `None` after a success. Without `give_up_us` it is never given up.
     pub(crate) fn after(
         before: Option<Trouble>,
         outcome: Outcome,
         now: i64,
         pause_us: impl FnOnce(u32) -> i64,
-        give_up_us: i64,
+        give_up_us: Option<i64>,
     ) -> Option<Trouble> {
         if outcome.kind == OutcomeKind::Delivered {
             return None;
         }
         let since = before.map_or(now, |before| before.since);
         let failures = before.map_or(0, |before| before.failures).saturating_add(1);
-        let over = outcome.kind == OutcomeKind::Gone || now.saturating_sub(since) >= give_up_us;
+        let over = give_up_us.is_some_and(|give_up_us| {
+            outcome.kind == OutcomeKind::Gone || now.saturating_sub(since) >= give_up_us
+        });
         let retry_at = (!over).then(|| now.saturating_add(pause_us(failures)));
         Some(Trouble { since, failures, retry_at })
     }
@@ -99,7 +101,7 @@ mod tests {
     #[test]
     fn a_receiver_is_given_up_when_it_is_gone_or_after_that_long() {
         let after = |before, status, now| {
-            Trouble::after(before, Outcome::of_status(status), now, i64::from, 100)
+            Trouble::after(before, Outcome::of_status(status), now, i64::from, Some(100))
         };
         let first = after(None, 500, 10);
         assert_eq!(first, Some(Trouble { since: 10, failures: 1, retry_at: Some(11) }));
@@ -108,6 +110,8 @@ mod tests {
         let over = Some(Trouble { since: 10, failures: 3, retry_at: None });
         assert_eq!(after(second, 500, 110), over);
         assert_eq!(after(second, 200, 110), None);
+        let endless = Trouble::after(first, Outcome::of_status(410), 999, i64::from, None);
+        assert_eq!(endless, Some(Trouble { since: 10, failures: 2, retry_at: Some(1001) }));
         let gone = Some(Trouble { since: 7, failures: 1, retry_at: None });
         assert_eq!(after(None, 410, 7), gone);
     }

@@ -3,9 +3,9 @@
 //! Knows receivers, signatures, attempts and files. What a message says, and who may have it sent
 //! where, is the business of whoever gives it: see [`Source`].
 //!
-//! A [`Registry`] has the webhooks of a data directory. Each has a task of its own ([`run`]) that
-//! asks its source for what comes after its [`Position`], sends one message after the other
-//! ([`Poster`]), and records every attempt (`schemas/webhooks.md`).
+//! Each receiver has a task of its own ([`run`]) that asks its source for what comes after its
+//! [`Position`], sends it over a [`Channel`], and records every attempt (`schemas/webhooks.md`). A
+//! [`Registry`] has the webhooks of a data directory; a [`Sink`] is where an operator has all sent.
 
 mod address;
 mod attempt;
@@ -15,9 +15,11 @@ mod connection;
 mod definition;
 mod outcome;
 mod poster;
+mod progress;
 mod registry;
 mod secret;
 mod signing;
+mod sink;
 mod target;
 mod tls;
 mod webhook;
@@ -29,14 +31,16 @@ pub use attempt::{Attempt, Mark, Position};
 pub use definition::{Definition, Idempotency, NewWebhook};
 pub use outcome::{Outcome, OutcomeKind};
 pub use poster::{Poster, PosterOptions};
-pub use registry::{Created, OpenError, Refusal, Registry, RegistryOptions, Stats};
+pub use progress::{Progress, Stats, Status, StatusKind};
+pub use registry::{Created, OpenError, Refusal, Registry, RegistryOptions};
 pub use secret::{InvalidSecret, Secret};
 pub use signing::{SigningKey, sign};
+pub use sink::{InvalidSink, Sink, SinkChannel, SinkFormat, SinkSpec};
 pub use target::{InvalidTarget, Target};
 pub use tls::{CaError, tls_config};
-pub use webhook::{Status, StatusKind, Webhook};
+pub use webhook::{Webhook, WebhookChannel};
 pub use webhook_id::{InvalidId, WebhookId};
-pub use worker::{Courier, Message, Next, Source, run};
+pub use worker::{Channel, Message, Next, Source, Terms, run};
 
 /// The present moment in microseconds since 1970. The caller's clock: this crate has none.
 pub type Now = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;

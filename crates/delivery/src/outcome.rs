@@ -33,6 +33,8 @@ pub enum OutcomeKind {
     Untrusted,
     /// The connection ended before the whole answer was there.
     CutOff,
+    /// Of a file: it cannot be written.
+    Unwritable,
 }
 
 impl OutcomeKind {
@@ -47,6 +49,7 @@ impl OutcomeKind {
         OutcomeKind::Unreachable,
         OutcomeKind::Untrusted,
         OutcomeKind::CutOff,
+        OutcomeKind::Unwritable,
     ];
 
     /// The word that is stored and shown.
@@ -62,6 +65,7 @@ impl OutcomeKind {
             OutcomeKind::Unreachable => "unreachable",
             OutcomeKind::Untrusted => "untrusted",
             OutcomeKind::CutOff => "cut_off",
+            OutcomeKind::Unwritable => "unwritable",
         }
     }
 }

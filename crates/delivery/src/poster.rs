@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
-use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::header::{HOST, USER_AGENT};
 use rustls::ClientConfig;
 
 use crate::address::AddressRules;
@@ -74,8 +74,7 @@ impl Poster {
         let request = || {
             let mut request = Request::post(target.path_and_query())
                 .header(HOST, target.authority())
-                .header(USER_AGENT, self.0.user_agent)
-                .header(CONTENT_TYPE, "application/json");
+                .header(USER_AGENT, self.0.user_agent);
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }

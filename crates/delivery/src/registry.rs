@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use crate::attempt::{Entry, Position};
 use crate::attempt_file::{self, AttemptFile};
 use crate::definition::{self, Definition, NewWebhook};
+use crate::progress::{Progress, Stats};
 use crate::secret::Secret;
-use crate::webhook::{StatusKind, Webhook};
+use crate::webhook::Webhook;
 use crate::webhook_id::WebhookId;
 
 /// For how long a request with an idempotency key is remembered, in microseconds.
@@ -71,19 +72,6 @@ pub struct Created {
     pub secret: Option<Secret>,
     /// Whether it was made by an earlier request with this idempotency key.
     pub replayed: bool,
-}
-
-/// Numbers for the operator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Webhooks.
-    pub webhooks: usize,
-    /// Those whose receiver is tried again.
-    pub retrying: usize,
-    /// Those whose receiver was given up.
-    pub failing: usize,
-    /// How many places of the log the slowest of them is behind.
-    pub lag: u64,
 }
 
 /// All webhooks.
@@ -219,7 +207,7 @@ impl Registry {
             file = Some(AttemptFile::create(attempt_file::path(folder, id), entry)?);
             definition.write(folder)?;
         }
-        let webhook = Arc::new(Webhook::new(definition, &lines, file));
+        let webhook = Arc::new(assemble(definition, &lines, file));
         self.webhooks.write().insert(id, Arc::clone(&webhook));
         self.changes.send_modify(|changes| *changes += 1);
         Ok(Created { webhook, secret: Some(secret), replayed: false })
@@ -233,7 +221,7 @@ impl Registry {
     pub fn delete(&self, id: WebhookId) -> Result<Arc<Webhook>, Refusal> {
         let _writing = self.writing.lock();
         let webhook = self.webhooks.write().remove(&id).ok_or(Refusal::Unknown)?;
-        webhook.end();
+        webhook.progress.end();
         self.changes.send_modify(|changes| *changes += 1);
         if let Some(folder) = &self.options.folder {
             files::remove_if_there(&definition::path(folder, id))?;
@@ -246,7 +234,7 @@ impl Registry {
     /// Has the tasks look whose webhook `wants` that.
     pub fn wake(&self, wants: impl Fn(&Definition) -> bool) {
         for webhook in self.webhooks.read().values().filter(|it| wants(&it.definition)) {
-            webhook.wake();
+            webhook.progress.wake();
         }
     }
 
@@ -256,21 +244,13 @@ impl Registry {
     ///
     /// The last one that failed: after a restart it repeats messages.
     pub fn save(&self) -> io::Result<()> {
-        self.all().iter().map(|webhook| webhook.save()).fold(Ok(()), io::Result::and)
+        self.all().iter().map(|webhook| webhook.progress.save()).fold(Ok(()), io::Result::and)
     }
 
     /// Numbers for the operator; the log has `length` places.
     #[must_use]
     pub fn stats(&self, length: u64) -> Stats {
-        let mut stats = Stats::default();
-        for status in self.all().iter().map(|webhook| webhook.status()) {
-            stats.webhooks += 1;
-            stats.retrying += usize::from(status.kind == StatusKind::Retrying);
-            stats.failing += usize::from(status.kind == StatusKind::Failing);
-            let lag = if status.is_idle { 0 } else { length - length.min(status.position.next) };
-            stats.lag = stats.lag.max(lag);
-        }
-        stats
+        Stats::of(self.all().iter().map(|webhook| webhook.progress.status()), length)
     }
 }
 
@@ -286,7 +266,12 @@ fn read(folder: &Path, path: &Path) -> io::Result<Webhook> {
     }
     let file = AttemptFile::open(attempt_file::path(folder, definition.id))?;
     let lines = file.lines().clone();
-    Ok(Webhook::new(definition, &lines, Some(file)))
+    Ok(assemble(definition, &lines, Some(file)))
+}
+
+fn assemble(definition: Definition, lines: &VecDeque<Entry>, file: Option<AttemptFile>) -> Webhook {
+    let progress = Progress::new(format!("webhook {}", definition.id), lines, file);
+    Webhook { definition, progress: Arc::new(progress) }
 }
 
 /// Whether a crash left this file when a webhook was made or deleted, or a file was written.

@@ -29,22 +29,22 @@ fn a_webhook_is_found_again_where_it_was() {
     let made = registry.create(new(Some("acme")), at(7), 1).unwrap();
     let id = made.webhook.id();
     assert!(!made.replayed);
-    made.webhook.record(0, Entry { position: at(9), trouble: None, attempt: None });
-    assert_eq!(made.webhook.status().position, at(9));
+    made.webhook.progress.record(0, Entry { position: at(9), trouble: None, attempt: None });
+    assert_eq!(made.webhook.progress.status().position, at(9));
     registry.save().unwrap();
 
     let again = Registry::open(options(folder.path())).unwrap();
     let webhook = again.get(id).unwrap();
-    assert_eq!(webhook.status().position, at(9));
+    assert_eq!(webhook.progress.status().position, at(9));
     assert_eq!(webhook.definition.secret.text(), made.secret.unwrap().text());
-    webhook.replay(3).unwrap();
+    webhook.progress.replay(3).unwrap();
     // What the task of before the replay still records is too late.
-    webhook.record(0, Entry { position: at(10), trouble: None, attempt: None });
-    assert_eq!(webhook.status().position, at(3));
-    assert_eq!(again.stats(10), Stats { webhooks: 1, lag: 7, ..Stats::default() });
+    webhook.progress.record(0, Entry { position: at(10), trouble: None, attempt: None });
+    assert_eq!(webhook.progress.status().position, at(3));
+    assert_eq!(again.stats(10), Stats { receivers: 1, lag: 7, ..Stats::default() });
 
     let again = Registry::open(options(folder.path())).unwrap();
-    assert_eq!(again.get(id).unwrap().status().position, at(3));
+    assert_eq!(again.get(id).unwrap().progress.status().position, at(3));
     again.delete(id).unwrap();
     assert!(matches!(again.delete(id), Err(Refusal::Unknown)));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -55,13 +55,13 @@ fn a_webhook_is_found_again_where_it_was() {
 fn an_account_has_only_so_many() {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::open(options(folder.path())).unwrap();
-    registry.create(new(Some("acme")), at(0), 1).unwrap();
+    let first = registry.create(new(Some("acme")), at(0), 1).unwrap();
     registry.create(new(Some("acme")), at(0), 1).unwrap();
     let refused = registry.create(new(Some("acme")), at(0), 1);
     assert!(matches!(refused, Err(Refusal::TooManyOfAccount(2))));
     registry.create(new(None), at(0), 1).unwrap();
     assert!(matches!(registry.create(new(Some("other")), at(0), 1), Err(Refusal::TooMany(3))));
-    registry.delete(registry.all()[0].id()).unwrap();
+    registry.delete(first.webhook.id()).unwrap();
     registry.create(new(Some("acme")), at(0), 1).unwrap();
 }
 

@@ -1,286 +1,78 @@
-//! A webhook: what it is, how far it is, and what its last attempts came to.
+//! A webhook: what it is, how far it is, and how a message is sent to it.
 
-use std::collections::VecDeque;
-use std::io;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
-
-use crate::attempt::{Attempt, Entry, Position, Trouble};
-use crate::attempt_file::{AttemptFile, SHOWN};
+use crate::Now;
 use crate::definition::Definition;
+use crate::outcome::Outcome;
+use crate::poster::{Line, Poster};
+use crate::progress::Progress;
+use crate::signing::{SigningKey, sign};
 use crate::webhook_id::WebhookId;
+use crate::worker::{Channel, Message};
 
-/// How often a position that moved without an attempt is written.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
-
-/// Whether a receiver takes messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusKind {
-    /// It took the last one, or there was none.
-    Active,
-    /// It did not take the last one, which is tried again.
-    Retrying,
-    /// It was given up. A replay starts it again.
-    Failing,
-}
-
-impl StatusKind {
-    /// Every kind.
-    pub const ALL: &[StatusKind] = &[StatusKind::Active, StatusKind::Retrying, StatusKind::Failing];
-
-    /// The word that is shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StatusKind::Active => "active",
-            StatusKind::Retrying => "retrying",
-            StatusKind::Failing => "failing",
-        }
-    }
-}
-
-/// How a webhook is doing. Moments are microseconds since 1970.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// Whether its receiver takes messages.
-    pub kind: StatusKind,
-    /// How far it is.
-    pub position: Position,
-    /// Whether everything was delivered that there is.
-    pub is_idle: bool,
-    /// Since when the receiver takes nothing.
-    pub failing_since: Option<i64>,
-    /// How many attempts failed since then.
-    pub failures: u32,
-    /// When the next attempt is due.
-    pub retry_at: Option<i64>,
-    /// The last attempt.
-    pub last: Option<Attempt>,
-}
-
-/// What the task of a webhook has to follow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Command {
-    /// Counts replays.
-    epoch: u64,
-    /// Whether it was deleted.
-    deleted: bool,
-}
-
-struct State {
-    epoch: u64,
-    position: Position,
-    trouble: Option<Trouble>,
-    attempts: VecDeque<Attempt>,
-    is_idle: bool,
-}
-
-/// Where it is written, and when what was not an attempt last was.
-struct Saved {
-    file: Option<AttemptFile>,
-    position: Position,
-    at: Instant,
-    failed: bool,
-}
-
-/// A webhook. Shared by its task and by whoever shows it.
+/// A webhook.
 pub struct Webhook {
     /// What it is.
     pub definition: Definition,
-    state: Mutex<State>,
-    /// Locked before `state` where both are.
-    saved: Mutex<Saved>,
-    commands: watch::Sender<Command>,
-    wake: Notify,
+    /// How far it is.
+    pub progress: Arc<Progress>,
 }
 
 impl Webhook {
-    /// One with the lines of its file, or with one line where there is no file.
-    pub(crate) fn new(
-        definition: Definition,
-        lines: &VecDeque<Entry>,
-        file: Option<AttemptFile>,
-    ) -> Webhook {
-        let last = lines.back().cloned();
-        let (position, trouble) =
-            last.map_or_else(Default::default, |last| (last.position, last.trouble));
-        let attempts = lines.iter().filter_map(|line| line.attempt.clone()).collect();
-        let saved = Saved { file, position: position.clone(), at: Instant::now(), failed: false };
-        let state = State { epoch: 0, position, trouble, attempts, is_idle: false };
-        Webhook {
-            definition,
-            state: Mutex::new(state),
-            saved: Mutex::new(saved),
-            commands: watch::Sender::new(Command::default()),
-            wake: Notify::new(),
-        }
-    }
-
     /// Its id.
     #[must_use]
     pub fn id(&self) -> WebhookId {
         self.definition.id
     }
+}
 
-    /// How it is doing.
+/// Posts the messages of a webhook, each signed (Standard Webhooks).
+pub struct WebhookChannel {
+    webhook: Arc<Webhook>,
+    poster: Arc<Poster>,
+    key: Arc<SigningKey>,
+    now: Now,
+    line: Line,
+}
+
+impl WebhookChannel {
+    /// That of `webhook`. `key` signs beside the webhook's own secret.
     #[must_use]
-    pub fn status(&self) -> Status {
-        let state = self.state.lock();
-        let kind = match state.trouble {
-            None => StatusKind::Active,
-            Some(Trouble { retry_at: Some(_), .. }) => StatusKind::Retrying,
-            Some(Trouble { retry_at: None, .. }) => StatusKind::Failing,
-        };
-        Status {
-            kind,
-            position: state.position.clone(),
-            is_idle: state.is_idle,
-            failing_since: state.trouble.map(|trouble| trouble.since),
-            failures: state.trouble.map_or(0, |trouble| trouble.failures),
-            retry_at: state.trouble.and_then(|trouble| trouble.retry_at),
-            last: state.attempts.back().cloned(),
-        }
+    pub fn new(
+        webhook: Arc<Webhook>,
+        poster: Arc<Poster>,
+        key: Arc<SigningKey>,
+        now: Now,
+    ) -> WebhookChannel {
+        WebhookChannel { webhook, poster, key, now, line: Line::default() }
     }
 
-    /// Its last attempts, newest first, at most 100.
-    #[must_use]
-    pub fn attempts(&self) -> Vec<Attempt> {
-        self.state.lock().attempts.iter().rev().cloned().collect()
-    }
-
-    /// Has its task look whether there is something to deliver.
-    pub fn wake(&self) {
-        self.wake.notify_one();
-    }
-
-    /// Goes on from place `next` of the log, at once, whatever its receiver did before. On stable
-    /// storage on return.
-    ///
-    /// # Errors
-    ///
-    /// It goes on from there all the same; after a crash it may be where it was.
-    pub fn replay(&self, next: u64) -> io::Result<()> {
-        let mut saved = self.saved.lock();
-        let (entry, epoch) = {
-            let mut state = self.state.lock();
-            state.epoch += 1;
-            state.position.next = next;
-            state.trouble = None;
-            state.is_idle = false;
-            let position = state.position.clone();
-            (Entry { position, trouble: None, attempt: None }, state.epoch)
-        };
-        self.commands.send_modify(|command| command.epoch = epoch);
-        saved.write(entry)?;
-        saved.file.as_mut().map_or(Ok(()), AttemptFile::sync)
-    }
-
-    /// Ends its task.
-    pub(crate) fn end(&self) {
-        self.commands.send_modify(|command| command.deleted = true);
-    }
-
-    /// Writes how far it is, if that is not written yet.
-    pub(crate) fn save(&self) -> io::Result<()> {
-        let mut saved = self.saved.lock();
-        let entry = {
-            let state = self.state.lock();
-            let position = state.position.clone();
-            (position != saved.position).then_some(Entry {
-                position,
-                trouble: state.trouble,
-                attempt: None,
-            })
-        };
-        if let Some(entry) = entry {
-            saved.write(entry)?;
-        }
-        saved.file.as_mut().map_or(Ok(()), AttemptFile::sync)
-    }
-
-    /// What its task goes on from.
-    pub(crate) fn turn(&self) -> Turn {
-        let commands = self.commands.subscribe();
-        let state = self.state.lock();
-        Turn { epoch: state.epoch, position: state.position.clone(), commands }
-    }
-
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.state.lock().trouble
-    }
-
-    /// Waits until [`Webhook::wake`] was called, then or since the last time.
-    pub(crate) async fn woken(&self) {
-        self.wake.notified().await;
-    }
-
-    /// Says whether everything was delivered that there is.
-    pub(crate) fn set_idle(&self, is_idle: bool) {
-        self.state.lock().is_idle = is_idle;
-    }
-
-    /// Records what holds from now on, unless a replay came in between. Waits for the disk.
-    pub(crate) fn record(&self, epoch: u64, entry: Entry) {
-        let mut saved = self.saved.lock();
-        {
-            let mut state = self.state.lock();
-            if state.epoch != epoch {
-                return;
-            }
-            state.position = entry.position.clone();
-            state.trouble = entry.trouble;
-            if let Some(attempt) = &entry.attempt {
-                state.attempts.push_back(attempt.clone());
-                if state.attempts.len() > SHOWN {
-                    state.attempts.pop_front();
-                }
-            }
-        }
-        // What only moved need not be written each time: it is found again.
-        if entry.attempt.is_none() && saved.at.elapsed() < SAVE_EVERY {
-            return;
-        }
-        let failed = saved.write(entry);
-        match failed {
-            Err(error) if !saved.failed => {
-                tracing::warn!(
-                    webhook = %self.id(), %error,
-                    "how far a webhook is cannot be written: after a restart it repeats messages"
-                );
-                saved.failed = true;
-            }
-            Err(_) => {}
-            Ok(()) => saved.failed = false,
-        }
+    async fn post(&mut self, message: &Message) -> Outcome {
+        let definition = &self.webhook.definition;
+        let timestamp = (self.now)().div_euclid(1_000_000);
+        let body = message.body.clone();
+        let signature = sign(&definition.secret, &self.key, &message.id, timestamp, &body);
+        let headers = [
+            ("content-type", "application/json"),
+            ("webhook-id", message.id.as_str()),
+            ("webhook-timestamp", &timestamp.to_string()),
+            ("webhook-signature", &signature),
+        ];
+        self.poster.post(&mut self.line, &definition.target, &headers, body).await
     }
 }
 
-impl Saved {
-    fn write(&mut self, entry: Entry) -> io::Result<()> {
-        let position = entry.position.clone();
-        if let Some(file) = &mut self.file {
-            file.append(entry)?;
-        }
-        self.position = position;
-        self.at = Instant::now();
-        Ok(())
+impl Channel for WebhookChannel {
+    fn most(&self) -> usize {
+        1
     }
-}
 
-/// From where a task delivers, until a replay or the webhook's end.
-pub(crate) struct Turn {
-    pub(crate) epoch: u64,
-    pub(crate) position: Position,
-    commands: watch::Receiver<Command>,
-}
-
-impl Turn {
-    /// Waits until the turn is over; whether the webhook is, too. Cancel safe.
-    pub(crate) async fn over(&mut self) -> bool {
-        let epoch = self.epoch;
-        let changed = |command: &Command| command.deleted || command.epoch != epoch;
-        self.commands.wait_for(changed).await.map_or(true, |command| command.deleted)
+    async fn send(&mut self, messages: &[Message]) -> Outcome {
+        match messages {
+            [message] => self.post(message).await,
+            // Nothing to send is sent.
+            _ => Outcome::of_status(204),
+        }
     }
 }

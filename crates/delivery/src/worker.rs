@@ -1,4 +1,4 @@
-//! The task of one webhook: it delivers what its source gives, in order, until each is taken.
+//! The task of one receiver: it delivers what its source gives, in order, until each is taken.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use crate::Now;
 use crate::attempt::{Attempt, Entry, Position, Trouble};
 use crate::backoff::{pause_us, spread};
 use crate::outcome::{Outcome, OutcomeKind};
-use crate::poster::{Line, Poster};
-use crate::signing::{SigningKey, sign};
-use crate::webhook::{Turn, Webhook};
+use crate::progress::{Progress, Turn};
 
 /// A message to deliver.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// The `webhook-id`: the same for every attempt, and for nothing else.
+    /// What names it, a webhook's `webhook-id`: the same for every attempt, and for nothing else.
     pub id: String,
     /// What it is about, in one word.
     pub kind: &'static str,
     /// The event's place in the log; `None` for a reminder.
     pub seq: Option<u64>,
-    /// What is posted: JSON.
+    /// What is sent: one line.
     pub body: Bytes,
-    /// How far the webhook is once the message is delivered.
+    /// When what it tells of happened (RFC 3339).
+    pub time: String,
+    /// How far the receiver is once the message is delivered.
     pub then: Position,
 }
 
@@ -35,7 +35,7 @@ pub enum Next {
     /// Messages, in order.
     Messages(Vec<Message>),
     /// Nothing up to this position, and as far as is known nothing until then but for what
-    /// [`Webhook::wake`] says.
+    /// [`Progress::wake`] says.
     Nothing(Position, Duration),
     /// It cannot be told now; to be tried again after that.
     Failed(Duration),
@@ -44,20 +44,29 @@ pub enum Next {
 /// Where messages come from.
 pub trait Source: Send + Sync + 'static {
     /// What comes after `from`. Cancel safe.
-    fn next(&self, webhook: &Webhook, from: Position) -> impl Future<Output = Next> + Send;
+    fn next(&self, from: Position) -> impl Future<Output = Next> + Send;
 
     /// Hears how each attempt ended.
     fn attempted(&self, outcome: OutcomeKind);
 }
 
-/// What delivers for all webhooks alike.
-pub struct Courier {
-    /// What posts.
-    pub poster: Poster,
-    /// What signs, beside each webhook's own secret.
-    pub key: Arc<SigningKey>,
-    /// After how long without a message taken a receiver is given up.
-    pub give_up: Duration,
+/// Where messages go.
+pub trait Channel: Send + 'static {
+    /// The most messages that are sent at once.
+    fn most(&self) -> usize;
+
+    /// Sends messages, in order: all are taken, or all are sent again. Cancelled, they may have been
+    /// taken.
+    fn send(&mut self, messages: &[Message]) -> impl Future<Output = Outcome> + Send;
+}
+
+/// How long a receiver that takes nothing is tried.
+#[derive(Clone)]
+pub struct Terms {
+    /// After how long without a message taken it is given up; `None`: never.
+    pub give_up: Option<Duration>,
+    /// The longest pause between two attempts.
+    pub longest_pause: Duration,
     /// The present moment.
     pub now: Now,
 }
@@ -66,17 +75,22 @@ pub struct Courier {
 enum Step {
     /// Well.
     Done,
-    /// The webhook goes on from elsewhere.
+    /// The receiver goes on from elsewhere.
     Moved,
     /// It was deleted.
     Deleted,
 }
 
-/// Delivers until the webhook is deleted, or this is dropped.
-pub async fn run(webhook: Arc<Webhook>, source: impl Source, courier: Arc<Courier>) {
-    let mut task = Task { webhook, source, courier, line: Line::default() };
+/// Delivers until the receiver is deleted, or this is dropped.
+pub async fn run(
+    progress: Arc<Progress>,
+    source: impl Source,
+    channel: impl Channel,
+    terms: Terms,
+) {
+    let mut task = Task { progress, source, channel, terms };
     loop {
-        let mut turn = task.webhook.turn();
+        let mut turn = task.progress.turn();
         loop {
             match task.step(&mut turn).await {
                 Step::Done => {}
@@ -87,27 +101,27 @@ pub async fn run(webhook: Arc<Webhook>, source: impl Source, courier: Arc<Courie
     }
 }
 
-struct Task<S> {
-    webhook: Arc<Webhook>,
+struct Task<S, C> {
+    progress: Arc<Progress>,
     source: S,
-    courier: Arc<Courier>,
-    line: Line,
+    channel: C,
+    terms: Terms,
 }
 
-impl<S: Source> Task<S> {
+impl<S: Source, C: Channel> Task<S, C> {
     /// Delivers what comes next, or waits for it.
     async fn step(&mut self, turn: &mut Turn) -> Step {
         let from = turn.position.clone();
         let next = tokio::select! {
             biased;
             deleted = turn.over() => return over(deleted),
-            next = self.source.next(&self.webhook, from) => next,
+            next = self.source.next(from) => next,
         };
         let (wait, idle) = match next {
             Next::Messages(messages) => {
-                for message in messages {
-                    match self.deliver(&message, turn).await {
-                        Step::Done => turn.position = message.then,
+                for messages in messages.chunks(self.channel.most().max(1)) {
+                    match self.deliver(messages, turn).await {
+                        Step::Done => {}
                         step @ (Step::Moved | Step::Deleted) => return step,
                     }
                 }
@@ -116,45 +130,47 @@ impl<S: Source> Task<S> {
             Next::Nothing(position, wait) => {
                 if position != turn.position {
                     turn.position = position.clone();
-                    let trouble = self.webhook.trouble();
-                    self.record(turn.epoch, Entry { position, trouble, attempt: None }).await;
+                    let trouble = self.progress.trouble();
+                    let entry = Entry { position, trouble, attempt: None };
+                    record(Arc::clone(&self.progress), turn.epoch, entry).await;
                 }
                 (wait, true)
             }
             Next::Failed(wait) => (wait, false),
         };
-        self.webhook.set_idle(idle);
+        self.progress.set_idle(idle);
         let step = tokio::select! {
             biased;
             deleted = turn.over() => over(deleted),
-            () = self.webhook.woken(), if idle => Step::Done,
+            () = self.progress.woken(), if idle => Step::Done,
             () = tokio::time::sleep(wait) => Step::Done,
         };
-        self.webhook.set_idle(false);
+        self.progress.set_idle(false);
         step
     }
 
-    /// Tries until the message is taken.
-    async fn deliver(&mut self, message: &Message, turn: &mut Turn) -> Step {
+    /// Tries until the messages are taken.
+    async fn deliver(&mut self, messages: &[Message], turn: &mut Turn) -> Step {
+        let Some(last) = messages.last() else { return Step::Done };
         loop {
-            let before = self.webhook.trouble();
+            let before = self.progress.trouble();
             tokio::select! {
                 biased;
                 deleted = turn.over() => return over(deleted),
-                () = self.due(before) => {}
+                () = due(before, &self.terms.now) => {}
             }
-            let (at, began) = ((self.courier.now)(), Instant::now());
+            let (at, began) = ((self.terms.now)(), Instant::now());
             let outcome = tokio::select! {
                 biased;
                 deleted = turn.over() => return over(deleted),
-                outcome = self.attempt(message) => outcome,
+                outcome = self.channel.send(messages) => outcome,
             };
             self.source.attempted(outcome.kind);
             let attempt = Attempt {
                 at,
-                message: message.id.clone(),
-                kind: message.kind.to_owned(),
-                seq: message.seq,
+                message: last.id.clone(),
+                kind: last.kind.to_owned(),
+                seq: last.seq,
                 number: before.map_or(0, |before| before.failures).saturating_add(1),
                 outcome: outcome.kind,
                 status: outcome.status,
@@ -163,74 +179,68 @@ impl<S: Source> Task<S> {
             let trouble = self.trouble_after(before, outcome);
             self.log(before, trouble, outcome);
             let delivered = trouble.is_none();
-            let position = if delivered { &message.then } else { &turn.position };
-            let entry = Entry { position: position.clone(), trouble, attempt: Some(attempt) };
-            self.record(turn.epoch, entry).await;
+            if delivered {
+                turn.position = last.then.clone();
+            }
+            let position = turn.position.clone();
+            let entry = Entry { position, trouble, attempt: Some(attempt) };
+            record(Arc::clone(&self.progress), turn.epoch, entry).await;
             if delivered {
                 return Step::Done;
             }
         }
     }
 
-    /// Waits until the next attempt is due: for ever, if it was given up.
-    async fn due(&self, trouble: Option<Trouble>) {
-        match trouble {
-            None => {}
-            Some(Trouble { retry_at: None, .. }) => std::future::pending().await,
-            Some(Trouble { retry_at: Some(at), .. }) => {
-                let left = at.saturating_sub((self.courier.now)());
-                let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
-                tokio::time::sleep(left).await;
-            }
-        }
-    }
-
-    async fn attempt(&mut self, message: &Message) -> Outcome {
-        let Courier { poster, key, now, .. } = &*self.courier;
-        let definition = &self.webhook.definition;
-        let timestamp = now().div_euclid(1_000_000);
-        let signature = sign(&definition.secret, key, &message.id, timestamp, &message.body);
-        let headers = [
-            ("webhook-id", message.id.as_str()),
-            ("webhook-timestamp", &timestamp.to_string()),
-            ("webhook-signature", &signature),
-        ];
-        poster.post(&mut self.line, &definition.target, &headers, message.body.clone()).await
-    }
-
     fn trouble_after(&self, before: Option<Trouble>, outcome: Outcome) -> Option<Trouble> {
-        let give_up = i64::try_from(self.courier.give_up.as_micros()).unwrap_or(i64::MAX);
-        let pause = |failures| pause_us(failures, spread());
-        Trouble::after(before, outcome, (self.courier.now)(), pause, give_up)
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let give_up = self.terms.give_up.map(micros);
+        let pause = |failures| pause_us(failures, spread(), micros(self.terms.longest_pause));
+        Trouble::after(before, outcome, (self.terms.now)(), pause, give_up)
     }
 
     /// Says what changed, once.
     fn log(&self, before: Option<Trouble>, after: Option<Trouble>, outcome: Outcome) {
-        let (webhook, outcome, status) =
-            (self.webhook.id(), outcome.kind.as_str(), outcome.status.unwrap_or(0));
+        let receiver = self.progress.name();
+        let (outcome, status) = (outcome.kind.as_str(), outcome.status.unwrap_or(0));
         match (before, after) {
             (None, Some(Trouble { retry_at: Some(_), .. })) => tracing::warn!(
-                %webhook, outcome, status,
-                "a webhook's receiver takes nothing; it is tried again"
+                receiver,
+                outcome,
+                status,
+                "a receiver takes nothing; it is tried again"
             ),
             (_, Some(Trouble { retry_at: None, failures, .. })) => tracing::error!(
-                %webhook, outcome, status, failures,
-                "a webhook is failing: its receiver was given up, and a replay starts it again"
+                receiver,
+                outcome,
+                status,
+                failures,
+                "a receiver is failing: it was given up, and a replay starts it again"
             ),
             (Some(Trouble { failures, .. }), None) => {
-                tracing::info!(%webhook, failures, "a webhook's receiver takes events again");
+                tracing::info!(receiver, failures, "a receiver takes what is sent again");
             }
             (None, None) | (Some(_), Some(_)) => {}
         }
     }
+}
 
-    /// Records on a thread that may wait for the disk.
-    async fn record(&self, epoch: u64, entry: Entry) {
-        let webhook = Arc::clone(&self.webhook);
-        let recorded = tokio::task::spawn_blocking(move || webhook.record(epoch, entry)).await;
-        if let Err(error) = recorded {
-            tracing::error!(%error, "how far a webhook is was not recorded");
+/// Waits until the next attempt is due: for ever, if it was given up.
+async fn due(trouble: Option<Trouble>, now: &Now) {
+    match trouble {
+        None => {}
+        Some(Trouble { retry_at: None, .. }) => std::future::pending().await,
+        Some(Trouble { retry_at: Some(at), .. }) => {
+            let left = at.saturating_sub(now());
+            tokio::time::sleep(Duration::from_micros(u64::try_from(left).unwrap_or(0))).await;
         }
+    }
+}
+
+/// Records on a thread that may wait for the disk.
+async fn record(progress: Arc<Progress>, epoch: u64, entry: Entry) {
+    let recorded = tokio::task::spawn_blocking(move || progress.record(epoch, entry)).await;
+    if let Err(error) = recorded {
+        tracing::error!(%error, "how far a receiver is was not recorded");
     }
 }
 

@@ -58,8 +58,8 @@ async fn fill(ledger: &Ledger, keys: u64) -> Result<(), String> {
                 let made = ledger.create(&caller, draft, RequestOptions::default()).await;
                 let made = made.map_err(|error| text(&error))?;
                 if let (0, Some(secret)) = (n % 10, &made.secret) {
-                    let asked = ledger.verify(&caller, secret.reveal(), &Question::default());
-                    asked.map_err(|error| text(&error))?;
+                    let verified = ledger.verify(&caller, secret.reveal(), &Question::default());
+                    verified.map_err(|error| text(&error))?;
                 }
                 if n % 1_000 == 7 {
                     let revoke = ledger::Change::Revoke(keys::Revocation::default());

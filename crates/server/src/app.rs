@@ -17,7 +17,7 @@ use crate::reads::{Reads, Share};
 use crate::request::forwarded::ForwardedHeader;
 use crate::routes::authorize::presented::KeyHeader;
 use crate::stream::streams::Streams;
-use crate::webhooks::{self, Webhooks};
+use crate::webhooks::Webhooks;
 
 /// How the API is served, whatever the ledger holds.
 #[derive(Clone, Debug)]
@@ -140,11 +140,6 @@ impl App {
     /// Keeps what is believed of tokens as new as its files, for ever.
     pub async fn keep_keys(&self) {
         self.auth().keep_keys().await;
-    }
-
-    /// Delivers to webhooks until [`App::stop`], and writes how far each is.
-    pub async fn deliver_webhooks(&self) {
-        webhooks::run(self.clone()).await;
     }
 
     /// Changes to `true` when the streams have to end.

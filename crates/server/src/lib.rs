@@ -36,4 +36,4 @@ pub use crate::openapi::document as openapi;
 pub use crate::request::forwarded::ForwardedHeader;
 pub use crate::router::{authorize_router, metrics_router, router};
 pub use crate::routes::authorize::presented::KeyHeader;
-pub use crate::webhooks::Webhooks;
+pub use crate::webhooks::{Sinks, WebhookOptions, Webhooks, deliver_webhooks};

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     connections: IntGauge,
     refused_connections: IntCounter,
     deliveries: IntCounterVec,
+    sink_writes: IntCounterVec,
 }
 
 type Reading = fn(&Numbers) -> u64;
@@ -53,6 +54,7 @@ pub(crate) struct Numbers {
     pub(crate) journal_writable: bool,
     pub(crate) tokens: ledger::TokenStats,
     pub(crate) webhooks: delivery::Stats,
+    pub(crate) sinks: delivery::Stats,
 }
 
 /// The gauges: name, help, and where each is read.
@@ -120,7 +122,7 @@ const READINGS: &[(&str, &str, Reading)] = &[
         |numbers| numbers.tokens.refused,
     ),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
-    ("keyledger_webhooks", "Webhooks", |numbers| count(numbers.webhooks.webhooks)),
+    ("keyledger_webhooks", "Webhooks", |numbers| count(numbers.webhooks.receivers)),
     ("keyledger_webhooks_retrying", "Webhooks whose receiver is tried again", |numbers| {
         count(numbers.webhooks.retrying)
     }),
@@ -130,6 +132,15 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_webhook_lag_records", "Records that the slowest webhook is behind", |numbers| {
         numbers.webhooks.lag
     }),
+    ("keyledger_audit_sinks", "Audit sinks", |numbers| count(numbers.sinks.receivers)),
+    ("keyledger_audit_sinks_retrying", "Audit sinks that take nothing now", |numbers| {
+        count(numbers.sinks.retrying)
+    }),
+    (
+        "keyledger_audit_sink_lag_records",
+        "Records that the slowest audit sink is behind",
+        |numbers| numbers.sinks.lag,
+    ),
 ];
 
 fn count(number: usize) -> u64 {
@@ -168,12 +179,16 @@ impl Metrics {
             "Connections that were closed because there were too many",
         );
         let verifications = Verifications::new(&registry);
-        let deliveries = IntCounterVec::new(
-            Opts::new("keyledger_webhook_deliveries_total", "Attempts to deliver to webhooks"),
-            &["outcome"],
+        let deliveries = outcomes(
+            &registry,
+            "keyledger_webhook_deliveries_total",
+            "Attempts to deliver to webhooks",
         );
-        let deliveries = deliveries.expect("a lawful name");
-        registry.register(boxed(deliveries.clone())).expect("a name of its own");
+        let sink_writes = outcomes(
+            &registry,
+            "keyledger_audit_sink_writes_total",
+            "Attempts to write to audit sinks, many events at a time",
+        );
         Metrics {
             registry,
             requests,
@@ -183,7 +198,13 @@ impl Metrics {
             connections,
             refused_connections,
             deliveries,
+            sink_writes,
         }
+    }
+
+    /// The attempts to write to sinks that ended so.
+    pub(crate) fn sink_write(&self, outcome: OutcomeKind) -> IntCounter {
+        self.sink_writes.with_label_values(&[outcome.as_str()])
     }
 
     /// The attempts to deliver to webhooks that ended so.
@@ -257,6 +278,15 @@ fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
     let counter = IntCounter::new(name, help).expect("a lawful name");
     registry.register(boxed(counter.clone())).expect("a name of its own");
     counter
+}
+
+/// Counters of attempts by how they ended.
+#[expect(clippy::expect_used, reason = "the names are constants, and every start makes them all")]
+fn outcomes(registry: &Registry, name: &str, help: &str) -> IntCounterVec {
+    let counters = IntCounterVec::new(Opts::new(name, help), &["outcome"]);
+    let counters = counters.expect("a lawful name");
+    registry.register(boxed(counters.clone())).expect("a name of its own");
+    counters
 }
 
 fn boxed<C: prometheus::core::Collector + 'static>(

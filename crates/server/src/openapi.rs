@@ -63,6 +63,7 @@ use crate::{dialects, wire};
         words::Cursor, words::Order, words::UsageStep, words::VerifyCounts, words::ReadAccess, words::TokenAccess,
         words::TokensAccess, words::TokenRole, words::TokenRoles, words::WebhookEvent,
         words::WebhookStatus, words::DeliveryOutcome, wire::webhook::Expiring,
+        words::Direction, words::KeySort, words::TotalIs,
         words::Metadata, words::Alive
     )),
     tags(

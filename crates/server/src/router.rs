@@ -6,8 +6,7 @@ use crate::app::App;
 use crate::http::route::Routes;
 use crate::http::service::HttpService;
 use crate::routes::{
-    authorize, events, evidence, keys, operations, own_key, report, tokens, usage, verify,
-    webhooks,
+    authorize, events, evidence, keys, operations, own_key, report, tokens, usage, verify, webhooks,
 };
 use crate::{dialects, openapi};
 

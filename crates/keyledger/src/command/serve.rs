@@ -14,7 +14,7 @@ mod running;
 use anyhow::{Context as _, Result};
 use delivery::Registry;
 use eventlog::sled::SledLog;
-use server::{App, Auth, Config, Webhooks};
+use server::{App, Auth, Config, WebhookOptions, Webhooks};
 
 use self::log_lines::LastLines;
 pub(crate) use self::options::Serve;
@@ -37,6 +37,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     let auth = Auth::new(token_key.key.clone(), options.issuer.read(exposed)?)?;
 
     let poster = options.webhooks.poster()?;
+    let sinks = options.sinks.read(exposed)?;
     let webhook_key = WebhookKeyFile::read_or_generate(&options.data.data, exposed)?;
 
     let log_key = LogKeyFile::read_or_generate(
@@ -55,8 +56,9 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     let journal = logs::journal(options, &options.journal_options(), ledger.signing_keys()?)?;
     let registry = Registry::open(options.webhooks.registry(&options.data.data))?;
     webhook_key.write_if_new(&options.data.data)?;
-    let webhooks =
-        Webhooks::new(registry, poster, webhook_key.key, options.webhooks.give_up, &ledger);
+    let give_up = options.webhooks.give_up;
+    let webhooks = WebhookOptions { registry, poster, key: webhook_key.key, give_up };
+    let webhooks = Webhooks::new(webhooks, sinks.open(&options.data.data)?, &ledger);
     inventory.save(&options.data.data, &verifier)?;
 
     let config = Config {

@@ -32,3 +32,8 @@ pub(crate) fn webhooks(data: &Path) -> PathBuf {
 pub(crate) fn webhook_key(data: &Path) -> PathBuf {
     webhooks(data).join("signing.key")
 }
+
+/// The folder of audit sinks: how far each is.
+pub(crate) fn sinks(data: &Path) -> PathBuf {
+    data.join("sinks")
+}

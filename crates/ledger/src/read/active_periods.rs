@@ -56,7 +56,7 @@ impl Ledger {
             // In the order they were made: where one is too late, so are all that follow.
             let over = slice.last().is_none_or(late);
             let in_time = slice.into_iter().take_while(|key| !late(key));
-            keys.extend(in_time.filter(|key| list.is_kept(key)));
+            keys.extend(in_time.filter(|key| list.is_current(key)));
             if over {
                 break;
             }

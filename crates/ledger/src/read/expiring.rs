@@ -69,7 +69,7 @@ impl Ledger {
                 place = list.behind(place, &key);
                 let KeyState { status, expires_at, .. } = key.state();
                 let is_due = |at: &Timestamp| status.is_alive() && *at <= until;
-                let at = expires_at.filter(|at| is_due(at) && list.is_kept(&key));
+                let at = expires_at.filter(|at| is_due(at) && list.is_current(&key));
                 let due = at.map(|at| Due { at, key: key.made.id });
                 soonest.extend(due.filter(|due| after.is_none_or(|after| *due > after)));
                 if soonest.len() > limit {

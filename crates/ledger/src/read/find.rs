@@ -26,7 +26,8 @@ pub struct KeyQuery {
     /// Which.
     pub filter: KeyFilter,
     /// By what they are sorted. Those without such a value come last, in both directions; those of
-    /// one value are in the order they were made.
+    /// one value are in the order they were made, and those of several accounts and one moment in
+    /// the order of their accounts.
     pub sort: KeySort,
     /// Which way.
     pub direction: Direction,
@@ -62,7 +63,7 @@ impl Ledger {
         if query.sort == KeySort::CreatedAt {
             return Ok(true);
         }
-        match self.kept_order(caller, query)? {
+        match self.order_of(caller, query)? {
             Some((order, keys)) => self.put_some(&order, &keys),
             None => Ok(true),
         }
@@ -83,7 +84,7 @@ impl Ledger {
         if query.sort == KeySort::CreatedAt {
             return self.find_keys_as_of(caller, query, &Moment::present(self.judged_at()));
         }
-        let order = match self.kept_order(caller, query)? {
+        let order = match self.order_of(caller, query)? {
             Some((order, keys)) => {
                 while !self.put_some(&order, &keys)? {
                     std::thread::yield_now();
@@ -124,7 +125,7 @@ impl Ledger {
 
     /// The order that is kept of the keys of `query`, and the list that it is made from; `None` if
     /// there are few.
-    fn kept_order(
+    fn order_of(
         &self,
         caller: &Caller,
         query: &KeyQuery,

@@ -167,12 +167,12 @@ impl KeyList<'_> {
         match self {
             KeyList::All(_) => true,
             KeyList::Of(keys) => keys.as_ref().is_some_and(|keys| keys.holds(key)),
-            KeyList::Owned(keys, _) => keys.holds(key) && self.is_kept(key),
+            KeyList::Owned(keys, _) => keys.holds(key) && self.is_current(key),
         }
     }
 
     /// Whether `key`, which was met in it, is none that its owner gave away.
-    pub(crate) fn is_kept(&self, key: &Key) -> bool {
+    pub(crate) fn is_current(&self, key: &Key) -> bool {
         match self {
             KeyList::All(_) | KeyList::Of(_) => true,
             KeyList::Owned(_, owner) => *owner == key.attributes().owner,

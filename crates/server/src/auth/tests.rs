@@ -116,7 +116,7 @@ fn an_own_token_says_who_it_is() {
     let via = Via::Token { issuer: "keyledger".into(), jti: Some("t1".into()) };
     assert_eq!(token.identity.via, via);
 
-    let all = Claims { account: "*".to_owned(), ..claims() };
+    let all = Claims { account: "*".to_owned(), jti: "t2".to_owned(), ..claims() };
     let all = auth.check(&mint(&own_key(), &all), at(NOW)).unwrap();
     assert_eq!(all.identity.scope, Scope::All);
     let forged = mint(&TokenKey::from_seed(&[8; 32]), &claims());

@@ -141,13 +141,15 @@ operations!(
     "createToken": &[ANY, QUERY, CALLER, BODY, WRITE, &[AccountRequired]], &["Idempotency-Replayed"];
     "endToken": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[TokenNotFound, Already]], &[];
     "revokeTokens": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE], &[];
-    "createWebhook": &[ANY, QUERY, CALLER, BODY, &[IdempotencyMismatch, WebhookLimit]],
+    "createWebhook": &[
+        ANY, QUERY, CALLER, BODY, &[IdempotencyMismatch, WebhookLimit, LogBroken, DiskFull],
+    ],
         &["Location", "Idempotency-Replayed"];
     "listWebhooks": READ, &[];
     "getWebhook": OF_A_WEBHOOK, &[];
     "deleteWebhook": OF_A_WEBHOOK, &[];
     "listWebhookDeliveries": OF_A_WEBHOOK, &[];
-    "replayWebhook": OF_A_WEBHOOK, &[];
+    "replayWebhook": OF_A_WEBHOOK, TRAIL;
     "webhookKeys": &[ANY, QUERY], &[];
     "home": &[ANY], &[];
     "healthz": &[ANY], &[];

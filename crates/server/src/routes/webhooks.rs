@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use delivery::{Idempotency, NewWebhook, Position, Refusal, Registry, Webhook, WebhookId};
 use keys::{Account, Invalid};
-use ledger::{Caller, Role, Scope};
+use ledger::{Caller, Range, Reading, Role, Scope};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -89,24 +89,27 @@ pub(crate) async fn create(
     }
     app.ledger().count_read(&caller)?;
     let CheckedWebhook { target, events, account, secret } = body.checked()?;
-    let rules = app.webhooks().courier().poster.rules();
-    rules.check(&target).map_err(|why| ApiError::field("url", why.to_string()))?;
-    let account = account_of(&caller, account)?.map(|account| account.as_str().to_owned());
+    app.webhooks().rules().check(&target).map_err(|why| ApiError::field("url", why.to_string()))?;
+    let of_account = account_of(&caller, account)?;
+    let account = of_account.as_ref().map(|account| account.as_str().to_owned());
     let created_by = caller.identity.subject.as_str().to_owned();
     let idempotency = options
         .idempotency
         .map(|ledger::Idempotency { key, request }| Idempotency { key, request });
     let new = NewWebhook { target, events, account, created_by, secret, idempotency };
     let now = app.ledger().now();
+    app.webhooks().registry().check(&new, now.micros())?;
     if options.dry_run {
-        app.webhooks().registry().check(&new, now.micros())?;
         let answer = wire::webhook::NewWebhook { webhook: None, secret: None };
         return Ok(wire::json(StatusCode::OK, &answer));
     }
-    let next = app.ledger().length().borrow().0;
+    let next = *app.ledger().length().borrow();
+    // Who has the trail sent to them reads it as it happens. Unrecorded nothing is sent.
+    let range = Range { from: next, account: of_account, ..Range::default() };
+    app.journal().record(&caller, Reading::Stream, range).await?;
     let reminders =
         if new.events.iter().any(|word| word == EXPIRING) { first_marks(now) } else { Vec::new() };
-    let position = Position { next, reminders };
+    let position = Position { next: next.0, reminders };
     let made = blocking(&app, move |registry| registry.create(new, position, now.micros()));
     Ok(answer(&made.await?))
 }

@@ -1,38 +1,43 @@
-//! Starts a task for each webhook, and wakes those for whom something was recorded.
+//! Starts a task for each webhook and each sink, and wakes those for whom something was recorded.
 //!
-//! One task follows what is committed, however many webhooks there are: the writer wakes no other.
+//! One task follows what is committed, however many receivers there are: the writer wakes no other.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{Registry, WebhookId};
+use delivery::{Sink, WebhookId};
 use keys::Account;
 use ledger::{Followed, Following};
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::webhooks::Webhooks;
 use crate::webhooks::log_source::LogSource;
 
-/// For how long events are collected before the webhooks are woken.
+/// For how long events are collected before the receivers are woken.
 const PULSE: Duration = Duration::from_millis(20);
 
-/// Delivers until the service stops; then it writes how far each webhook is.
-pub(crate) async fn run(app: App) {
-    let registry = Arc::clone(app.webhooks().registry());
+/// Delivers to webhooks and sinks until [`App::stop`]; then it writes how far each receiver is.
+pub async fn deliver_webhooks(app: App) {
+    let webhooks = app.webhooks().clone();
+    let registry = webhooks.registry();
     let (mut changes, mut stopping) = (registry.changes(), app.stopping());
     let (mut started, mut tasks) = (HashSet::new(), JoinSet::new());
     let mut following = None;
+    for sink in &webhooks.sinks().all {
+        start_sink(&app, sink, &mut tasks);
+    }
     while !*stopping.borrow_and_update() {
         changes.mark_unchanged();
         start_new(&app, &mut started, &mut tasks);
         // Without a follower the writer buffers nothing.
-        if started.is_empty() {
+        if tasks.is_empty() {
             following = None;
         } else if following.is_none() {
             following = Some(app.ledger().follow());
             // What was recorded before, nobody followed.
-            registry.wake(|_| true);
+            wake_all(&webhooks);
         }
         let committed = async {
             match &mut following {
@@ -45,21 +50,24 @@ pub(crate) async fn run(app: App) {
             _ = changes.changed() => {}
             Some(ended) = tasks.join_next() => {
                 if let Err(error) = ended {
-                    tracing::error!(%error, "the task of a webhook ended badly");
+                    tracing::error!(%error, "the task of a receiver ended badly");
                 }
             }
             () = committed => {
                 tokio::time::sleep(PULSE).await;
                 if let Some(following) = &mut following {
-                    wake(&registry, following);
+                    wake(&webhooks, following);
                 }
             }
         }
     }
     tasks.shutdown().await;
-    let saved = tokio::task::spawn_blocking(move || registry.save()).await;
-    if let Ok(Err(error)) = saved {
-        tracing::warn!(%error, "how far webhooks are was not written: they repeat messages");
+    let saved = tokio::task::spawn_blocking(move || {
+        let sinks = webhooks.sinks().all.iter().map(|sink| sink.progress.save());
+        sinks.fold(webhooks.registry().save(), std::io::Result::and)
+    });
+    if let Ok(Err(error)) = saved.await {
+        tracing::warn!(%error, "how far receivers are was not written: they are sent some again");
     }
 }
 
@@ -70,27 +78,41 @@ fn start_new(app: &App, started: &mut HashSet<WebhookId>, tasks: &mut JoinSet<()
     started.retain(|id| all.iter().any(|webhook| webhook.id() == *id));
     for webhook in all {
         if started.insert(webhook.id()) {
-            let source = LogSource::new(app.clone(), &webhook.definition);
-            tasks.spawn(delivery::run(webhook, source, Arc::clone(app.webhooks().courier())));
+            let source = LogSource::of_webhook(app.clone(), &webhook);
+            let progress = Arc::clone(&webhook.progress);
+            let (channel, terms) = app.webhooks().channel(webhook);
+            tasks.spawn(delivery::run(progress, source, channel, terms));
         }
     }
 }
 
-/// Takes what was committed, and wakes the webhooks of its accounts.
-fn wake(registry: &Registry, following: &mut Following) {
-    let (mut accounts, mut all) = (HashSet::new(), false);
+fn start_sink(app: &App, sink: &Sink, tasks: &mut JoinSet<()>) {
+    let source = LogSource::of_sink(app.clone(), sink.spec.format);
+    let (channel, terms) = app.webhooks().sink_channel(sink);
+    tasks.spawn(delivery::run(Arc::clone(&sink.progress), source, channel, terms));
+}
+
+fn wake_all(webhooks: &Webhooks) {
+    webhooks.registry().wake(|_| true);
+    webhooks.sinks().all.iter().for_each(|sink| sink.progress.wake());
+}
+
+/// Takes what was committed, and wakes the sinks and the webhooks of its accounts.
+fn wake(webhooks: &Webhooks, following: &mut Following) {
+    let mut accounts = HashSet::new();
     while let Some(followed) = following.take() {
         match followed {
-            Followed::Missed(_) => all = true,
+            Followed::Missed(_) => wake_all(webhooks),
             Followed::Entries(entries) => {
                 accounts.extend(entries.iter().map(|entry| entry.account.clone()));
             }
         }
     }
-    registry.wake(|definition| {
+    webhooks.registry().wake(|definition| {
         let account = definition.account.as_deref();
-        all || account.is_none_or(|wanted| {
+        account.is_none_or(|wanted| {
             accounts.iter().any(|account: &Account| account.as_str() == wanted)
         })
     });
+    webhooks.sinks().all.iter().for_each(|sink| sink.progress.wake());
 }

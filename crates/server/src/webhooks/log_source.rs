@@ -1,25 +1,29 @@
-//! What a webhook is sent: the events of its account from its place on, and reminders.
+//! What a receiver is sent: the events of its account from its place on, and reminders.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use delivery::{Definition, Message, Next, OutcomeKind, Position, Source, Webhook};
-use keys::{Account, Dialect, Subject, Timestamp};
+use delivery::{Message, Next, OutcomeKind, Position, SinkFormat, Source, Webhook};
+use keys::{Account, Dialect, EventKind, Subject, Timestamp};
 use ledger::{
     Caller, Entry, EventFilter, Identity, Ledger, Origin, Role, Roles, Scope, Seq, Via, Walk,
 };
+use prometheus::IntCounter;
 
 use crate::app::App;
+use crate::metrics::Metrics;
 use crate::webhooks::event_kinds::EventKinds;
 use crate::webhooks::message_id;
 use crate::webhooks::reminders::{self, Sweep};
 use crate::wire;
 use crate::wire::Event;
 
-/// The events that are read at once: each is some three kilobytes with its receipt.
+/// The events that are read at once for a webhook: each is some three kilobytes with its receipt.
 const BATCH: usize = 16;
+/// The same for a sink, which is sent many at a time.
+const SINK_BATCH: usize = 128;
 /// The pause after a read that could not be done.
 const RETRY: Duration = Duration::from_secs(1);
 /// After this many such reads in a row the operator hears of it.
@@ -27,17 +31,29 @@ const WARN_AT: u32 = 10;
 /// How long a webhook without reminders waits to be woken.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The messages of one webhook.
+/// The messages of one receiver.
 pub(super) struct LogSource {
     app: App,
     /// Who reads for it: an auditor of its account.
     caller: Caller,
-    wanted: EventKinds,
-    filter: EventFilter,
+    sent: Arc<Sent>,
+    /// What counts its attempts.
+    counter: Counter,
     /// When reminders are next looked for, in microseconds since 1970.
     look_at: AtomicI64,
     failures: AtomicU32,
 }
+
+/// What a receiver is sent.
+struct Sent {
+    wanted: EventKinds,
+    filter: EventFilter,
+    format: SinkFormat,
+    /// The most events at once.
+    batch: usize,
+}
+
+type Counter = fn(&Metrics, OutcomeKind) -> IntCounter;
 
 /// What was read.
 struct Found {
@@ -51,7 +67,9 @@ struct Found {
 }
 
 impl LogSource {
-    pub(super) fn new(app: App, definition: &Definition) -> LogSource {
+    /// Those of a webhook.
+    pub(super) fn of_webhook(app: App, webhook: &Webhook) -> LogSource {
+        let definition = &webhook.definition;
         let wanted = EventKinds::of(definition);
         // Of what was checked when the webhook was made.
         let account: Option<Account> =
@@ -66,15 +84,26 @@ impl LogSource {
             (None, None) => Some(Scope::All),
             (None, Some(_)) => None,
         };
-        let caller = reader(scope);
+        let sent = Sent { wanted, filter, format: SinkFormat::Ndjson, batch: BATCH };
+        LogSource::new(app, reader(scope), sent, Metrics::delivery)
+    }
+
+    /// All that is recorded, for a sink.
+    pub(super) fn of_sink(app: App, format: SinkFormat) -> LogSource {
+        let wanted = EventKinds { recorded: EventKind::ALL.to_vec(), expiring: false };
+        let sent = Sent { wanted, filter: EventFilter::default(), format, batch: SINK_BATCH };
+        LogSource::new(app, reader(Some(Scope::All)), sent, Metrics::sink_write)
+    }
+
+    fn new(app: App, caller: Caller, sent: Sent, counter: Counter) -> LogSource {
         let (look_at, failures) = (AtomicI64::new(i64::MIN), AtomicU32::new(0));
-        LogSource { app, caller, wanted, filter, look_at, failures }
+        LogSource { app, caller, sent: Arc::new(sent), counter, look_at, failures }
     }
 
     async fn read(&self, from: Position) -> Result<Found, ledger::Error> {
-        let (wanted, filter) = (self.wanted.clone(), self.filter.clone());
+        let sent = Arc::clone(&self.sent);
         let now = self.app.ledger().now();
-        let sweeps = wanted.expiring && now.micros() >= self.look_at.load(Ordering::Relaxed);
+        let sweeps = sent.wanted.expiring && now.micros() >= self.look_at.load(Ordering::Relaxed);
         let read = move |ledger: &Ledger, caller: &Caller| {
             let sweep = if sweeps {
                 reminders::sweep(ledger, caller, &from, now)?
@@ -85,7 +114,7 @@ impl LogSource {
             if !messages.is_empty() {
                 return Ok(Found { messages, reached: from, is_end: false, look_at: None });
             }
-            let found = events(ledger, caller, &wanted, &filter, &from)?;
+            let found = events(ledger, caller, &sent, &from)?;
             Ok(Found { look_at, ..found })
         };
         let found = self.app.read(self.caller.clone(), read).await?;
@@ -95,9 +124,9 @@ impl LogSource {
         Ok(found)
     }
 
-    /// How long to wait if nobody wakes the webhook.
+    /// How long to wait if nobody wakes the receiver.
     fn wait(&self) -> Duration {
-        if !self.wanted.expiring {
+        if !self.sent.wanted.expiring {
             return DAY;
         }
         let look_at = Timestamp::from_micros(self.look_at.load(Ordering::Relaxed));
@@ -106,7 +135,7 @@ impl LogSource {
 }
 
 impl Source for LogSource {
-    async fn next(&self, webhook: &Webhook, mut from: Position) -> Next {
+    async fn next(&self, mut from: Position) -> Next {
         loop {
             match self.read(from).await {
                 Ok(found) => {
@@ -121,8 +150,7 @@ impl Source for LogSource {
                 }
                 Err(error) => {
                     if self.failures.fetch_add(1, Ordering::Relaxed) + 1 == WARN_AT {
-                        let webhook = webhook.id();
-                        tracing::warn!(%webhook, %error, "the log cannot be read for a webhook");
+                        tracing::warn!(%error, "the log cannot be read for a receiver");
                     }
                     return Next::Failed(RETRY);
                 }
@@ -131,34 +159,34 @@ impl Source for LogSource {
     }
 
     fn attempted(&self, outcome: OutcomeKind) {
-        self.app.metrics().delivery(outcome).inc();
+        (self.counter)(self.app.metrics(), outcome).inc();
     }
 }
 
-/// The events from a position on, each as it is shown with its receipt.
+/// The events from a position on.
 fn events(
     ledger: &Ledger,
     caller: &Caller,
-    wanted: &EventKinds,
-    filter: &EventFilter,
+    sent: &Sent,
     from: &Position,
 ) -> Result<Found, ledger::Error> {
     let length = *ledger.length().borrow();
     let position = |next: Seq| Position { next: next.0, reminders: from.reminders.clone() };
-    if wanted.recorded.is_empty() {
+    let wanted = &sent.wanted.recorded;
+    if wanted.is_empty() {
         let reached = position(length.max(Seq(from.next)));
         return Ok(Found { messages: Vec::new(), reached, is_end: true, look_at: None });
     }
-    let page = ledger.events(caller, filter, Walk::Up(Seq(from.next)), BATCH)?;
+    let page = ledger.events(caller, &sent.filter, Walk::Up(Seq(from.next)), sent.batch)?;
     let reached = match (page.next, page.items.last()) {
         (Some(Walk::Up(next) | Walk::Down(next)), _) => next,
         (None, Some(last)) => last.seq.next().max(length),
         (None, None) => length.max(Seq(from.next)),
     };
-    let items = page.items.iter();
-    let items = items.filter(|entry| wanted.recorded.contains(&entry.record.event.kind()));
-    let messages = items.map(|entry| message(ledger, caller, entry, position(entry.seq.next())));
-    let messages = messages.collect::<Result<Vec<_>, ledger::Error>>()?;
+    let items = page.items.iter().filter(|entry| wanted.contains(&entry.record.event.kind()));
+    let messages = items
+        .map(|entry| message(ledger, caller, sent.format, entry, position(entry.seq.next())))
+        .collect::<Result<Vec<_>, ledger::Error>>()?;
     let is_end = page.next.is_none();
     Ok(Found { messages, reached: position(reached), is_end, look_at: None })
 }
@@ -166,22 +194,34 @@ fn events(
 fn message(
     ledger: &Ledger,
     caller: &Caller,
+    format: SinkFormat,
     entry: &Entry,
     then: Position,
 ) -> Result<Message, ledger::Error> {
-    let receipt = ledger.receipt(caller, entry)?;
+    let (kind, event) = (entry.record.event.kind(), Event::new(entry));
     let mut body = Vec::with_capacity(4096);
-    wire::put_with_receipt(&mut body, &Event::new(entry), &receipt);
+    match format {
+        SinkFormat::Ndjson => {
+            wire::put_with_receipt(&mut body, &event, &ledger.receipt(caller, entry)?);
+        }
+        SinkFormat::Ocsf => {
+            wire::ocsf(&mut body, kind, &event);
+            // The line's end, which not every receiver wants.
+            body.truncate(body.trim_ascii_end().len());
+        }
+        SinkFormat::Cef => wire::cef(&mut body, kind, &event),
+    }
     Ok(Message {
         id: message_id::of_event(ledger, entry.seq)?,
-        kind: entry.record.event.kind().as_str(),
+        kind: kind.as_str(),
         seq: Some(entry.seq.0),
         body: Bytes::from(body),
+        time: entry.record.at.to_string(),
         then,
     })
 }
 
-/// Who reads for webhooks. Nothing is recorded in its name.
+/// Who reads for receivers. Nothing is recorded in its name.
 fn reader(scope: Option<Scope>) -> Caller {
     #[expect(clippy::expect_used, reason = "the text is a constant")]
     let subject = Subject::new("webhooks").expect("`webhooks` is a lawful subject");

@@ -93,7 +93,8 @@ fn message(
 ) -> Result<Message, ledger::Error> {
     let id = message_id::of_reminder(ledger, view.key.id, at, days)?;
     let body = wire::to_json(&Expiring::new(view, days, at));
-    Ok(Message { id, kind: EXPIRING, seq: None, body: Bytes::from(body), then })
+    let time = ledger.now().to_string();
+    Ok(Message { id, kind: EXPIRING, seq: None, body: Bytes::from(body), time, then })
 }
 
 /// The last of what comes within `days` days.

@@ -106,7 +106,7 @@ impl<'a> ShownWebhook<'a> {
     pub(crate) fn new(webhook: &'a Webhook) -> ShownWebhook<'a> {
         let definition = &webhook.definition;
         let Status { kind, position, is_idle, failing_since, failures, retry_at, last } =
-            webhook.status();
+            webhook.progress.status();
         ShownWebhook {
             id: Text(definition.id),
             url: definition.target.to_string(),

@@ -13,8 +13,17 @@ use super::log_lines::LogLines;
 use super::options::logging::{LogFormat, Logging};
 
 /// The targets of our own log lines: the crates.
-const OURS: &[&str] =
-    &["bundle", "eventlog", "keyledger", "keys", "ledger", "server", "signedlog", "tlog"];
+const OURS: &[&str] = &[
+    "bundle",
+    "delivery",
+    "eventlog",
+    "keyledger",
+    "keys",
+    "ledger",
+    "server",
+    "signedlog",
+    "tlog",
+];
 
 /// Starts logging to stderr; stdout is for the ready line alone.
 ///

@@ -11,6 +11,7 @@ pub(super) mod logging;
 pub(super) mod node;
 pub(super) mod quotas;
 pub(super) mod requests;
+pub(super) mod sinks;
 pub(super) mod storage;
 pub(super) mod usage;
 mod values;
@@ -30,6 +31,7 @@ use self::logging::Logging;
 use self::node::Node;
 use self::quotas::Quotas;
 use self::requests::Requests;
+use self::sinks::Sinks;
 use self::storage::Storage;
 use self::usage::Usage;
 use self::webhooks::Webhooks;
@@ -74,7 +76,10 @@ pub(crate) struct Serve {
     pub(super) quotas: Quotas,
     #[command(flatten)]
     pub(super) tokens: OwnTokens,
+    #[command(flatten)]
     pub(super) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(super) sinks: Sinks,
     #[command(flatten)]
     pub(super) issuer: Issuer,
     #[command(flatten)]

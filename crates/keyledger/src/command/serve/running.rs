@@ -74,7 +74,7 @@ pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Resu
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });
     let webhooks = app.clone();
-    let delivering = tokio::spawn(async move { webhooks.deliver_webhooks().await });
+    let delivering = tokio::spawn(server::deliver_webhooks(webhooks));
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
     working.spawn(watch_disk(ledger.clone()));
     if let Err(error) = ready::print(&options.data.data, address, ledger.stats().log_size) {

@@ -49,7 +49,7 @@ pub(crate) struct Order {
     /// How many keys it will have, as far as was known when it was made.
     expected: usize,
     /// When it was asked for, in milliseconds of the monotonic clock.
-    asked_at: AtomicU64,
+    last_sorted_at: AtomicU64,
 }
 
 impl Order {
@@ -62,7 +62,7 @@ impl Order {
             expected,
             claimed: AtomicUsize::new(0),
             put: AtomicUsize::new(0),
-            asked_at: AtomicU64::new(0),
+            last_sorted_at: AtomicU64::new(0),
         }
     }
 
@@ -156,7 +156,7 @@ impl Orders {
             drop(dropped);
             order
         });
-        order.asked_at.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        order.last_sorted_at.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Relaxed);
         order
     }
 
@@ -178,7 +178,7 @@ impl Orders {
     pub(crate) fn forget_idle(&self, now: Duration) {
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let is_idle = |order: &Arc<Order>| {
-            let idle = now.saturating_sub(order.asked_at.load(Relaxed));
+            let idle = now.saturating_sub(order.last_sorted_at.load(Relaxed));
             u128::from(idle) >= IDLE.as_millis()
         };
         if self.0.read().iter().any(is_idle) {
@@ -206,7 +206,7 @@ fn make_room(orders: &mut Vec<Arc<Order>>, keys: usize) -> Vec<Arc<Order>> {
         let rank = |order: &Arc<Order>| {
             let alike = orders.iter().filter(|other| other.of.account == order.of.account);
             let keys: usize = alike.map(|order| order.len()).sum();
-            (keys, Reverse(order.asked_at.load(Relaxed)))
+            (keys, Reverse(order.last_sorted_at.load(Relaxed)))
         };
         let Some(place) = (0..orders.len()).max_by_key(|at| orders.get(*at).map(rank)) else {
             break;

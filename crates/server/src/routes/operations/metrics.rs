@@ -31,6 +31,7 @@ pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
 
 /// What the gauges are read off.
 fn numbers(app: &App) -> Numbers {
+    let (webhooks, sinks) = app.webhooks().stats(app.ledger().length().borrow().0);
     Numbers {
         ledger: app.ledger().stats(),
         reads: app.reads().stats(),
@@ -42,6 +43,7 @@ fn numbers(app: &App) -> Numbers {
         log_writable: app.ledger().is_writable(),
         journal_writable: app.journal().is_writable(),
         tokens: app.journal().tokens().stats(),
-        webhooks: app.webhooks().registry().stats(app.ledger().length().borrow().0),
+        webhooks,
+        sinks,
     }
 }

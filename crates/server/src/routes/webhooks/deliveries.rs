@@ -5,7 +5,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use ledger::Seq;
+use ledger::{Range, Reading, Seq};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -36,7 +36,7 @@ pub(crate) async fn list(
     Path(id): Path<PathId>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let attempts = find(&app, &reader, SHOWN, &id)?.attempts();
+    let attempts = find(&app, &reader, SHOWN, &id)?.progress.attempts();
     let items = attempts.into_iter().map(Delivery::new).collect();
     Ok(wire::json(StatusCode::OK, &Deliveries { items }))
 }
@@ -74,8 +74,11 @@ pub(crate) async fn replay(
     if next > length {
         return Err(ApiError::field("after", format_args!("the log ends at {}", length.0)));
     }
+    let account = webhook.definition.account.as_deref().and_then(|account| account.parse().ok());
+    let range = Range { from: next, until: Some(length), account, ..Range::default() };
+    reader.record(&app, Reading::Events, range).await?;
     let moving = std::sync::Arc::clone(&webhook);
-    blocking(&app, move |_| Ok(moving.replay(next.0)?)).await?;
+    blocking(&app, move |_| Ok(moving.progress.replay(next.0)?)).await?;
     Ok(wire::json(StatusCode::OK, &ShownWebhook::new(&webhook)))
 }
 
@@ -94,5 +97,5 @@ pub(crate) async fn keys(
     State(app): State<App>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
-    Ok(fresh(format!("{}\n", app.webhooks().courier().key.public_text())))
+    Ok(fresh(format!("{}\n", app.webhooks().public_key())))
 }

@@ -15,7 +15,7 @@ use crate::option_values::duration;
 /// How long a whole exchange with a receiver may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How the service calls itself.
-const USER_AGENT: &str = concat!("keyledger/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("keyledger/", env!("CARGO_PKG_VERSION"));
 /// The range of `--webhook-give-up`.
 const GIVE_UP: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
