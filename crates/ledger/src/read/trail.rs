@@ -253,7 +253,7 @@ impl Ledger {
         (keys.len() < FEW && records < FEW).then_some(keys)
     }
 
-    /// Places along the chains of all of `keys`, as [`along`] that of one.
+    /// Places along the chains of all of `keys`, as [`Ledger::along`] that of one.
     fn along_all(
         &self,
         keys: &[Arc<Key>],
