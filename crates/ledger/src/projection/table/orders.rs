@@ -18,7 +18,8 @@ use crate::page::Direction;
 
 /// The most orders.
 const MOST_ORDERS: usize = 32;
-/// The most keys in all orders together; one alone may have more. A key takes 50 to 100 bytes in one.
+/// The most keys in all orders together; one alone may have more. A key takes an
+/// estimated 50 to 100 bytes in one.
 const MOST_KEYS: usize = 4_000_000;
 /// An order that nobody asked for this long is dropped.
 const IDLE: Duration = Duration::from_secs(600);
