@@ -12,7 +12,7 @@ use crate::webhooks::webhook;
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key, and
 /// `WEBHOOK` a webhook.
-const ROUTES: [&str; 41] = [
+const ROUTES: [&str; 42] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -20,6 +20,7 @@ const ROUTES: [&str; 41] = [
     r#"PATCH /v1/keys/$ {"name":"other"}"#,
     "GET /v1/keys/$/usage",
     "GET /v1/usage",
+    r#"POST /v1/keys/bulk {"action":"disable","filter":{"project":"none"}}"#,
     "POST /v1/keys/$/enable",
     "POST /v1/keys/$/disable",
     "POST /v1/keys/$/expire",
@@ -136,6 +137,7 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         PATCH /v1/keys/$             owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
         GET /v1/keys/$/usage         owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/usage                owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        POST /v1/keys/bulk           owner: 200, user: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
         POST /v1/keys/$/enable       owner: 409 already, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
         POST /v1/keys/$/disable      owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
         POST /v1/keys/$/expire       owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already

@@ -16,6 +16,7 @@ mod as_of;
 mod audit;
 mod auth;
 mod bad_start;
+mod bulk;
 mod cli;
 mod connections;
 mod dialect_bounds;

@@ -97,6 +97,7 @@ pub struct Stats {
     pub keys: u64,
     pub log_size: u64,
     pub batches: u64,
+    pub bulk_changed: u64,
     pub queue_depth: usize,
     pub queue_capacity: usize,
     pub usage: UsageStats,
@@ -250,6 +251,7 @@ impl Ledger {
             keys: self.state().table.len() as u64,
             log_size: self.state().size().0,
             batches: self.state().batches.load(Ordering::Relaxed),
+            bulk_changed: self.state().bulk_changed.load(Ordering::Relaxed),
             queue_depth: self.0.queue.len(),
             queue_capacity: self.0.queue.capacity(),
             usage: self.usage().stats(),
@@ -324,7 +326,7 @@ impl Ledger {
     ///
     /// [`Error::RateLimited`]
     pub fn count_change(&self, caller: &Caller) -> Result<(), Error> {
-        self.0.rates.change(caller)
+        self.0.rates.change(caller, 1)
     }
 
     /// Forgets what is only remembered of accounts that were busy lately, and orders of keys that
@@ -332,6 +334,11 @@ impl Ledger {
     pub fn forget_idle(&self) {
         self.0.rates.forget();
         self.state().table.orders.forget_idle(self.state().clock.monotonic());
+    }
+
+    /// The most keys that the account of `caller` may change at once.
+    pub(crate) fn most_changes(&self) -> usize {
+        self.0.rates.most_changes()
     }
 
     /// Has the writer decide `command`, and waits for its reply.
@@ -348,7 +355,7 @@ impl Ledger {
         if self.log().stored().health().is_err() {
             return Err(Error::Broken);
         }
-        self.0.rates.change(&context.caller)?;
+        self.0.rates.change(&context.caller, command.weight())?;
         let (job, reply) = job(context, command);
         let pushed_out = self.0.queue.push(job).map_err(|refused| match refused {
             Refused::Full => Error::Overloaded,

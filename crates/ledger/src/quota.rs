@@ -54,6 +54,8 @@ impl Payer {
 }
 
 struct Rate {
+    /// What is counted at once at most.
+    most: NonZeroU32,
     limiter: RateLimiter<Payer, DashMapStateStore<Payer>, DefaultClock, NoOpMiddleware>,
     clock: DefaultClock,
 }
@@ -66,17 +68,23 @@ impl Rates {
         }
     }
 
-    /// Counts a change. The ledger's own are not counted.
-    pub(crate) fn change(&self, caller: &Caller) -> Result<(), Error> {
+    /// Counts a change of so many keys. The ledger's own are not counted.
+    pub(crate) fn change(&self, caller: &Caller, keys: usize) -> Result<(), Error> {
         match &self.changes {
-            Some(rate) if caller.identity.via != Via::Worker => rate.count(caller),
+            Some(rate) if caller.identity.via != Via::Worker => rate.count(caller, keys),
             Some(_) | None => Ok(()),
         }
     }
 
+    /// The most keys that may be changed at once.
+    pub(crate) fn most_changes(&self) -> usize {
+        let most = self.changes.as_ref().map(|rate| rate.most.get());
+        most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
+    }
+
     /// Counts a request that reads.
     pub(crate) fn read(&self, caller: &Caller) -> Result<(), Error> {
-        self.reads.as_ref().map_or(Ok(()), |rate| rate.count(caller))
+        self.reads.as_ref().map_or(Ok(()), |rate| rate.count(caller, 1))
     }
 
     /// Forgets accounts that have done nothing lately: they may do everything again.
@@ -91,13 +99,18 @@ impl Rates {
 impl Rate {
     fn new(per_s: NonZeroU32) -> Rate {
         Rate {
+            most: per_s,
             limiter: RateLimiter::keyed(Quota::per_second(per_s)),
             clock: DefaultClock::default(),
         }
     }
 
-    fn count(&self, caller: &Caller) -> Result<(), Error> {
-        self.limiter.check_key(&Payer::of(caller)).map_err(|until| {
+    /// Counts so many at once, or as many as ever may come at once.
+    fn count(&self, caller: &Caller, times: usize) -> Result<(), Error> {
+        let times = u32::try_from(times).ok().and_then(NonZeroU32::new).unwrap_or(self.most);
+        let counted = self.limiter.check_key_n(&Payer::of(caller), times.min(self.most));
+        // No more than may come at once: the outer error is none.
+        counted.unwrap_or(Ok(())).map_err(|until| {
             let left = until.wait_time_from(self.clock.now());
             // Whole seconds, and never none: it would be refused again.
             Error::RateLimited { retry_after_s: left.as_secs().saturating_add(1) }
@@ -127,21 +140,21 @@ mod tests {
         let rates = rates(3);
         let (greedy, other) = (caller(Some("acme"), Role::Owner), caller(Some("b"), Role::Owner));
         let all = caller(None, Role::Admin);
-        let refused = (0..10).filter(|_| rates.change(&greedy).is_err()).count();
+        let refused = (0..10).filter(|_| rates.change(&greedy, 1).is_err()).count();
         assert!(refused >= 6, "{refused}");
-        let refused_again = rates.change(&greedy);
+        let refused_again = rates.change(&greedy, 1);
         assert!(
             matches!(refused_again, Err(Error::RateLimited { retry_after_s: 1 })),
             "{refused_again:?}"
         );
         for caller in [&other, &all] {
-            assert!(rates.change(caller).is_ok());
+            assert!(rates.change(caller, 1).is_ok());
         }
         // Reads are counted apart from changes.
         assert!(rates.read(&greedy).is_ok());
         // The expiry worker acts for everybody.
         for _ in 0..10 {
-            assert!(rates.change(&crate::caller::worker()).is_ok());
+            assert!(rates.change(&crate::caller::worker(), 1).is_ok());
         }
     }
 
@@ -192,10 +205,22 @@ mod tests {
         assert_eq!(auditor.keys(), 6);
     }
 
+    /// A change of many keys counts as many changes, but never more than may come at once.
+    #[test]
+    fn many_keys_at_once_are_many_changes() {
+        let rates = rates(100);
+        assert_eq!(rates.most_changes(), 100);
+        let (a, b) = (caller(Some("a"), Role::Owner), caller(Some("b"), Role::Owner));
+        assert!(rates.change(&a, 60).is_ok());
+        assert!(matches!(rates.change(&a, 60), Err(Error::RateLimited { retry_after_s: 1 })));
+        assert!(rates.change(&b, 5_000).is_ok());
+        assert!(rates.change(&b, 90).is_err());
+    }
+
     #[test]
     fn without_quotas_everything_goes() {
         let rates = Rates::new(&Quotas::default());
         let owner = caller(Some("acme"), Role::Owner);
-        assert!((0..1000).all(|_| rates.change(&owner).is_ok() && rates.read(&owner).is_ok()));
+        assert!((0..1000).all(|_| rates.change(&owner, 1).is_ok() && rates.read(&owner).is_ok()));
     }
 }

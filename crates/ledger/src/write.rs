@@ -3,6 +3,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod batch_size;
+pub(crate) mod bulk;
 pub(crate) mod catch_up;
 pub(crate) mod change;
 pub(crate) mod create;

@@ -62,6 +62,9 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_keys", "Keys in the table", |numbers| numbers.ledger.keys),
     ("keyledger_log_size", "Records in the log", |numbers| numbers.ledger.log_size),
     ("keyledger_commits", "Batches committed since the start", |numbers| numbers.ledger.batches),
+    ("keyledger_bulk_changed", "Keys changed in bulk since the start", |numbers| {
+        numbers.ledger.bulk_changed
+    }),
     ("keyledger_queue_depth", "Commands waiting for the writer", |numbers| {
         count(numbers.ledger.queue_depth)
     }),

@@ -21,8 +21,10 @@ use utoipa::{Modify, OpenApi};
 use crate::error::Problem;
 use crate::http::error_form::PROBLEM;
 use crate::http::route::Routes;
+use crate::request::key_filter::KeyFilterFields;
 use crate::routes::events::{expirations, expiring, receipt, stream};
 use crate::routes::evidence::{access, bundle as audit_bundle};
+use crate::routes::keys::bulk as keys_bulk;
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
 use crate::routes::verify::batch;
@@ -43,7 +45,7 @@ use crate::{dialects, wire};
     ),
     paths(
         keys_routes::create, keys_routes::list::list, keys_routes::one, keys_routes::history,
-        change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
+        keys_bulk::change, change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
         keys_routes::rotate, usage::of_key, usage::of_account, verify::verify, batch::verify_batch, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
@@ -60,7 +62,7 @@ use crate::{dialects, wire};
         words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
         words::AskedPermission, words::NeededPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
-        words::Cursor, words::Order, words::UsageStep, words::VerifyCounts, words::ReadAccess, words::TokenAccess,
+        words::Cursor, words::Order, words::UsageStep, KeyFilterFields, words::VerifyCounts, words::ReadAccess, words::TokenAccess,
         words::TokensAccess, words::TokenRole, words::TokenRoles, words::WebhookEvent,
         words::WebhookStatus, words::DeliveryOutcome, wire::webhook::Expiring,
         words::Direction, words::KeySort, words::TotalIs,
@@ -140,7 +142,8 @@ fn change_parameters(operation: &mut Operation, path: &str) {
         let meaning = "Decide and answer, but record nothing";
         parameter(operation, "dry_run", ParameterIn::Query, meaning, flag());
     }
-    if !matches!(path, "/v1/expirations" | "/v1/webhooks") && !path.starts_with("/v1/tokens") {
+    let one_event = !matches!(path, "/v1/expirations" | "/v1/keys/bulk" | "/v1/webhooks");
+    if one_event && !path.starts_with("/v1/tokens") {
         let meaning = "The answer holds the event's receipt";
         parameter(operation, "receipt", ParameterIn::Query, meaning, flag());
     }

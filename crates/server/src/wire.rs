@@ -2,6 +2,7 @@
 //! client.
 
 pub(crate) mod access;
+mod bulk;
 mod cef;
 pub(crate) mod described;
 mod edits;
@@ -33,6 +34,7 @@ pub(crate) mod words;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::bulk::{BulkChange, BulkChanged};
 pub(crate) use self::cef::cef;
 pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData, UpdatedData};
 pub(crate) use self::json::{put_json, to_json};

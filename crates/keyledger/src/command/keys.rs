@@ -1,5 +1,6 @@
 //! `keyledger keys …`: keys over HTTP.
 
+mod bulk;
 mod change;
 mod create;
 mod filter;
@@ -31,6 +32,7 @@ Examples:
   keyledger keys rotate ID --overlap 1h
   keyledger keys update ID --add-permission orders.read --tag batch
   keyledger keys revoke ID --reason-code compromised
+  keyledger keys revoke --all --owner ann --reason-code owner_left
   keyledger keys verify - --permission orders.read < key.txt
   keyledger keys revoke-self - < leaked.txt")]
 pub(crate) struct Keys {
@@ -52,17 +54,17 @@ enum What {
     /// Show how often one key was verified
     Usage(usage::Usage),
     /// Switch a key back on
-    Enable(change::Change),
+    Enable(Box<change::StatusChange>),
     /// Switch a key off; it can be enabled again
-    Disable(change::Change),
+    Disable(Box<change::StatusChange>),
     /// End a key before its time
-    Expire(change::Change),
+    Expire(Box<change::StatusChange>),
     /// Put a new key in the place of an old one
     Rotate(Box<rotate::Rotate>),
     /// Edit a key; its secret stays the same
     Update(Box<update::Update>),
     /// Withdraw a key for good
-    Revoke(change::Revoke),
+    Revoke(Box<change::Revoke>),
     /// Ask whether a key may be used
     Verify(verify::Verify),
     /// Show the key that this is the text of

@@ -52,6 +52,8 @@ pub(crate) struct State {
     /// Wakes the expiry worker when a key is due earlier than it knew.
     pub(crate) due_changed: Notify,
     pub(crate) batches: AtomicU64,
+    /// Keys that were changed by bulk.
+    pub(crate) bulk_changed: AtomicU64,
     /// The name of this node, in every record that it writes.
     pub(crate) node: NodeName,
     /// The most keys an account may have.
@@ -82,6 +84,7 @@ impl State {
             rebuilding: Mutex::default(),
             due_changed: Notify::new(),
             batches: AtomicU64::new(0),
+            bulk_changed: AtomicU64::new(0),
             node: NodeName::default(),
             most_keys: None,
         }

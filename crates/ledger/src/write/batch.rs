@@ -14,8 +14,8 @@ use std::sync::Arc;
 use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
-    Account, Command, Decision, Event, Facts, KeyId, KeyState, NewKey, Replaces, Rotation, Status,
-    Timestamp, decide,
+    Account, Command, Decision, Event, Facts, KeyId, KeyState, NewKey, Refusal, Replaces, Rotation,
+    Status, Timestamp, decide,
 };
 use signedlog::Leaf;
 
@@ -233,6 +233,17 @@ impl<'s> Batch<'s> {
         self.transition(context, key, command)
     }
 
+    /// What is decided on a change of a key, which is not written down.
+    pub(crate) fn would(
+        &self,
+        context: &RequestContext,
+        key: &Key,
+        command: &Command,
+    ) -> Result<(), Refusal> {
+        let state = self.chained_state(key).state;
+        decide(&self.facts_of(key, &state, command, context), command.clone()).map(drop)
+    }
+
     /// Records keys that are due, soonest first, at most `limit`.
     pub(crate) fn expire_due(
         &mut self,
@@ -252,16 +263,17 @@ impl<'s> Batch<'s> {
         Ok(expired)
     }
 
-    /// Whoever meets a due key records its `Expired` first, in the worker's name.
-    fn expire_if_due(&mut self, key: &Key, dry_run: bool) -> Result<(), Error> {
+    /// Whoever meets a due key records its `Expired` first, in the worker's name. Whether it was due.
+    pub(crate) fn expire_if_due(&mut self, key: &Key, dry_run: bool) -> Result<bool, Error> {
         if dry_run || !self.chained_state(key).state.is_due(self.now) {
-            return Ok(());
+            return Ok(false);
         }
         let context = RequestContext::plain(worker());
-        self.transition(&context, key, Command::ExpireDue).map(|_| ())
+        self.transition(&context, key, Command::ExpireDue).map(|_| true)
     }
 
-    fn transition(
+    /// Decides a change of a key that is not due, or whose end is recorded, and writes it down.
+    pub(crate) fn transition(
         &mut self,
         context: &RequestContext,
         key: &Key,

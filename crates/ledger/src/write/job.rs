@@ -17,6 +17,11 @@ pub(crate) trait WriteCommand: Send + 'static {
     /// The account whose turn it is decided in; `None` for what concerns no single account.
     fn account(&self) -> Option<&Account>;
 
+    /// How many records it may come to.
+    fn weight(&self) -> usize {
+        1
+    }
+
     /// Decides it on top of what `batch` has decided so far, and adds its records to the batch.
     ///
     /// Called again with another batch when another process wrote in between.
@@ -32,6 +37,8 @@ pub(crate) trait WriteCommand: Send + 'static {
 pub(crate) trait Job: Waiting {
     fn account(&self) -> Option<&Account>;
 
+    fn weight(&self) -> usize;
+
     /// Decides the command and holds its reply back until the batch is on stable storage.
     fn decide(&mut self, batch: &mut Batch<'_>);
 
@@ -42,6 +49,10 @@ pub(crate) trait Job: Waiting {
 impl Queued for Box<dyn Job> {
     fn account(&self) -> Option<&Account> {
         Job::account(&**self)
+    }
+
+    fn weight(&self) -> usize {
+        Job::weight(&**self)
     }
 }
 
@@ -65,6 +76,10 @@ pub(crate) fn job<C: WriteCommand>(
 impl<C: WriteCommand> Job for Pending<C> {
     fn account(&self) -> Option<&Account> {
         self.command.account()
+    }
+
+    fn weight(&self) -> usize {
+        self.command.weight()
     }
 
     fn decide(&mut self, batch: &mut Batch<'_>) {

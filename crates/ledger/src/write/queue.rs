@@ -4,6 +4,10 @@
 //! Bounded in all. While it is full, whoever has less than its share in it takes the place of the
 //! newest entry of the account that has most: one that fills the queue delays and refuses only
 //! itself, and one that is alone may fill all of it.
+//!
+//! What is taken out together is one commit, which all of it waits for. A heavy entry, of many records,
+//! goes last into it, and one alone: beside an account that sends many of them, others wait for one of
+//! them at a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,6 +20,11 @@ use parking_lot::{Condvar, Mutex};
 pub(crate) trait Queued {
     /// The account whose turn it is taken in; `None` for what is of no single account.
     fn account(&self) -> Option<&Account>;
+
+    /// How many records it may come to; more than one is heavy.
+    fn weight(&self) -> usize {
+        1
+    }
 }
 
 /// Why something may not wait.
@@ -44,6 +53,8 @@ struct Waiting<J> {
     /// Slots that may be used again.
     free: Vec<usize>,
     count: usize,
+    /// How many of them are heavy.
+    heavy: usize,
     closed: bool,
 }
 
@@ -72,6 +83,7 @@ impl<J: Queued> Queue<J> {
             turns: VecDeque::new(),
             free: Vec::new(),
             count: 0,
+            heavy: 0,
             closed: false,
         };
         Queue { waiting: Mutex::new(waiting), filled: Condvar::new(), capacity: capacity.max(1) }
@@ -94,8 +106,8 @@ impl<J: Queued> Queue<J> {
         Ok(pushed_out)
     }
 
-    /// Takes up to `most` entries into the empty `jobs`; waits for the first, but no longer than
-    /// `patience`. `false` if the queue is closed and empty: there will be no more.
+    /// Takes up to `most` light entries and one heavy one into the empty `jobs`; waits for the first,
+    /// but no longer than `patience`. `false` if the queue is closed and empty: there will be no more.
     pub(crate) fn take(
         &self,
         jobs: &mut VecDeque<J>,
@@ -172,6 +184,7 @@ impl<J: Queued> Waiting<J> {
 
     fn push(&mut self, job: J) {
         let slot = self.slot(job.account()).unwrap_or_else(|| self.open(job.account()));
+        self.heavy += usize::from(is_heavy(&job));
         let lane = self.lane_mut(slot);
         let was_empty = lane.jobs.is_empty();
         lane.jobs.push_back(job);
@@ -222,12 +235,13 @@ impl<J: Queued> Waiting<J> {
         let longest = self.turns.iter().copied().max_by_key(length)?;
         let pushed_out = self.lane_mut(longest).jobs.pop_back()?;
         self.count -= 1;
+        self.heavy -= usize::from(is_heavy(&pushed_out));
         Some(pushed_out)
     }
 
     fn take(&mut self, jobs: &mut VecDeque<J>, most: usize) {
         // One account alone: all of it at once, however much that is.
-        if let (Some(&slot), 1) = (self.turns.front(), self.turns.len())
+        if let (Some(&slot), 1, 0) = (self.turns.front(), self.turns.len(), self.heavy)
             && let Some(lane) = self.lanes.get_mut(slot)
             && lane.jobs.len() <= most
             && jobs.is_empty()
@@ -236,149 +250,42 @@ impl<J: Queued> Waiting<J> {
             self.turns.clear();
             self.release(slot);
         }
+        // The accounts whose next entry is heavy.
+        let mut put_off = VecDeque::new();
         while jobs.len() < most
             && let Some(slot) = self.turns.pop_front()
         {
-            let lane = self.lane_mut(slot);
-            jobs.extend(lane.jobs.pop_front());
-            if lane.jobs.is_empty() {
-                self.release(slot);
+            if self.lane(slot).jobs.front().is_some_and(is_heavy) {
+                put_off.push_back(slot);
             } else {
-                self.turns.push_back(slot);
+                self.take_one(slot, jobs);
             }
         }
+        if let Some(slot) = put_off.pop_front() {
+            self.heavy -= 1;
+            self.take_one(slot, jobs);
+        }
+        // Theirs is the next turn.
+        put_off.into_iter().rev().for_each(|slot| self.turns.push_front(slot));
         self.count -= jobs.len();
     }
+
+    /// Takes the next entry of a lane, which is the last in the turns from now on.
+    fn take_one(&mut self, slot: usize, jobs: &mut VecDeque<J>) {
+        let lane = self.lane_mut(slot);
+        jobs.extend(lane.jobs.pop_front());
+        if lane.jobs.is_empty() {
+            self.release(slot);
+        } else {
+            self.turns.push_back(slot);
+        }
+    }
+}
+
+fn is_heavy<J: Queued>(job: &J) -> bool {
+    job.weight() > 1
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    struct Entry(Option<Account>, u32);
-
-    impl Queued for Entry {
-        fn account(&self) -> Option<&Account> {
-            self.0.as_ref()
-        }
-    }
-
-    /// `a1` is the first entry of account `a`; `*` is none.
-    fn entry(text: &str) -> Entry {
-        let (name, number) = text.split_at(1);
-        Entry(Account::new(name).ok(), number.parse().unwrap())
-    }
-
-    fn text(entry: &Entry) -> String {
-        format!("{}{}", entry.0.as_ref().map_or("*", Account::as_str), entry.1)
-    }
-
-    fn push(queue: &Queue<Entry>, texts: &str) {
-        for one in texts.split(' ') {
-            assert_eq!(queue.push(entry(one)), Ok(None), "{one}");
-        }
-    }
-
-    fn take(queue: &Queue<Entry>, most: usize) -> String {
-        let mut jobs = VecDeque::new();
-        assert_eq!(queue.take(&mut jobs, || most, None), !jobs.is_empty());
-        jobs.iter().map(text).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn accounts_take_turns_and_each_is_first_come_first_served() {
-        let queue = Queue::new(100);
-        push(&queue, "a1 a2 a3 b1 *1 a4 b2 *2");
-        assert_eq!(take(&queue, 4), "a1 b1 *1 a2");
-        push(&queue, "c1");
-        assert_eq!(take(&queue, 100), "b2 *2 a3 c1 a4");
-        push(&queue, "a5 a6");
-        assert_eq!(take(&queue, 100), "a5 a6");
-        queue.close();
-        assert_eq!(take(&queue, 100), "");
-    }
-
-    #[test]
-    fn one_that_is_alone_may_fill_it() {
-        let queue = Queue::new(3);
-        push(&queue, "a1 a2 a3");
-        assert_eq!(queue.push(entry("a4")), Err(Refused::Full));
-        assert_eq!(take(&queue, 9), "a1 a2 a3");
-    }
-
-    #[test]
-    fn one_that_fills_it_makes_room_for_others_up_to_their_share() {
-        let queue = Queue::new(4);
-        push(&queue, "a1 a2 a3 a4");
-        for (new, pushed_out) in [("b1", Ok("a4")), ("b2", Ok("a3")), ("b3", Err(Refused::Full))] {
-            let pushed = queue.push(entry(new));
-            assert_eq!(pushed, pushed_out.map(|out| Some(entry(out))), "{new}");
-        }
-        assert_eq!(queue.push(entry("*1")).unwrap().as_ref().map(text).as_deref(), Some("b2"));
-        assert_eq!(queue.push(entry("a3")), Err(Refused::Full));
-        assert_eq!(queue.len(), 4);
-        assert_eq!(take(&queue, 9), "a1 b1 *1 a2");
-    }
-
-    #[test]
-    fn what_waits_is_handed_out_after_the_close_and_nothing_is_taken_in() {
-        let queue = Queue::new(4);
-        push(&queue, "a1 b1");
-        queue.close();
-        assert_eq!(queue.push(entry("a2")), Err(Refused::Closed));
-        assert_eq!(take(&queue, 1), "a1");
-        drop(queue.taker());
-        assert_eq!(queue.len(), 0);
-    }
-
-    proptest! {
-        /// Whatever is put in is taken out in its account's order, pushed out or refused; the
-        /// queue is never longer than it may be, and nobody is refused who has less than a share.
-        #[test]
-        fn nothing_is_lost_and_nobody_is_shut_out(
-            steps in prop::collection::vec((0_u8..5, 0_usize..9), 1..400),
-            capacity in 1_usize..20,
-        ) {
-            let queue = Queue::new(capacity);
-            let mut model: HashMap<Option<Account>, VecDeque<u32>> = HashMap::new();
-            let mut number = 0;
-            for (who, most) in steps {
-                let account = Account::new(["a", "b", "c", "*", "*"][usize::from(who)]).ok();
-                if who == 4 && queue.len() > 0 {
-                    let mut jobs = VecDeque::new();
-                    queue.take(&mut jobs, || most.max(1), None);
-                    for Entry(account, number) in jobs {
-                        let first = model.get_mut(&account).unwrap().pop_front();
-                        prop_assert_eq!(first, Some(number));
-                    }
-                    model.retain(|_, waiting| !waiting.is_empty());
-                    continue;
-                }
-                number += 1;
-                match queue.push(Entry(account.clone(), number)) {
-                    Ok(pushed_out) => {
-                        model.entry(account.clone()).or_default().push_back(number);
-                        if let Some(Entry(other, newest)) = pushed_out {
-                            prop_assert_ne!(&other, &account);
-                            let last = model.get_mut(&other).unwrap().pop_back();
-                            prop_assert_eq!(last, Some(newest));
-                            prop_assert!(!model[&other].is_empty());
-                        }
-                    }
-                    Err(refused) => {
-                        prop_assert_eq!(refused, Refused::Full);
-                        let own = model.get(&account).map_or(0, VecDeque::len);
-                        let accounts = model.len() + usize::from(own == 0);
-                        prop_assert!(own >= capacity / accounts);
-                    }
-                }
-                let waiting: usize = model.values().map(VecDeque::len).sum();
-                prop_assert_eq!(queue.len(), waiting);
-                prop_assert!(waiting <= capacity);
-            }
-        }
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

@@ -176,6 +176,7 @@ pub struct RequestOptions {
 }
 
 /// A request, as far as its command and its records depend on it.
+#[derive(Clone)]
 pub(crate) struct RequestContext {
     pub(crate) caller: Caller,
     pub(crate) reason: Option<Reason>,

@@ -22,7 +22,8 @@ pub(crate) fn run(state: &State, queue: &Queue<Box<dyn Job>>) {
         let start = state.clock.monotonic();
         pace.seen(jobs.iter().map(Queued::account), start);
         commit(state, jobs.make_contiguous());
-        pace.took(jobs.len(), state.clock.monotonic().saturating_sub(start));
+        let records = jobs.iter().map(Queued::weight).sum();
+        pace.took(records, state.clock.monotonic().saturating_sub(start));
         wake_chain(jobs.drain(..).map(|job| job as Box<dyn Waiting>).collect());
     }
 }

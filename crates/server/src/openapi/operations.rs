@@ -100,6 +100,7 @@ operations!(
     "listKeys": READ, &[];
     "getKey": READ_KEY, &["ETag"];
     "keyHistory": READ_KEY, TRAIL;
+    "changeKeys": &[ANY, QUERY, CALLER, BODY, WRITE], &["Idempotency-Replayed"];
     "enableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
     "disableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
     "expireKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NOT_REVOKED], CHANGED;

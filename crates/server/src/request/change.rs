@@ -20,7 +20,7 @@ use crate::request::body::read_json;
 use crate::request::context::HttpContext;
 use crate::request::entity_tag::Revisions;
 use crate::request::extract::{Path, field, idempotency_key, json, query};
-use crate::wire::{Create, Expirations, Patch, Reasoned, Rotate};
+use crate::wire::{BulkChange, Create, Expirations, Patch, Reasoned, Rotate};
 
 /// A body that asks for a change.
 pub(crate) trait ChangeBody: DeserializeOwned {
@@ -63,6 +63,12 @@ impl ChangeBody for Reasoned {
         Some(Reasoned::default())
     }
 
+    fn reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+}
+
+impl ChangeBody for BulkChange {
     fn reason(&mut self) -> Option<String> {
         self.reason.take()
     }

@@ -2,6 +2,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
+pub(crate) mod bulk;
 pub(crate) mod change;
 pub(crate) mod list;
 pub(crate) mod proof;
@@ -35,6 +36,7 @@ use crate::wire::{Create, Event, Key, Rotate};
 pub(crate) fn router() -> Routes {
     Routes::default()
         .add(Route::new("/v1/keys").fast_post(fast_create), get(list::list).post(create))
+        .add("/v1/keys/bulk", post(bulk::change))
         .add("/v1/keys/{id}", get(one).merge(patch(change::update)).merge(delete(change::delete)))
         .add("/v1/keys/{id}/history", get(history))
         .add("/v1/keys/{id}/enable", post(change::enable))

@@ -184,6 +184,14 @@ pub(crate) struct Reasoned {
 }
 
 impl Reasoned {
+    /// Why, of what came apart from its words.
+    pub(super) fn of_revocation(
+        reason_code: Option<String>,
+        compromised_since: Option<String>,
+    ) -> Reasoned {
+        Reasoned { reason: None, reason_code, compromised_since }
+    }
+
     /// The details of a revocation.
     pub(crate) fn revocation(&self, now: Timestamp) -> Result<Revocation, ApiError> {
         let since: Option<Timestamp> =

@@ -5,10 +5,12 @@ use clap::Args;
 use keys::ReasonCode;
 use serde_json::Value;
 
+use super::bulk;
+use super::filter::Filter;
 use super::output::print_key;
 use super::request::{Body, Care, path};
 use crate::client::{Call, Client};
-use crate::exit::Exit;
+use crate::exit::{Exit, misuse};
 use crate::option_values::one_of;
 use crate::options::{Json, Remote};
 use crate::print;
@@ -18,29 +20,70 @@ use crate::print;
 pub(super) struct Change {
     /// The key's id
     id: String,
+    #[command(flatten)]
+    pub(super) how: How,
+}
+
+/// How a change is made
+#[derive(Args, Debug)]
+pub(super) struct How {
     /// Why
     #[arg(long)]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Only if the key is at this revision
     #[arg(long, value_name = "REVISION")]
     if_match: Option<u32>,
     #[command(flatten)]
-    care: Care,
+    pub(super) care: Care,
     #[command(flatten)]
-    remote: Remote,
+    pub(super) remote: Remote,
     #[command(flatten)]
     pub(super) json: Json,
 }
 
-/// Withdraw a key for good
+/// A change of the status of one key, or of every key that filters take
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without --all it is one key, and no filter is given. With it the first keys are shown, and a question
+is asked; then a thousand are changed in a commit, until none is left.
+
+Examples:
+  keyledger keys disable ID
+  keyledger keys disable --all --owner ann --dry-run
+  keyledger keys disable --all --unused-since 90d --status enabled")]
+pub(super) struct StatusChange {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Which keys
+#[derive(Args, Debug)]
+pub(super) struct Which {
+    /// The key's id
+    #[arg(required_unless_present = "all")]
+    id: Option<String>,
+    /// Every key that the filters take
+    #[arg(long, conflicts_with_all = ["id", "if_match"])]
+    all: bool,
+    /// Ask no question
+    #[arg(long, requires = "all")]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) filter: Filter,
+}
+
+/// Withdraw a key for good, or every key that filters take
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   keyledger keys revoke ID
-  keyledger keys revoke ID --reason-code compromised --compromised-since 2026-01-02T03:04:05Z")]
+  keyledger keys revoke ID --reason-code compromised --compromised-since 2026-01-02T03:04:05Z
+  keyledger keys revoke --all --owner ann --reason-code owner_left")]
 pub(super) struct Revoke {
     #[command(flatten)]
-    change: Change,
+    change: StatusChange,
     /// Why, in a word that can be counted
     #[arg(long, value_name = "CODE", value_parser = one_of(ReasonCode::ALL))]
     reason_code: Option<String>,
@@ -49,7 +92,7 @@ pub(super) struct Revoke {
     compromised_since: Option<String>,
 }
 
-pub(super) fn run(options: &Change, action: &str) -> Result<Exit> {
+pub(super) fn run(options: &StatusChange, action: &str) -> Result<Exit> {
     send(options, action, Body::default())
 }
 
@@ -60,9 +103,13 @@ pub(super) fn revoke(options: &Revoke) -> Result<Exit> {
     send(&options.change, "revoke", body)
 }
 
-fn send(options: &Change, action: &str, body: Body) -> Result<Exit> {
-    let response = post(options, action, body)?;
-    if options.json.json {
+fn send(StatusChange { which, how }: &StatusChange, action: &str, body: Body) -> Result<Exit> {
+    let Some(id) = &which.id else { return bulk::run(which, how, action, body) };
+    if which.filter.body() != Value::Object(serde_json::Map::new()) {
+        return Err(misuse("a filter is for --all, not for one key"));
+    }
+    let response = change(id, how, action, body)?;
+    if how.json.json {
         print::json(&response)?;
     } else {
         print_key(response.get("key").unwrap_or(&response))?;
@@ -72,8 +119,12 @@ fn send(options: &Change, action: &str, body: Body) -> Result<Exit> {
 
 /// Requests that action on the key.
 pub(super) fn post(options: &Change, action: &str, body: Body) -> Result<Value> {
-    let body = body.with("reason", options.reason.clone()).done();
-    let call = Call::post(path(&options.id, &format!("/{action}")), &body)
-        .header("if-match", options.if_match.map(|revision| format!("\"{revision}\"")));
-    Client::new(&options.remote)?.call(options.care.apply(call))
+    change(&options.id, &options.how, action, body)
+}
+
+fn change(id: &str, how: &How, action: &str, body: Body) -> Result<Value> {
+    let body = body.with("reason", how.reason.clone()).done();
+    let call = Call::post(path(id, &format!("/{action}")), &body)
+        .header("if-match", how.if_match.map(|revision| format!("\"{revision}\"")));
+    Client::new(&how.remote)?.call(how.care.apply(call))
 }

@@ -2,7 +2,9 @@
 
 use clap::Args;
 use keys::{Environment, Kind, Status, Timestamp};
+use serde_json::Value;
 
+use super::request::Body;
 use crate::client::Call;
 use crate::option_values::{one_of, pair, past};
 
@@ -54,6 +56,27 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// The same as JSON, with what is named alone.
+    pub(super) fn body(&self) -> Value {
+        let unused_since = self.unused_since.map(|since| since.to_string());
+        Body::default()
+            .with("status", self.status.clone())
+            .with("environment", self.environment.clone())
+            .with("kind", self.kind.clone())
+            .with("owner", self.owner.clone())
+            .with("project", self.project.clone())
+            .with("role", self.role.clone())
+            .with("prefix", self.prefix.clone())
+            .with("q", self.q.clone())
+            .with("expires_before", self.expires_before.clone())
+            .with("unused_since", unused_since)
+            .with("never_used", self.never_used.then_some(true))
+            .with("account", self.account.clone())
+            .list("tag", &self.tag)
+            .pairs("metadata", &self.metadata)
+            .done()
+    }
+
     /// Adds it to the query of `call`.
     pub(super) fn query(&self, call: Call<'static>) -> Call<'static> {
         let call = call

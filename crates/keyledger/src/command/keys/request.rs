@@ -11,10 +11,10 @@ use crate::client::{Call, escaped};
 pub(in crate::command) struct Care {
     /// Decide and answer, but record nothing
     #[arg(long, env = "KEYLEDGER_DRY_RUN")]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// The same key and the same request give the same outcome, however often it is sent
     #[arg(long, value_name = "TEXT", env = "KEYLEDGER_IDEMPOTENCY_KEY")]
-    idempotency_key: Option<String>,
+    pub(super) idempotency_key: Option<String>,
 }
 
 impl Care {

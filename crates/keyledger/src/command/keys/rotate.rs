@@ -40,7 +40,7 @@ pub(super) fn run(options: &Rotate) -> Result<Exit> {
         .with("overlap_s", Some(options.overlap.as_secs()))
         .with("name", options.name.clone());
     let response = post(&options.change, "rotate", body)?;
-    if options.change.json.json {
+    if options.change.how.json.json {
         print::json(&response)?;
     } else {
         print_new(&response)?;
