@@ -9,7 +9,7 @@ fn patch(id: &str, body: &Value) -> String {
 }
 
 /// An attribute, what it is set to, and what it shows before and after.
-fn edits() -> [(&'static str, Value, Value, Value); 15] {
+fn edits() -> [(&'static str, Value, Value, Value); 17] {
     [
         ("name", json!("nightly"), json!("ci"), json!("nightly")),
         ("description", json!("builds"), json!(null), json!("builds")),
@@ -38,6 +38,18 @@ fn edits() -> [(&'static str, Value, Value, Value); 15] {
             json!({"team": null, "site": "x"}),
             json!({"team": "core", "tier": "1"}),
             json!({"site": "x", "tier": "1"}),
+        ),
+        (
+            "rate_limit",
+            json!({"limit": 5, "period_s": 60}),
+            json!(null),
+            json!({"limit": 5, "period_s": 60}),
+        ),
+        (
+            "quota",
+            json!({"limit": 5, "per": "day"}),
+            json!(null),
+            json!({"limit": 5, "per": "day"}),
         ),
         ("tags", json!(["b", "a", "b"]), json!([]), json!(["a", "b"])),
         ("owner", json!("bob"), json!("owner-of-acme"), json!("bob")),

@@ -114,6 +114,15 @@ impl Setup {
         let wait: u32 = used_up.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=86_400).contains(&wait), "{wait}");
 
+        let (_, rare) = self.key(r#","rate_limit":{"limit":1,"period_s":86400}"#);
+        let rare = || client.send_with("GET /a", &[("x-api-key", &rare)]);
+        assert_eq!(rare().status, 200);
+        let limited = rare();
+        assert_eq!(limited.status, 429, "{limited:?}");
+        assert!(limited.header("retry-after").is_some(), "{limited:?}");
+        assert_eq!(limited.header("ratelimit-policy"), Some(r#""rate";q=1;w=86400"#));
+        assert!(limited.header("ratelimit").unwrap().starts_with(r#""rate";r=0;t="#));
+
         // A connection is used again.
         let before = self.relay.connections();
         for _ in 0..20 {
@@ -128,6 +137,11 @@ fn nginx_guards_a_backend_as_the_readme_has_it() {
     let setup = Setup::new();
     let Some(nginx) = setup.nginx() else { return };
     setup.is_guarded_by(&nginx.client());
+
+    // A good answer says what is left, too.
+    let (_, limited) = setup.key(r#","quota":{"limit":9,"per":"total"}"#);
+    let answer = nginx.client().send_with("GET /a", &[("x-api-key", &limited)]);
+    assert_eq!(answer.header("ratelimit"), Some(r#""quota";r=8"#), "{answer:?}");
 
     // What its configuration does not pass on does not come from the client either.
     let (id, secret) = setup.key("");

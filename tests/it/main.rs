@@ -40,6 +40,7 @@ mod home;
 mod idempotency;
 mod kill;
 mod lifecycle;
+mod limits;
 mod lists;
 mod memory;
 mod noise;

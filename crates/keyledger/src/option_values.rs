@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use keys::Timestamp;
+use keys::{QuotaPeriod, RateLimit, Timestamp};
 use ledger::{Clock as _, SystemClock};
+use serde_json::{Value, json};
 
 /// One of a closed set of words, which help and completions then list.
 pub(crate) fn one_of<T: Display>(words: impl IntoIterator<Item = T>) -> PossibleValuesParser {
@@ -57,6 +58,26 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(one).ok_or_else(wrong)
 }
 
+/// Reads `100/60s` or `10/1m`: so many uses in so long; as a request has it.
+pub(crate) fn rate_limit(text: &str) -> Result<Value, String> {
+    let wrong = || "write it as 100/60s or 10/1m".to_owned();
+    let (limit, period) = text.split_once('/').ok_or_else(wrong)?;
+    let limit: u32 = limit.parse().map_err(|_| wrong())?;
+    let period_s = u32::try_from(duration(period).map_err(|_| wrong())?.as_secs());
+    let rate = RateLimit::new(limit, period_s.unwrap_or(u32::MAX));
+    rate.map_err(|why| format!("it {why}"))?;
+    Ok(json!({ "limit": limit, "period_s": period_s.unwrap_or(u32::MAX) }))
+}
+
+/// Reads `1000/day`, `1000/month` or `1000/total`: so many uses in that time; as a request has it.
+pub(crate) fn quota(text: &str) -> Result<Value, String> {
+    let wrong = || "write it as 1000/day, 1000/month or 1000/total".to_owned();
+    let (limit, per) = text.split_once('/').ok_or_else(wrong)?;
+    let limit: u32 = limit.parse().map_err(|_| wrong())?;
+    let per: QuotaPeriod = per.parse().map_err(|_| wrong())?;
+    if limit == 0 { Err(wrong()) } else { Ok(json!({ "limit": limit, "per": per.as_str() })) }
+}
+
 /// Reads `name=value`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
@@ -74,6 +95,22 @@ mod tests {
         assert_eq!(bytes("2GB"), Ok(2_000_000_000));
         for bad in ["", "MiB", "1mb", "-1", "1.5GB", "99999999999999999999", "20000000000GB"] {
             assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_are_a_number_and_a_time() {
+        assert_eq!(rate_limit("100/60s"), Ok(json!({"limit": 100, "period_s": 60})));
+        assert_eq!(rate_limit("1/1d"), Ok(json!({"limit": 1, "period_s": 86_400})));
+        for bad in ["", "100", "/60s", "100/", "100/60", "0/60s", "100/0s", "1/2d", "-1/1s", "1/M"]
+        {
+            assert!(rate_limit(bad).is_err(), "{bad}");
+        }
+        assert_eq!(quota("1000/month"), Ok(json!({"limit": 1000, "per": "month"})));
+        for bad in
+            ["", "1000", "1000/", "0/day", "1000/days", "1000/1d", "-1/day", "4294967296/day"]
+        {
+            assert!(quota(bad).is_err(), "{bad}");
         }
     }
 

@@ -40,7 +40,7 @@ pub use invalid::Invalid;
 pub use key::{Imported, NewKey, Replaces};
 pub use kind::{Environment, Kind};
 pub use leak::{contains_key, without_keys};
-pub use limit::{Quota, QuotaPeriod, RateLimit};
+pub use limit::{Cost, Quota, QuotaPeriod, RateLimit};
 pub use metadata::Metadata;
 pub use permission::{Permission, covers};
 pub use policy::{Policy, Reuse, Rule};

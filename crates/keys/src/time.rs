@@ -64,6 +64,24 @@ impl Timestamp {
         self.micros().div_euclid(86_400_000_000)
     }
 
+    /// Whole months since January of the year 0, in UTC: the month that a monthly quota counts in.
+    #[must_use]
+    pub fn month(self) -> i64 {
+        let (year, month, _) = civil(self.day());
+        year * 12 + month - 1
+    }
+
+    /// When the month of this moment begins, and when the next one does, in UTC.
+    #[must_use]
+    pub fn month_bounds(self) -> (Timestamp, Timestamp) {
+        let midnight = |day: i64| Timestamp::from_secs(day.saturating_mul(86_400));
+        let (_, _, day) = civil(self.day());
+        let first = self.day() - (day - 1);
+        // No month is longer: that day is one of the first of the next.
+        let (_, _, over) = civil(first + 31);
+        (midnight(first), midnight(first + 31 - (over - 1)))
+    }
+
     /// This moment and `seconds` more, at most [`Timestamp::MAX`].
     #[must_use]
     pub fn plus_secs(self, seconds: u64) -> Timestamp {
@@ -188,6 +206,20 @@ mod tests {
             prop_assert_eq!(moment.to_string().parse::<Timestamp>(), Ok(moment));
             let chrono = moment.chrono().to_rfc3339_opts(SecondsFormat::Micros, true);
             prop_assert_eq!(moment.to_string(), chrono);
+        }
+
+        #[test]
+        fn a_month_is_that_of_the_calendar(micros in FIRST..=LAST) {
+            let moment = Timestamp::from_micros(micros);
+            let (start, end) = moment.month_bounds();
+            prop_assert!(start <= moment && (moment < end || end == Timestamp::MAX));
+            prop_assert_eq!(&start.to_string()[8..], "01T00:00:00.000000Z");
+            prop_assert_eq!(&start.to_string()[..7], &moment.to_string()[..7]);
+            prop_assert_eq!(start.month(), moment.month());
+            if end < Timestamp::MAX {
+                prop_assert_eq!(&end.to_string()[8..], "01T00:00:00.000000Z");
+                prop_assert_eq!(end.month(), moment.month() + 1);
+            }
         }
 
         #[test]

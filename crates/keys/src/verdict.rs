@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::key::NewKey;
 use crate::kind::Environment;
+use crate::limit::Cost;
 use crate::requirement::Requirement;
 use crate::state::{KeyState, Status};
 use crate::text::Project;
@@ -31,7 +32,9 @@ words!(
         IpNotAllowed = "IP_NOT_ALLOWED",
         /// The key may not do that.
         InsufficientPermissions = "INSUFFICIENT_PERMISSIONS",
-        /// The key was used as often as its day allows.
+        /// The key is used more often than its rate limit allows.
+        RateLimited = "RATE_LIMITED",
+        /// The key was used as often as its quota allows.
         UsageExceeded = "USAGE_EXCEEDED",
         /// The key may be used.
         Valid = "VALID",
@@ -49,9 +52,11 @@ pub struct Question {
     pub project: Option<Project>,
     /// The environment that the client's request is for.
     pub environment: Option<Environment>,
+    /// How many uses it is.
+    pub cost: Cost,
 }
 
-/// Judges a key that was found, all but its daily limit, which needs a count.
+/// Judges a key that was found, all but its rate limit and its quota, which need counts.
 #[must_use]
 pub fn judge(key: &NewKey, state: &KeyState, question: &Question, now: Timestamp) -> Verdict {
     match state.status_at(now) {

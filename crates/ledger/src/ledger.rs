@@ -148,8 +148,7 @@ impl Ledger {
 
         let mismatch = if options.accept_rollback { Mismatch::Accept } else { Mismatch::Refuse };
         state.recover(mismatch, progress)?;
-        let now = state.monotone.now(state.clock.as_ref()).max(state.last_at());
-        let usage = Usage::open(options.usage, &state.table, now);
+        let usage = Usage::open(options.usage, &state.table);
         let queue = Arc::new(Queue::new(options.queue));
         let (stopped, wait_stopped) = oneshot::channel();
         let (of_writer, waiting) = (Arc::clone(&state), Arc::clone(&queue));

@@ -39,7 +39,7 @@ use self::recent::{Recent, Stage, each_row};
 use self::row::Row;
 use self::run::{Run, Writer};
 pub(crate) use self::series::SeriesId;
-use crate::projection::table::KeyTable;
+use crate::projection::table::{KeyTable, LastUse};
 
 /// A journal of so many bytes is moved into runs.
 const MOST_IN_JOURNAL: u64 = 64 << 20;
@@ -118,7 +118,7 @@ pub(crate) struct SeriesCounts {
 impl Usage {
     /// Reads what there is of the keys in `table`. That never fails: what cannot be read is left
     /// out, with a warning in the log, and tried again with the next [`Usage::save`].
-    pub(crate) fn open(options: UsageOptions, table: &KeyTable, now: Timestamp) -> Usage {
+    pub(crate) fn open(options: UsageOptions, table: &KeyTable) -> Usage {
         let usage = Usage {
             options,
             counters: Counters::new(),
@@ -132,7 +132,7 @@ impl Usage {
             closing: AtomicBool::new(false),
         };
         if let Some(folder) = &usage.options.folder
-            && let Err(error) = usage.read(&mut usage.files.lock(), folder, table, day_of(now))
+            && let Err(error) = usage.read(&mut usage.files.lock(), folder, table)
         {
             let error = UsageError::at(folder)(error);
             tracing::error!(%error, "counts of use are in memory only until they can be read");
@@ -228,7 +228,7 @@ impl Usage {
         now: Timestamp,
     ) -> io::Result<()> {
         if !files.is_open {
-            self.read(files, folder, table, day_of(now))?;
+            self.read(files, folder, table)?;
         }
         let mut counts = self.counts.lock();
         let is_new = !counts.recent.at(Stage::Unwritten).is_empty();
@@ -326,11 +326,8 @@ impl Usage {
         table: &KeyTable,
         each: impl FnMut(&[Row]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let last_used = |key| {
-            let last = table.get(key).and_then(|key| key.uses.last());
-            last.and_then(|last| u64::try_from(last.micros()).ok()).unwrap_or(0)
-        };
-        each_row(|after| self.counts.lock().recent.rows(stage, after), last_used, each)
+        let last_use = |key| table.get(key).map_or(LastUse::NONE, |key| key.uses.last_use());
+        each_row(|after| self.counts.lock().recent.rows(stage, after), last_use, each)
     }
 
     fn shift(&self, from: Stage, to: Stage) {

@@ -47,7 +47,7 @@ pub(crate) use self::request::{Create, Expirations, Pairs, Reasoned, Rotate, met
 pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
 pub(crate) use self::text::{Text, Time};
 pub(crate) use self::usage::Usage;
-pub(crate) use self::verify::{Verified, VerifiedBatch, Verify, VerifyBatch};
+pub(crate) use self::verify::{Verified, VerifiedBatch, Verify, VerifyBatch, cost};
 
 /// One page of a list.
 #[derive(Serialize)]

@@ -28,6 +28,7 @@ use self::shards::{Both, Shards, hash_digest, hash_id, hash_text};
 pub(crate) use self::sorted::Placed;
 pub use self::sorted::{KeySort, SortValue};
 use self::status_counts::StatusCounts;
+pub(crate) use self::uses::LastUse;
 use crate::record::Record;
 use signedlog::Leaf;
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use eventlog::Log;
 use eventlog::memory::MemoryLog;
 use keys::{
-    Account, KeyId, Permission, Question, Refusal, Revocation, Rotation, Secret, Status, Subject,
-    Timestamp, Verdict,
+    Account, Cost, KeyId, Permission, Question, Refusal, Revocation, Rotation, Secret, Status,
+    Subject, Timestamp, Verdict,
 };
 
 use crate::testing::{Dice, ManualClock, caller, draft, open, prefix, some_edits};
 use crate::{
-    ActivePeriod, AsOf, Caller, Change, Changes, Error, KeyFilter, KeyView, Ledger, Moment,
-    NewKeyRequest, RequestOptions, Role, Seq,
+    ActivePeriod, AsOf, Caller, Change, Changes, Error, KeyFilter, KeyView, Ledger, Limits, Moment,
+    NewKeyRequest, RequestOptions, Role, Seq, Verified,
 };
 
 /// A log, and all keys that were made in it.
@@ -163,13 +163,15 @@ fn same_keys(story: &Story, then: &Ledger, moment: &Moment, case: &str) {
             }
         }
     }
-    // Last, because it counts uses there.
+    // A question of no cost uses nothing up, and of limits the past knows nothing.
+    let question = Question { cost: Cost::new(0).unwrap(), ..Question::default() };
     for account in [None, Some("acme"), Some("umbrella")] {
         let [auditor, verifier] = [Role::Auditor, Role::Verifier].map(|role| caller(account, role));
         for (_, _, secret) in &story.keys {
-            let (secret, question) = (secret.reveal(), Question::default());
-            let is = story.ledger.verify_as_of(&auditor, secret, &question, moment);
-            assert_eq!(text(is), text(then.verify(&verifier, secret, &question)), "{case}");
+            let is = story.ledger.verify_as_of(&auditor, secret.reveal(), &question, moment);
+            let was = then.verify(&verifier, secret.reveal(), &question);
+            let was = was.map(|was| Verified { limits: Limits::default(), ..was });
+            assert_eq!(text(is), text(was), "{case}");
         }
     }
 }

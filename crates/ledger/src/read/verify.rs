@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Digest, NewKey, Question, Quota, Timestamp, Verdict, judge};
+use keys::{Digest, NewKey, Question, Timestamp, Verdict, judge};
 
 use crate::caller::{AUDIT, Caller, Grant, VERIFY};
 use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::projection::table::Key;
 use crate::read::as_of::Moment;
 
@@ -20,20 +21,22 @@ pub struct Verified {
     pub key: Option<Arc<NewKey>>,
     /// Its due time now, which a rotation may have brought forward.
     pub expires_at: Option<Timestamp>,
-    /// How often it may still be used today; `None` without a limit.
-    pub remaining_today: Option<u32>,
+    /// What its limits have left; nothing of a key that is not good anyway.
+    pub limits: Limits,
     /// The length of the log that the answer has seen.
     pub log_size: Seq,
 }
 
 impl Verified {
     fn without_key(verdict: Verdict, log_size: Seq) -> Verified {
-        Verified { verdict, key: None, expires_at: None, remaining_today: None, log_size }
+        Verified { verdict, key: None, expires_at: None, limits: Limits::default(), log_size }
     }
 }
 
 impl Ledger {
     /// Judges a presented key, and counts the verdict, and the use if it is valid. Memory only.
+    ///
+    /// A question of no cost ([`keys::Cost`]) is answered as one use would be, and counts nothing.
     ///
     /// # Errors
     ///
@@ -60,27 +63,27 @@ impl Ledger {
             self.state().monotone.met_due(due);
         }
         let mut verdict = judge(&attributes, &state, question, now);
-        let mut remaining_today = None;
+        let mut limits = Limits::default();
         if verdict == Verdict::Valid {
-            (verdict, remaining_today) =
-                match key.uses.count(now, attributes.quota.and_then(Quota::daily)) {
-                    Ok(remaining) => (Verdict::Valid, remaining),
-                    Err(()) => (Verdict::UsageExceeded, Some(0)),
-                };
+            // That clock is read only where something is measured by it.
+            let monotonic = attributes.rate_limit.map(|_| self.state().clock.monotonic());
+            let monotonic = monotonic.unwrap_or_default();
+            (verdict, limits) = key.uses.spend(&attributes, question.cost, now, monotonic);
         }
-        self.usage().count(verdict, Some((key.made.id, now)));
+        let counted = (question.cost.get() > 0).then_some((key.made.id, now));
+        self.usage().count(verdict, counted);
         Ok(Verified {
             verdict,
             key: Some(attributes.shared()),
             expires_at: state.expires_at,
-            remaining_today,
+            limits,
             log_size,
         })
     }
 
     /// Judges a presented key as it was at `moment`. Counts no use, and knows of none: counts are
-    /// not in the log, so that no answer is [`Verdict::UsageExceeded`]. Reads the log if the key
-    /// has changed since.
+    /// not in the log, so that no answer is [`Verdict::RateLimited`] or [`Verdict::UsageExceeded`].
+    /// Reads the log if the key has changed since.
     ///
     /// # Errors
     ///
@@ -105,7 +108,7 @@ impl Ledger {
             verdict: judge(&attributes, &state, question, moment.at),
             key: Some(attributes.shared()),
             expires_at: state.expires_at,
-            remaining_today: None,
+            limits: Limits::default(),
             log_size: moment.length,
         })
     }

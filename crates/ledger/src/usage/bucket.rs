@@ -94,5 +94,6 @@ fn code(verdict: Verdict) -> Option<u32> {
         Verdict::IpNotAllowed => Some(6),
         Verdict::InsufficientPermissions => Some(7),
         Verdict::UsageExceeded => Some(8),
+        Verdict::RateLimited => Some(9),
     }
 }

@@ -16,6 +16,7 @@ use super::folder::{DayRun, Name, RunName, UsageError};
 use super::merge::Merged;
 use super::row::Row;
 use super::run::{Rows, Run, Writer};
+use crate::projection::table::LastUse;
 
 /// A day that is not over has so many runs at most.
 const MOST_RUNS: usize = if cfg!(test) { 3 } else { 32 };
@@ -42,10 +43,11 @@ impl Usage {
         Ok(())
     }
 
-    /// Removes the runs of days before `first`.
+    /// Removes the runs of days before `first`, but for those whose last uses are nowhere else yet.
     fn forget(&self, first: u32) -> io::Result<()> {
         let mut counts = self.counts.lock();
-        let old: Vec<_> = counts.runs.extract_if(.., |run| run.name.day < first).collect();
+        let old: Vec<_> =
+            counts.runs.extract_if(.., |run| run.name.closed && run.name.day < first).collect();
         drop(counts);
         old.iter().try_for_each(|run| files::remove_if_there(run.run.path()))
     }
@@ -83,7 +85,7 @@ impl Usage {
         }
         let name = RunName { day, journals: (first, last), closed: close };
         let path = folder.join(Name::Run(name).to_string());
-        let row = |row: Row| Some(if close { Row { last_used: 0, ..row } } else { row });
+        let row = |row: Row| Some(if close { Row { last: LastUse::NONE, ..row } } else { row });
         let run = self.write_merged(&path, runs.iter().map(|run| run.run.rows()), row)?;
         let merged = Arc::new(DayRun { name, run });
         let mut counts = self.counts.lock();
@@ -105,7 +107,7 @@ impl Usage {
         let path = folder.join(Name::LastUsed(number).to_string());
         let before = last_used.as_ref().map(|(_, run)| run.rows());
         let sources = before.into_iter().chain(runs.iter().map(|run| run.run.rows()));
-        let row = |row: Row| (row.last_used != 0).then_some(Row { counts: Vec::new(), ..row });
+        let row = |row: Row| (!row.last.is_none()).then_some(Row { counts: Vec::new(), ..row });
         let run = self.write_merged(&path, sources, row)?;
         self.last_used_bytes.store(run.bytes(), Ordering::Relaxed);
         match last_used.replace((number, run)) {

@@ -104,19 +104,21 @@ fn fill(file: &mut impl io::Read, bytes: &mut [u8]) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::projection::table::LastUse;
     use crate::usage::bucket::Bucket;
     use crate::usage::series::SeriesId;
 
     fn rows(path: &Path) -> Vec<u64> {
         let mut rows = Vec::new();
-        read(path, &mut |row| rows.push(row.last_used)).unwrap();
+        read(path, &mut |row| rows.push(row.last.at)).unwrap();
         rows
     }
 
-    fn frame(last_used: u64) -> Vec<u8> {
+    fn frame(at: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let counts = vec![(Bucket::from_number(7), last_used)];
-        Row { series: SeriesId::ALL, last_used, counts }.encode(&mut bytes);
+        let counts = vec![(Bucket::from_number(7), at)];
+        let last = LastUse { at, ..LastUse::NONE };
+        Row { series: SeriesId::ALL, last, counts }.encode(&mut bytes);
         bytes
     }
 

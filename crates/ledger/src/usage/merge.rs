@@ -66,11 +66,13 @@ impl<I: Iterator<Item = io::Result<Row>>> Iterator for Merged<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::projection::table::LastUse;
     use crate::usage::bucket::Bucket;
 
     fn row(series: u8, count: u64) -> Row {
         let counts = vec![(Bucket::from_number(1), count)];
-        Row { series: SeriesId::from_bytes([series; 16]), last_used: count, counts }
+        let last = LastUse { at: count, ..LastUse::NONE };
+        Row { series: SeriesId::from_bytes([series; 16]), last, counts }
     }
 
     #[test]
@@ -80,7 +82,7 @@ mod tests {
         let merged: Vec<_> = merged.map(Result::unwrap).collect();
         let sums: Vec<_> = merged.iter().map(|r| (r.series.to_bytes()[0], r.counts[0].1)).collect();
         assert_eq!(sums, [(1, 3), (2, 5), (3, 8)]);
-        assert_eq!(merged[2].last_used, 7);
+        assert_eq!(merged[2].last.at, 7);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::bucket::Bucket;
 use super::counters::Counter;
 use super::row::Row;
 use super::series::SeriesId;
+use crate::projection::table::LastUse;
 
 /// Counts in the order of their series.
 pub(crate) type Counts = BTreeMap<(SeriesId, Bucket), u64>;
@@ -113,7 +114,7 @@ impl Recent {
                 None if entries >= CHUNK => break,
                 None => {
                     let counts = vec![(*bucket, *count)];
-                    rows.push(Row { series: *series, last_used: 0, counts });
+                    rows.push(Row { series: *series, last: LastUse::NONE, counts });
                 }
             }
         }
@@ -121,11 +122,11 @@ impl Recent {
     }
 }
 
-/// Reads all rows of a stage; `lock` gives the counts for one chunk at a time, and `last_used` when
-/// a key was last used.
+/// Reads all rows of a stage; `lock` gives the counts for one chunk at a time, and `last_use`
+/// that of a key.
 pub(crate) fn each_row(
     mut lock: impl FnMut(Option<SeriesId>) -> Vec<Row>,
-    last_used: impl Fn(KeyId) -> u64,
+    last_use: impl Fn(KeyId) -> LastUse,
     mut each: impl FnMut(&[Row]) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut after = None;
@@ -135,7 +136,7 @@ pub(crate) fn each_row(
         after = Some(last.series);
         for row in &mut rows {
             if row.counts.iter().any(|(bucket, _)| bucket.is_use()) {
-                row.last_used = last_used(row.series.key());
+                row.last = last_use(row.series.key());
             }
         }
         each(&rows)?;
@@ -197,7 +198,7 @@ mod tests {
         let chunk = |after| recent.rows(Stage::Unwritten, after);
         each_row(
             chunk,
-            |_| 77,
+            |_| LastUse { at: 77, ..LastUse::NONE },
             |rows| {
                 read.extend_from_slice(rows);
                 Ok(())
@@ -206,6 +207,6 @@ mod tests {
         .unwrap();
         assert!(read.is_sorted_by_key(|row| row.series));
         assert_eq!(read.len(), 19 + 2);
-        assert!(read.iter().all(|row| row.counts.len() == 6 && row.last_used == 77));
+        assert!(read.iter().all(|row| row.counts.len() == 6 && row.last.at == 77));
     }
 }

@@ -1,19 +1,18 @@
-//! What a start reads of the files: when keys were last used, how often today, and the counts of
-//! the journal.
+//! What a start reads of the files: the last use of each key, with how often it was used by then, and
+//! the counts of the journal.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::bucket::Bucket;
 use super::folder::{self, Name, RunName};
 use super::merge::Merged;
 use super::recent::{Counts, Stage};
 use super::row::Row;
 use super::series::SeriesId;
 use super::{Files, Usage, journal};
-use crate::projection::table::KeyTable;
+use crate::projection::table::{KeyTable, LastUse};
 
 impl Usage {
     /// Reads what there is. To be called once, and again if it failed.
@@ -22,13 +21,12 @@ impl Usage {
         files: &mut Files,
         folder: &Path,
         table: &KeyTable,
-        today: u32,
     ) -> io::Result<()> {
         let listing = folder::open(folder)?;
         let mut missing = 0;
         if let Some((_, run)) = &listing.last_used {
             for row in run.rows() {
-                missing += u64::from(!restore(&row?, table, today));
+                missing += u64::from(!restore(&row?, table));
             }
         }
         let mut journaled: BTreeMap<SeriesId, Row> = BTreeMap::new();
@@ -42,18 +40,18 @@ impl Usage {
             };
             journal::read(&path, &mut |mut row| {
                 row.counts.retain(|(bucket, _)| !in_run(bucket.day()));
-                let empty = Row { last_used: 0, counts: Vec::new(), ..row };
+                let empty = Row { last: LastUse::NONE, counts: Vec::new(), ..row };
                 journaled.entry(row.series).or_insert(empty).add(row);
             })?;
         }
         self.journal_bytes.store(bytes, Ordering::Relaxed);
         // The last uses of closed days are in the file of last uses.
-        let runs = listing.runs.iter().filter(|run| run.name.day == today || !run.name.closed);
+        let runs = listing.runs.iter().filter(|run| !run.name.closed);
         let runs = runs.map(|run| Box::new(run.run.rows()) as Box<dyn Iterator<Item = _>>);
         let journals = Box::new(journaled.values().cloned().map(Ok)) as Box<dyn Iterator<Item = _>>;
         for row in Merged::new(runs.chain([journals])) {
             let row = row?;
-            missing += u64::from(row.last_used != 0 && !restore(&row, table, today));
+            missing += u64::from(!row.last.is_none() && !restore(&row, table));
         }
         if missing > 0 {
             tracing::warn!(
@@ -76,13 +74,9 @@ impl Usage {
     }
 }
 
-/// Gives a key back when it was last used, and how often today; whether there is such a key.
-fn restore(row: &Row, table: &KeyTable, today: u32) -> bool {
+/// Gives a key back its last use; whether there is such a key.
+fn restore(row: &Row, table: &KeyTable) -> bool {
     let Some(key) = table.get(row.series.key()) else { return false };
-    let is_today = |bucket: &Bucket| bucket.is_use() && bucket.day() == today;
-    let uses = row.counts.iter().filter(|(bucket, _)| is_today(bucket)).map(|(_, count)| *count);
-    let uses = uses.fold(0, u64::saturating_add).min(u64::from(u32::MAX));
-    let last_used = i64::try_from(row.last_used).unwrap_or(i64::MAX);
-    key.uses.restore((last_used, u64::from(today) << 32 | uses));
+    key.uses.restore(row.last);
     true
 }

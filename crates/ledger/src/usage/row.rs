@@ -2,23 +2,30 @@
 
 use super::bucket::Bucket;
 use super::series::SeriesId;
+use crate::projection::table::LastUse;
 
 /// The counts of one series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) series: SeriesId,
-    /// When its key was last used, in microseconds since 1970; 0 is never, or not said here.
-    pub(crate) last_used: u64,
+    /// The last use of its key; [`LastUse::NONE`] also where it is not said.
+    pub(crate) last: LastUse,
     /// In order, each bucket once.
     pub(crate) counts: Vec<(Bucket, u64)>,
 }
 
 impl Row {
-    /// Appends the row to `bytes`: 16 bytes of id, the last use, the number of buckets, then of each
-    /// the distance from the one before and the count. Numbers are LEB128.
+    /// Appends the row to `bytes`: 16 bytes of id; the moment of the last use and, if there is one,
+    /// the uses by then in all, in its month and on its day; the number of buckets, then of each the
+    /// distance from the one before and the count. Numbers are LEB128.
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend(self.series.to_bytes());
-        put(bytes, self.last_used);
+        put(bytes, self.last.at);
+        if !self.last.is_none() {
+            for used in [self.last.total, self.last.in_month, self.last.on_day] {
+                put(bytes, used.into());
+            }
+        }
         put(bytes, self.counts.len() as u64);
         let mut before = 0;
         for (bucket, count) in &self.counts {
@@ -32,7 +39,12 @@ impl Row {
     pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Row> {
         let (id, rest) = bytes.split_first_chunk()?;
         *bytes = rest;
-        let last_used = take(bytes)?;
+        let mut last = LastUse { at: take(bytes)?, ..LastUse::NONE };
+        if !last.is_none() {
+            for used in [&mut last.total, &mut last.in_month, &mut last.on_day] {
+                *used = u32::try_from(take(bytes)?).ok()?;
+            }
+        }
         let length = take(bytes)?;
         let mut counts = Vec::new();
         let mut before = 0_u32;
@@ -41,12 +53,12 @@ impl Row {
             before = before.checked_add(distance)?;
             counts.push((Bucket::from_number(before), take(bytes)?));
         }
-        Some(Row { series: SeriesId::from_bytes(*id), last_used, counts })
+        Some(Row { series: SeriesId::from_bytes(*id), last, counts })
     }
 
     /// Adds the counts of another row of the same series.
     pub(crate) fn add(&mut self, other: Row) {
-        self.last_used = self.last_used.max(other.last_used);
+        self.last = self.last.max(other.last);
         for (bucket, count) in other.counts {
             match self.counts.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
                 Ok(place) => {
@@ -94,9 +106,12 @@ mod tests {
 
     fn row() -> impl Strategy<Value = Row> {
         let counts = btree_map(any::<u32>(), any::<u64>(), 0..30);
-        (any::<[u8; 16]>(), any::<u64>(), counts).prop_map(|(id, last_used, counts)| Row {
+        let last = (1_u64.., any::<[u32; 3]>())
+            .prop_map(|(at, [total, in_month, on_day])| LastUse { at, total, in_month, on_day });
+        let last = proptest::option::of(last).prop_map(|last| last.unwrap_or(LastUse::NONE));
+        (any::<[u8; 16]>(), last, counts).prop_map(|(id, last, counts)| Row {
             series: SeriesId::from_bytes(id),
-            last_used,
+            last,
             counts: counts.into_iter().map(|(n, count)| (Bucket::from_number(n), count)).collect(),
         })
     }
@@ -125,11 +140,13 @@ mod tests {
     fn a_sum_has_each_bucket_once() {
         let bucket = Bucket::from_number;
         let series = SeriesId::ALL;
-        let mut row =
-            Row { series, last_used: 5, counts: vec![(bucket(1), 1), (bucket(4), u64::MAX)] };
-        let other = vec![(bucket(0), 2), (bucket(4), 2), (bucket(9), 3)];
-        row.add(Row { series, last_used: 3, counts: other });
+        let newer = LastUse { at: 5, total: 9, in_month: 1, on_day: 1 };
+        let older = LastUse { at: 3, total: 8, in_month: 8, on_day: 8 };
+        let counts = vec![(bucket(1), 1), (bucket(4), u64::MAX)];
+        let mut row = Row { series, last: newer, counts };
+        let counts = vec![(bucket(0), 2), (bucket(4), 2), (bucket(9), 3)];
+        row.add(Row { series, last: older, counts });
         let sums = [(bucket(0), 2), (bucket(1), 1), (bucket(4), u64::MAX), (bucket(9), 3)];
-        assert_eq!((row.last_used, row.counts.as_slice()), (5, sums.as_slice()));
+        assert_eq!((row.last, row.counts.as_slice()), (newer, sums.as_slice()));
     }
 }

@@ -208,12 +208,13 @@ fn sealed(rows: u16, bytes: &[u8]) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::projection::table::LastUse;
     use crate::usage::bucket::Bucket;
 
     fn row(number: u32) -> Row {
         Row {
             series: SeriesId::from_bytes(u128::from(number).to_be_bytes()),
-            last_used: u64::from(number) * 1_000_000,
+            last: LastUse { at: u64::from(number) * 1_000_000, ..LastUse::NONE },
             counts: vec![(Bucket::from_number(number), u64::from(number))],
         }
     }
@@ -245,7 +246,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = Bucket::first_of(20_000).number();
         let counts = (first..first + 24 * 16).map(|n| (Bucket::from_number(n), u64::MAX)).collect();
-        let row = Row { series: SeriesId::ALL, last_used: u64::MAX, counts };
+        let last = LastUse { at: u64::MAX, total: u32::MAX, in_month: u32::MAX, on_day: u32::MAX };
+        let row = Row { series: SeriesId::ALL, last, counts };
         let mut writer = Writer::new(&folder.path().join("run")).unwrap();
         writer.push(&row).unwrap();
         assert_eq!(writer.finish().unwrap().find(SeriesId::ALL).unwrap(), Some(row));

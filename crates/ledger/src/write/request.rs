@@ -132,6 +132,8 @@ pub struct KeyEdits {
     pub ttl_s: Option<u64>,
     /// Pairs to set and, where there is no value, to take out; the others stay.
     pub metadata: Option<BTreeMap<String, Option<String>>>,
+    /// Take the quota away if it is one of a day.
+    pub no_daily_quota: bool,
     /// What the edited key must keep to.
     pub policy: Policy,
 }

@@ -48,7 +48,8 @@ impl ErrorClass {
             Code::ActiveKeyLimit => ErrorClass::TooManyKeys,
             Code::IdempotencyMismatch => ErrorClass::UsedBefore,
             Code::Overloaded => ErrorClass::Overloaded,
-            Code::UsageExceeded
+            Code::KeyRateLimited
+            | Code::UsageExceeded
             | Code::RateLimited
             | Code::EventNotFound
             | Code::WebhookNotFound

@@ -50,8 +50,10 @@ codes!(
     KeyRejected = "key_rejected", UNAUTHORIZED, "API key rejected";
     /// Forward auth: the key is good, but not for this.
     KeyNotAllowed = "key_not_allowed", FORBIDDEN, "API key not allowed";
-    /// Forward auth: the key was used as often as its day allows.
-    UsageExceeded = "usage_exceeded", TOO_MANY_REQUESTS, "Daily limit reached";
+    /// Forward auth: the key is used more often than its rate limit allows.
+    KeyRateLimited = "key_rate_limited", TOO_MANY_REQUESTS, "API key used too often";
+    /// Forward auth: the key was used as often as its quota allows.
+    UsageExceeded = "usage_exceeded", TOO_MANY_REQUESTS, "Quota used up";
     /// The token's roles do not allow it.
     Forbidden = "forbidden", FORBIDDEN, "Not allowed";
     /// An API key was sent where a token is wanted.

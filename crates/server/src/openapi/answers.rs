@@ -38,6 +38,12 @@ const HEADERS: &[(&str, &str, &str)] = &[
         "The key's permissions, each percent-encoded, with commas between.",
     ),
     ("X-Key-Expires-At", "string", "When the key ends, if it does."),
+    (
+        "RateLimit-Policy",
+        "string",
+        "The key's rate limit and quota, of draft-ietf-httpapi-ratelimit-headers.",
+    ),
+    ("RateLimit", "string", "What they have left, and after how many seconds they have all again."),
 ];
 
 /// Adds to `document` what its annotations do not say of answers.
@@ -105,8 +111,8 @@ fn answers(
         by_status.entry(code.status().as_u16()).or_default().push(*code);
     }
     // What forward auth says of a key is in its problems, too.
-    let own: Vec<&str> =
-        listed.headers.iter().copied().filter(|name| name.starts_with("X-Key-")).collect();
+    let of_key = |name: &&str| name.starts_with("X-Key-") || name.starts_with("RateLimit");
+    let own: Vec<&str> = listed.headers.iter().copied().filter(of_key).collect();
     for (status, codes) in by_status {
         let response = problem(status, &codes, own.iter().copied());
         let named =

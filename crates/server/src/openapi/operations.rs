@@ -7,10 +7,11 @@ use crate::error::Code;
 use crate::error::Code::{
     AccountRequired, ActiveKeyLimit, Already, AlreadyReplaced, DiskFull, EventNotFound, Forbidden,
     IdempotencyMismatch, Internal, InvalidRequest, KeyExists, KeyMissing, KeyNotAllowed,
-    KeyNotFound, KeyRejected, KeysCannotManageKeys, KeysDiffer, LogBroken, NotAcceptable, NotFound,
-    NotReady, NotWhileDisabled, NotWhileExpired, NotWhileRevoked, Overloaded, PayloadTooLarge,
-    RateLimited, RevisionMismatch, Timeout, TokenNotFound, TooLong, TooManyHeaders,
-    Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
+    KeyNotFound, KeyRateLimited, KeyRejected, KeysCannotManageKeys, KeysDiffer, LogBroken,
+    NotAcceptable, NotFound, NotReady, NotWhileDisabled, NotWhileExpired, NotWhileRevoked,
+    Overloaded, PayloadTooLarge, RateLimited, RevisionMismatch, Timeout, TokenNotFound, TooLong,
+    TooManyHeaders, Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit,
+    WebhookNotFound,
 };
 
 /// What the document says of an operation beyond its annotation.
@@ -56,7 +57,8 @@ const NEW: &[Code] = &[KeyExists, ActiveKeyLimit];
 /// Of a rotation.
 const ROTATED: &[Code] = &[NotWhileDisabled, NotWhileExpired, NotWhileRevoked, AlreadyReplaced];
 /// Of forward auth: what is wrong with the client's key.
-const PRESENTED: &[Code] = &[KeyMissing, KeysDiffer, KeyRejected, KeyNotAllowed, UsageExceeded];
+const PRESENTED: &[Code] =
+    &[KeyMissing, KeysDiffer, KeyRejected, KeyNotAllowed, KeyRateLimited, UsageExceeded];
 /// Of what takes a key as the caller.
 const OWN_KEY_CODES: &[Code] = &[Unauthenticated, RateLimited, Overloaded];
 /// Of a key's end by itself.
@@ -85,6 +87,8 @@ const FORWARDED: &[&str] = &[
     "X-Key-Role",
     "X-Key-Permissions",
     "X-Key-Expires-At",
+    "RateLimit-Policy",
+    "RateLimit",
 ];
 
 macro_rules! operations {

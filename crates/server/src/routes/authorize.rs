@@ -7,6 +7,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
+mod limit_fields;
 pub(crate) mod presented;
 
 use std::borrow::Cow;
@@ -23,7 +24,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use keys::{Account, NewKey, Question, Subject, Timestamp, Verdict};
-use ledger::{Identity, Role, Roles, Scope, VERIFY, Via};
+use ledger::{Identity, Limits, Role, Roles, Scope, VERIFY, Via};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -104,8 +105,12 @@ pub(crate) struct Needs {
     /// The environment; not checked if missing.
     #[param(value_type = Option<wire::words::Environment>)]
     environment: Option<String>,
-    /// The status for a key whose daily limit is reached: 429, or 403 for gateways that take no
-    /// status but 401 and 403 for a no (nginx); `X-Key-Code` is `USAGE_EXCEEDED` in both cases.
+    /// How many uses it counts as; 0 is answered as 1 would be, and uses nothing.
+    #[param(minimum = 0, maximum = 1_000_000, default = 1)]
+    cost: Option<u32>,
+    /// The status for a key whose rate limit or quota is reached: 429, or 403 for gateways that take
+    /// no status but 401 and 403 for a no (nginx); `X-Key-Code` is `RATE_LIMITED` or `USAGE_EXCEEDED`
+    /// in both cases.
     #[param(minimum = 403, maximum = 429, default = 429)]
     limit_status: Option<u16>,
 }
@@ -171,7 +176,8 @@ impl Fixed {
 /// `Authorization: Bearer`, or as `api_key` in the query of `X-Forwarded-Uri`, `X-Original-URI` or
 /// `X-Original-URL`. Every answer has `X-Key-Code`, `X-Key-Id`, `X-Key-Account`, `X-Key-Owner`,
 /// `X-Key-Role`, `X-Key-Permissions` and `X-Key-Expires-At`, percent-encoded, empty where there is
-/// nothing to say.
+/// nothing to say. Of a key with a rate limit or a quota `RateLimit-Policy` and `RateLimit` say what
+/// they are and have left.
 #[utoipa::path(
     get,
     path = "/v1/authorize",
@@ -270,6 +276,7 @@ fn decide(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Response
         ip: HttpContext::of(&parts.extensions).client(&parts.headers, app),
         project: parse("project", needs.project.as_deref())?,
         environment: parse("environment", needs.environment.as_deref())?,
+        cost: wire::cost(needs.cost)?,
     };
     let forwarded_query = forwarded_path(parts).and(parts.uri.query());
     let key = match presented(&parts.headers, &app.config().key_headers, forwarded_query) {
@@ -290,16 +297,24 @@ fn decide(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Response
         Some(_) => return Ok(refused(Verdict::NotFound)),
     };
     let verified = app.ledger().verify(&unrecorded(&identity), &key, &question)?;
-    Ok(match (verified.verdict, verified.key) {
+    let limits = &verified.limits;
+    let mut response = match (verified.verdict, verified.key) {
         (Verdict::Valid, Some(key)) => allowed(&key, verified.expires_at),
-        (Verdict::UsageExceeded, _) => used_up(limit_status, app.ledger().now()),
+        (Verdict::RateLimited, _) => {
+            used_up(Code::KeyRateLimited, Verdict::RateLimited, limit_status, limits)
+        }
+        (Verdict::UsageExceeded, _) => {
+            used_up(Code::UsageExceeded, Verdict::UsageExceeded, limit_status, limits)
+        }
         (Verdict::IpNotAllowed, _) if question.ip.is_none() => denied(
             Code::KeyNotAllowed,
             "the API key is not good for this: the client's address is not known",
             Verdict::IpNotAllowed.as_str(),
         ),
         (verdict, _) => refused(verdict),
-    })
+    };
+    limit_fields::add(response.headers_mut(), limits);
+    Ok(response)
 }
 
 #[expect(clippy::expect_used, reason = "encoded text is lawful in a header")]
@@ -336,28 +351,24 @@ fn refused(verdict: Verdict) -> Response {
         | Verdict::WrongProject
         | Verdict::IpNotAllowed
         | Verdict::InsufficientPermissions
+        | Verdict::RateLimited
         | Verdict::UsageExceeded
         | Verdict::Valid => (Code::KeyNotAllowed, "the API key is not good for this"),
     };
     denied(code, detail, verdict.as_str())
 }
 
-/// The key's daily limit is reached; it begins anew at 00:00 UTC.
-fn used_up(status: StatusCode, now: Timestamp) -> Response {
+/// The key's rate limit or its quota is reached.
+fn used_up(code: Code, verdict: Verdict, status: StatusCode, limits: &Limits) -> Response {
     // 403 is a code of its own: the problem says the status it came with.
-    let code = if status == Code::UsageExceeded.status() {
-        Code::UsageExceeded
-    } else {
-        Code::KeyNotAllowed
-    };
-    let verdict = Verdict::UsageExceeded.as_str();
-    let mut response = denied(code, "the API key's daily limit is reached", verdict);
-    let left = SECONDS_OF_A_DAY - now.seconds().rem_euclid(SECONDS_OF_A_DAY);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(left));
+    let code = if status == code.status() { code } else { Code::KeyNotAllowed };
+    let detail = "the API key was used as often as its limits allow";
+    let mut response = denied(code, detail, verdict.as_str());
+    if let Some(wait) = limits.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, limit_fields::seconds(wait).into());
+    }
     response
 }
-
-const SECONDS_OF_A_DAY: i64 = 86_400;
 
 fn denied(code: Code, detail: &'static str, verdict: &'static str) -> Response {
     let mut response = ApiError::new(code, detail).into_response();

@@ -33,12 +33,13 @@ pub(crate) fn router() -> Routes {
 
 /// Says whether a presented key may be used
 ///
-/// Always 200; `code` is the first that holds.
+/// Always 200; `code` is the first that holds. `VALID` counts as `cost` uses for the key's rate limit
+/// and its quota; a refusal by one of them uses nothing of the other.
 ///
 /// With `as_of`, in the query or in the body, it says whether the key would have been good then:
-/// for roles `auditor` and `admin`. That counts no use and is never `USAGE_EXCEEDED`, because the
-/// log does not hold uses; a key that was not there yet is `NOT_FOUND`, and `log_size` is how long
-/// the log was.
+/// for roles `auditor` and `admin`. That counts no use and is never `RATE_LIMITED` or
+/// `USAGE_EXCEEDED`, because the log does not hold uses; a key that was not there yet is `NOT_FOUND`,
+/// and `log_size` is how long the log was.
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use keys::{Edits, Quota, QuotaPeriod};
+use keys::Edits;
 use ledger::KeyEdits;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
+use super::object::Object;
 use super::request::{allowed_ips, expiry, permissions, tags};
-use super::{whole, words};
+use super::{limits, whole, words};
 use crate::error::ApiError;
 use crate::request::extract::parse;
 
@@ -50,10 +51,19 @@ pub(crate) struct Patch {
     #[schema(minimum = 1, maximum = 4_000_000_000_u64)]
     #[serde(default, deserialize_with = "whole::optional")]
     ttl_s: Option<u64>,
-    /// How often it may be used on one UTC day.
+    /// How often it may be used on one UTC day: the short form of a quota per day. Null clears one, and
+    /// no other quota.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u64, format = Int64)]
     #[serde(default, deserialize_with = "present_number")]
     daily_limit: Option<Option<u32>>,
+    /// How often in how long it may be used. Another one begins anew.
+    #[schema(value_type = Option<limits::RateLimitShown>)]
+    #[serde(default, deserialize_with = "present")]
+    rate_limit: Option<Option<Object<limits::RateLimitSent>>>,
+    /// How often it may be used in a day, in a month, or at all. What was used before counts.
+    #[schema(value_type = Option<limits::QuotaShown>)]
+    #[serde(default, deserialize_with = "present")]
+    quota: Option<Option<Object<limits::QuotaSent>>>,
     /// Pairs to set, and with null to take out; the others stay. Null takes out all.
     #[schema(value_type = Option<words::MetadataPatch>)]
     #[serde(default, deserialize_with = "present")]
@@ -97,6 +107,8 @@ impl Patch {
             ("expires_at", self.expires_at.is_some()),
             ("ttl_s", self.ttl_s.is_some()),
             ("daily_limit", self.daily_limit.is_some()),
+            ("rate_limit", self.rate_limit.is_some()),
+            ("quota", self.quota.is_some()),
             ("owner", self.owner.is_some()),
         ];
         fields.into_iter().find(|(_, named)| *named).map(|(field, _)| field)
@@ -109,10 +121,12 @@ impl Patch {
         }
         // Its bounds are those of a new key.
         expiry(None, self.ttl_s)?;
-        let quota = |limit: Option<u32>| {
-            let quota = limit.map(|limit| Quota::new(limit, QuotaPeriod::Day)).transpose();
-            quota.map_err(|_| ApiError::field("daily_limit", "must be at least 1"))
-        };
+        let daily = self.daily_limit.map(limits::daily_limit).transpose()?;
+        let quota = self.quota.map(limits::quota).transpose()?;
+        if let (Some(daily), Some(quota)) = (daily, quota) {
+            limits::same(daily, quota)?;
+        }
+        let no_daily_quota = daily == Some(None) && quota.is_none();
         let (metadata, cleared) = match self.metadata {
             Some(Some(pairs)) => (Some(pairs), None),
             Some(None) => (None, Some(keys::Metadata::default())),
@@ -127,13 +141,13 @@ impl Patch {
             project: each(self.project, |text| parse("project", text))?,
             allowed_ips: allowed_ips(list(self.allowed_ips).as_deref())?,
             expires_at: each(self.expires_at, |text| parse("expires_at", text))?,
-            rate_limit: None,
-            quota: self.daily_limit.map(quota).transpose()?,
+            rate_limit: self.rate_limit.map(limits::rate_limit).transpose()?,
+            quota: quota.or(daily.filter(Option::is_some)),
             metadata: cleared,
             tags: tags(list(self.tags))?,
             owner: parse("owner", self.owner.as_deref())?,
         };
-        Ok(KeyEdits { edits, ttl_s: self.ttl_s, metadata, ..KeyEdits::default() })
+        Ok(KeyEdits { edits, ttl_s: self.ttl_s, metadata, no_daily_quota, ..KeyEdits::default() })
     }
 }
 

@@ -5,15 +5,15 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 
 use keys::{
-    AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Quota, QuotaPeriod, Revocation,
-    Tag, Tags, Timestamp,
+    AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Revocation, Tag, Tags, Timestamp,
 };
 use ledger::{Changes, Expiry, NewKeyRequest};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
 
-use super::{whole, words};
+use super::object::Object;
+use super::{limits, whole, words};
 use crate::error::ApiError;
 use crate::request::extract::{field, limit_to, parse};
 
@@ -56,10 +56,16 @@ pub(crate) struct Create {
     #[schema(minimum = 1, maximum = 4_000_000_000_u64)]
     #[serde(default, deserialize_with = "whole::optional")]
     ttl_s: Option<u64>,
-    /// How often it may be used on one UTC day.
+    /// How often it may be used on one UTC day: the short form of a quota per day.
     #[schema(minimum = 1, maximum = 4_294_967_295_u64, format = Int64)]
     #[serde(default, deserialize_with = "whole::optional")]
     daily_limit: Option<u32>,
+    /// How often in how long it may be used.
+    #[schema(value_type = Option<limits::RateLimitShown>)]
+    rate_limit: Option<Object<limits::RateLimitSent>>,
+    /// How often it may be used in a day, in a month, or at all.
+    #[schema(value_type = Option<limits::QuotaShown>)]
+    quota: Option<Object<limits::QuotaSent>>,
     /// The caller's own pairs.
     #[schema(value_type = Option<words::Metadata>)]
     metadata: Option<Pairs>,
@@ -92,7 +98,8 @@ impl Create {
             project: parse("project", self.project.as_deref())?,
             allowed_ips: allowed_ips(self.allowed_ips.as_deref())?.unwrap_or_default(),
             expires: expiry(self.expires_at.as_deref(), self.ttl_s)?,
-            quota: daily_limit(self.daily_limit)?,
+            rate_limit: limits::rate_limit(self.rate_limit)?,
+            quota: limits::quota_in_either_form(self.daily_limit, self.quota)?,
             metadata: metadata(self.metadata)?.unwrap_or_default(),
             tags: tags(self.tags)?.unwrap_or_default(),
             ..NewKeyRequest::default()
@@ -134,10 +141,16 @@ pub(crate) struct Rotate {
     #[schema(minimum = 1, maximum = 4_000_000_000_u64)]
     #[serde(default, deserialize_with = "whole::optional")]
     ttl_s: Option<u64>,
-    /// How often it may be used on one UTC day.
+    /// How often it may be used on one UTC day: the short form of a quota per day.
     #[schema(minimum = 1, maximum = 4_294_967_295_u64, format = Int64)]
     #[serde(default, deserialize_with = "whole::optional")]
     daily_limit: Option<u32>,
+    /// How often in how long it may be used.
+    #[schema(value_type = Option<limits::RateLimitShown>)]
+    rate_limit: Option<Object<limits::RateLimitSent>>,
+    /// How often it may be used in a day, in a month, or at all.
+    #[schema(value_type = Option<limits::QuotaShown>)]
+    quota: Option<Object<limits::QuotaSent>>,
     /// The caller's own pairs.
     #[schema(value_type = Option<words::Metadata>)]
     metadata: Option<Pairs>,
@@ -159,7 +172,8 @@ impl Rotate {
             project: parse("project", self.project.as_deref())?,
             allowed_ips: allowed_ips(self.allowed_ips.as_deref())?,
             expires: expiry(self.expires_at.as_deref(), self.ttl_s)?,
-            quota: daily_limit(self.daily_limit)?,
+            rate_limit: limits::rate_limit(self.rate_limit)?,
+            quota: limits::quota_in_either_form(self.daily_limit, self.quota)?,
             metadata: metadata(self.metadata)?,
             tags: tags(self.tags)?,
             ..Changes::default()
@@ -268,12 +282,6 @@ pub(super) fn expiry(at: Option<&str>, ttl_s: Option<u64>) -> Result<Option<Expi
         )),
         (None, None) => Ok(None),
     }
-}
-
-fn daily_limit(limit: Option<u32>) -> Result<Option<Quota>, ApiError> {
-    let quota = |limit| Quota::new(limit, QuotaPeriod::Day);
-    let quota = limit.map(quota).transpose();
-    quota.map_err(|_| ApiError::field("daily_limit", "must be at least 1"))
 }
 
 pub(super) fn tags(texts: Option<Vec<String>>) -> Result<Option<Tags>, ApiError> {

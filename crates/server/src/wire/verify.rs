@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use keys::{Invalid, Question, Verdict};
+use keys::{Cost, Invalid, Question, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::limits::{QuotaLeftShown, RateLeftShown, millis};
 use super::needed::Needed;
 use super::object::Object;
-use super::{KeyRef, words};
+use super::{KeyRef, whole, words};
 use crate::error::ApiError;
 use crate::request::as_of::AsOfAnswer;
-use crate::request::extract::parse;
+use crate::request::extract::{field, parse};
 
 /// A presented key, and what it would be used for.
 #[derive(Deserialize, ToSchema)]
@@ -37,6 +38,11 @@ pub(crate) struct Verify<'a> {
     #[serde(borrow)]
     #[schema(value_type = Option<words::Environment>)]
     environment: Option<Cow<'a, str>>,
+    /// How many uses it counts as, 1 if missing. 0 is answered as 1 would be, and uses nothing. More
+    /// than the rate limit ever gives is always `RATE_LIMITED`.
+    #[serde(default, deserialize_with = "whole::optional")]
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    cost: Option<u32>,
     /// As of when it is asked; now if missing.
     #[serde(borrow)]
     #[schema(value_type = Option<words::Moment>)]
@@ -56,8 +62,14 @@ impl Verify<'_> {
             })?,
             project: parse("project", self.project.as_deref())?,
             environment: parse("environment", self.environment.as_deref())?,
+            cost: cost(self.cost)?,
         })
     }
+}
+
+/// How many uses a verification counts as.
+pub(crate) fn cost(uses: Option<u32>) -> Result<Cost, ApiError> {
+    Ok(uses.map(|uses| field("cost", Cost::new(uses))).transpose()?.unwrap_or_default())
 }
 
 /// Several presented keys.
@@ -98,20 +110,36 @@ pub(crate) struct Verified<'a> {
     /// The key; null for `MALFORMED` and `NOT_FOUND`.
     #[schema(required)]
     pub(crate) key: Option<KeyRef<'a>>,
-    /// How often it may still be used today; null without a limit.
+    /// How often it may still be used today; null without a quota per day.
     #[schema(required)]
     pub(crate) remaining_today: Option<u32>,
+    /// Of `RATE_LIMITED` and `USAGE_EXCEEDED`: after how many milliseconds the same is granted, if the
+    /// key is not used meanwhile; missing if no waiting helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    /// What its rate limit has left, if it has one and the key is good otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RateLeftShown>)]
+    rate_limit: Option<RateLeftShown>,
+    /// What its quota has left, if it has one and the key is good otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<QuotaLeftShown>)]
+    quota: Option<QuotaLeftShown>,
     /// The length of the log that this answer has seen.
     pub(crate) log_size: u64,
 }
 
 impl<'a> Verified<'a> {
     pub(crate) fn new(verified: &'a ledger::Verified) -> Verified<'a> {
+        let quota = verified.limits.quota;
         Verified {
             valid: verified.verdict == Verdict::Valid,
             code: verified.verdict.as_str(),
             key: verified.key.as_deref().map(|key| KeyRef::new(key, verified.expires_at)),
-            remaining_today: verified.remaining_today,
+            remaining_today: quota.filter(|left| left.quota.daily().is_some()).map(|q| q.remaining),
+            retry_after_ms: verified.limits.retry_after.map(millis),
+            rate_limit: verified.limits.rate.map(Into::into),
+            quota: quota.map(Into::into),
             log_size: verified.log_size.0,
         }
     }

@@ -31,6 +31,15 @@ where
     Ok(Option::<Number<T>>::deserialize(deserializer)?.map(|number| number.0))
 }
 
+/// Reads a whole number that must be there.
+pub(super) fn required<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Whole,
+{
+    Ok(Number::<T>::deserialize(deserializer)?.0)
+}
+
 struct Number<T>(T);
 
 impl<'de, T: Whole> Deserialize<'de> for Number<T> {

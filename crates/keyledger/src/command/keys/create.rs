@@ -5,12 +5,13 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use keys::{Environment, Kind};
+use serde_json::Value;
 
 use super::output::print_new;
 use super::request::{Body, Care};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
-use crate::option_values::{duration, one_of, pair};
+use crate::option_values::{duration, one_of, pair, quota, rate_limit};
 use crate::options::{Json, Remote};
 use crate::print;
 
@@ -19,6 +20,7 @@ use crate::print;
 #[command(after_help = "\
 Examples:
   keyledger keys create --name ci --permission orders.read --ttl 90d
+  keyledger keys create --name shop --rate-limit 100/60s --quota 100000/month
   keyledger keys create --name web --kind public --environment sandbox
   keyledger keys create --name batch --allow-ip 10.0.0.0/8 --metadata team=data --dry-run")]
 pub(super) struct Create {
@@ -74,9 +76,15 @@ pub(super) struct Attributes {
     /// How long it is good for, as in 30s, 15m, 1h or 7d
     #[arg(long, value_parser = duration)]
     ttl: Option<Duration>,
-    /// How often it may be used on one UTC day
-    #[arg(long, value_name = "COUNT")]
+    /// How often it may be used on one UTC day: short for --quota COUNT/day
+    #[arg(long, value_name = "COUNT", conflicts_with = "quota")]
     daily_limit: Option<u32>,
+    /// How often in how long it may be used, spread evenly, as in 100/60s
+    #[arg(long, value_name = "COUNT/TIME", value_parser = rate_limit)]
+    rate_limit: Option<Value>,
+    /// How often it may be used in a UTC day or month, or at all, as in 1000/day, 1000/month or 1000/total
+    #[arg(long, value_name = "COUNT/PERIOD", value_parser = quota)]
+    quota: Option<Value>,
     /// A pair of your own, as in team=data; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
@@ -96,6 +104,8 @@ impl Attributes {
             .with("expires_at", self.expires_at.clone())
             .with("ttl_s", self.ttl.map(|ttl| ttl.as_secs()))
             .with("daily_limit", self.daily_limit)
+            .with("rate_limit", self.rate_limit.clone())
+            .with("quota", self.quota.clone())
             .pairs("metadata", &self.metadata)
             .list("tags", &self.tags)
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::print::{self, cell};
 
-/// Prints a key, one attribute a line.
+/// Prints a key, or what else has attributes, one a line.
 pub(super) fn print_key(key: &Value) -> Result<()> {
     let attributes = key.as_object().into_iter().flatten();
     for (name, value) in attributes {

@@ -10,7 +10,7 @@ use super::output::print_key;
 use super::request::{Body, Care, path};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
-use crate::option_values::{duration, pair};
+use crate::option_values::{duration, pair, quota, rate_limit};
 use crate::options::{Json, Remote};
 use crate::print;
 
@@ -24,6 +24,7 @@ Examples:
   keyledger keys update ID --name nightly --tag batch
   keyledger keys update ID --add-permission orders.read --remove-permission 'orders.*'
   keyledger keys update ID --ttl 90d
+  keyledger keys update ID --rate-limit 10/1s --no-quota
   keyledger keys update ID --never-expires --metadata team=data --unset-metadata old")]
 pub(super) struct Update {
     /// The key's id
@@ -59,8 +60,20 @@ pub(super) struct Update {
     #[arg(long)]
     never_expires: bool,
     /// How often it may be used on one UTC day; 0 is any number
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["quota", "no_quota"])]
     daily_limit: Option<u32>,
+    /// How often in how long it may be used, spread evenly, as in 100/60s
+    #[arg(long, value_name = "COUNT/TIME", value_parser = rate_limit, conflicts_with = "no_rate_limit")]
+    rate_limit: Option<Value>,
+    /// Let it be used as often as anybody likes
+    #[arg(long)]
+    no_rate_limit: bool,
+    /// How often it may be used in a UTC day or month, or at all, as in 1000/day, 1000/month or 1000/total
+    #[arg(long, value_name = "COUNT/PERIOD", value_parser = quota, conflicts_with = "no_quota")]
+    quota: Option<Value>,
+    /// Let it be used any number of times
+    #[arg(long)]
+    no_quota: bool,
     /// A pair of your own to set, as in team=data; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
@@ -120,6 +133,10 @@ impl Update {
                 "daily_limit",
                 self.daily_limit.map(|n| if n == 0 { Value::Null } else { n.into() }),
             )
+            .with("rate_limit", self.rate_limit.clone())
+            .with("rate_limit", self.no_rate_limit.then_some(Value::Null))
+            .with("quota", self.quota.clone())
+            .with("quota", self.no_quota.then_some(Value::Null))
             .with("metadata", (!metadata.is_empty()).then_some(Value::Object(metadata)))
             .with("owner", self.owner.clone())
             .with("reason", self.reason.clone())

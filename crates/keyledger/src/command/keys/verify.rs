@@ -20,7 +20,7 @@ use crate::print::{self, cell};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 With --as-of, for auditors and admins, it says whether the key would have been good then. Uses are
-not in the log: that counts none, and knows of no daily limit.
+not in the log: that counts none, and knows of no rate limit and no quota.
 
 Examples:
   keyledger keys verify - < key.txt
@@ -67,6 +67,9 @@ struct Question {
     /// The environment it is used in
     #[arg(long, value_parser = one_of(Environment::ALL))]
     environment: Option<String>,
+    /// How many uses it counts as, 1 if you do not say; 0 only asks
+    #[arg(long, value_name = "COUNT")]
+    cost: Option<u32>,
 }
 
 impl Question {
@@ -78,6 +81,7 @@ impl Question {
             .with("ip", self.ip.clone())
             .with("project", self.project.clone())
             .with("environment", self.environment.clone())
+            .with("cost", self.cost)
     }
 
     /// All that is needed, together.
@@ -102,6 +106,9 @@ pub(super) fn run(options: &Verify) -> Result<Exit> {
     } else {
         print::line(cell(&answer, "/code"))?;
         print_key(answer.get("key").unwrap_or(&Value::Null))?;
+        let limits = ["retry_after_ms", "rate_limit", "quota"].into_iter();
+        let limits = limits.filter_map(|name| Some((name.to_owned(), answer.get(name)?.clone())));
+        print_key(&Value::Object(limits.collect()))?;
     }
     Ok(if valid { Exit::Fine } else { Exit::Bad })
 }

@@ -180,6 +180,9 @@ impl Key {
         let mut present = self.present.write();
         let before = present.chained.state;
         present.chained = ChainedState { state: change(before), head };
+        if update.is_some_and(|update| update.changes(Attribute::RateLimit)) {
+            self.uses.forget_rate();
+        }
         let states = (before, present.chained.state);
         let edited = update.map(|update| {
             let edited = present.edited.get_or_insert_with(|| Box::new(Edited::of(&self.made)));

@@ -1,34 +1,66 @@
 //! How a key was used.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use keys::Timestamp;
+use keys::{Cost, NewKey, QuotaPeriod, Timestamp, Verdict};
+use parking_lot::Mutex;
+
+use crate::limits::{Limits, Spent, Tally};
 
 /// How a key was used: counted in memory, written aside now and then, never an event.
 #[derive(Default)]
 pub(crate) struct Uses {
-    /// Microseconds since 1970 of the last use; 0 is never.
+    /// Microseconds since 1970 of the last use; 0 is never. Written under the lock of `spent`.
     last: AtomicI64,
-    /// The UTC day in the high half, the uses on it in the low half.
-    today: AtomicU64,
+    /// Held for a few comparisons and additions. It is the key's own, and not a number for each
+    /// limit: two numbers could not be changed together, or both be left as they are.
+    spent: Mutex<Spent>,
+}
+
+/// A key's last use, and how much it was used by then. Of two the later is the greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LastUse {
+    /// Microseconds since 1970; 0 is never.
+    pub(crate) at: u64,
+    /// The uses in all.
+    pub(crate) total: u32,
+    /// Those in the month of the last use (UTC).
+    pub(crate) in_month: u32,
+    /// Those on its day.
+    pub(crate) on_day: u32,
+}
+
+impl LastUse {
+    /// Never.
+    pub(crate) const NONE: LastUse = LastUse { at: 0, total: 0, in_month: 0, on_day: 0 };
+
+    /// Whether there was no use.
+    pub(crate) fn is_none(self) -> bool {
+        self.at == 0
+    }
 }
 
 impl Uses {
-    /// Counts a use, unless `limit` uses were made that day. The uses left, if there is a limit.
-    pub(crate) fn count(&self, now: Timestamp, limit: Option<u32>) -> Result<Option<u32>, ()> {
-        // A time before 1970 is no time of day, see `SystemClock::check`: it counts on the first day.
-        let day = u64::try_from(now.day()).unwrap_or(0) << 32;
-        let counted = self.today.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |today| {
-            let used = if today >> 32 == day >> 32 { today & 0xFFFF_FFFF } else { 0 };
-            match limit {
-                Some(limit) if used >= u64::from(limit) => None,
-                Some(_) | None => Some(day | (used + 1).min(0xFFFF_FFFF)),
-            }
-        });
-        let before = counted.map_err(|_| ())?;
-        self.last.fetch_max(now.micros(), Ordering::Relaxed);
-        let used = if before >> 32 == day >> 32 { before & 0xFFFF_FFFF } else { 0 } + 1;
-        Ok(limit.map(|limit| limit.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))))
+    /// Judges one verification by the limits of `key`, and counts it if they grant it.
+    pub(crate) fn spend(
+        &self,
+        key: &NewKey,
+        cost: Cost,
+        now: Timestamp,
+        monotonic: Duration,
+    ) -> (Verdict, Limits) {
+        let mut spent = self.spent.lock();
+        let (verdict, limits) = spent.spend(key, cost, now, monotonic);
+        if verdict == Verdict::Valid && cost.get() > 0 {
+            self.last.fetch_max(now.micros(), Ordering::Relaxed);
+        }
+        (verdict, limits)
+    }
+
+    /// Has all of the rate limit there again: another limit begins anew.
+    pub(crate) fn forget_rate(&self) {
+        self.spent.lock().forget_rate();
     }
 
     pub(crate) fn last(&self) -> Option<Timestamp> {
@@ -38,13 +70,30 @@ impl Uses {
         }
     }
 
-    /// The raw numbers, to be written aside.
-    pub(crate) fn raw(&self) -> (i64, u64) {
-        (self.last.load(Ordering::Relaxed), self.today.load(Ordering::Relaxed))
+    /// The last use, to be written aside.
+    pub(crate) fn last_use(&self) -> LastUse {
+        let spent = self.spent.lock();
+        let Some(last) = self.last() else { return LastUse::NONE };
+        let used = |tally: Tally, per: QuotaPeriod| {
+            if tally.period == per.number(last) { tally.used } else { 0 }
+        };
+        LastUse {
+            at: u64::try_from(last.micros()).unwrap_or(0),
+            total: spent.total.used,
+            in_month: used(spent.month, QuotaPeriod::Month),
+            on_day: used(spent.day, QuotaPeriod::Day),
+        }
     }
 
-    pub(crate) fn restore(&self, (last, today): (i64, u64)) {
-        self.last.fetch_max(last, Ordering::Relaxed);
-        self.today.fetch_max(today, Ordering::Relaxed);
+    /// Takes what was written aside, as far as it is more than what was counted since.
+    pub(crate) fn restore(&self, last: LastUse) {
+        let micros = i64::try_from(last.at).unwrap_or(i64::MAX);
+        let at = Timestamp::from_micros(micros);
+        let tally = |per: QuotaPeriod, used| Tally { period: per.number(at), used };
+        let mut spent = self.spent.lock();
+        spent.day = spent.day.max(tally(QuotaPeriod::Day, last.on_day));
+        spent.month = spent.month.max(tally(QuotaPeriod::Month, last.in_month));
+        spent.total = spent.total.max(tally(QuotaPeriod::Total, last.total));
+        self.last.fetch_max(at.micros(), Ordering::Relaxed);
     }
 }

@@ -40,6 +40,9 @@ impl Batch<'_> {
         if let Some(patch) = &wanted.metadata {
             edits.metadata = Some(current.metadata.patched(patch).map_err(Error::Metadata)?);
         }
+        if wanted.no_daily_quota && current.quota.is_some_and(|quota| quota.daily().is_some()) {
+            edits.quota = Some(None);
+        }
         Ok(edits)
     }
 }
