@@ -11,6 +11,7 @@ mod own_key;
 mod presented;
 pub(super) mod request;
 mod rotate;
+mod selection;
 mod show;
 mod update;
 mod usage;

@@ -6,8 +6,8 @@ use std::io::{BufRead as _, IsTerminal as _};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::change::{How, Which};
 use super::request::{Body, path};
+use super::selection::{How, Which};
 use crate::client::{Call, Client};
 use crate::exit::{Exit, misuse};
 use crate::print::{self, Progress, cell};

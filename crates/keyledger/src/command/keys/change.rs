@@ -6,13 +6,12 @@ use keys::ReasonCode;
 use serde_json::Value;
 
 use super::bulk;
-use super::filter::Filter;
 use super::output::print_key;
-use super::request::{Body, Care, path};
+use super::request::{Body, path};
+use super::selection::{How, Which};
 use crate::client::{Call, Client};
 use crate::exit::{Exit, misuse};
 use crate::option_values::one_of;
-use crate::options::{Json, Remote};
 use crate::print;
 
 /// A change of one key
@@ -22,23 +21,6 @@ pub(super) struct Change {
     id: String,
     #[command(flatten)]
     pub(super) how: How,
-}
-
-/// How a change is made
-#[derive(Args, Debug)]
-pub(super) struct How {
-    /// Why
-    #[arg(long)]
-    pub(super) reason: Option<String>,
-    /// Only if the key is at this revision
-    #[arg(long, value_name = "REVISION")]
-    if_match: Option<u32>,
-    #[command(flatten)]
-    pub(super) care: Care,
-    #[command(flatten)]
-    pub(super) remote: Remote,
-    #[command(flatten)]
-    pub(super) json: Json,
 }
 
 /// A change of the status of one key, or of every key that filters take
@@ -56,22 +38,6 @@ pub(super) struct StatusChange {
     which: Which,
     #[command(flatten)]
     how: How,
-}
-
-/// Which keys
-#[derive(Args, Debug)]
-pub(super) struct Which {
-    /// The key's id
-    #[arg(required_unless_present = "all")]
-    id: Option<String>,
-    /// Every key that the filters take
-    #[arg(long, conflicts_with_all = ["id", "if_match"])]
-    all: bool,
-    /// Ask no question
-    #[arg(long, requires = "all")]
-    pub(super) yes: bool,
-    #[command(flatten)]
-    pub(super) filter: Filter,
 }
 
 /// Withdraw a key for good, or every key that filters take
