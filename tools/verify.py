@@ -3,9 +3,10 @@
 
     verify.py BUNDLE.tar --key VERIFIER_KEY [--kept CHECKPOINT] [--max-age 1d]
 
-Needs Python 3.9 or later, its standard library, and `openssl` 3 for the signatures. Written from
-the descriptions of the layouts (schemas/record.md, table.md, evidence.md, bundle.md) and not from
-the program, so that a fault of the one is not a fault of the other.
+Needs Python 3.9 or later, its standard library, and `openssl` 3 for the signatures. The package
+`cryptography`, if it is there, opens what is sealed; else that is done here, which takes longer.
+Written from the descriptions of the layouts (schemas/record.md, table.md, evidence.md, bundle.md)
+and not from the program, so that a fault of the one is not a fault of the other.
 
 Exit codes: 0 good, 2 wrong usage or not readable, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
 """
@@ -13,6 +14,7 @@ Exit codes: 0 good, 2 wrong usage or not readable, 10 invalid, 11 a fork, 12 a r
 import argparse
 import base64
 import datetime
+import functools
 import hashlib
 import ipaddress
 import json
@@ -23,6 +25,16 @@ import sys
 import tempfile
 import time
 import uuid
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+except ImportError:
+    AESGCM = None
+
+    class InvalidTag(Exception):
+        """Something was not sealed with this key and nonce."""
+
 
 GOOD, MISUSE, INVALID, FORK, ROLLBACK, STALE = 0, 2, 10, 11, 12, 13
 
@@ -280,6 +292,144 @@ def parse_keys(text):
     return keys, rotations
 
 
+# --- AES-256-GCM: FIPS 197, NIST SP 800-38D -------------------------------------------------------
+
+
+def aes_tables():
+    """The S-box, then twice and three times what it gives."""
+    box, at, inverse = bytearray(256), 1, 1
+    while True:
+        at ^= at << 1 & 0xFF ^ (0x1B if at & 0x80 else 0)
+        for shift in (1, 2, 4):
+            inverse ^= inverse << shift & 0xFF
+        inverse ^= 0x09 if inverse & 0x80 else 0
+        turned = inverse * 0x101
+        box[at] = 0x63 ^ inverse ^ (turned >> 7 ^ turned >> 6 ^ turned >> 5 ^ turned >> 4) & 0xFF
+        if at == 1:
+            break
+    box[0] = 0x63
+    twice = bytes(value << 1 & 0xFF ^ (0x1B if value & 0x80 else 0) for value in box)
+    return bytes(box), twice, bytes(one ^ two for one, two in zip(box, twice))
+
+
+def turned_rows(down):
+    """For every byte of 16 blocks: which one is so many rows below it after the rows shifted."""
+    at = []
+    for place in range(256):
+        row, column = (place + down) % 4, place // 4
+        at.append(place // 16 * 16 + (column + row) % 4 * 4 + row)
+    return bytes(at)
+
+
+BOX, TWICE, THRICE = aes_tables()
+ROWS = [turned_rows(down) for down in range(4)]
+
+
+def round_keys(key):
+    """The 15 keys of the rounds, each for 16 blocks at once."""
+    words, constant = [key[at : at + 4] for at in range(0, 32, 4)], 1
+    for place in range(8, 60):
+        word = words[-1]
+        if place % 8 == 0:
+            word = (word[1:] + word[:1]).translate(BOX)
+            word = bytes([word[0] ^ constant]) + word[1:]
+            constant <<= 1
+        elif place % 8 == 4:
+            word = word.translate(BOX)
+        words.append(bytes(one ^ other for one, other in zip(word, words[-8])))
+    blocks = (b"".join(words[at : at + 4]) for at in range(0, 60, 4))
+    return [int.from_bytes(block * 16, "big") for block in blocks]
+
+
+# A polynomial over two elements is a number with a byte for each coefficient, the lowest first: a
+# product of two has sums of at most 128 in its bytes, and what counts is whether they are odd.
+ODD = int.from_bytes(b"\x01" * 128, "little")
+
+
+def reduced(high):
+    """What is left of x^128 times a polynomial, with a few coefficients too many."""
+    return high ^ high << 8 ^ high << 16 ^ high << 56
+
+
+def product(one, other):
+    """In the field of GHASH."""
+    both = one * other
+    folded = reduced(both >> 1024 & ODD)
+    return (both ^ folded ^ reduced(folded >> 1024)) & ODD
+
+
+class Gcm:
+    """AES-256-GCM without additional data, as `cryptography` has it: with a cipher that always does
+    16 blocks, as tables of bytes and long numbers are what Python is fast at."""
+
+    def __init__(self, key):
+        self.keys = round_keys(key)
+        self.hash_key = self._coefficients(self._blocks(bytes(256))[:16])[0]
+
+    def _blocks(self, blocks):
+        """16 blocks, encrypted."""
+        first, *middle, last = self.keys
+        state = int.from_bytes(blocks, "big") ^ first
+        for key in middle:
+            state = state.to_bytes(256, "big")
+            once = state.translate(BOX)
+            state = (
+                int.from_bytes(ROWS[0].translate(state.translate(TWICE)), "big")
+                ^ int.from_bytes(ROWS[1].translate(state.translate(THRICE)), "big")
+                ^ int.from_bytes(ROWS[2].translate(once), "big")
+                ^ int.from_bytes(ROWS[3].translate(once), "big")
+                ^ key
+            )
+        once = ROWS[0].translate(state.to_bytes(256, "big").translate(BOX))
+        return (int.from_bytes(once, "big") ^ last).to_bytes(256, "big")
+
+    def _stream(self, nonce, count):
+        """What hides the tag, and then as many bytes of text."""
+        stream = b""
+        while len(stream) < count + 16:
+            first = len(stream) // 16 + 1
+            counters = range(first, first + 16)
+            stream += self._blocks(b"".join(nonce + one.to_bytes(4, "big") for one in counters))
+        return stream[:16], stream[16 : count + 16]
+
+    def _coefficients(self, data):
+        bits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}".encode()
+        pieces = (bits[at : at + 128] for at in range(0, len(bits), 128))
+        return [int.from_bytes(piece, "little") & ODD for piece in pieces]
+
+    def _hash(self, text):
+        """GHASH of a text and its length."""
+        hashed = 0
+        length = bytes(-len(text) % 16) + (8 * len(text)).to_bytes(16, "big")
+        for block in self._coefficients(text + length):
+            hashed = product(hashed ^ block, self.hash_key)
+        return int((hashed | ODD * 0x30).to_bytes(128, "little"), 2).to_bytes(16, "big")
+
+    def decrypt(self, nonce, sealed, _):
+        text, tag = sealed[:-16], sealed[-16:]
+        hidden, stream = self._stream(nonce, len(text))
+        if xor(self._hash(text), hidden) != tag:
+            raise InvalidTag
+        return xor(text, stream)
+
+
+def xor(one, other):
+    mixed = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
+    return mixed.to_bytes(len(one), "big")
+
+
+@functools.lru_cache(maxsize=10_000)
+def cipher_of(key):
+    return (AESGCM or Gcm)(key)
+
+
+def unsealed(key, nonce, sealed):
+    try:
+        return cipher_of(key).decrypt(nonce, sealed, None)
+    except InvalidTag:
+        raise Refused("a part is not sealed with the key that it names") from None
+
+
 # --- Records: schemas/record.md -------------------------------------------------------------------
 
 # Records hold the places in these lists.
@@ -292,6 +442,7 @@ TYPES = ["created", "enabled", "disabled", "expired", "revoked", "updated"]
 UPDATED = 5
 ROLES = ["owner", "verifier", "auditor", "worker", "admin", "user", "key"]
 PERIODS = ["day", "month", "total"]
+TOKEN, WORKER = 0, 2
 MIN_TIME, MAX_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
@@ -364,10 +515,9 @@ class Reader:
 
 def read_via(r):
     tag = r.tag(3)
-    if tag == 0:
-        issuer, jti = r.text(), r.option(r.text)
-        return f"token:{issuer}:{jti or ''}"
-    return f"key:{uuid.UUID(bytes=r.id())}" if tag == 1 else "worker"
+    if tag == TOKEN:
+        return tag, f"token:{r.text()}:"
+    return tag, f"key:{uuid.UUID(bytes=r.id())}" if tag == 1 else "worker"
 
 
 def read_ip(r):
@@ -376,6 +526,16 @@ def read_ip(r):
     address = ipaddress.IPv6Address(r.take(16))
     mapped = address.ipv4_mapped
     return f"::ffff:{mapped}" if mapped else address.compressed
+
+
+# What one is called who was erased: this and its pseudonym, shown without it.
+ERASED = "erased:"
+
+
+def read_subject(r):
+    subject = r.text()
+    require(not subject.startswith(ERASED), "a subject is called like one who was erased")
+    return subject
 
 
 def read_link(r):
@@ -431,22 +591,29 @@ ATTRIBUTES = [
     ("quota", lambda r: r.option(lambda: read_quota(r))),
     ("metadata", read_metadata),
     ("tags", read_tags),
-    ("owner", lambda r: r.text()),
+    ("owner", read_subject),
 ]
 READ = dict(ATTRIBUTES)
+# Those whose values are sealed, and what is read of erased ones. An erased owner has its pseudonym.
+SEALED = {"name": "erased", "description": "erased", "metadata": [], "owner": None}
+# What an edit of the owner says anew.
+RESTATED = {"name", "description", "metadata"}
 
 
 def read_edits(r):
-    """What an edit changes: {name: (before, after)}, in order."""
+    """What an edit changes: {name: (before, after)}, in order. Sealed values are not there yet."""
     edits, last = {}, -1
     for _ in range(r.uint()):
         tag = r.tag(len(ATTRIBUTES))
         require(tag > last, "an edit's attributes are not in order")
         last, (name, read) = tag, ATTRIBUTES[tag]
-        before, after = read(r), read(r)
-        require(before != after, "an edit that changes nothing")
-        edits[name] = (before, after)
+        edits[name] = None
+        if name not in SEALED:
+            before, after = edits[name] = read(r), read(r)
+            require(before != after, "an edit that changes nothing")
     require(edits, "an edit of nothing")
+    restated = "owner" not in edits or RESTATED <= set(edits)
+    require(restated, "an edit of the owner that does not say everything anew")
     return edits
 
 
@@ -475,12 +642,11 @@ def read_rules(r):
 
 
 def read_new_key(r):
-    key = {"id": r.id(), "number": r.uint(), "account": r.text(), "owner": r.text()}
-    key["name"], key["description"] = r.text(), r.option(r.text)
+    key = {"id": r.id(), "number": r.uint(), "account": r.text()}
     key["kind"], key["environment"] = r.tag(2), r.tag(2)
     key["role"], key["permissions"] = r.option(r.text), r.many(r.text)
     key["project"], key["allowed_ips"] = r.option(r.text), r.many(r.text)
-    for name in ("expires_at", "rate_limit", "quota", "metadata", "tags"):
+    for name in ("expires_at", "rate_limit", "quota", "tags"):
         key[name] = READ[name](r)
     key["prefix"], key["digest"] = r.text(), r.take(32)
     key["replaces"] = r.option(lambda: (r.id(), r.time()))
@@ -489,17 +655,7 @@ def read_new_key(r):
     return key
 
 
-def decode(data):
-    """A record, from its bytes."""
-    r = Reader(data)
-    require(r.byte() == 1, "an unknown version")
-    record = {"at": r.time(), "node": r.text(), "subject": r.text()}
-    record["account"], roles = r.option(r.text), r.byte()
-    require(roles < 1 << len(ROLES), "an unknown role")
-    record["roles"] = [name for place, name in enumerate(ROLES) if roles >> place & 1]
-    record["via"], record["ip"] = read_via(r), r.option(lambda: read_ip(r))
-    record["request_id"], record["dialect"] = r.option(r.text), r.tag(len(DIALECTS))
-    record["reason"], record["rules"] = r.option(r.text), read_rules(r)
+def read_event(r, record):
     record["type"] = r.tag(len(TYPES))
     if record["type"] == 0:
         record["key"] = read_new_key(r)
@@ -510,6 +666,9 @@ def decode(data):
         record["compromised_since"] = r.option(r.time)
     elif record["type"] == UPDATED:
         record["edits"] = read_edits(r)
+
+
+def read_links(r, record):
     links = r.many(lambda: read_link(r))
     if record["type"] == 0:
         first = {"revision": 1, "before": None, "after": ENABLED, "previous": None}
@@ -517,10 +676,171 @@ def decode(data):
     require(links, "it has no link")
     require(len(links) <= 2 - (record["type"] != 0), "it has too many links")
     record["link"], record["replaced"] = links[0], links[1] if len(links) > 1 else None
-    record["salt"] = r.take(16)
-    record["idempotency"] = r.option(lambda: (r.take(32), r.take(32)))
+
+
+def decode(data, persons):
+    """A record, from its bytes, with what `persons` open of it: {pseudonym: key, or None}."""
+    r = Reader(data)
+    require(r.byte() == 1, "an unknown version")
+    record = {"at": r.time(), "node": r.text()}
+    record["account"], roles = r.option(r.text), r.byte()
+    require(roles < 1 << len(ROLES), "an unknown role")
+    record["roles"] = [name for place, name in enumerate(ROLES) if roles >> place & 1]
+    way, record["via"] = read_via(r)
+    record["dialect"], record["rules"] = r.tag(len(DIALECTS)), read_rules(r)
+    read_event(r, record)
+    read_links(r, record)
+    record["salt"] = r.take(12)
+    parts = r.many(lambda: read_part(r))
     require(r.at == len(data), "bytes are left over")
+    check_plan(parts, record, way)
+    record["persons"] = {person for part in parts for person in part["persons"]}
+    take_in(opened(parts, record, persons), record, way)
     return record
+
+
+# --- What is sealed in records --------------------------------------------------------------------
+
+# The sections of a part, a bit each.
+ACTOR, KEY, BEFORE, AFTER, REASON = SECTIONS = [1, 2, 4, 8, 16]
+# What the section of a new key has, in its order.
+OF_KEY = ["owner", "name", "description", "metadata"]
+
+
+def read_persons(text):
+    """The member `persons` of a bundle: {pseudonym: key, or None if it was destroyed}."""
+    require(text == "" or text.endswith("\n"), "persons: cut off")
+    persons = {}
+    for line in text.split("\n")[:-1]:
+        match = re.fullmatch(r"([0-9a-f]{32}) (erased|[0-9A-Za-z+/]{43}=)", line, re.ASCII)
+        require(match, "persons: malformed")
+        person, key = bytes.fromhex(match[1]), None
+        if match[2] != "erased":
+            key = strict_base64(match[2], "persons")
+            require(sha256(key)[:16] == person, "persons: a key is not that of its pseudonym")
+        persons[person] = key
+    return persons
+
+
+def show_persons(persons, who):
+    """The member `persons` for those of `who`."""
+    keys = ((person, persons[person]) for person in sorted(who))
+    return "".join(
+        f"{person.hex()} {'erased' if key is None else base64.b64encode(key).decode()}\n"
+        for person, key in keys
+    )
+
+
+def read_part(r):
+    part = {"sections": r.byte(), "persons": tuple(r.many(r.id)), "sealed": r.take(r.uint())}
+    require(len(part["persons"]) in (1, 2), "a part is for neither one person nor two")
+    return part
+
+
+def sealed_edits(record):
+    """The names of the attributes whose values an edit has sealed, in their order."""
+    return [name for name in record.get("edits", ()) if name in SEALED]
+
+
+def check_plan(parts, record, way):
+    """Whether a record has the parts that follow from who acted, whose the key was and is, and
+    whether there is a reason."""
+    found = {}
+    for part in parts:
+        found.update((one, part["persons"]) for one in SECTIONS if part["sections"] & one)
+    (actor, *_), (before, *_) = found.get(ACTOR, (None,)), found.get(BEFORE, (None,))
+    require((actor is None) == (way == WORKER), "everybody is somebody but the worker")
+    owner, *_ = found.get(KEY) or found.get(AFTER) or found.get(REASON, ())[1:] or (None,)
+    wanted = {}
+    for section, persons, is_there in [
+        (ACTOR, (actor,), way != WORKER),
+        (KEY, (owner,), record["type"] == 0),
+        (BEFORE, (before,), bool(sealed_edits(record))),
+        (AFTER, (owner,), bool(sealed_edits(record))),
+        (REASON, (actor,) if owner in (None, actor) else (actor, owner), REASON in found),
+    ]:
+        if is_there:
+            wanted[persons] = wanted.get(persons, 0) | section
+    have = [(part["persons"], part["sections"]) for part in parts]
+    require(have == list(wanted.items()), "its parts are not those of such a record")
+
+
+def open_part(part, salt, persons):
+    """The bytes of a part; None if they were erased."""
+    known = all(person in persons for person in part["persons"])
+    require(known, "it speaks of a person who is not in `persons`")
+    sealed, keys = part["sealed"], [persons[person] for person in part["persons"]]
+    require(not sealed or len(sealed) >= 16, "a part is shorter than its tag")
+    if not sealed or None in keys:
+        return None
+    key = keys[0] if len(keys) == 1 else sha256(b"keyledger both" + b"".join(keys))
+    return unsealed(key, salt, sealed)
+
+
+def opened(parts, record, persons):
+    """The sections of a record, each with its first person and what it carries: None was erased."""
+    sections = {}
+    for part in parts:
+        data = open_part(part, record["salt"], persons)
+        r = None if data is None else Reader(data)
+        for section in (one for one in SECTIONS if part["sections"] & one):
+            sections[section] = part["persons"][0], r and read_section(r, section, record)
+        require(r is None or r.at == len(data), "bytes are left over in a part")
+    return sections
+
+
+def read_section(r, section, record):
+    if section == ACTOR:
+        actor = {"subject": read_subject(r), "jti": r.option(r.text)}
+        actor["ip"], actor["request_id"] = r.option(lambda: read_ip(r)), r.option(r.text)
+        r.option(lambda: (r.take(32), r.take(32)))
+        return actor
+    if section == REASON:
+        return r.text()
+    names = OF_KEY if section == KEY else sealed_edits(record)
+    return {name: READ[name](r) for name in names}
+
+
+def take_in(sections, record, way):
+    """Puts what was sealed where it belongs."""
+    nobody = {"subject": "worker", "jti": None, "ip": None, "request_id": None}
+    person, actor = sections.get(ACTOR, (None, nobody))
+    if actor is None:
+        actor = dict(nobody, subject=ERASED + person.hex())
+    require(actor["jti"] is None or way == TOKEN, "a token's id, but no token")
+    record["via"] += actor["jti"] or ""
+    record.update((name, actor[name]) for name in ("subject", "ip", "request_id"))
+    _, record["reason"] = sections.get(REASON, (None, None))
+    if REASON in sections and record["reason"] is None:
+        record["reason"] = "erased"
+    if KEY in sections:
+        record["key"].update(values_of(sections[KEY], OF_KEY))
+    if BEFORE in sections:
+        take_in_edits(sections[BEFORE], sections[AFTER], record)
+
+
+def take_in_edits(before, after, record):
+    names, is_erased = sealed_edits(record), None in (before[1], after[1])
+    before, after = values_of(before, names), values_of(after, names)
+    for name in names:
+        restated = "owner" in names and name in RESTATED
+        changed = before[name] != after[name] or restated or is_erased
+        require(changed, "an edit that changes nothing")
+        record["edits"][name] = (before[name], after[name])
+
+
+def values_of(section, names):
+    """What a section says of an owner's key; of an erased one, what is read instead."""
+    person, values = section
+    if values is None:
+        values = {name: SEALED[name] for name in names}
+        if "owner" in values:
+            values["owner"] = ERASED + person.hex()
+    return values
+
+
+def show_subject(subject):
+    return "erased" if subject.startswith(ERASED) else subject
 
 
 # --- The rules ------------------------------------------------------------------------------------
@@ -546,6 +866,12 @@ def covers(granted, wanted):
 def value_hash(value):
     """Of a value that is not kept: Python's hash of a text is under a secret of this run."""
     return hash(repr(value))
+
+
+def purpose_of(key):
+    """What a public key is found by. One whose name was erased is found by nobody."""
+    name = key["id"] if key["owner"].startswith(ERASED) else key["name"]
+    return key["account"], key["dialect"], key["project"], name
 
 
 def is_due(key, now):
@@ -652,7 +978,7 @@ class Auditor:
                 known = value_hash(key["due"])
             same = known is None or known == value_hash(before)
             require(same, f"the edit names another {name} before it than the key had")
-        if "owner" in edits:
+        if "owner" in edits and edits["owner"][0] != edits["owner"][1]:
             allowed.add("owner_active")
             if made:
                 owner = edits["owner"][1]
@@ -681,9 +1007,12 @@ class Auditor:
                 self.alive_of.setdefault(holder, set()).add(key_id)
         old = self.purposes.get(key_id)
         if old is not None:
-            project = edits.get("project", (None, old[2]))[1]
-            name = edits.get("name", (None, old[3]))[1]
-            new = (old[0], old[1], project, name)
+            new = {
+                "id": key_id, "account": old[0], "dialect": old[1], "owner": made["owner"],
+                "project": edits.get("project", (None, old[2]))[1],
+                "name": edits.get("name", (None, old[3]))[1],
+            }
+            new = purpose_of(new)
             if new != old:
                 self.public[old].remove(key_id)
                 self.public.setdefault(new, []).append(key_id)
@@ -770,7 +1099,7 @@ class Auditor:
             self.prefixes.add(key["prefix"])
             self.alive_of.setdefault(holder, set()).add(key["id"])
             if key["kind"] == 1:
-                purpose = (key["account"], key["dialect"], key["project"], key["name"])
+                purpose = purpose_of(key)
                 self.public.setdefault(purpose, []).append(key["id"])
                 self.purposes[key["id"]] = purpose
         self.keys[key["id"]] = {
@@ -793,7 +1122,7 @@ class Auditor:
         rule = record["rules"].get("reuse")
         if rule is None:
             return
-        purpose = (key["account"], key["dialect"], key["project"], key["name"])
+        purpose = purpose_of(key)
         until = min(record["at"] + rule["least_ttl_ms"] * 1000, (1 << 63) - 1)
         for other in map(self.keys.get, self.public.get(purpose, ())):
             lives = other["due"] is None or other["due"] >= until
@@ -901,6 +1230,7 @@ def show_imported(imported):
 # How the value of an attribute is shown, where that is not as it is.
 SHOW = {
     "expires_at": show_time, "rate_limit": show_rate, "quota": show_quota, "metadata": dict,
+    "owner": show_subject,
 }
 
 
@@ -913,7 +1243,8 @@ def event_data(record):
         }
         return {
             "id": show_id(key["id"]), "number": key["number"], "account": key["account"],
-            "owner": key["owner"], "name": key["name"], "description": key["description"],
+            "owner": show_subject(key["owner"]), "name": key["name"],
+            "description": key["description"],
             "kind": ["secret", "public"][key["kind"]],
             "environment": ["live", "sandbox"][key["environment"]], "role": key["role"],
             "permissions": key["permissions"], "project": key["project"],
@@ -935,6 +1266,8 @@ def event_data(record):
     if record["type"] == UPDATED:
         changes = {}
         for name, (before, after) in record["edits"].items():
+            if before == after and "owner" in record["edits"]:
+                continue
             show_value = SHOW.get(name, lambda value: value)
             changes[name] = {"before": show_value(before), "after": show_value(after)}
         return {"changes": changes}
@@ -947,7 +1280,7 @@ def event_of(seq, record, account):
         "seq": seq, "recorded_at": show_time(record["at"]), "type": TYPES[record["type"]],
         "key_id": show_id(link["key"]), "account": account, "revision": link["revision"],
         "actor": {
-            "subject": record["subject"], "account": record["account"] or "*",
+            "subject": show_subject(record["subject"]), "account": record["account"] or "*",
             "roles": record["roles"], "via": record["via"],
         },
         "origin": {
@@ -1177,7 +1510,7 @@ def read_manifest(bundle):
     else:
         packs = [tile_number(pack) for pack in range(-(-records // 256))]
         middle = ["accounts"] + [f"{f}/{p}" for p in packs for f in ("records", "proofs")]
-    same = bundle.names == HEAD + middle + TAIL
+    same = bundle.names == HEAD + middle + ["persons"] + TAIL
     require(same, "other files than a bundle has, or in another order")
     listed = manifest["members"]
     require([m.get("name") for m in listed] == bundle.names[:-2], "the manifest lists other files")
@@ -1237,6 +1570,7 @@ class Check:
         require(self.now["size"] == size, "the manifest names another size than the checkpoint")
         require(self.table["size"] <= size, "the table's note is of a later size")
         self.exports, self.records = Exports(bundle), 0
+        self.persons, self.met = read_persons(bundle.text("persons")), set()
 
     def _check_manifest_note(self, manifest, origin, trusted):
         note = self.bundle.text("manifest.note")
@@ -1254,6 +1588,8 @@ class Check:
                 raise Refused(f"{sentence} {once['size']}", ROLLBACK, (once["note"],))
         self._whole() if self.whole else self._part()
         self.exports.finish()
+        same = show_persons(self.persons, self.met) == self.bundle.text("persons")
+        require(same, "persons: not those that the records speak of")
         earlier, now = self.earlier, self.now
         extends = check_consistency(
             earlier["size"], earlier["root"], now["size"], now["root"], self.consistency
@@ -1264,11 +1600,12 @@ class Check:
     def _one(self, auditor, seq, data):
         leaf = leaf_hash(data)
         try:
-            record = decode(data)
+            record = decode(data, self.persons)
             account = auditor.push(seq, leaf, record)
         except Refused as refused:
             raise Refused(f"record {seq}: {refused}", refused.code) from None
         self.exports.event(seq, record, account)
+        self.met |= record["persons"]
         self.records += 1
         return leaf, record, account
 

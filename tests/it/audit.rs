@@ -84,6 +84,12 @@ fn live(service: &Service) {
     change(&first, r#"rotate {"overlap_s":60,"permissions":["orders.*"],"daily_limit":5}"#);
     let other = service.client_of("umbrella", "owner");
     assert_eq!(other.send(r#"POST /v1/keys {"name":"theirs","ttl_s":3600}"#).status, 201);
+    // Persons: who acts for another, says why, and hands a key on.
+    let bobs =
+        make(r#"{"name":"desk","owner":"bob","description":"mine","metadata":{"room":"7"}}"#);
+    change(&bobs, r#"disable {"reason":"bob is away"}"#);
+    let edit = r#"{"owner":"carla","name":"front desk","reason":"bob left"}"#;
+    assert_eq!(owner.send(&format!("PATCH /v1/keys/{bobs} {edit}")).status, 200);
     let last = make(r#"{"name":"short","role":"deploy:bot","project":"p"}"#);
     change(&last, "expire {}");
     change(

@@ -12,7 +12,7 @@ use crate::webhooks::webhook;
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key, and
 /// `WEBHOOK` a webhook.
-const ROUTES: [&str; 42] = [
+const ROUTES: [&str; 43] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -51,6 +51,7 @@ const ROUTES: [&str; 42] = [
     "DELETE /v1/webhooks/WEBHOOK",
     "GET /log/table",
     "GET /log/tile/entries/000.p/1",
+    "GET /log/persons/entries/000.p/1",
     "GET /v1/tokens",
     r#"POST /v1/tokens {"subject":"bob","role":"user","ttl_s":60}"#,
     "DELETE /v1/tokens/none",
@@ -168,6 +169,7 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         DELETE /v1/webhooks/WEBHOOK  owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 404 webhook_not_found
         GET /log/table               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /log/tile/entries/000.p/1 owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        GET /log/persons/entries/000.p/1 owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /v1/tokens               owner: 200, user: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
         POST /v1/tokens              owner: 201, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 201
         DELETE /v1/tokens/none       owner: 404 token_not_found, user: 404 token_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 404 token_not_found

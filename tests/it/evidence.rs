@@ -319,7 +319,7 @@ fn a_log_that_was_edited_on_disk_is_refused_until_a_new_origin_is_accepted() {
     let data = stopped.data();
     let other = stopped.folder().join("other");
     copy(&data, &other);
-    edit(&data, b"honest", b"forged");
+    edit(&data, b"node-1", b"node-2");
     let serve = || keyledger(&["serve", "--listen", "127.0.0.1:0"]).data(&data);
     let words = ["record 150 is not the one that was recorded", "backup", "--accept-rollback"];
     serve().run().says(1, &words);

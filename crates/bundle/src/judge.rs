@@ -10,6 +10,7 @@ use crate::archive::Stored;
 use crate::consistency::{Statement, fork};
 use crate::layout;
 use crate::opened::Opened;
+use crate::persons::Persons;
 use crate::refused::{Invalid, Refused};
 
 /// A signed statement about the log at some size.
@@ -29,6 +30,7 @@ pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
     signed: BTreeMap<u64, Vec<Signed>>,
     /// For a part.
     accounts: Accounts,
+    persons: Persons,
     records: u64,
 }
 
@@ -43,6 +45,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             tree: None,
             signed: BTreeMap::new(),
             accounts: Accounts::default(),
+            persons: Persons::default(),
             records: 0,
         };
         if !opened.scope.is_whole() {
@@ -85,6 +88,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         let account = self.auditor.push(&audited)?;
         let AuditRecord { seq, leaf, record } = audited;
         self.records += 1;
+        self.persons.add(&record, &self.opened.keyring);
         if let Some(tree) = &mut self.tree {
             // The first eighth of the log predicts how many keys it creates.
             if self.records == self.opened.records / 8 {
@@ -125,7 +129,10 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
 
     /// Compares the final state, after the last record.
     pub(crate) fn finish(self) -> Result<(u64, Auditor), Refused> {
-        let Judge { opened, auditor, tree, accounts, records, .. } = self;
+        let Judge { opened, auditor, tree, accounts, persons, records, .. } = self;
+        if opened.small(layout::PERSONS)? != persons.text() {
+            return Err(Invalid::Malformed(layout::PERSONS).into());
+        }
         if let Some(tree) = tree {
             tree.finish(opened.checkpoint.size, &opened.checkpoint.root)
                 .map_err(|error| Invalid::Tree(error.to_string()))?;

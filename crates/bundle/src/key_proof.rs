@@ -1,15 +1,19 @@
 //! Verifying a server's proof of one key (`GET /v1/keys/{id}/proof`).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keys::{Account, KeyId, KeyState};
-use ledger::{Auditor, Decoder, Entry, KeyChain, Row, Seq};
+use ledger::{Auditor, Decoder, Entry, KeyChain, Keyring, Row, Seq};
 use serde::Deserialize;
 use tlog::note::VerifierKey;
 use tlog::{Hash, empty_root, leaf_hash, verify_inclusion};
 
 use crate::consistency::Statement;
 use crate::opened::{note, statement};
+use crate::persons::person;
 use crate::refused::Invalid;
 
 /// The reply of the server, not yet verified.
@@ -22,6 +26,8 @@ struct ProofReply {
     row: Option<RowReply>,
     neighbours: Option<Neighbours>,
     records: Vec<RecordReply>,
+    /// The key of each pseudonym in the records; null was erased.
+    persons: BTreeMap<String, Option<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,7 +129,9 @@ fn records(
     checkpoint: &Statement,
     table_size: u64,
 ) -> Result<Read, Invalid> {
-    let (mut decoder, mut auditor) = (Decoder::default(), Auditor::of_key());
+    let persons = reply.persons.iter().map(|(name, key)| person(name, key.as_deref()));
+    let keyring = Keyring::of(persons.collect::<Result<Vec<_>, _>>()?);
+    let (mut decoder, mut auditor) = (Decoder::new(Arc::new(keyring)), Auditor::of_key());
     let (mut records, mut row) = (Vec::new(), None);
     for RecordReply { seq, entry, hashes: path } in &reply.records {
         let bytes = bytes(entry)?;

@@ -10,6 +10,7 @@ pub(crate) const EARLIER: &str = "checkpoint-earlier";
 pub(crate) const CONSISTENCY: &str = "consistency";
 pub(crate) const TABLE: &str = "table";
 pub(crate) const ACCOUNTS: &str = "accounts";
+pub(crate) const PERSONS: &str = "persons";
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const NOTE: &str = "manifest.note";
 

@@ -19,6 +19,7 @@ mod make;
 mod maker;
 mod manifest;
 mod opened;
+mod persons;
 mod read;
 mod refused;
 mod source;
@@ -37,6 +38,7 @@ pub use crate::opened::signed_statement;
 pub use crate::refused::{Invalid, Refused};
 pub use crate::source::{Fault, MakeError, Part, Source, Terms};
 pub use crate::verify::{Trust, Verified, verify};
+pub use persons::{parse_persons, persons_text};
 
 /// The exports: files with all events of a bundle, each in another format.
 #[derive(Clone, Copy, Debug)]

@@ -16,6 +16,7 @@ use crate::accounts::Accounts;
 use crate::archive::Writer;
 use crate::layout::{self, PACK, TreeFile};
 use crate::manifest::{Listed, Manifest};
+use crate::persons::Persons;
 use crate::source::{MakeError, Source, Terms, fault};
 use crate::walk::{Tree, Walk, part};
 
@@ -32,6 +33,7 @@ pub struct Maker {
     out: Writer,
     listed: Vec<Listed>,
     measured: Measured,
+    persons: Persons,
     records: u64,
     stage: Stage,
 }
@@ -46,6 +48,8 @@ enum Stage {
     Accounts(Accounts, Seq),
     /// The records of a part and a proof for each, from this place of the log on.
     Part(Pack, Seq),
+    /// The keys of the persons in the records.
+    Persons,
     /// The remaining exports.
     Exports(std::vec::IntoIter<(usize, Listed)>),
     /// The rest of an export, and the remaining exports.
@@ -64,6 +68,7 @@ impl Maker {
             out: Writer::new(),
             listed: Vec::new(),
             measured: Measured::new(exports),
+            persons: Persons::default(),
             records: 0,
             stage: Stage::Head,
         }
@@ -97,14 +102,19 @@ impl Maker {
 
     fn step(&mut self, source: &dyn Source, stage: Stage) -> Result<Stage, MakeError> {
         match stage {
-            Stage::Head => self.head(),
+            Stage::Head => self.head(source),
             Stage::Tree(tree) => self.tree(source, tree),
             Stage::Accounts(accounts, from) => self.accounts(source, accounts, from),
             Stage::Part(pack, from) => self.part(source, pack, from),
+            Stage::Persons => {
+                let text = self.persons.text();
+                self.file(layout::PERSONS, text.as_bytes())?;
+                Ok(self.exports())
+            }
             Stage::Exports(mut exports) => match exports.next() {
                 Some((number, listed)) => {
                     self.begin_export(number, listed)?;
-                    Ok(Stage::Export(number, Walk::new(&self.terms), exports))
+                    Ok(Stage::Export(number, Walk::new(&self.terms, source), exports))
                 }
                 None => self.finish(source),
             },
@@ -127,7 +137,7 @@ impl Maker {
         Ok(())
     }
 
-    fn head(&mut self) -> Result<Stage, MakeError> {
+    fn head(&mut self, source: &dyn Source) -> Result<Stage, MakeError> {
         let Terms { keys, checkpoint, earlier, consistency, table, .. } = &self.terms;
         let texts = [
             (layout::GUIDE, layout::GUIDE_TEXT.to_owned()),
@@ -142,7 +152,7 @@ impl Maker {
             self.file(name, text.as_bytes())?;
         }
         Ok(if self.terms.scope.is_whole() {
-            Stage::Tree(Box::new(Tree::new(self.terms.size)))
+            Stage::Tree(Box::new(Tree::new(self.terms.size, source.keyring())))
         } else {
             Stage::Accounts(Accounts::default(), Seq(0))
         })
@@ -153,7 +163,7 @@ impl Maker {
         let Some(file) = tree.files.next() else {
             let signed = self.terms.checkpoint.contains(&format!("\n{}\n", tree.edge.root()));
             return if signed {
-                Ok(self.exports())
+                Ok(Stage::Persons)
             } else {
                 Err(fault("the records do not hash to the signed root"))
             };
@@ -161,10 +171,12 @@ impl Maker {
         match file {
             TreeFile::Entries(index) => {
                 let bundle = source.entries(index).map_err(MakeError::Source)?;
+                let keyring = source.keyring();
                 let Tree { reader, edge, completed, .. } = &mut *tree;
                 reader.each(source, index, &bundle, &mut |bytes, entry| {
                     completed.extend(edge.push(leaf_hash(bytes)));
                     self.records += 1;
+                    self.persons.add(&entry.record, &keyring);
                     self.measured.add(entry);
                     Ok(())
                 })?;
@@ -197,9 +209,10 @@ impl Maker {
 
     fn part(&mut self, source: &dyn Source, mut pack: Pack, from: Seq) -> Result<Stage, MakeError> {
         let mut full = Vec::new();
-        let size = self.terms.size;
+        let (size, keyring) = (self.terms.size, source.keyring());
         let next = part(source, &self.terms, from, &mut |bytes, entry| {
             self.records += 1;
+            self.persons.add(&entry.record, &keyring);
             self.measured.add(entry);
             let path = source.inclusion(entry.seq, size).map_err(MakeError::Source)?;
             pack.add(entry.seq, bytes, &path);
@@ -218,7 +231,7 @@ impl Maker {
         if !pack.records.is_empty() {
             self.pack(&pack)?;
         }
-        Ok(self.exports())
+        Ok(Stage::Persons)
     }
 
     /// Writes a file of records and a file of their proofs.
@@ -260,6 +273,9 @@ impl Maker {
     }
 
     fn finish(&mut self, source: &dyn Source) -> Result<Stage, MakeError> {
+        if !self.persons.are_unchanged(&source.keyring()) {
+            return Err(fault("a person was erased while the bundle was made; make it again"));
+        }
         let Terms { origin, size, scope, .. } = &self.terms;
         let mut manifest = Manifest::new(origin, *size, self.records, scope);
         manifest.members = std::mem::take(&mut self.listed);

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
-use ledger::{KeyChain, manifest_text};
+use ledger::{KeyChain, Keyring, manifest_text};
 use sha2::{Digest as _, Sha256};
 use tlog::note::{Note, NoteError, VerifierKey};
 use tlog::{Checkpoint, Hash, Tile, TileIndex, TileReader};
@@ -13,6 +14,7 @@ use crate::archive::{self, ArchiveError, Placed, Stored};
 use crate::consistency::Statement;
 use crate::layout::{self, TreeFile};
 use crate::manifest::{Listed, Manifest, Scope};
+use crate::persons::parse_persons;
 use crate::refused::Invalid;
 
 /// A file of the bundle, and its hash in the manifest.
@@ -34,6 +36,8 @@ pub(crate) struct Opened<'s, S: ?Sized> {
     pub(crate) origin: String,
     pub(crate) records: u64,
     pub(crate) scope: Scope,
+    /// The keys of the persons in the records.
+    pub(crate) keyring: Arc<Keyring>,
 }
 
 impl<'s, S: Stored + ?Sized> Opened<'s, S> {
@@ -68,6 +72,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             return Err(Invalid::Malformed(layout::MANIFEST));
         }
         let consistency = hashes(&small(layout::CONSISTENCY)?);
+        let keyring = parse_persons(&small(layout::PERSONS)?)?;
         Ok(Opened {
             stored,
             chain,
@@ -78,6 +83,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             origin: manifest.origin,
             records: manifest.records,
             scope,
+            keyring,
             files,
         })
     }
@@ -166,8 +172,8 @@ fn raw<S: Stored + ?Sized>(
 /// The names of the files of such a bundle, in order.
 fn expected_names(manifest: &Manifest, scope: &Scope, exports: &Exports) -> Vec<String> {
     use layout::{
-        ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, KEYS, MANIFEST, NOTE, PACK, TABLE,
-        VERIFIER,
+        ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, KEYS, MANIFEST, NOTE, PACK, PERSONS,
+        TABLE, VERIFIER,
     };
     let head = [GUIDE, VERIFIER, KEYS, CHECKPOINT, EARLIER, CONSISTENCY, TABLE];
     let mut names: Vec<String> = head.map(str::to_owned).into();
@@ -181,6 +187,7 @@ fn expected_names(manifest: &Manifest, scope: &Scope, exports: &Exports) -> Vec<
                 .flat_map(|number| [layout::records_name(number), layout::proofs_name(number)]),
         );
     }
+    names.push(PERSONS.to_owned());
     names.extend(exports.names.map(str::to_owned));
     names.extend([MANIFEST, NOTE].map(str::to_owned));
     names

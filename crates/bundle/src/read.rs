@@ -1,5 +1,7 @@
 //! Reading the records of a bundle, in batches that several threads can read at once.
 
+use std::sync::Arc;
+
 use ledger::{AuditRecord, Decoder, Seq};
 use tlog::{Hash, TileIndex, bundles_of, entries, verify_inclusion};
 
@@ -45,7 +47,8 @@ impl Chunks {
         &'c self,
         opened: &'c Opened<'s, S>,
     ) -> Reader<'c, 's, S> {
-        Reader { chunks: self, opened, decoder: Decoder::default() }
+        let decoder = Decoder::new(Arc::clone(&opened.keyring));
+        Reader { chunks: self, opened, decoder }
     }
 }
 

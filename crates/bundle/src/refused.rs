@@ -59,6 +59,9 @@ pub enum Invalid {
     /// A file is malformed.
     #[error("`{0}` is malformed")]
     Malformed(&'static str),
+    /// A line of `persons` is not a pseudonym and its key.
+    #[error("`{0}` is not the pseudonym of the key beside it")]
+    Person(String),
     /// The rotations do not lead from the trusted key to the present one.
     #[error("the signing keys: {0}")]
     Keys(#[from] SigningError),

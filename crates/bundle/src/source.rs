@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use keys::{Account, KeyId};
-use ledger::{Entry, Finding, Seq};
+use ledger::{Entry, Finding, Keyring, Seq};
 use tlog::{Hash, TileIndex};
 
 use crate::manifest::Scope;
@@ -41,6 +42,9 @@ pub trait Source {
     ///
     /// It cannot be made.
     fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault>;
+
+    /// The keys of the persons that the records speak of.
+    fn keyring(&self) -> Arc<Keyring>;
 
     /// Signs the manifest: the note of [`ledger::manifest_text`], signed once, by the log's
     /// newest key.

@@ -1,6 +1,8 @@
 //! Iteration over the records of a bundle, in steps that hold no resources in between.
 
-use ledger::{Decoder, Entry, Seq};
+use std::sync::Arc;
+
+use ledger::{Decoder, Entry, Keyring, Seq};
 use tlog::{RightEdge, Tile, TileIndex, bundles_of, entries};
 
 use crate::layout::{self, TreeFile};
@@ -16,10 +18,10 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn new(size: u64) -> Tree {
+    pub(crate) fn new(size: u64, keyring: Arc<Keyring>) -> Tree {
         Tree {
             files: Box::new(layout::tree_files(size)),
-            reader: Reader::default(),
+            reader: Reader::new(keyring),
             edge: RightEdge::new(),
             completed: Vec::new(),
         }
@@ -33,12 +35,15 @@ impl Tree {
 }
 
 /// Decodes the records of a whole log as entries.
-#[derive(Default)]
 pub(crate) struct Reader(Decoder);
 
 pub(crate) type Each<'e> = &'e mut dyn FnMut(&[u8], &Entry) -> Result<(), MakeError>;
 
 impl Reader {
+    pub(crate) fn new(keyring: Arc<Keyring>) -> Reader {
+        Reader(Decoder::new(keyring))
+    }
+
     /// Calls `each` with every record of an entry bundle.
     pub(crate) fn each(
         &mut self,
@@ -73,9 +78,10 @@ pub(crate) enum Walk {
 }
 
 impl Walk {
-    pub(crate) fn new(terms: &Terms) -> Walk {
+    pub(crate) fn new(terms: &Terms, source: &dyn Source) -> Walk {
         if terms.scope.is_whole() {
-            Walk::Whole(Box::new(bundles_of(terms.size)), Box::default())
+            let reader = Box::new(Reader::new(source.keyring()));
+            Walk::Whole(Box::new(bundles_of(terms.size)), reader)
         } else {
             Walk::Part(Seq(0))
         }

@@ -303,8 +303,8 @@ fn an_edit_is_undone_by_what_was_before() {
     update.iter().for_each(|edit| edit.undo(&mut key));
     assert_eq!(key, new_key());
     let mut turned: Vec<Edit> = update.iter().cloned().collect();
-    assert_eq!(Update::stored(turned.clone()), Some(update));
+    assert_eq!(Update::stored(turned.clone(), false), Some(update));
     turned.reverse();
-    assert_eq!(Update::stored(turned), None);
-    assert_eq!(Update::stored(Vec::new()), None);
+    assert_eq!(Update::stored(turned, false), None);
+    assert_eq!(Update::stored(Vec::new(), true), None);
 }

@@ -43,6 +43,12 @@ pub enum Invalid {
     /// It has a character that a slug does not have.
     #[error("must consist of letters, digits, '-', '_', '.' and ':'")]
     NotASlug,
+    /// It is no pseudonym.
+    #[error("must be 32 lower-case hex digits")]
+    NotAPseudonym,
+    /// It is how those are written who were erased.
+    #[error("must not begin with `erased:`")]
+    Erased,
     /// It holds a secret key.
     #[error("must not contain an API key")]
     ContainsKey,

@@ -13,6 +13,7 @@ use self::hidden::is_plain;
 pub use self::hidden::{hidden, visible};
 use crate::invalid::Invalid;
 use crate::leak::refuse_key;
+use crate::pseudonym::Pseudonym;
 
 /// A text to search names for: in composed form, as names are stored.
 #[must_use]
@@ -35,6 +36,52 @@ impl std::ops::Deref for Shared {
 
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+/// What is shown of a stored text: all of it, but for who was erased.
+trait Shown {
+    fn shown(&self) -> &str;
+}
+
+impl Shown for Shared {
+    fn shown(&self) -> &str {
+        self
+    }
+}
+
+impl Shown for SmolStr {
+    fn shown(&self) -> &str {
+        self
+    }
+}
+
+/// What is shown of what was erased.
+const ERASED: &str = "erased";
+/// How a subject that was erased is stored: this, and its pseudonym.
+const ERASED_SUBJECT: &str = "erased:";
+
+/// Who somebody is, or was: two who were erased are two, and both are shown as `erased`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Person(Shared);
+
+impl From<&str> for Person {
+    fn from(text: &str) -> Person {
+        Person(text.into())
+    }
+}
+
+impl std::ops::Deref for Person {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Shown for Person {
+    fn shown(&self) -> &str {
+        if self.starts_with(ERASED_SUBJECT) { ERASED } else { self }
     }
 }
 
@@ -126,7 +173,7 @@ macro_rules! text {
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.shown()
             }
         }
 
@@ -165,7 +212,7 @@ text!(
 text!(
     /// Who acts, and whom a key belongs to: 1 to 255 characters, one line (`OpenID` Connect Core §2
     /// gives a subject as many).
-    Subject, Shared, line, check_line, 1, 255
+    Subject, Person, line, check_subject, 1, 255
 );
 text!(
     /// A key's display name: 1 to 200 characters, one line. Up to 23 bytes are stored in place.
@@ -200,6 +247,50 @@ text!(
     NodeName, Shared, lines, check_slug, 1, 64
 );
 
+impl Subject {
+    /// Who was erased and was called so in records.
+    #[must_use]
+    pub fn erased(pseudonym: Pseudonym) -> Subject {
+        Subject(Person::from(&*format!("{ERASED_SUBJECT}{pseudonym}")))
+    }
+
+    /// Whether it was erased.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.0.starts_with(ERASED_SUBJECT)
+    }
+
+    /// What who was erased was called in records; `None` for anybody else.
+    #[must_use]
+    pub fn erased_pseudonym(&self) -> Option<Pseudonym> {
+        self.0.strip_prefix(ERASED_SUBJECT)?.parse().ok()
+    }
+}
+
+impl KeyName {
+    /// What is shown of a name that was erased.
+    #[must_use]
+    pub fn erased() -> KeyName {
+        KeyName(ERASED.into())
+    }
+}
+
+impl Description {
+    /// What is shown of a description that was erased, or was none.
+    #[must_use]
+    pub fn erased() -> Description {
+        Description(ERASED.into())
+    }
+}
+
+impl Reason {
+    /// What is shown of a reason that was erased.
+    #[must_use]
+    pub fn erased() -> Reason {
+        Reason(ERASED.into())
+    }
+}
+
 impl Default for NodeName {
     /// The name of a node that was given none: `node`.
     fn default() -> NodeName {
@@ -211,6 +302,12 @@ impl Default for NodeName {
 fn check_account(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     check_line(text, min, max)?;
     if text == "*" { Err(Invalid::AllAccounts) } else { Ok(()) }
+}
+
+/// Nobody may be called as those are who were erased.
+fn check_subject(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
+    check_line(text, min, max)?;
+    if text.starts_with(ERASED_SUBJECT) { Err(Invalid::Erased) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -231,6 +328,16 @@ mod tests {
         assert!(Account::new("*").is_err());
         assert!(Subject::new("x".repeat(255)).is_ok());
         assert!(Subject::new("x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn who_was_erased_is_shown_as_that_and_stays_somebody_of_its_own() {
+        let [one, other] = [1, 2].map(|byte| Subject::erased(Pseudonym([byte; 16])));
+        assert_eq!((one.as_str(), other.to_string().as_str()), ("erased", "erased"));
+        assert_ne!(one, other);
+        assert!(one.is_erased() && !Subject::new("erased").unwrap().is_erased());
+        assert_eq!(Subject::new("erased:ann"), Err(Invalid::Erased));
+        assert_eq!(Subject::stored("erased:ann"), Err(Invalid::Erased));
     }
 
     /// Two accounts that look the same were two accounts.

@@ -65,14 +65,18 @@ macro_rules! attributes {
         pub struct Edits { $(pub $field: Option<$type>),+ }
 
         impl Edits {
-            /// What would change of `key`.
+            /// What would change of `key`; for a new owner, what it is called is said anew.
             #[must_use]
             pub fn of(&self, key: &NewKey) -> Update {
-                let edits = [
-                    $(self.$field.as_ref().filter(|after| **after != key.$field).map(|after| {
-                        Edit::$variant { before: key.$field.clone(), after: after.clone() }
-                    })),+
-                ];
+                let handed_on = self.owner.as_ref().is_some_and(|owner| *owner != key.owner);
+                let edits = [$({
+                    let before = &key.$field;
+                    let after = self.$field.as_ref().unwrap_or(before);
+                    let is_restated = handed_on && Attribute::$variant.is_restated();
+                    (after != before || is_restated).then(|| {
+                        Edit::$variant { before: before.clone(), after: after.clone() }
+                    })
+                }),+];
                 Update(edits.into_iter().flatten().collect())
             }
         }
@@ -115,17 +119,42 @@ attributes! {
     Owner = owner: Subject, "owner";
 }
 
+impl Attribute {
+    /// Whether its values can say who somebody is: records hold them sealed for the key's owner.
+    #[must_use]
+    pub fn is_personal(self) -> bool {
+        self.is_restated() || self == Attribute::Owner
+    }
+
+    /// Whether an edit of the owner says it anew, so that it is the new owner's.
+    fn is_restated(self) -> bool {
+        matches!(self, Attribute::Name | Attribute::Description | Attribute::Metadata)
+    }
+}
+
 /// What an edit changes: each attribute at most once, in the order of [`Attribute::ALL`], and each
-/// to something else.
+/// to something else. One of the owner has name, description and metadata too, changed or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update(Box<[Edit]>);
 
 impl Update {
-    /// An update of edits that are on record. `None` unless they are as an update has them.
+    /// An update of edits that are on record. `None` unless they are as an update has them. Values
+    /// that were erased may be the same before and after.
     #[must_use]
-    pub fn stored(edits: Vec<Edit>) -> Option<Update> {
+    pub fn stored(edits: Vec<Edit>, is_erased: bool) -> Option<Update> {
         let in_order = edits.is_sorted_by(|one, next| one.attribute() < next.attribute());
-        let lawful = in_order && edits.iter().all(Edit::changes) && !edits.is_empty();
+        let restated = edits.iter().filter(|edit| edit.attribute().is_restated()).count();
+        let handed_on = edits.iter().any(|edit| edit.attribute() == Attribute::Owner);
+        let says_something = |edit: &Edit| {
+            let attribute = edit.attribute();
+            edit.changes()
+                || (handed_on && attribute.is_restated())
+                || (is_erased && attribute.is_personal())
+        };
+        let lawful = in_order
+            && !edits.is_empty()
+            && edits.iter().all(says_something)
+            && (!handed_on || restated == 3);
         lawful.then(|| Update(edits.into()))
     }
 
@@ -143,7 +172,7 @@ impl Update {
     /// Whether it changes `attribute`.
     #[must_use]
     pub fn changes(&self, attribute: Attribute) -> bool {
-        self.iter().any(|edit| edit.attribute() == attribute)
+        self.iter().any(|edit| edit.attribute() == attribute && edit.changes())
     }
 
     /// When the key ends after it, if that changes.
@@ -152,6 +181,13 @@ impl Update {
         self.iter().find_map(|edit| {
             if let Edit::ExpiresAt { after, .. } = edit { Some(*after) } else { None }
         })
+    }
+
+    /// The edits that change something, or of which that is not seen any more: all but those that say
+    /// for a new owner what was.
+    pub fn shown(&self) -> impl Iterator<Item = &Edit> {
+        let handed_on = self.owner().is_some();
+        self.iter().filter(move |edit| edit.changes() || !handed_on)
     }
 
     /// Its name after it, if that changes.

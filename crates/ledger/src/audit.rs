@@ -29,6 +29,7 @@ use self::facts::{check_link, facts, in_scope, is_recorded, no_facts, not_due, r
 pub use self::finding::{Finding, Violation};
 use self::lookups::{Lookups, claimed};
 use self::tracked_key::{AttributeHashes, Extent, Made, TrackedKey};
+use crate::keyring::Keyring;
 use crate::record::codec::{self, Interner};
 use crate::record::{Link, Record};
 use signedlog::Leaf;
@@ -45,10 +46,15 @@ pub struct AuditRecord {
 }
 
 /// Reads records, and shares the texts that many of them have in common.
-#[derive(Default)]
 pub struct Decoder(Interner);
 
 impl Decoder {
+    /// A decoder that opens what is sealed with these keys.
+    #[must_use]
+    pub fn new(keyring: Arc<Keyring>) -> Decoder {
+        Decoder(Interner::new(keyring))
+    }
+
     /// Reads the record at `seq`. This knows nothing of other records, so that several decoders
     /// can work at once.
     ///

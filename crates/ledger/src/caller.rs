@@ -310,11 +310,16 @@ impl Caller {
 /// Whose requests are counted together: account (`None` is all) and subject.
 pub(crate) type Holder = (Option<Account>, Subject);
 
+/// Who the ledger's own worker is.
+#[expect(clippy::expect_used, reason = "the text is a constant")]
+pub(crate) fn worker_subject() -> Subject {
+    Subject::new("worker").expect("`worker` is a lawful subject")
+}
+
 /// The ledger's own worker, as a caller.
 pub(crate) fn worker() -> Caller {
     static WORKER: LazyLock<Arc<Identity>> = LazyLock::new(|| {
-        #[expect(clippy::expect_used, reason = "the text is a constant")]
-        let subject = Subject::new("worker").expect("`worker` is a lawful subject");
+        let subject = worker_subject();
         let roles = Roles::default().with(Role::Worker);
         Arc::new(Identity { subject, scope: Scope::All, roles, via: Via::Worker })
     });

@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
+use crate::keyring::Keyring;
 use crate::monotone_clock::MonotoneClock;
 use crate::projection::outcomes::{OutcomeBounds, Outcomes};
 use crate::projection::state::State;
@@ -41,6 +42,8 @@ pub struct Options {
     pub usage: UsageOptions,
     /// The name of this node, in every record that it writes.
     pub node: NodeName,
+    /// The keys of the persons that records speak of; without a file they live as long as the process.
+    pub keyring: Arc<Keyring>,
     /// What signs the log. `None`: no tree is kept, and nothing is signed or checked; for looking
     /// at a log, and for measuring what the evidence costs. The service always has one.
     pub signing: Option<Arc<Signing>>,
@@ -59,6 +62,7 @@ impl Default for Options {
             quotas: Quotas::default(),
             usage: UsageOptions::default(),
             node: NodeName::default(),
+            keyring: Arc::default(),
             signing: None,
             accept_rollback: false,
         }
@@ -142,6 +146,7 @@ impl Ledger {
         let mut state = State::new(log, options.clock, options.signing);
         state.most_keys = options.quotas.keys;
         state.node = options.node;
+        state.keyring = options.keyring;
         state.monotone = MonotoneClock::new(options.max_clock_step_s);
         let state = Arc::new(state);
         *state.outcomes.lock() = Outcomes::within(options.outcomes);
@@ -336,6 +341,12 @@ impl Ledger {
     }
 
     /// The most keys that the account of `caller` may change at once.
+    /// The keys of the persons that records speak of: whoever has them can read who those are.
+    #[must_use]
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.state().keyring
+    }
+
     pub(crate) fn most_changes(&self) -> usize {
         self.0.rates.most_changes()
     }

@@ -8,10 +8,11 @@ mod cancellation;
 mod clock;
 mod error;
 mod expiry;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod journal;
+mod keyring;
 mod ledger;
 mod limits;
 mod monotone_clock;
@@ -37,6 +38,7 @@ pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;
 pub use eventlog::{Seq, Space};
 pub use journal::{EndTokens, Journal, JournalOptions, MadeToken, NewToken, TokensEnded};
+pub use keyring::{Found, Keyring, KeyringError, PersonKey};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use limits::{Limits, QuotaLeft, RateLeft};
 pub use page::{Direction, Page, Walk};
@@ -61,7 +63,7 @@ pub use record::access::{Access, AccessEvent, Range, Reading, Readings};
 pub use record::codec::DecodeError;
 pub use record::replay::ReplayError;
 pub use record::token::{OwnToken, TokenRange};
-pub use record::{Actor, Entry, Idempotency, Link, Record};
+pub use record::{Actor, Entry, Idempotency, Link, Persons, Record, Salt};
 pub use signedlog::{
     Consistency, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
     Signing, SigningError, TreeHead,
@@ -77,6 +79,6 @@ pub use write::request::{Change, Changes, Expiry, KeyEdits, NewKeyRequest, Reque
 /// # Errors
 ///
 /// [`DecodeError`], for bytes that no ledger wrote.
-pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
-    record::codec::decode(bytes, &mut record::codec::Interner::default())
+pub fn decode(bytes: &[u8], keyring: &std::sync::Arc<Keyring>) -> Result<Record, DecodeError> {
+    record::codec::decode(bytes, &mut record::codec::Interner::new(std::sync::Arc::clone(keyring)))
 }

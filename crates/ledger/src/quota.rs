@@ -127,8 +127,8 @@ mod tests {
     use keys::{Refusal, Rotation};
 
     use super::*;
-    use crate::testing::{ManualClock, caller, draft, open_with, owner};
-    use crate::{Auditor, Change, Changes, Decoder, Options, RequestOptions, Role};
+    use crate::testing::{ManualClock, caller, decoder, draft, open_with, owner};
+    use crate::{Auditor, Change, Changes, Options, RequestOptions, Role};
 
     fn rates(per_s: u32) -> Rates {
         let per_s = NonZeroU32::new(per_s);
@@ -199,7 +199,7 @@ mod tests {
         assert!(matches!(refused, Err(Error::Refused(Refusal::KeyLimit(2)))), "{refused:?}");
         let mut auditor = Auditor::whole();
         for stored in log.read(Seq(0), usize::MAX).unwrap() {
-            let read = Decoder::default().read(stored.seq, &stored.bytes).unwrap();
+            let read = decoder().read(stored.seq, &stored.bytes).unwrap();
             auditor.push(&read).unwrap();
         }
         assert_eq!(auditor.keys(), 6);

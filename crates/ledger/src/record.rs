@@ -7,7 +7,9 @@ pub(crate) mod replay;
 pub(crate) mod token;
 
 use eventlog::Seq;
-use keys::{Account, Dialect, Event, KeyId, NodeName, Reason, Rule, Status, Subject, Timestamp};
+use keys::{
+    Account, Dialect, Event, KeyId, NodeName, Pseudonym, Reason, Rule, Status, Subject, Timestamp,
+};
 use signedlog::Leaf;
 
 use crate::caller::{Caller, Identity, Origin, Roles, Via};
@@ -119,10 +121,33 @@ pub struct Record {
     pub event: Event,
     /// The keys it touches.
     pub links: Links,
-    /// 16 random bytes, so that a guessed record cannot be confirmed from its public hash.
-    pub salt: [u8; 16],
+    /// Random bytes, so that a guessed record cannot be confirmed from its public hash.
+    pub salt: Salt,
     /// The request that it is the outcome of, if that had an idempotency key.
     pub idempotency: Option<Idempotency>,
+    /// For whom what says who somebody is was sealed.
+    pub persons: Persons,
+}
+
+/// The salt of a record, which is also the nonce of what it holds sealed.
+pub type Salt = [u8; 12];
+
+/// The persons that a record speaks of, as far as it holds something sealed for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Persons {
+    /// Who acted; `None` is the ledger's own worker.
+    pub actor: Option<Pseudonym>,
+    /// The owner of the key, after the event.
+    pub owner: Option<Pseudonym>,
+    /// The owner before, if that was another one.
+    pub former: Option<Pseudonym>,
+}
+
+impl Persons {
+    /// Their pseudonyms.
+    pub fn iter(&self) -> impl Iterator<Item = Pseudonym> + use<> {
+        [self.actor, self.owner, self.former].into_iter().flatten()
+    }
 }
 
 /// An event as the log holds it.

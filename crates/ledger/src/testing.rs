@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use eventlog::memory::MemoryLog;
@@ -14,8 +14,8 @@ use keys::{
 };
 
 use crate::{
-    Caller, Clock, Expiry, Identity, KeyEdits, Ledger, NewKeyRequest, OpenError, Options, Origin,
-    RequestOptions, Role, Scope, Via,
+    Caller, Clock, Decoder, Expiry, Identity, KeyEdits, Keyring, Ledger, NewKeyRequest, OpenError,
+    Options, Origin, RequestOptions, Role, Scope, Via,
 };
 
 /// Stands still until it is moved.
@@ -117,6 +117,17 @@ pub(crate) fn idempotent(key: u8, request: u8) -> RequestOptions {
     RequestOptions { idempotency, ..RequestOptions::default() }
 }
 
+/// The keys of all persons of all tests, so that a log can be opened again.
+pub(crate) fn keyring() -> Arc<Keyring> {
+    static ALL: LazyLock<Arc<Keyring>> = LazyLock::new(Arc::default);
+    Arc::clone(&ALL)
+}
+
+/// What reads the records of these tests.
+pub(crate) fn decoder() -> Decoder {
+    Decoder::new(keyring())
+}
+
 pub(crate) fn open(log: &Arc<dyn Log>, clock: &Arc<ManualClock>) -> Ledger {
     open_with(Arc::clone(log), clock, Options::default()).unwrap()
 }
@@ -126,7 +137,8 @@ pub(crate) fn open_with(
     clock: &Arc<ManualClock>,
     options: Options,
 ) -> Result<Ledger, OpenError> {
-    let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, ..options };
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let options = Options { clock, keyring: keyring(), ..options };
     Ledger::open(log, options, &mut |_| {})
 }
 

@@ -98,8 +98,9 @@ class Forgery:
         self.set(next(name for name, _ in self.files if name.startswith("tile/0/")), leaves)
         exports = {"events.ndjson": "", "events.csv": verify.CSV_HEAD, "events.ocsf.ndjson": ""}
         accounts = {}
+        persons = verify.read_persons(self.get("persons").decode())
         for seq, entry in enumerate(entries):
-            record = verify.decode(entry)
+            record = verify.decode(entry, persons)
             if record["type"] == 0:
                 accounts[record["key"]["id"]] = record["key"]["account"]
             event = verify.event_of(seq, record, accounts[record["link"]["key"]])
@@ -141,11 +142,9 @@ class Forgery:
         return data + bytes(1024)
 
 
-def key_bytes(entry):
-    """A record's salt is 16 random bytes: changed, the record is as good as before."""
-    salt = verify.decode(entry)["salt"]
-    at = entry.rindex(salt)
-    return entry[:at] + bytes([salt[0] ^ 1]) + entry[at + 1 :]
+def of_another_node(entry):
+    """A node may have any name: the record is as good as before."""
+    return entry[:11] + bytes([entry[11] ^ 1]) + entry[12:]
 
 
 def nothing(f):
@@ -158,7 +157,7 @@ def nothing_of_a_part(f):
 
 def forged_entry_with_its_tile(f):
     _, entries = f.entries()
-    f.set_entries([key_bytes(entries[0])] + entries[1:])
+    f.set_entries([of_another_node(entries[0])] + entries[1:])
     f.manifest()
 
 
@@ -174,7 +173,7 @@ def another_history(f):
     """Everything fits and is signed; only the checkpoint that was signed before does not."""
     _, entries = f.entries()
     earlier = f.get("checkpoint")
-    f.set_entries(entries[:-1] + [key_bytes(entries[-1])])
+    f.set_entries(entries[:-1] + [of_another_node(entries[-1])])
     f.sign_all()
     f.set("checkpoint-earlier", earlier)
     f.manifest()
@@ -328,6 +327,40 @@ def account_renamed(f):
     f.manifest(change=lambda manifest: manifest.update(account="other"))
 
 
+def persons(change):
+    """Other lines of `persons`."""
+
+    def forge(f):
+        lines = f.get("persons").decode().splitlines(keepends=True)
+        assert len(lines) > 1
+        f.set("persons", "".join(change(lines)))
+        f.manifest()
+
+    return forge
+
+
+def nobodys():
+    key = bytes(32)
+    name = hashlib.sha256(key).digest()[:16].hex()
+    return f"{name} {base64.b64encode(key).decode()}\n"
+
+
+def exchanged(lines):
+    (one, key), (other, its) = (line.split(" ") for line in lines[:2])
+    return [f"{one} {its}", f"{other} {key}", *lines[2:]]
+
+
+PERSONS = [
+    persons(lambda lines: lines[1:]),
+    persons(lambda lines: lines[::-1]),
+    persons(lambda lines: sorted([*lines, nobodys()])),
+    persons(exchanged),
+    # Said to be erased, and in the exports as before.
+    persons(lambda lines: [lines[0][:33] + "erased\n", *lines[1:]]),
+    persons(lambda lines: [lines[0].upper(), *lines[1:]]),
+    persons(lambda lines: [*lines, lines[-1]]),
+]
+
 WHOLE = [
     (nothing, 0), (forged_entry_with_its_tile, 10), (forged_tile, 10), (another_history, 11),
     (unlawful_record, 10), (another_table, 10), (another_export("events.ndjson"), 10),
@@ -336,7 +369,7 @@ WHOLE = [
     (consistency_of_nothing, 10), (rotation_of_this_log, 0), (rotation_of_another_log, 11),
     (rotation_of_a_longer_log, 12), (stranger, 10), (unsigned_change, 10), (two_signatures, 10),
     (loose_base64, 10), (claims_another_size, 10), (extra_member, 10), (member_twice, 10),
-    (members_reordered, 10), (member_missing, 10),
+    (members_reordered, 10), (member_missing, 10), *((forge, 10) for forge in PERSONS),
 ]
 OF_A_PART = [
     (nothing_of_a_part, 0), (record_left_out, 10), (proof_of_another_record, 10),

@@ -40,6 +40,7 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
     let checked = log.check(&mut |seq| progress.at(seq.0))?;
     drop(progress);
 
+    let keyring = options.directory.keyring()?;
     let mut progress = Progress::new("records decoded:");
     let mut kinds = BTreeMap::new();
     let mut at = Seq(0);
@@ -48,7 +49,7 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
         let last = read.last().with_context(|| format!("there is no record {at}"))?.seq;
         for record in read {
             let seq = record.seq;
-            let record = ledger::decode(&record.bytes)
+            let record = ledger::decode(&record.bytes, &keyring)
                 .with_context(|| format!("record {seq} is damaged"))?;
             *kinds.entry(record.event.kind()).or_insert(0_u64) += 1;
         }
@@ -63,7 +64,7 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
     let now = SystemClock::default().now();
     let signing = Some(Arc::new(options.directory.signing()?));
     let ledger_options =
-        Options { clock: Arc::new(FixedClock(now)), signing, ..Options::default() };
+        Options { clock: Arc::new(FixedClock(now)), keyring, signing, ..Options::default() };
     let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let keys = ledger.stats().keys;

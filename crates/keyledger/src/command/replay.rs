@@ -51,7 +51,9 @@ pub(crate) fn run(options: &Replay) -> Result<Exit> {
     let (length, at) = end(&*log, size, options.until)?;
     let mut progress = Progress::new("records applied:");
     let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), length));
-    let ledger_options = Options { clock: Arc::new(FixedClock(at)), ..Options::default() };
+    let keyring = options.directory.keyring()?;
+    let clock = Arc::new(FixedClock(at));
+    let ledger_options = Options { clock, keyring, ..Options::default() };
     let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let keys = keys(&ledger)?;

@@ -23,6 +23,11 @@ pub(crate) fn journal(data: &Path, guard: Option<&Path>) -> Options {
     Options { guard, ..Options::new(data.join(ACCESS)) }
 }
 
+/// The keys of the persons that records speak of.
+pub(crate) fn keyring(data: &Path) -> PathBuf {
+    data.join("keyring")
+}
+
 /// The folder of webhooks.
 pub(crate) fn webhooks(data: &Path) -> PathBuf {
     data.join("webhooks")

@@ -10,7 +10,7 @@ use clap::Args;
 use eventlog::sled::SledLog;
 use eventlog::{AppendError, Broken, CloseError, Extra, Guarded, Log, ReadError, Record, Seq};
 use keys::{Dialect, Subject, Timestamp};
-use ledger::{Caller, Clock, Identity, Origin, Role, Roles, Scope, Signing, Via};
+use ledger::{Caller, Clock, Identity, Keyring, Origin, Role, Roles, Scope, Signing, Via};
 use tokio::sync::watch;
 
 use crate::data_dir::{layout, log_key};
@@ -49,6 +49,11 @@ impl StoppedDir {
         }
         let signing = log_key::read(&options.dir, self.data.secrets.exposed())?;
         Ok(Some((SledLog::open_read_only(&options)?, signing)))
+    }
+
+    /// The keys of the persons that its records speak of.
+    pub(crate) fn keyring(&self) -> Result<Arc<Keyring>> {
+        Ok(Arc::new(Keyring::read(&layout::keyring(&self.data.data))?))
     }
 
     /// The key that signs the log.

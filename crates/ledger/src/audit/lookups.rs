@@ -34,8 +34,9 @@ struct Counts {
 /// Whose keys a cap counts.
 type Holder = (Account, Subject, Dialect);
 
-/// What a public key is found by.
-type Purpose = (Account, Dialect, Option<Project>, KeyName);
+/// What a public key is found by. Of a forgotten owner's key nobody knows the name any more: it is found
+/// by nobody.
+type Purpose = (Account, Dialect, Option<Project>, Option<KeyName>);
 
 type Keys = HashMap<KeyId, TrackedKey>;
 
@@ -86,6 +87,9 @@ impl Lookups {
     ) -> Option<KeyId> {
         let micros = i64::try_from(reuse.least_ttl_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let until = Timestamp::from_micros(now.micros().saturating_add(micros));
+        if wanted.owner.is_erased() {
+            return None;
+        }
         let alike = self.public.get(&purpose(wanted))?;
         let does = |id: &&KeyId| {
             keys.get(*id).is_some_and(|TrackedKey { made, state, .. }| {
@@ -140,7 +144,8 @@ impl Lookups {
         let Some(old) = self.purposes.get(&id).cloned() else { return };
         let mut new = old.clone();
         new.2 = update.project().cloned().unwrap_or(new.2);
-        new.3 = update.name().cloned().unwrap_or(new.3);
+        let owner = update.owner().unwrap_or(&made.owner);
+        new.3 = update.name().cloned().or(new.3).filter(|_| !owner.is_erased());
         if new != old {
             take_out(&mut self.public, &old, id);
             self.public.entry(new.clone()).or_default().push(id);
@@ -158,7 +163,8 @@ impl Lookups {
 }
 
 fn purpose(key: &NewKey) -> Purpose {
-    (key.account.clone(), key.dialect, key.project.clone(), key.name.clone())
+    let name = (!key.owner.is_erased()).then(|| key.name.clone());
+    (key.account.clone(), key.dialect, key.project.clone(), name)
 }
 
 fn take_out<K: Eq + std::hash::Hash>(lists: &mut HashMap<K, Vec<KeyId>>, of: &K, id: KeyId) {

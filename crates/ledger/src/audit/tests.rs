@@ -11,13 +11,13 @@ use eventlog::memory::MemoryLog;
 use keys::{Dialect, Refusal, Rule};
 
 use super::*;
-use crate::testing::{ManualClock, draft, open, owner};
+use crate::testing::{ManualClock, decoder, draft, keyring, open, owner};
 use crate::{Caller, NewKeyRequest, RequestOptions};
 
 /// Reads a whole log back.
 fn records(log: &dyn Log) -> Vec<Record> {
     let read = log.read(Seq(0), usize::MAX).unwrap();
-    read.iter().map(|stored| crate::decode(&stored.bytes).unwrap()).collect()
+    read.iter().map(|stored| crate::decode(&stored.bytes, &keyring()).unwrap()).collect()
 }
 
 /// Encodes the records anew and makes every leaf in every link right, as a forger would.
@@ -31,7 +31,9 @@ fn chained(records: &[Record]) -> Vec<Vec<u8>> {
                 *leaf = leaves.get(usize::try_from(seq.0).unwrap()).copied().unwrap_or(*leaf);
             }
         }
-        let bytes = codec::encode(&record);
+        // Whoever has the signing key has those of all persons too.
+        record.persons.owner = record.persons.owner.or(record.persons.actor);
+        let bytes = codec::encode(&record, &keyring()).unwrap();
         leaves.push(Leaf::of(&bytes));
         stored.push(bytes);
     }
@@ -39,7 +41,7 @@ fn chained(records: &[Record]) -> Vec<Vec<u8>> {
 }
 
 fn judge(stored: &[Vec<u8>]) -> Result<Auditor, Finding> {
-    let (mut decoder, mut auditor) = (Decoder::default(), Auditor::whole());
+    let (mut decoder, mut auditor) = (decoder(), Auditor::whole());
     for (seq, bytes) in (0..).zip(stored) {
         auditor.push(&decoder.read(Seq(seq), bytes)?)?;
     }
@@ -58,9 +60,9 @@ fn capped() -> NewKeyRequest {
 #[tokio::test]
 async fn a_leaf_that_is_not_chained_is_found() {
     let mut stored = chained(&forgeries::story().await);
-    let mut changed = crate::decode(&stored[0]).unwrap();
+    let mut changed = crate::decode(&stored[0], &keyring()).unwrap();
     changed.salt[0] ^= 1;
-    stored[0] = codec::encode(&changed);
+    stored[0] = codec::encode(&changed, &keyring()).unwrap();
     let found = judge(&stored).err().unwrap().to_string();
     assert!(found.ends_with("has the wrong previous record"), "{found}");
     stored[1].push(0);

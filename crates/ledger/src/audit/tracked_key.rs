@@ -10,6 +10,7 @@ use keys::{
 };
 
 use crate::projection::row::Row;
+use crate::record::Salt;
 use signedlog::Leaf;
 
 /// What an auditor remembers of a key.
@@ -37,7 +38,7 @@ pub(super) struct Made {
     pub(super) kind: Kind,
     pub(super) environment: Environment,
     pub(super) dialect: Dialect,
-    pub(super) salt: [u8; 16],
+    pub(super) salt: Salt,
     pub(super) created_at: Timestamp,
 }
 

@@ -5,7 +5,7 @@ use eventlog::memory::MemoryLog;
 use keys::{KeyId, Subject};
 
 use super::*;
-use crate::testing::{ManualClock, draft, idempotent, owner};
+use crate::testing::{ManualClock, draft, idempotent, keyring, owner};
 use crate::{Caller, Clock, Error, Identity, Ledger, Options, RequestOptions};
 
 fn named(name: &str) -> Caller {
@@ -17,7 +17,7 @@ fn named(name: &str) -> Caller {
 fn open(log: &Arc<dyn Log>, clock: &Arc<ManualClock>, all: usize, one: usize) -> Ledger {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let outcomes = OutcomeBounds { all, one };
-    let options = Options { clock, outcomes, ..Options::default() };
+    let options = Options { clock, outcomes, keyring: keyring(), ..Options::default() };
     Ledger::open(Arc::clone(log), options, &mut |_| {}).unwrap()
 }
 

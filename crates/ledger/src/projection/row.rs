@@ -8,6 +8,8 @@ use keys::{KeyId, KeyState, Status, Timestamp};
 use sha2::{Digest as _, Sha256};
 use signedlog::Leaf;
 
+use crate::record::Salt;
+
 /// What the table says of one key. Its bytes are an entry of the table's Merkle tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
@@ -23,7 +25,7 @@ impl Row {
 
     /// The row of `key`. `salt` is that of its first record, `last` the leaf of its last one.
     #[must_use]
-    pub fn of(key: KeyId, salt: &[u8; 16], state: &KeyState, last: Leaf) -> Row {
+    pub fn of(key: KeyId, salt: &Salt, state: &KeyState, last: Leaf) -> Row {
         let due = state.expires_at.map_or(i64::MAX, Timestamp::micros);
         let state = Sha256::new()
             .chain_update(salt)
@@ -76,13 +78,13 @@ mod tests {
             updated_at: Timestamp::MIN,
             replaced_by: None,
         };
-        let row = Row::of(key, &[2; 16], &state, Leaf([4; 32]));
+        let row = Row::of(key, &[2; 12], &state, Leaf([4; 32]));
         let expected = concat!(
             "cc8cd41cef907c4d216069122c4b89936211361f9050a717a1e37ad1862e952f",
-            "9ad06048bd6edbe2f77dc745e844fc23956867351cfcfc760d8befd537cce57e",
+            "da26e3e849f9d4f768bc64694b9c0255c01f31e4eaae52ebf094e5c172cc9871",
         );
         assert_eq!(hex::encode(row.to_bytes()), expected);
         let endless = KeyState { expires_at: None, ..state };
-        assert_ne!(Row::of(key, &[2; 16], &endless, Leaf([4; 32])).state, row.state);
+        assert_ne!(Row::of(key, &[2; 12], &endless, Leaf([4; 32])).state, row.state);
     }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use eventlog::{Log, Seq};
-use keys::{NodeName, Timestamp};
+use keys::{Edit, Event, NodeName, Pseudonym, Subject, Timestamp};
 use parking_lot::Mutex;
 use signedlog::{Chunk, Leaf, Mismatch, SignedLog, Signing};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::keyring::Keyring;
 use crate::monotone_clock::MonotoneClock;
 use crate::projection::feed::Feed;
 use crate::projection::history::History;
@@ -17,10 +18,10 @@ use crate::projection::outcomes::{Outcomes, Secrets};
 use crate::projection::table::KeyTable;
 use crate::projection::table_snapshot::TableSnapshots;
 use crate::record::Entry;
-use crate::record::Record;
 use crate::record::codec::Interner;
 use crate::record::pool::Pool;
 use crate::record::replay::{ReplayError, decode};
+use crate::record::{Persons, Record};
 
 /// By how many seconds a clock may step, where nobody says otherwise.
 const MAX_STEP_S: u64 = 60;
@@ -56,6 +57,8 @@ pub(crate) struct State {
     pub(crate) bulk_changed: AtomicU64,
     /// The name of this node, in every record that it writes.
     pub(crate) node: NodeName,
+    /// The keys of the persons that records speak of.
+    pub(crate) keyring: Arc<Keyring>,
     /// The most keys an account may have.
     pub(crate) most_keys: Option<u64>,
 }
@@ -86,7 +89,36 @@ impl State {
             batches: AtomicU64::new(0),
             bulk_changed: AtomicU64::new(0),
             node: NodeName::default(),
+            keyring: Arc::default(),
             most_keys: None,
+        }
+    }
+
+    /// What decodes records of this log.
+    pub(crate) fn interner(&self) -> Interner {
+        Interner::new(Arc::clone(&self.keyring))
+    }
+
+    /// Takes in from a record that was read who is behind the pseudonyms in it.
+    fn learn(&self, record: &Record) {
+        let Persons { actor, owner, former } = record.persons;
+        let learn = |pseudonym: Option<Pseudonym>, subject: &Subject| {
+            if let Some(pseudonym) = pseudonym {
+                self.keyring.learn(pseudonym, subject);
+            }
+        };
+        learn(actor, &record.actor.subject);
+        match &record.event {
+            Event::Created(key) => learn(owner, &key.owner),
+            Event::Updated(update) => {
+                for edit in update.iter() {
+                    if let Edit::Owner { before, after } = edit {
+                        learn(former, before);
+                        learn(owner, after);
+                    }
+                }
+            }
+            Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {}
         }
     }
 
@@ -136,7 +168,7 @@ impl State {
         progress: &mut dyn FnMut(Seq),
     ) -> Result<(), ReplayError> {
         let length = self.log.length();
-        let mut interner = Interner::default();
+        let mut interner = self.interner();
         self.log.recover(
             mismatch,
             |stored| decode(stored, &mut interner),
@@ -149,13 +181,14 @@ impl State {
 
     /// Applies what another writer appended, up to `until`, and publishes it.
     pub(crate) fn catch_up(&self, until: Seq) -> Result<(), ReplayError> {
-        let mut interner = Interner::default();
+        let mut interner = self.interner();
         let decode = |stored: &_| decode(stored, &mut interner);
         self.log.catch_up(until, decode, |chunk| self.apply_chunk(chunk, until))
     }
 
     fn apply_chunk(&self, chunk: Chunk<Record>, until: Seq) {
         for (seq, leaf, record) in chunk.iter() {
+            self.learn(record);
             self.apply(seq, leaf, record);
         }
         self.feed(chunk.stored_bytes(), chunk.into_records());

@@ -10,9 +10,7 @@ use crate::caller::{Caller, READ};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::Key;
-use crate::record::Record;
-use crate::record::codec::Interner;
-use crate::record::replay::read;
+use crate::record::codec::recorded_at;
 
 /// A moment in the log's past, as a request names it: `seq:7` or an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +66,7 @@ impl Moment {
     pub fn find(log: &dyn Log, size: Seq, as_of: AsOf) -> Result<Moment, Error> {
         match as_of {
             AsOf::Seq(seq) if seq < size => {
-                let record = record_at(log, seq)?.ok_or(Error::BeyondTheLog { length: size })?;
-                Ok(Moment { length: seq.next(), at: record.at })
+                Ok(Moment { length: seq.next(), at: time_of(log, seq)? })
             }
             AsOf::Seq(_) => Err(Error::BeyondTheLog { length: size }),
             AsOf::Time(at) => Ok(Moment { length: first(log, size, |time| time > at)?, at }),
@@ -132,14 +129,11 @@ impl Ledger {
     }
 }
 
-pub(crate) fn record_at(log: &dyn Log, seq: Seq) -> Result<Option<Record>, Error> {
-    let found = read(log, seq, 1, &mut Interner::default()).map_err(Error::fault)?.pop();
-    Ok(found.map(|found| found.record))
-}
-
 /// The time of the record at `seq`.
 pub(crate) fn time_of(log: &dyn Log, seq: Seq) -> Result<Timestamp, Error> {
-    Ok(record_at(log, seq)?.ok_or(Error::BeyondTheLog { length: seq })?.at)
+    let found = log.read(seq, 1).map_err(Error::fault)?.pop();
+    let stored = found.ok_or(Error::BeyondTheLog { length: seq })?;
+    recorded_at(&stored.bytes).map_err(Error::fault)
 }
 
 /// The first of `size` places whose time is `late`: recorded times never go backwards.
@@ -151,9 +145,10 @@ pub(crate) fn first(
     let (mut low, mut high) = (0, size.0);
     while low < high {
         let middle = u64::midpoint(low, high);
-        match record_at(log, Seq(middle))? {
-            Some(record) if !late(record.at) => low = middle + 1,
-            Some(_) | None => high = middle,
+        if late(time_of(log, Seq(middle))?) {
+            high = middle;
+        } else {
+            low = middle + 1;
         }
     }
     Ok(Seq(low))

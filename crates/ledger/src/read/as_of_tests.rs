@@ -11,7 +11,7 @@ use keys::{
     Subject, Timestamp, Verdict,
 };
 
-use crate::testing::{Dice, ManualClock, caller, draft, open, prefix, some_edits};
+use crate::testing::{Dice, ManualClock, caller, draft, keyring, open, prefix, some_edits};
 use crate::{
     ActivePeriod, AsOf, Caller, Change, Changes, Error, KeyFilter, KeyView, Ledger, Limits, Moment,
     NewKeyRequest, RequestOptions, Role, Seq, Verified,
@@ -250,7 +250,7 @@ async fn as_of_every_time_is_what_was_recorded_by_then_judged_then() {
         let story = Story::random(seed, 40).await;
         let records = story.log.read(Seq(0), usize::MAX).unwrap();
         let times: Vec<_> =
-            records.iter().map(|read| crate::decode(&read.bytes).unwrap().at).collect();
+            records.iter().map(|read| crate::decode(&read.bytes, &keyring()).unwrap().at).collect();
         let mut dice = Dice(seed);
         for second in 0..70 {
             let time = times[0].plus_secs(second);

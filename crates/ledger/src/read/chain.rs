@@ -17,9 +17,9 @@ use self::window::Window;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::table::{Attributes, ChainedState, Key};
-use crate::read::as_of::{Moment, record_at};
+use crate::read::as_of::Moment;
 use crate::record::codec::Interner;
-use crate::record::replay::decode;
+use crate::record::replay::{decode, read};
 use crate::record::{Link, Record};
 
 /// A key's chain of records does not hold: a record is not the one that was linked.
@@ -159,7 +159,7 @@ impl Ledger {
             key: key.made.id,
             head: Some(head),
             window: Window::default(),
-            interner: Interner::default(),
+            interner: self.state().interner(),
             read: 0,
         }
     }
@@ -227,12 +227,14 @@ impl Ledger {
         let mut attributes = present.shared();
         let then = Arc::make_mut(&mut attributes);
         let log = self.state().log.stored();
-        let (mut read, mut last) = (0, None);
+        let mut interner = self.state().interner();
+        let (mut reads, mut last) = (0, None);
         for (seq, attribute) in edits {
             if last.as_ref().is_none_or(|(place, _)| *place != seq) {
-                read += 1;
-                let record = record_at(log, seq)?.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
-                last = Some((seq, record));
+                reads += 1;
+                let found = read(log, seq, 1, &mut interner).map_err(Error::fault)?.pop();
+                let found = found.ok_or_else(|| Error::fault(BrokenChain(seq)))?;
+                last = Some((seq, found.record));
             }
             if let Some((_, Record { event: Event::Updated(update), .. })) = &last {
                 let edit = update.iter().find(|edit| edit.attribute() == attribute);
@@ -241,6 +243,6 @@ impl Ledger {
         }
         // A rotation moves the due time too: what an edit names before it may be that of the overlap.
         then.expires_at = key.due_before(length);
-        Ok((Attributes::Edited(attributes), read))
+        Ok((Attributes::Edited(attributes), reads))
     }
 }

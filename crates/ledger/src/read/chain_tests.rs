@@ -3,7 +3,7 @@
 use keys::{Event, KeyState, Rotation, Timestamp};
 
 use crate::read::as_of_tests::{Story, held};
-use crate::testing::{caller, draft};
+use crate::testing::{caller, draft, keyring};
 use crate::{AsOf, Change, Changes, Moment, RequestOptions, Role, Seq};
 
 /// However often the key has changed since: a record, and the one that names it.
@@ -64,7 +64,7 @@ async fn a_key_with_forty_thousand_records_is_looked_back_to_in_a_few_reads() {
     let key = story.ledger.state().table.get(id).unwrap();
     let (mut state, mut replaced) = (None, false);
     for stored in story.log.read(Seq(0), usize::MAX).unwrap() {
-        let record = crate::decode(&stored.bytes).unwrap();
+        let record = crate::decode(&stored.bytes, &keyring()).unwrap();
         state = match (&record.event, state) {
             (Event::Created(made), None) => Some(KeyState::created(made, record.at)),
             (Event::Created(made), Some(old)) => {

@@ -3,16 +3,18 @@
 //! The snapshot is made off the writer's path, at most once a minute: the live table is walked, and
 //! a key that a later record has touched meanwhile is taken back along its links to what it was.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{Record, Seq};
-use keys::{KeyId, KeyState, Refusal};
+use keys::{KeyId, KeyState, Pseudonym, Refusal};
 use signedlog::SignedRoot;
 use tlog::Hash;
 
 use crate::caller::{AUDIT, Caller, Grant, READ};
 use crate::error::Error;
+use crate::keyring::Found;
 use crate::ledger::Ledger;
 use crate::projection::row::Row;
 use crate::projection::table::{ChainedState, Key};
@@ -52,6 +54,8 @@ pub struct KeyProof {
     pub in_table: InTable,
     /// The key's records, oldest first.
     pub records: Vec<Proved>,
+    /// The keys of the persons that they speak of.
+    pub persons: BTreeMap<Pseudonym, Found>,
 }
 
 impl Ledger {
@@ -91,7 +95,11 @@ impl Ledger {
         let snapshot = self.table_snapshot()?;
         let head = self.log().head();
         let checkpoint = head.checkpoint()?.clone();
-        let records = key.map_or(Ok(Vec::new()), |key| self.records_of(&key, moment.length()))?;
+        let mut persons = BTreeMap::new();
+        let records = match key {
+            Some(key) => self.records_of(&key, moment.length(), &mut persons)?,
+            None => Vec::new(),
+        };
         let paths = head.audit_paths(records.iter().map(|record| record.seq))?;
         let proved = records.into_iter().zip(paths);
         let proved = proved.map(|(Record { seq, bytes }, path)| Proved { seq, entry: bytes, path });
@@ -101,11 +109,17 @@ impl Ledger {
             rows: snapshot.rows.len() as u64,
             in_table: snapshot.find(&Row::place(id))?,
             records: proved.collect(),
+            persons,
         })
     }
 
     /// The stored records of `key` before place `end`, oldest first.
-    fn records_of(&self, key: &Key, end: Seq) -> Result<Vec<Record>, Error> {
+    fn records_of(
+        &self,
+        key: &Key,
+        end: Seq,
+        persons: &mut BTreeMap<Pseudonym, Found>,
+    ) -> Result<Vec<Record>, Error> {
         // Counted before they are read.
         let last = self.states(key, end).next().transpose()?;
         if let Some(KeyState { revision, .. }) = last
@@ -115,8 +129,9 @@ impl Ledger {
         }
         let mut records = Vec::new();
         for linked in self.chain_before(key, end) {
-            let Linked { seq, bytes, .. } = linked?;
+            let Linked { seq, bytes, record, .. } = linked?;
             if seq < end {
+                self.name_persons(&record.persons, persons);
                 records.push(Record { seq, bytes });
             }
         }

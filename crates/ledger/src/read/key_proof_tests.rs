@@ -8,7 +8,7 @@ use tlog::{leaf_hash, verify_inclusion};
 
 use super::*;
 use crate::projection::table_snapshot::RowProof;
-use crate::testing::{ManualClock, caller, draft, open_with, owner};
+use crate::testing::{ManualClock, caller, draft, keyring, open_with, owner};
 use crate::{Change, Changes, Options, Role, Signing};
 
 struct Scene {
@@ -48,8 +48,9 @@ impl Scene {
 /// The row that the records of a proof make, as far as the table's note reaches.
 fn row_of(key: KeyId, proof: &KeyProof) -> Row {
     let snapshot = proof.records.iter().filter(|record| record.seq.0 < proof.table.size);
-    let records: Vec<_> =
-        snapshot.map(|proved| (&proved.entry, crate::decode(&proved.entry).unwrap())).collect();
+    let records: Vec<_> = snapshot
+        .map(|proved| (&proved.entry, crate::decode(&proved.entry, &keyring()).unwrap()))
+        .collect();
     let mut state: Option<KeyState> = None;
     for (_, record) in &records {
         state = match (&record.event, state) {

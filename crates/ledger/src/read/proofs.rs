@@ -1,13 +1,17 @@
 //! What the log proves: checkpoint, tiles, entries, receipts. Nothing here waits for the writer.
 
+use std::collections::BTreeMap;
+
 use eventlog::Seq;
+use keys::Pseudonym;
 use signedlog::{CloseError, Consistency, Inclusion, KeyChain, ProofError, Receipt, SignedRoot};
 use tlog::TileIndex;
 
 use crate::caller::{AUDIT, Caller, READ, SHOWN};
 use crate::error::Error;
+use crate::keyring::Found;
 use crate::ledger::Ledger;
-use crate::record::Entry;
+use crate::record::{Entry, Persons, codec};
 
 impl Ledger {
     /// The last checkpoint. Everything in it is on stable storage.
@@ -46,6 +50,33 @@ impl Ledger {
     pub fn entries(&self, caller: &Caller, index: TileIndex) -> Result<Option<Vec<u8>>, Error> {
         caller.require_all(AUDIT)?;
         Ok(self.log().head().entries(index)?)
+    }
+
+    /// The keys of the persons that the records of such a bundle speak of; `None` as there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::entries`].
+    pub fn persons(
+        &self,
+        caller: &Caller,
+        index: TileIndex,
+    ) -> Result<Option<BTreeMap<Pseudonym, Found>>, Error> {
+        let Some(bundle) = self.entries(caller, index)? else { return Ok(None) };
+        let mut interner = self.state().interner();
+        let mut persons = BTreeMap::new();
+        for bytes in tlog::entries::decode(&bundle).map_err(Error::fault)? {
+            let record = codec::decode(bytes, &mut interner).map_err(Error::fault)?;
+            self.name_persons(&record.persons, &mut persons);
+        }
+        Ok(Some(persons))
+    }
+
+    /// Adds the keys of the persons that a record speaks of.
+    pub(crate) fn name_persons(&self, named: &Persons, persons: &mut BTreeMap<Pseudonym, Found>) {
+        for name in named.iter() {
+            persons.extend(self.keyring().find(&name).map(|found| (name, found)));
+        }
     }
 
     /// Proves that record `seq` is in the tree of `size` records, by default the published one.

@@ -34,7 +34,8 @@ impl Ledger {
         let _alone = self.state().rebuilding.try_lock().ok_or(Error::Overloaded)?;
         // Replayed, not read off the live table: that one moves while it is walked.
         let (log, clock) = (self.state().log.share(), Arc::clone(&self.state().clock));
-        let state = State::new(log, clock, None);
+        let mut state = State::new(log, clock, None);
+        state.keyring = Arc::clone(&self.state().keyring);
         while state.size() < length {
             self.still_wanted()?;
             let step = Seq(length.0.min(state.size().0 + STEP));

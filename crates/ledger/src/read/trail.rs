@@ -16,7 +16,6 @@ use crate::projection::table::Key;
 use crate::read::as_of::{Moment, first};
 use crate::read::chain::{Chain, Linked};
 use crate::record::Entry;
-use crate::record::codec::Interner;
 use crate::record::replay::{Read, read};
 use crate::write::request::RequestOptions;
 
@@ -301,7 +300,7 @@ impl Ledger {
 
     pub(crate) fn read_entries(&self, from: Seq, limit: usize) -> Result<Vec<Entry>, Error> {
         let log = self.state().log.stored();
-        let found = read(log, from, limit, &mut Interner::default()).map_err(Error::fault)?;
+        let found = read(log, from, limit, &mut self.state().interner()).map_err(Error::fault)?;
         let size = self.state().size();
         let published = found.into_iter().filter(|read| read.seq < size);
         let entry = |Read { seq, record }| self.state().entry(seq, record);
@@ -317,8 +316,8 @@ impl Ledger {
     pub(crate) async fn read_chunk(&self, from: Seq, limit: usize) -> Result<Vec<Read>, Error> {
         let ledger = self.clone();
         let job = move || {
-            read(ledger.state().log.stored(), from, limit, &mut Interner::default())
-                .map_err(Error::fault)
+            let state = ledger.state();
+            read(state.log.stored(), from, limit, &mut state.interner()).map_err(Error::fault)
         };
         tokio::task::spawn_blocking(job).await.map_err(Error::fault)?
     }

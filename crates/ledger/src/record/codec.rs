@@ -3,25 +3,31 @@
 //! A record is a version byte and then one frozen type in bincode's standard configuration. The
 //! layout is described in `schemas/record.md` and pinned by golden bytes. Decoding checks that
 //! every byte was used and that encoding again gives the same bytes, because bincode alone accepts
-//! trailing bytes and integers that are longer than they need to be. A new version is a new type
+//! trailing bytes and integers that are longer than they need to be. What is sealed is held against what
+//! was opened; what cannot be opened any more is taken as it is. A new version is a new type
 //! and one function that turns the old one into the new.
 
 mod access_v1;
+mod bytes;
 mod edit;
 mod error;
 mod interner;
 mod key;
 mod links;
 mod rules;
+mod sealed;
 mod twin;
 mod v1;
 mod values;
 
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
+use keys::Timestamp;
 
+use self::bytes::{config, write};
 pub use self::error::DecodeError;
 pub(crate) use self::interner::Interner;
+use crate::keyring::Keyring;
 use crate::record::Record;
 use crate::record::access::Access;
 
@@ -30,27 +36,17 @@ const VERSION: u8 = 1;
 /// The version of the journal's entries that is written.
 const ACCESS_VERSION: u8 = 1;
 
-/// Without a limit: counting every byte makes a start a sixth slower. So no stored type may own what it
-/// reads a length of: bincode makes room for a `String` as long as the bytes say it is, before it
-/// looks whether there are so many; a `&str` is held against them.
-fn config() -> impl bincode::config::Config {
-    bincode::config::standard()
-}
-
-/// The bytes to store.
-pub(crate) fn encode(record: &Record) -> Vec<u8> {
+/// The bytes to store. What says who somebody is is sealed under the keys that `record.persons` name.
+///
+/// # Errors
+///
+/// [`DecodeError::NoKey`], for a person whose key `keyring` never had.
+pub(crate) fn encode(record: &Record, keyring: &Keyring) -> Result<Vec<u8>, DecodeError> {
     let mut bytes = Vec::with_capacity(320);
     bytes.push(VERSION);
-    let texts = values::Texts::of(record);
-    write(v1::RecordV1::new(record, &texts), &mut bytes);
-    bytes
-}
-
-/// Appends the encoding of `stored`.
-#[expect(clippy::expect_used, reason = "a part of a record must never be stored")]
-fn write(stored: impl serde::Serialize, bytes: &mut Vec<u8>) {
-    bincode::serde::encode_into_std_write(stored, bytes, config())
-        .expect("numbers and texts are written into memory");
+    let (texts, parts) = (values::Texts::of(record), sealed::Parts::seal(record, keyring)?);
+    write(v1::RecordV1::new(record, &texts, parts.stored()), &mut bytes);
+    Ok(bytes)
 }
 
 /// Takes what is written only if it is what was read.
@@ -63,11 +59,11 @@ impl Writer for Same<'_> {
     }
 }
 
-/// Whether `record` is encoded to exactly `body`, after the version.
-fn encodes_to(record: &Record, body: &[u8]) -> bool {
+/// Whether `record` with these sealed parts is encoded to exactly `body`, after the version.
+fn encodes_to(record: &Record, parts: Vec<sealed::PartV1<'_>>, body: &[u8]) -> bool {
     let texts = values::Texts::of(record);
     let mut same = Same(body);
-    let stored = v1::RecordV1::new(record, &texts);
+    let stored = v1::RecordV1::new(record, &texts, parts);
     let written = bincode::serde::encode_into_writer(stored, &mut same, config());
     written.is_ok() && same.0.is_empty()
 }
@@ -82,14 +78,32 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
     if version != VERSION {
         return Err(DecodeError::Version);
     }
-    let (stored, used): (v1::RecordV1<'_>, usize) =
+    let (mut stored, used): (v1::RecordV1<'_>, usize) =
         bincode::serde::borrow_decode_from_slice(body, config())
             .map_err(|error| DecodeError::Layout(error.to_string()))?;
     if used != body.len() {
         return Err(DecodeError::NotCanonical);
     }
-    let record = stored.into_record(interner)?;
-    if encodes_to(&record, body) { Ok(record) } else { Err(DecodeError::NotCanonical) }
+    let parts = std::mem::take(&mut stored.parts);
+    let sections = sealed::Sections::open(&parts, &stored.salt, &interner.keyring)?;
+    let record = stored.into_record(&sections, interner)?;
+    let is_canonical = sections.are_of(&record) && encodes_to(&record, parts, body);
+    if is_canonical { Ok(record) } else { Err(DecodeError::NotCanonical) }
+}
+
+/// When a record was made; nothing of it is opened.
+///
+/// # Errors
+///
+/// [`DecodeError`], for bytes in another layout.
+pub(crate) fn recorded_at(bytes: &[u8]) -> Result<Timestamp, DecodeError> {
+    let (&version, body) = bytes.split_first().ok_or(DecodeError::Version)?;
+    if version != VERSION {
+        return Err(DecodeError::Version);
+    }
+    let (at, _): (i64, usize) = bincode::serde::borrow_decode_from_slice(body, config())
+        .map_err(|error| DecodeError::Layout(error.to_string()))?;
+    values::moment(at)
 }
 
 /// The bytes of an entry of the access journal.

@@ -5,6 +5,7 @@
 
 mod edit;
 mod facts;
+mod persons;
 mod salts;
 #[cfg(test)]
 mod salts_tests;
@@ -15,7 +16,7 @@ use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
     Account, Command, Decision, Event, Facts, KeyId, KeyState, NewKey, Refusal, Replaces, Rotation,
-    Status, Timestamp, decide,
+    Status, Subject, Timestamp, decide,
 };
 use signedlog::Leaf;
 
@@ -298,8 +299,10 @@ impl<'s> Batch<'s> {
         context: &RequestContext,
         decision: Decision,
         links: Links,
+        owner: &Subject,
     ) -> Result<Record, Error> {
         let RequestContext { caller, reason, idempotency, .. } = context;
+        let persons = self.persons(context, &decision.event, owner)?;
         Ok(Record {
             at: self.now,
             node: self.state.node.clone(),
@@ -312,6 +315,7 @@ impl<'s> Batch<'s> {
             links,
             salt: self.salts.next()?,
             idempotency: *idempotency,
+            persons,
         })
     }
 
@@ -319,8 +323,9 @@ impl<'s> Batch<'s> {
     fn finish(&mut self, context: &RequestContext, draft: Draft) -> Result<Decided, Error> {
         let Draft { decision, link, state, attributes, replaced } = draft;
         let others = replaced.iter().map(|(link, _)| *link).collect();
-        let record = self.record(context, decision, Links { own: link, others })?;
-        let bytes = codec::encode(&record);
+        let links = Links { own: link, others };
+        let record = self.record(context, decision, links, &attributes.owner)?;
+        let bytes = codec::encode(&record, &self.state.keyring).map_err(Error::fault)?;
         if bytes.len() > MAX_RECORD {
             return Err(Error::TooLong);
         }

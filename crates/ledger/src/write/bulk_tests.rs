@@ -8,8 +8,8 @@ use eventlog::{Log, Seq};
 use keys::{EventKind, KeyId, Refusal, Revocation, Status, Subject};
 
 use super::*;
-use crate::testing::{Dice, ManualClock, caller, draft, idempotent, open, owner};
-use crate::{AuditRecord, Auditor, Decoder, NewKeyRequest, Role};
+use crate::testing::{Dice, ManualClock, caller, decoder, draft, idempotent, open, owner};
+use crate::{AuditRecord, Auditor, NewKeyRequest, Role};
 
 struct Bench {
     log: Arc<dyn Log>,
@@ -66,7 +66,7 @@ impl Bench {
     }
 
     fn records(&self, from: Seq) -> Vec<AuditRecord> {
-        let (stored, mut decoder) = (self.log.read(from, usize::MAX).unwrap(), Decoder::default());
+        let (stored, mut decoder) = (self.log.read(from, usize::MAX).unwrap(), decoder());
         stored.iter().map(|stored| decoder.read(stored.seq, &stored.bytes).unwrap()).collect()
     }
 

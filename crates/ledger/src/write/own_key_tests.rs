@@ -8,10 +8,10 @@ use keys::{
     Dialect, EventKind, Kind, Question, Refusal, Revocation, Rotation, Status, Subject, Verdict,
 };
 
-use crate::testing::{ManualClock, caller, draft, idempotent, open, owner};
+use crate::testing::{ManualClock, caller, decoder, draft, idempotent, open, owner};
 use crate::{
-    AuditRecord, Auditor, Caller, Change, Changes, Decoder, Due, Error, EventFilter, KeyFilter,
-    Ledger, NewKeyRequest, Origin, RequestOptions, Role, Via, Walk,
+    AuditRecord, Auditor, Caller, Change, Changes, Due, Error, EventFilter, KeyFilter, Ledger,
+    NewKeyRequest, Origin, RequestOptions, Role, Via, Walk,
 };
 
 fn plain() -> RequestOptions {
@@ -71,7 +71,7 @@ async fn a_key_ends_itself_from_every_status_in_which_it_proves_something() {
 
     let mut auditor = Auditor::whole();
     for stored in log.read(Seq(0), usize::MAX).unwrap() {
-        let read: AuditRecord = Decoder::default().read(stored.seq, &stored.bytes).unwrap();
+        let read: AuditRecord = decoder().read(stored.seq, &stored.bytes).unwrap();
         auditor.push(&read).unwrap();
     }
 }

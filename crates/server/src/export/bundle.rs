@@ -1,10 +1,11 @@
 //! Bundles for auditors: the form of events in them, and the log that they are made from.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use bundle::{Exports, Fault, MakeError, Maker, Part, Scope, Source, Terms};
 use keys::{Account, KeyId};
-use ledger::{Caller, Entry, EventFilter, Ledger, Seq};
+use ledger::{Caller, Entry, EventFilter, Keyring, Ledger, Seq};
 use tlog::{Hash, TileIndex};
 
 use crate::export::events::{CSV_HEAD, csv_row};
@@ -157,6 +158,10 @@ impl Source for Bundle {
 
     fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault> {
         Ok(self.ledger.inclusion(&self.caller, seq, Some(size))?.path)
+    }
+
+    fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(self.ledger.keyring())
     }
 
     fn sign(&self, manifest: &[u8]) -> Result<String, Fault> {

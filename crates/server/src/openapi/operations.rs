@@ -131,6 +131,7 @@ operations!(
     "logKeys": EVIDENCE, &[];
     "logTile": EVIDENCE, &[];
     "logEntries": READ_LOG, TRAIL;
+    "logPersons": READ_LOG, TRAIL;
     "logTable": READ, &[];
     "proveInclusion": READ_LOG, &[];
     "proveConsistency": READ_LOG, &[];

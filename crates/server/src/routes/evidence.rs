@@ -36,6 +36,7 @@ pub(crate) fn router() -> Routes {
         .add("/log/keys", get(keys))
         .add("/log/tile/entries/{*tile}", get(entries))
         .add("/log/tile/{level}/{*tile}", get(tile))
+        .add("/log/persons/entries/{*tile}", get(persons))
         .add("/log/table", get(table))
         .add("/v1/proofs/inclusion", get(inclusion))
         .add("/v1/proofs/consistency", get(consistency))
@@ -152,6 +153,36 @@ pub(crate) async fn entries(
         reader.record(&app, Reading::Entries, range).await?;
     }
     bundle_answer(bundle, index)
+}
+
+/// Gives the keys of the persons that a bundle of entries speaks of
+///
+/// What says who somebody is is sealed in entries; `schemas/record.md` says how, `schemas/bundle.md`
+/// what a line is. Roles `auditor` and `admin`, of all accounts.
+#[utoipa::path(
+    get,
+    path = "/log/persons/entries/{tile}",
+    operation_id = "logPersons",
+    tag = "evidence",
+    params(("tile" = String, Path, description = "As for tiles of hashes")),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn persons(
+    State(app): State<App>,
+    reader: Reader,
+    request: Request,
+) -> Result<Response, ApiError> {
+    reader.require_all(AUDIT)?;
+    let path = request.uri().path().replacen("/persons/", "/tile/", 1);
+    let TilePath::Entries(index) = tile_of(LOG, &path)? else {
+        return Err(no_tile());
+    };
+    let read = app.read(reader.caller.clone(), move |ledger, caller| ledger.persons(caller, index));
+    let persons = read.await?.ok_or_else(no_tile)?;
+    let from = Seq(index.number() << 8);
+    let until = Some(Seq(from.0 + u64::from(index.width())));
+    reader.record(&app, Reading::Entries, Range { from, until, ..Range::default() }).await?;
+    Ok(fresh(::bundle::persons_text(persons.iter().map(|(name, key)| (name, Some(key))))))
 }
 
 /// Which record, in which tree.

@@ -96,11 +96,11 @@ fn replay(served: &Served<'_>) -> Checked<(Auditor, Statement)> {
         Ok(checkpoint) => checkpoint,
         Err(refused) => return Ok(Err(refused)),
     };
-    let (mut decoder, mut auditor, mut edge) =
-        (Decoder::default(), Auditor::whole(), RightEdge::default());
+    let (mut auditor, mut edge) = (Auditor::whole(), RightEdge::default());
     let mut progress = Progress::new("records replayed:");
     for index in bundles_of(checkpoint.size) {
         let bundle = served.entries(index)?;
+        let mut decoder = Decoder::new(served.persons(index)?);
         let records = entries::decode(&bundle).context("the answer is no bundle of entries")?;
         for (seq, bytes) in (index.number() << 8..).zip(records) {
             let judged = decoder

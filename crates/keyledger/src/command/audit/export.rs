@@ -121,6 +121,7 @@ impl Export {
         let length = *log.length().borrow();
         let ledger_options = ledger::Options {
             clock: Arc::new(FixedClock(Timestamp::MIN)),
+            keyring: directory.keyring()?,
             signing: Some(Arc::new(directory.signing()?)),
             ..ledger::Options::default()
         };

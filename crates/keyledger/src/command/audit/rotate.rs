@@ -46,6 +46,7 @@ pub(crate) fn run(options: &Rotate) -> Result<Exit> {
     let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), *log.length().borrow()));
     let ledger_options = Options {
         clock: Arc::new(FixedClock(Timestamp::MIN)),
+        keyring: directory.keyring()?,
         signing: Some(Arc::clone(&signing)),
         ..Options::default()
     };

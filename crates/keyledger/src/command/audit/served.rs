@@ -1,10 +1,11 @@
 //! The public evidence of a running log: its keys, its checkpoint, its tiles.
 
 use std::io;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use bundle::{Invalid, Refused, Statement, signed_statement};
-use ledger::KeyChain;
+use ledger::{KeyChain, Keyring};
 use serde_json::Value;
 use tlog::note::VerifierKey;
 use tlog::{Hash, Tile, TileIndex, TilePath};
@@ -71,6 +72,14 @@ impl<'c> Served<'c> {
         let bytes = self.client.bytes(Call::get(format!("/log/{}", index.path())));
         let bytes = bytes.map_err(|error| io::Error::other(format!("{error:#}")))?;
         Tile::new(index, bytes).map(Some).map_err(io::Error::other)
+    }
+
+    /// The keys of the persons that a bundle of entries speaks of.
+    pub(super) fn persons(&self, index: TileIndex) -> Result<Arc<Keyring>> {
+        let path = TilePath::Entries(index).to_string().replacen("tile/", "persons/", 1);
+        let text = self.client.bytes(Call::get(format!("/log/{path}")))?;
+        let text = String::from_utf8(text).context("the answer is no list of persons")?;
+        Ok(bundle::parse_persons(&text)?)
     }
 
     /// A bundle of entries.

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use eventlog::Log;
 use eventlog::sled::{Options, SledLog};
+use eventlog::{Log, Seq};
 use ledger::{
-    Journal, JournalOptions, KeyChain, Ledger, OpenError, ReplayError, Signing, SystemClock,
-    TreeHead,
+    Journal, JournalOptions, KeyChain, Keyring, Ledger, OpenError, ReplayError, Signing,
+    SystemClock, TreeHead,
 };
 
 use super::options::Serve;
+use crate::data_dir::layout;
 use crate::data_dir::log_key::{self, LogKeyFile};
 use crate::print::Progress;
 use crate::random;
@@ -19,6 +20,9 @@ use crate::random;
 /// Opens the ledger, or makes it.
 pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<Ledger> {
     let data = options.data.data.as_path();
+    // A log without records speaks of nobody yet.
+    let is_new = *log.length().borrow() == Seq(0);
+    let keyring = Arc::new(Keyring::open(&layout::keyring(data), is_new)?);
     open_or_begin_anew(
         options,
         data,
@@ -32,6 +36,7 @@ pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<L
                 quotas: options.quotas.for_ledger(),
                 max_clock_step_s: options.expiry.max_clock_step,
                 node: options.node.name(),
+                keyring: Arc::clone(&keyring),
                 usage: options.usage.counts(data),
                 signing: Some(signing),
                 accept_rollback,

@@ -91,7 +91,7 @@ proptest! {
         let from = from.index(bytes.len().max(1));
         let accounts = auditor.keys.iter().map(|(id, tracked)| (*id, tracked.account.clone()));
         let mut part = Auditor::partial(accounts.collect());
-        let mut decoder = Decoder::default();
+        let mut decoder = decoder();
         for (seq, bytes) in (0..).zip(&bytes).skip(from) {
             part.push(&decoder.read(Seq(seq), bytes).unwrap()).unwrap();
         }
@@ -113,7 +113,7 @@ proptest! {
         let accounts = all.iter().flat_map(|record| record.links.iter()).map(|link| link.key);
         let acme = Account::new("acme").unwrap();
         let mut part = Auditor::partial(accounts.map(|key| (key, acme.clone())).collect());
-        let mut decoder = Decoder::default();
+        let mut decoder = decoder();
         let kept = (0..).zip(&stored).filter(|(seq, _)| *seq != out as u64);
         let verdict: Result<Vec<_>, _> =
             kept.map(|(seq, bytes)| part.push(&decoder.read(Seq(seq), bytes)?)).collect();

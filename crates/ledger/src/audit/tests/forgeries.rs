@@ -290,7 +290,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
         "an edit to a due time in the past",
         |r| {
             let edit = Edit::ExpiresAt { before: None, after: Some(Timestamp::from_secs(1)) };
-            r[13].event = Event::Updated(keys::Update::stored(vec![edit]).unwrap().into());
+            r[13].event = Event::Updated(keys::Update::stored(vec![edit], false).unwrap().into());
         },
         "13: the rules do not allow it: expires_at must lie in the future",
     ),
@@ -322,7 +322,7 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
 fn renamed(record: &mut Record, before: &str, after: &str) {
     let [before, after] = [before, after].map(|name| keys::KeyName::new(name).unwrap());
     let edits = vec![Edit::Name { before, after }];
-    record.event = Event::Updated(keys::Update::stored(edits).unwrap().into());
+    record.event = Event::Updated(keys::Update::stored(edits, false).unwrap().into());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use keys::{Attribute, Edit, KeyId, KeyState, NewKey, Subject, Timestamp, Update}
 use parking_lot::RwLock;
 
 use super::uses::Uses;
-use crate::record::{Entry, Link, Record};
+use crate::record::{Entry, Link, Record, Salt};
 use signedlog::Leaf;
 
 /// A key in the table. What events change lies under its own lock, held for a copy at a time.
@@ -19,7 +19,7 @@ pub(crate) struct Key {
     pub(crate) created_at: Timestamp,
     pub(crate) created_by: Subject,
     /// That of its first record, for its row in the table's note.
-    pub(crate) salt: [u8; 16],
+    pub(crate) salt: Salt,
     present: RwLock<Present>,
     pub(crate) uses: Uses,
 }

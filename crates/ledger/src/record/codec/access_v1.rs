@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::error::DecodeError;
 use super::interner::Interner;
 use super::twin::twin;
-use super::v1::{IpV1, ViaV1};
-use super::values::moment;
-use crate::caller::{Origin, Role, Roles};
+use super::values::{IpV1, moment};
+use crate::caller::{Origin, Role, Roles, Via};
 use crate::record::Actor;
 use crate::record::access::{Access, AccessEvent, Reading, Readings};
 use crate::record::token::{OwnToken, TokenRange};
@@ -230,4 +229,34 @@ fn reason(text: Option<&str>) -> Result<Option<Reason>, DecodeError> {
 fn read_roles(bits: u8) -> Result<Roles, DecodeError> {
     let roles = Roles::from_bits(bits).filter(|roles| !roles.any(&[Role::Key]));
     roles.ok_or_else(|| Invalid::Malformed { expected: "roles of tokens" }.into())
+}
+
+#[derive(Serialize, Deserialize)]
+enum ViaV1<'a> {
+    Token { issuer: &'a str, jti: Option<&'a str> },
+    Key([u8; 16]),
+    Worker,
+}
+
+impl<'a> From<&'a Via> for ViaV1<'a> {
+    fn from(via: &'a Via) -> ViaV1<'a> {
+        match via {
+            Via::Token { issuer, jti } => ViaV1::Token { issuer, jti: jti.as_deref() },
+            Via::Key(id) => ViaV1::Key(id.to_bytes()),
+            Via::Worker => ViaV1::Worker,
+        }
+    }
+}
+
+impl ViaV1<'_> {
+    fn into_via(self, interner: &mut Interner) -> Via {
+        match self {
+            ViaV1::Token { issuer, jti } => Via::Token {
+                issuer: interner.share(issuer),
+                jti: jti.map(|jti| interner.share(jti)),
+            },
+            ViaV1::Key(id) => Via::Key(KeyId::from_bytes(id)),
+            ViaV1::Worker => Via::Worker,
+        }
+    }
 }

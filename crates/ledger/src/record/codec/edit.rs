@@ -1,22 +1,26 @@
 //! The stored form of one edit: the attribute before and after it.
 
 use keys::{
-    AllowedIps, Description, Edit, KeyName, KeyRole, Project, Quota, RateLimit, Subject, Timestamp,
+    AllowedIps, Attribute, Description, Edit, KeyName, KeyRole, Metadata, Project, Quota,
+    RateLimit, Subject, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::error::DecodeError;
 use super::interner::Interner;
 use super::key::{QuotaV1, RateLimitV1, metadata_of, permissions, tags, tags_of};
+use super::sealed::{Personal, ValueV1};
 use super::values::{Texts, moment};
+use crate::record::Persons;
+use crate::record::pool::Pool;
 
 type Both<T> = (T, T);
 
 #[derive(Serialize, Deserialize)]
 pub(super) enum EditV1<'a> {
+    Name,
+    Description,
     #[serde(borrow)]
-    Name(Both<&'a str>),
-    Description(Both<Option<&'a str>>),
     Role(Both<Option<&'a str>>),
     Permissions(Both<Vec<&'a str>>),
     Project(Both<Option<&'a str>>),
@@ -24,9 +28,9 @@ pub(super) enum EditV1<'a> {
     ExpiresAt(Both<Option<i64>>),
     RateLimit(Both<Option<RateLimitV1>>),
     Quota(Both<Option<QuotaV1>>),
-    Metadata(Both<Vec<(&'a str, &'a str)>>),
+    Metadata,
     Tags(Both<Vec<&'a str>>),
-    Owner(Both<&'a str>),
+    Owner,
 }
 
 /// The same done to what was before and to what is after.
@@ -45,11 +49,8 @@ fn read<T, S>(
 impl<'a> EditV1<'a> {
     pub(super) fn new(edit: &'a Edit, texts: &'a Texts) -> EditV1<'a> {
         match edit {
-            Edit::Name { before, after } => EditV1::Name(both(before, after, KeyName::as_str)),
-            Edit::Description { before, after } => {
-                let text = |text: &'a Option<Description>| text.as_ref().map(Description::as_str);
-                EditV1::Description(both(before, after, text))
-            }
+            Edit::Name { .. } => EditV1::Name,
+            Edit::Description { .. } => EditV1::Description,
             Edit::Role { before, after } => {
                 let text = |role: &'a Option<KeyRole>| role.as_ref().map(KeyRole::as_str);
                 EditV1::Role(both(before, after, text))
@@ -78,25 +79,53 @@ impl<'a> EditV1<'a> {
                 let stored = |quota: Option<Quota>| quota.map(Into::into);
                 EditV1::Quota(both(*before, *after, stored))
             }
-            Edit::Metadata { before, after } => {
-                EditV1::Metadata((before.iter().collect(), after.iter().collect()))
-            }
+            Edit::Metadata { .. } => EditV1::Metadata,
             Edit::Tags { before, after } => EditV1::Tags(both(before, after, tags)),
-            Edit::Owner { before, after } => EditV1::Owner(both(before, after, Subject::as_str)),
+            Edit::Owner { .. } => EditV1::Owner,
         }
     }
 
-    pub(super) fn into_edit(self, interner: &mut Interner) -> Result<Edit, DecodeError> {
+    /// Which attribute it edits.
+    pub(super) fn attribute(&self) -> Attribute {
+        match self {
+            EditV1::Name => Attribute::Name,
+            EditV1::Description => Attribute::Description,
+            EditV1::Role(_) => Attribute::Role,
+            EditV1::Permissions(_) => Attribute::Permissions,
+            EditV1::Project(_) => Attribute::Project,
+            EditV1::AllowedIps(_) => Attribute::AllowedIps,
+            EditV1::ExpiresAt(_) => Attribute::ExpiresAt,
+            EditV1::RateLimit(_) => Attribute::RateLimit,
+            EditV1::Quota(_) => Attribute::Quota,
+            EditV1::Metadata => Attribute::Metadata,
+            EditV1::Tags(_) => Attribute::Tags,
+            EditV1::Owner => Attribute::Owner,
+        }
+    }
+
+    pub(super) fn into_edit(
+        self,
+        personal: &mut Personal<'_>,
+        persons: Persons,
+        interner: &mut Interner,
+    ) -> Result<Edit, DecodeError> {
         let pool = &mut interner.pool;
         Ok(match self {
-            EditV1::Name(texts) => {
-                let (before, after) = read(texts, |text| Ok(KeyName::stored(text)?))?;
-                Edit::Name { before, after }
+            EditV1::Name => {
+                let [before, after] = personal.next_values(persons)?;
+                Edit::Name { before: name(&before)?, after: name(&after)? }
             }
-            EditV1::Description(texts) => {
-                let text = |text: Option<&str>| Ok(text.map(Description::stored).transpose()?);
-                let (before, after) = read(texts, text)?;
-                Edit::Description { before, after }
+            EditV1::Description => {
+                let [before, after] = personal.next_values(persons)?;
+                Edit::Description { before: description(&before)?, after: description(&after)? }
+            }
+            EditV1::Metadata => {
+                let [before, after] = personal.next_values(persons)?;
+                Edit::Metadata { before: metadata(&before)?, after: metadata(&after)? }
+            }
+            EditV1::Owner => {
+                let [before, after] = personal.next_values(persons)?;
+                Edit::Owner { before: subject(&before, pool)?, after: subject(&after, pool)? }
             }
             EditV1::Role(texts) => {
                 let role = |text: Option<&str>| Ok(text.map(|text| pool.role(text)).transpose()?);
@@ -132,18 +161,43 @@ impl<'a> EditV1<'a> {
                     read(quotas, |quota| quota.map(QuotaV1::into_quota).transpose())?;
                 Edit::Quota { before, after }
             }
-            EditV1::Metadata(pairs) => {
-                let (before, after) = read(pairs, |pairs| metadata_of(&pairs))?;
-                Edit::Metadata { before, after }
-            }
             EditV1::Tags(lists) => {
                 let (before, after) = read(lists, tags_of)?;
                 Edit::Tags { before, after }
             }
-            EditV1::Owner(texts) => {
-                let (before, after) = read(texts, |text| Ok(pool.subject(text)?))?;
-                Edit::Owner { before, after }
-            }
         })
+    }
+}
+
+/// A name, also an erased one.
+fn name(value: &ValueV1<'_>) -> Result<KeyName, DecodeError> {
+    match value {
+        ValueV1::Erased(_) => Ok(KeyName::erased()),
+        ValueV1::Text(text) => Ok(KeyName::stored(text)?),
+        ValueV1::Maybe(_) | ValueV1::Pairs(_) => Err(DecodeError::NotCanonical),
+    }
+}
+
+fn description(value: &ValueV1<'_>) -> Result<Option<Description>, DecodeError> {
+    match value {
+        ValueV1::Erased(_) => Ok(Some(Description::erased())),
+        ValueV1::Maybe(text) => Ok(text.map(Description::stored).transpose()?),
+        ValueV1::Text(_) | ValueV1::Pairs(_) => Err(DecodeError::NotCanonical),
+    }
+}
+
+fn metadata(value: &ValueV1<'_>) -> Result<Metadata, DecodeError> {
+    match value {
+        ValueV1::Erased(_) => Ok(Metadata::default()),
+        ValueV1::Pairs(pairs) => metadata_of(pairs),
+        ValueV1::Text(_) | ValueV1::Maybe(_) => Err(DecodeError::NotCanonical),
+    }
+}
+
+fn subject(value: &ValueV1<'_>, pool: &mut Pool) -> Result<Subject, DecodeError> {
+    match value {
+        ValueV1::Erased(person) => Ok(Subject::erased(*person)),
+        ValueV1::Text(text) => Ok(pool.subject(text)?),
+        ValueV1::Maybe(_) | ValueV1::Pairs(_) => Err(DecodeError::NotCanonical),
     }
 }

@@ -12,6 +12,12 @@ pub enum DecodeError {
     /// A value in them is not lawful.
     #[error("a record holds an unlawful value: {0}")]
     Value(#[from] keys::Invalid),
+    /// A person's key is not in the keyring, and never was.
+    #[error("the keyring has no key {0}")]
+    NoKey(keys::Pseudonym),
+    /// A part was not sealed with the key of the person that it names.
+    #[error("a part of a record is not sealed with the key that it names")]
+    Sealed,
     /// They are not the bytes that encoding gives.
     #[error("a record is not encoded canonically")]
     NotCanonical,

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use keys::{
     AllowedIps, Description, Digest, Environment, Imported, KeyId, KeyName, KeyRole, Kind,
-    Metadata, NewKey, Permission, Prefix, Project, Quota, QuotaPeriod, RateLimit, Replaces, Source,
-    Tag, Tags, Timestamp,
+    Metadata, NewKey, Permission, Prefix, Project, Pseudonym, Quota, QuotaPeriod, RateLimit,
+    Replaces, Source, Subject, Tag, Tags, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::error::DecodeError;
 use super::interner::Interner;
+use super::sealed::KeyTextsV1;
 use super::twin::twin;
 use super::values::{DialectV1, Texts, moment};
 
@@ -19,9 +20,6 @@ pub(super) struct NewKeyV1<'a> {
     id: [u8; 16],
     number: u64,
     account: &'a str,
-    owner: &'a str,
-    name: &'a str,
-    description: Option<&'a str>,
     kind: KindV1,
     environment: EnvironmentV1,
     role: Option<&'a str>,
@@ -32,7 +30,6 @@ pub(super) struct NewKeyV1<'a> {
     expires_at: Option<i64>,
     rate_limit: Option<RateLimitV1>,
     quota: Option<QuotaV1>,
-    metadata: Vec<(&'a str, &'a str)>,
     tags: Vec<&'a str>,
     prefix: &'a str,
     digest: [u8; 32],
@@ -149,9 +146,6 @@ impl<'a> NewKeyV1<'a> {
             id: key.id.to_bytes(),
             number: key.number,
             account: key.account.as_str(),
-            owner: key.owner.as_str(),
-            name: key.name.as_str(),
-            description: key.description.as_ref().map(Description::as_str),
             kind: key.kind.into(),
             environment: key.environment.into(),
             role: key.role.as_ref().map(KeyRole::as_str),
@@ -161,7 +155,6 @@ impl<'a> NewKeyV1<'a> {
             expires_at: key.expires_at.map(Timestamp::micros),
             rate_limit: key.rate_limit.map(Into::into),
             quota: key.quota.map(Into::into),
-            metadata: key.metadata.iter().collect(),
             tags: tags(&key.tags),
             prefix: key.prefix.as_str(),
             digest: key.digest.0,
@@ -175,14 +168,31 @@ impl<'a> NewKeyV1<'a> {
         }
     }
 
-    pub(super) fn into_key(self, interner: &mut Interner) -> Result<NewKey, DecodeError> {
+    /// The key; without its texts that of `owner`, who was erased.
+    pub(super) fn into_key(
+        self,
+        texts: Option<KeyTextsV1<'_>>,
+        owner: Pseudonym,
+        interner: &mut Interner,
+    ) -> Result<NewKey, DecodeError> {
+        let (owner, name, description, metadata) = if let Some(texts) = texts {
+            (
+                interner.pool.subject(texts.owner)?,
+                KeyName::stored(texts.name)?,
+                texts.description.map(Description::stored).transpose()?,
+                metadata_of(&texts.metadata)?,
+            )
+        } else {
+            let erased = Some(Description::erased());
+            (Subject::erased(owner), KeyName::erased(), erased, Metadata::default())
+        };
         Ok(NewKey {
             id: KeyId::from_bytes(self.id),
             number: self.number,
             account: interner.pool.account(self.account)?,
-            owner: interner.pool.subject(self.owner)?,
-            name: KeyName::stored(self.name)?,
-            description: self.description.map(Description::stored).transpose()?,
+            owner,
+            name,
+            description,
             kind: self.kind.into(),
             environment: self.environment.into(),
             role: self.role.map(|name| interner.pool.role(name)).transpose()?,
@@ -192,7 +202,7 @@ impl<'a> NewKeyV1<'a> {
             expires_at: self.expires_at.map(moment).transpose()?,
             rate_limit: self.rate_limit.map(RateLimitV1::into_limit).transpose()?,
             quota: self.quota.map(QuotaV1::into_quota).transpose()?,
-            metadata: metadata_of(&self.metadata)?,
+            metadata,
             tags: tags_of(self.tags)?,
             prefix: Prefix::new(self.prefix)?,
             digest: Digest(self.digest),

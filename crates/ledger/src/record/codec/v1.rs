@@ -1,9 +1,11 @@
 //! Version 1 of the record. Frozen: no field moves, no variant changes its place.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use keys::{Account, Edit, Event, KeyId, Reason, ReasonCode, Revocation, Rule, Timestamp, Update};
+use keys::{
+    Account, Attribute, Edit, Event, KeyId, Reason, ReasonCode, Revocation, Rule, Subject,
+    Timestamp, Update,
+};
 use serde::{Deserialize, Serialize};
 
 use super::edit::EditV1;
@@ -12,45 +14,37 @@ use super::interner::Interner;
 use super::key::NewKeyV1;
 use super::links::{LinkV1, LinksV1};
 use super::rules::RuleV1;
+use super::sealed::{PartV1, Personal, Sections};
 use super::twin::twin;
 use super::values::{DialectV1, Texts, moment};
-use crate::caller::{Origin, Roles, Via};
-use crate::record::{Actor, Idempotency, Link, Links, Record};
+use crate::caller::{Origin, Roles, Via, worker_subject};
+use crate::record::{Actor, Idempotency, Link, Links, Record, Salt};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RecordV1<'a> {
     at: i64,
     #[serde(borrow)]
     node: &'a str,
-    subject: &'a str,
     account: Option<&'a str>,
     roles: u8,
     via: ViaV1<'a>,
-    ip: Option<IpV1>,
-    request_id: Option<&'a str>,
     dialect: DialectV1,
-    reason: Option<&'a str>,
     /// In the order that `keys::decide` gives them.
     rules: Vec<RuleV1<'a>>,
     event: EventV1<'a>,
     /// Of the keys that had a record before. The first link of a `Created` says nothing that the key
     /// does not.
     links: LinksV1,
-    salt: [u8; 16],
-    idempotency: Option<IdempotencyV1>,
+    pub(super) salt: Salt,
+    /// What says who somebody is.
+    pub(super) parts: Vec<PartV1<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) enum ViaV1<'a> {
-    Token { issuer: &'a str, jti: Option<&'a str> },
+enum ViaV1<'a> {
+    Token { issuer: &'a str },
     Key([u8; 16]),
     Worker,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) enum IpV1 {
-    V4([u8; 4]),
-    V6([u8; 16]),
 }
 
 #[expect(clippy::large_enum_variant, reason = "lives for one encoding, on the stack")]
@@ -70,27 +64,21 @@ enum EventV1<'a> {
     Updated(Vec<EditV1<'a>>),
 }
 
-#[derive(Serialize, Deserialize)]
-struct IdempotencyV1 {
-    key: [u8; 32],
-    request: [u8; 32],
-}
-
 twin!(ReasonCodeV1 = ReasonCode { Compromised, Superseded, Unused, OwnerLeft, Policy, Other });
 
 impl<'a> RecordV1<'a> {
-    pub(super) fn new(record: &'a Record, texts: &'a Texts) -> RecordV1<'a> {
+    pub(super) fn new(
+        record: &'a Record,
+        texts: &'a Texts,
+        parts: Vec<PartV1<'a>>,
+    ) -> RecordV1<'a> {
         RecordV1 {
             at: record.at.micros(),
             node: record.node.as_str(),
-            subject: record.actor.subject.as_str(),
             account: record.actor.account.as_ref().map(Account::as_str),
             roles: record.actor.roles.bits(),
             via: (&record.actor.via).into(),
-            ip: record.origin.ip.map(Into::into),
-            request_id: record.origin.request_id.as_deref(),
             dialect: record.dialect.into(),
-            reason: record.reason.as_ref().map(Reason::as_str),
             rules: record.rules.iter().map(RuleV1::new).collect(),
             event: match &record.event {
                 Event::Created(key) => EventV1::Created(NewKeyV1::new(key, texts)),
@@ -107,14 +95,19 @@ impl<'a> RecordV1<'a> {
             },
             links: links(record).map(LinkV1::new).collect(),
             salt: record.salt,
-            idempotency: record
-                .idempotency
-                .map(|Idempotency { key, request }| IdempotencyV1 { key, request }),
+            parts,
         }
     }
 
-    pub(super) fn into_record(self, interner: &mut Interner) -> Result<Record, DecodeError> {
-        let event = self.event.into_event(interner)?;
+    /// The record, with what of it is sealed.
+    pub(super) fn into_record(
+        self,
+        sections: &Sections,
+        interner: &mut Interner,
+    ) -> Result<Record, DecodeError> {
+        let persons = sections.persons();
+        let mut personal = sections.read(&self.event.edited())?;
+        let event = self.event.into_event(&mut personal, sections, interner)?;
         let mut links = self.links.into_iter().map(LinkV1::into_link);
         let own = match &event {
             Event::Created(key) => Link::first(key.id),
@@ -127,28 +120,39 @@ impl<'a> RecordV1<'a> {
         let links = Links { own, others: links.collect() };
         let rules = self.rules.into_iter().map(|rule| rule.into_rule(interner));
         let rules = rules.collect::<Result<Vec<Rule>, _>>()?;
+        let actor = personal.actor;
+        let jti = actor.as_ref().and_then(|actor| actor.jti);
+        let reason = match personal.reason {
+            Some(text) => Some(Reason::stored(text)?),
+            None => sections.has_reason().then(Reason::erased),
+        };
         Ok(Record {
             at: moment(self.at)?,
             node: interner.pool.node(self.node)?,
             actor: Actor {
-                subject: interner.pool.subject(self.subject)?,
+                subject: match (&actor, persons.actor) {
+                    (Some(actor), _) => interner.pool.subject(actor.subject)?,
+                    (None, Some(erased)) => Subject::erased(erased),
+                    (None, None) => worker_subject(),
+                },
                 account: self.account.map(|name| interner.pool.account(name)).transpose()?,
                 roles: Roles::from_bits(self.roles).ok_or(DecodeError::NotCanonical)?,
-                via: self.via.into_via(interner),
+                via: self.via.into_via(jti, persons.actor.is_some(), interner)?,
             },
             origin: Origin {
-                ip: self.ip.map(Into::into),
-                request_id: self.request_id.map(Into::into),
+                ip: actor.as_ref().and_then(|actor| actor.ip).map(Into::into),
+                request_id: actor.as_ref().and_then(|actor| actor.request_id).map(Into::into),
             },
             dialect: self.dialect.into(),
-            reason: self.reason.map(Reason::stored).transpose()?,
+            reason,
             rules,
             event,
             links,
             salt: self.salt,
-            idempotency: self
-                .idempotency
-                .map(|IdempotencyV1 { key, request }| Idempotency { key, request }),
+            idempotency: actor
+                .and_then(|actor| actor.idempotency)
+                .map(|(key, request)| Idempotency { key, request }),
+            persons,
         })
     }
 }
@@ -160,9 +164,30 @@ fn links(record: &Record) -> impl Iterator<Item = &Link> {
 }
 
 impl EventV1<'_> {
-    fn into_event(self, interner: &mut Interner) -> Result<Event, DecodeError> {
+    /// What it edits, in order.
+    fn edited(&self) -> Vec<Attribute> {
+        match self {
+            EventV1::Updated(edits) => edits.iter().map(EditV1::attribute).collect(),
+            EventV1::Created(_)
+            | EventV1::Enabled
+            | EventV1::Disabled
+            | EventV1::Expired { .. }
+            | EventV1::Revoked { .. } => Vec::new(),
+        }
+    }
+
+    fn into_event(
+        self,
+        personal: &mut Personal<'_>,
+        sections: &Sections,
+        interner: &mut Interner,
+    ) -> Result<Event, DecodeError> {
+        let persons = sections.persons();
         Ok(match self {
-            EventV1::Created(key) => Event::Created(Arc::new(key.into_key(interner)?)),
+            EventV1::Created(key) => {
+                let owner = persons.owner.ok_or(DecodeError::NotCanonical)?;
+                Event::Created(Arc::new(key.into_key(personal.key.take(), owner, interner)?))
+            }
             EventV1::Enabled => Event::Enabled,
             EventV1::Disabled => Event::Disabled,
             EventV1::Expired { due } => Event::Expired { due: due.map(moment).transpose()? },
@@ -171,9 +196,18 @@ impl EventV1<'_> {
                 compromised_since: compromised_since.map(moment).transpose()?,
             }),
             EventV1::Updated(edits) => {
-                let edits = edits.into_iter().map(|edit| edit.into_edit(interner));
+                let edited: Vec<Attribute> = edits.iter().map(EditV1::attribute).collect();
+                let is_handed_on = edited.contains(&Attribute::Owner);
+                if edited.iter().any(|attribute| attribute.is_personal())
+                    && !sections.have_values(is_handed_on)
+                {
+                    return Err(DecodeError::NotCanonical);
+                }
+                let edits =
+                    edits.into_iter().map(|edit| edit.into_edit(personal, persons, interner));
                 let edits = edits.collect::<Result<Vec<Edit>, _>>()?;
-                Event::Updated(Arc::new(Update::stored(edits).ok_or(DecodeError::NotCanonical)?))
+                let update = Update::stored(edits, sections.are_values_erased());
+                Event::Updated(Arc::new(update.ok_or(DecodeError::NotCanonical)?))
             }
         })
     }
@@ -182,7 +216,7 @@ impl EventV1<'_> {
 impl<'a> From<&'a Via> for ViaV1<'a> {
     fn from(via: &'a Via) -> ViaV1<'a> {
         match via {
-            Via::Token { issuer, jti } => ViaV1::Token { issuer, jti: jti.as_deref() },
+            Via::Token { issuer, .. } => ViaV1::Token { issuer },
             Via::Key(id) => ViaV1::Key(id.to_bytes()),
             Via::Worker => ViaV1::Worker,
         }
@@ -190,32 +224,22 @@ impl<'a> From<&'a Via> for ViaV1<'a> {
 }
 
 impl ViaV1<'_> {
-    pub(super) fn into_via(self, interner: &mut Interner) -> Via {
-        match self {
-            ViaV1::Token { issuer, jti } => Via::Token {
+    /// How somebody proved who it is: everybody but the worker is somebody.
+    fn into_via(
+        self,
+        jti: Option<&str>,
+        is_somebody: bool,
+        interner: &mut Interner,
+    ) -> Result<Via, DecodeError> {
+        let via = match self {
+            ViaV1::Token { issuer } => Via::Token {
                 issuer: interner.share(issuer),
                 jti: jti.map(|jti| interner.share(jti)),
             },
             ViaV1::Key(id) => Via::Key(KeyId::from_bytes(id)),
             ViaV1::Worker => Via::Worker,
-        }
-    }
-}
-
-impl From<IpAddr> for IpV1 {
-    fn from(ip: IpAddr) -> IpV1 {
-        match ip {
-            IpAddr::V4(ip) => IpV1::V4(ip.octets()),
-            IpAddr::V6(ip) => IpV1::V6(ip.octets()),
-        }
-    }
-}
-
-impl From<IpV1> for IpAddr {
-    fn from(ip: IpV1) -> IpAddr {
-        match ip {
-            IpV1::V4(octets) => octets.into(),
-            IpV1::V6(octets) => octets.into(),
-        }
+        };
+        let fits = is_somebody != matches!(via, Via::Worker);
+        if fits { Ok(via) } else { Err(DecodeError::NotCanonical) }
     }
 }

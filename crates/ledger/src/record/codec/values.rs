@@ -1,5 +1,7 @@
 //! Values that several stored types have.
 
+use std::net::IpAddr;
+
 use keys::{AllowedIps, Dialect, Edit, Event, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,30 @@ use super::twin::twin;
 use crate::record::Record;
 
 twin!(pub(super) DialectV1 = Dialect { Native, Covosign, Callcov, Cloudsigma, Capgo, Composable });
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) enum IpV1 {
+    V4([u8; 4]),
+    V6([u8; 16]),
+}
+
+impl From<IpAddr> for IpV1 {
+    fn from(ip: IpAddr) -> IpV1 {
+        match ip {
+            IpAddr::V4(ip) => IpV1::V4(ip.octets()),
+            IpAddr::V6(ip) => IpV1::V6(ip.octets()),
+        }
+    }
+}
+
+impl From<IpV1> for IpAddr {
+    fn from(ip: IpV1) -> IpAddr {
+        match ip {
+            IpV1::V4(octets) => octets.into(),
+            IpV1::V6(octets) => octets.into(),
+        }
+    }
+}
 
 /// The time of so many microseconds since 1970, if it is one.
 pub(super) fn moment(micros: i64) -> Result<Timestamp, DecodeError> {

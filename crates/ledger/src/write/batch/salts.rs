@@ -8,13 +8,13 @@ pub(super) const MANY: usize = 64;
 
 /// Random bytes for the salts of a batch's records.
 pub(super) struct Salts {
-    pool: [[u8; 16]; MANY],
+    pool: [[u8; 12]; MANY],
     left: usize,
 }
 
 impl Default for Salts {
     fn default() -> Salts {
-        Salts { pool: [[0; 16]; MANY], left: 0 }
+        Salts { pool: [[0; 12]; MANY], left: 0 }
     }
 }
 
@@ -24,7 +24,7 @@ impl Salts {
     /// # Errors
     ///
     /// A fault: the system gives no random bytes.
-    pub(super) fn next(&mut self) -> Result<[u8; 16], Error> {
+    pub(super) fn next(&mut self) -> Result<[u8; 12], Error> {
         if self.left == 0 {
             getrandom::fill(self.pool.as_flattened_mut()).map_err(Error::fault)?;
             self.left = MANY;

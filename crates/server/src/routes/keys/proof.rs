@@ -2,13 +2,15 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keys::KeyId;
-use ledger::{InTable, KeyProof, Proved, Range, Reading, RowProof};
+use keys::{KeyId, Pseudonym};
+use ledger::{Found, InTable, KeyProof, Proved, Range, Reading, RowProof};
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
 use utoipa::{IntoParams, ToSchema};
@@ -59,6 +61,9 @@ pub(crate) struct Proof {
     neighbours: Option<Neighbours>,
     /// The key's records, oldest first, chained by their links.
     records: Vec<ProvedRecord>,
+    /// The keys of the persons that the records speak of, in base64, by their pseudonyms; null was
+    /// erased.
+    persons: BTreeMap<String, Option<String>>,
 }
 
 /// A row and the way from it to the table's root.
@@ -134,8 +139,17 @@ impl Proof {
             row,
             neighbours,
             records: records.collect(),
+            persons: proof.persons.iter().map(person).collect(),
         }
     }
+}
+
+fn person((name, found): (&Pseudonym, &Found)) -> (String, Option<String>) {
+    let key = match found {
+        Found::Key(key) => Some(STANDARD.encode(key.as_bytes())),
+        Found::Destroyed => None,
+    };
+    (name.to_string(), key)
 }
 
 /// Proves a key's state and history, or that there is no such key

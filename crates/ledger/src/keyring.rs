@@ -1,0 +1,222 @@
+//! The keys of the persons that records speak of.
+//!
+//! What says who a person is stands in records sealed under a random key of that person, and is named
+//! by the key's hash, the pseudonym. Who destroys the key has forgotten the person: no record
+//! changes. Who belongs to a pseudonym is not stored here: it is in the records, sealed.
+//!
+//! Keys are made and stored ahead, many at a time, so that a person seen for the first time costs no
+//! write of its own.
+
+mod aead;
+mod file;
+
+use std::fmt;
+use std::path::Path;
+
+use hashbrown::HashMap;
+use keys::{Pseudonym, Subject};
+use parking_lot::{Mutex, RwLock};
+use sha2::{Digest as _, Sha256};
+use zeroize::ZeroizeOnDrop;
+
+use self::file::KeyFile;
+pub use self::file::KeyringError;
+
+/// How many keys are made at a time.
+const AHEAD: usize = 1_024;
+
+/// The key of one person, or what was derived from those of two.
+#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
+pub struct PersonKey([u8; 32]);
+
+impl PersonKey {
+    /// The key with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> PersonKey {
+        PersonKey(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What its person is called in records: it commits to the key.
+    #[must_use]
+    pub fn pseudonym(&self) -> Pseudonym {
+        let hash: [u8; 32] = Sha256::digest(self.0).into();
+        let mut first = [0; 16];
+        first.copy_from_slice(hash.get(..16).unwrap_or_default());
+        Pseudonym(first)
+    }
+
+    /// The key of what speaks of two persons, which needs both.
+    pub(crate) fn with(&self, other: &PersonKey) -> PersonKey {
+        let hash = Sha256::new().chain_update(b"keyledger both");
+        PersonKey(hash.chain_update(self.0).chain_update(other.0).finalize().into())
+    }
+}
+
+/// Nothing of a key is ever shown.
+impl fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the key of {}", self.pseudonym())
+    }
+}
+
+/// What there is of a person's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The key.
+    Key(PersonKey),
+    /// It was destroyed.
+    Destroyed,
+}
+
+/// The keys of all persons. Cheap to ask from many threads.
+#[derive(Default)]
+pub struct Keyring {
+    keys: RwLock<Keys>,
+    /// Where they are stored; `None` is only in memory.
+    file: Option<Mutex<KeyFile>>,
+}
+
+#[derive(Default)]
+struct Keys {
+    all: HashMap<Pseudonym, Entry>,
+    persons: HashMap<Subject, Pseudonym>,
+    /// Keys that are nobody's yet. Some are given already after a replay, which then says so.
+    spare: Vec<Pseudonym>,
+}
+
+struct Entry {
+    /// `None` was destroyed.
+    key: Option<PersonKey>,
+    given: bool,
+}
+
+impl Keyring {
+    /// A keyring of these keys, in memory only: an auditor's.
+    #[must_use]
+    pub fn of(keys: impl IntoIterator<Item = (Pseudonym, Found)>) -> Keyring {
+        let keyring = Keyring::default();
+        keyring.keys.write().all.extend(keys.into_iter().map(|(pseudonym, found)| {
+            let key = match found {
+                Found::Key(key) => Some(key),
+                Found::Destroyed => None,
+            };
+            (pseudonym, Entry { key, given: true })
+        }));
+        keyring
+    }
+
+    /// Reads the keyring in the file `path`, which does not change: for looking at a log.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`].
+    pub fn read(path: &Path) -> Result<Keyring, KeyringError> {
+        let stored = file::read(path)?.into_iter();
+        Ok(Keyring::of(stored.map(|(name, key)| (name, key.map_or(Found::Destroyed, Found::Key)))))
+    }
+
+    /// Opens the keyring in the file `path`, which is made if `may_create`.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`].
+    pub fn open(path: &Path, may_create: bool) -> Result<Keyring, KeyringError> {
+        let (file, stored) = KeyFile::open(path, may_create)?;
+        let mut keys = Keys::default();
+        for (pseudonym, key) in stored {
+            if key.is_some() {
+                keys.spare.push(pseudonym);
+            }
+            keys.all.insert(pseudonym, Entry { key, given: false });
+        }
+        Ok(Keyring { keys: RwLock::new(keys), file: Some(Mutex::new(file)) })
+    }
+
+    /// What there is of the key behind a pseudonym; `None` if it was never one of this keyring.
+    #[must_use]
+    pub fn find(&self, pseudonym: &Pseudonym) -> Option<Found> {
+        let keys = self.keys.read();
+        let entry = keys.all.get(pseudonym)?;
+        Some(entry.key.clone().map_or(Found::Destroyed, Found::Key))
+    }
+
+    /// What `subject` is called in records from now on. A person that has no key is given one, which
+    /// is on stable storage when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`], when no new key can be made or stored.
+    pub(crate) fn person(&self, subject: &Subject) -> Result<Pseudonym, KeyringError> {
+        if let Some(erased) = subject.erased_pseudonym() {
+            return Ok(erased);
+        }
+        if let Some(pseudonym) = self.keys.read().persons.get(subject) {
+            return Ok(*pseudonym);
+        }
+        loop {
+            if let Some(pseudonym) = self.keys.write().give(subject) {
+                return Ok(pseudonym);
+            }
+            self.make_more()?;
+        }
+    }
+
+    /// Takes in from a record who is behind a pseudonym.
+    pub(crate) fn learn(&self, pseudonym: Pseudonym, subject: &Subject) {
+        if subject.is_erased() || self.keys.read().persons.get(subject) == Some(&pseudonym) {
+            return;
+        }
+        let mut keys = self.keys.write();
+        if let Some(entry) = keys.all.get_mut(&pseudonym) {
+            entry.given = true;
+            keys.persons.insert(subject.clone(), pseudonym);
+        }
+    }
+
+    /// Makes keys for persons to come. The lock is not held across the write.
+    fn make_more(&self) -> Result<(), KeyringError> {
+        // Without a file there is nothing to save up for.
+        let count = if self.file.is_some() { AHEAD } else { 1 };
+        let mut random = vec![0; 32 * count];
+        getrandom::fill(&mut random).map_err(|_| KeyringError::NoRandom)?;
+        let made: Vec<PersonKey> = random.as_chunks().0.iter().copied().map(PersonKey).collect();
+        zeroize::Zeroize::zeroize(&mut random);
+        if let Some(file) = &self.file {
+            file.lock().append(&made)?;
+        }
+        let mut keys = self.keys.write();
+        for key in made {
+            let pseudonym = key.pseudonym();
+            keys.all.insert(pseudonym, Entry { key: Some(key), given: false });
+            keys.spare.push(pseudonym);
+        }
+        Ok(())
+    }
+}
+
+impl Keys {
+    /// Gives `subject` a key that is nobody's; `None` if there is none left.
+    fn give(&mut self, subject: &Subject) -> Option<Pseudonym> {
+        if let Some(pseudonym) = self.persons.get(subject) {
+            return Some(*pseudonym);
+        }
+        loop {
+            let pseudonym = self.spare.pop()?;
+            if let Some(entry) = self.all.get_mut(&pseudonym).filter(|entry| !entry.given) {
+                entry.given = true;
+                self.persons.insert(subject.clone(), pseudonym);
+                return Some(pseudonym);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "keyring_tests.rs"]
+mod tests;

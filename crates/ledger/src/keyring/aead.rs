@@ -1,0 +1,33 @@
+//! Sealing under the key of a person: AES-256-GCM (NIST SP 800-38D).
+//!
+//! A key seals at most one text under a nonce, which is the random salt of a record: of 2^32 records
+//! of one person two have the same with a chance of 2^-33.
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+
+use super::PersonKey;
+
+impl PersonKey {
+    #[expect(clippy::expect_used, reason = "a key has 32 bytes")]
+    fn cipher(&self) -> LessSafeKey {
+        let key = UnboundKey::new(&AES_256_GCM, self.as_bytes()).expect("32 bytes are a key");
+        LessSafeKey::new(key)
+    }
+
+    /// Seals `bytes` in place; the tag of 16 bytes is appended.
+    #[expect(clippy::expect_used, reason = "only 64 GiB are too much for one text")]
+    pub(crate) fn seal(&self, nonce: &[u8; 12], bytes: &mut Vec<u8>) {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let sealed = self.cipher().seal_in_place_append_tag(nonce, Aad::empty(), bytes);
+        sealed.expect("a record is short");
+    }
+
+    /// What was sealed; `None` if it was not sealed with this key and nonce.
+    pub(crate) fn open(&self, nonce: &[u8; 12], sealed: &[u8]) -> Option<Vec<u8>> {
+        let mut bytes = sealed.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self.cipher().open_in_place(nonce, Aad::empty(), &mut bytes).ok()?.len();
+        bytes.truncate(length);
+        Some(bytes)
+    }
+}

@@ -1,0 +1,44 @@
+//! For whom a record is sealed.
+
+use keys::{Edit, Event, Subject};
+
+use super::Batch;
+use crate::caller::Via;
+use crate::error::Error;
+use crate::record::Persons;
+use crate::write::request::RequestContext;
+
+impl Batch<'_> {
+    /// For whom a record of `event` is sealed. `owner` is whose the key is after it.
+    pub(super) fn persons(
+        &self,
+        context: &RequestContext,
+        event: &Event,
+        owner: &Subject,
+    ) -> Result<Persons, Error> {
+        let keyring = &self.state.keyring;
+        let of = |subject| keyring.person(subject).map_err(Error::fault);
+        let identity = &context.caller.identity;
+        let actor = if identity.via == Via::Worker { None } else { Some(of(&identity.subject)?) };
+        let (speaks_of_owner, former) = match event {
+            Event::Created(_) => (true, None),
+            Event::Updated(update) => {
+                let former = update.iter().find_map(|edit| {
+                    if let Edit::Owner { before, .. } = edit { Some(before) } else { None }
+                });
+                let is_personal = update.iter().any(|edit| edit.attribute().is_personal());
+                (is_personal, former.map(of).transpose()?)
+            }
+            Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
+                (false, None)
+            }
+        };
+        let owner = match context.reason {
+            _ if speaks_of_owner => Some(of(owner)?),
+            // A reason speaks of the owner too.
+            Some(_) => Some(of(owner)?).filter(|owner| Some(*owner) != actor),
+            None => None,
+        };
+        Ok(Persons { actor, owner, former })
+    }
+}
