@@ -114,7 +114,7 @@ fn a_verify_says_what_a_key_was_good_for() {
             r#"@admin POST /v1/keys/verify?as_of=seq:5 {"key":"$s1"} => code"#,
             r#"@auditor POST /v1/keys/verify?as_of=seq:3 {"key":"$s3"} => code key as_of"#,
             r#"@auditor POST /v1/keys/verify?as_of=2020-01-01T00:00:00Z {"key":"$s1"} => valid code log_size as_of"#,
-            r#"@auditor POST /v1/keys/verify?as_of=seq:0 {"key":"hello"} => code as_of"#,
+            r#"@auditor POST /v1/keys/verify?as_of=seq:0 {"key":"kl_live_hello"} => code as_of"#,
             r#"@auditor:other POST /v1/keys/verify?as_of=seq:0 {"key":"$s1"} => code key"#,
             r#"@auditor:* POST /v1/keys/verify?as_of=seq:0 {"key":"$s1"} => code"#,
             // It counts no use: the only one of the day is still there, and then it is not.

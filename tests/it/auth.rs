@@ -12,7 +12,7 @@ use crate::webhooks::webhook;
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key, and
 /// `WEBHOOK` a webhook.
-const ROUTES: [&str; 43] = [
+const ROUTES: [&str; 44] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -21,6 +21,7 @@ const ROUTES: [&str; 43] = [
     "GET /v1/keys/$/usage",
     "GET /v1/usage",
     r#"POST /v1/keys/bulk {"action":"disable","filter":{"project":"none"}}"#,
+    r#"POST /v1/keys/import {"name":"k","import":{"secret":"foreign-$"}}"#,
     "POST /v1/keys/$/enable",
     "POST /v1/keys/$/disable",
     "POST /v1/keys/$/expire",
@@ -139,6 +140,7 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         GET /v1/keys/$/usage         owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/usage                owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         POST /v1/keys/bulk           owner: 200, user: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
+        POST /v1/keys/import         owner: 200, user: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
         POST /v1/keys/$/enable       owner: 409 already, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
         POST /v1/keys/$/disable      owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
         POST /v1/keys/$/expire       owner: 200, user: 404 key_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 409 already
@@ -196,7 +198,7 @@ fn another_accounts_key_is_not_found() {
     let service = Service::start();
     let (id, secret) = service.client("owner").create(r#"{"name":"k"}"#);
     let stranger = service.client_of("other", "owner");
-    for route in ROUTES.iter().filter(|route| route.contains('$')) {
+    for route in ROUTES.iter().filter(|route| route.contains("/$")) {
         let answer = stranger.send(&route.replace('$', &id));
         assert_eq!(answer.refusal(), (404, "key_not_found".into()), "{route}");
     }

@@ -38,6 +38,8 @@ mod find;
 mod gateways;
 mod home;
 mod idempotency;
+mod import;
+mod import_files;
 mod kill;
 mod lifecycle;
 mod limits;

@@ -17,7 +17,7 @@ fn verifies_are_counted_by_code_for_key_and_account() {
         format!(r#"{{"key":"{secret}","permission":"a.b"}}"#),
         format!(r#"{{"key":"{secret}","permission":"a.c"}}"#),
         format!(r#"{{"key":"{other_secret}"}}"#),
-        r#"{"key":"hello"}"#.to_owned(),
+        r#"{"key":"kl_live_hello"}"#.to_owned(),
     ] {
         owner.send(&format!("POST /v1/keys/verify {body}"));
     }

@@ -30,7 +30,7 @@ fn every_verdict_is_given_and_the_first_that_holds_wins() {
         ],
         &expect![[r#"
             201 status=enabled
-            200 valid=false code=MALFORMED key=null
+            200 valid=false code=NOT_FOUND key=null
             200 code=MALFORMED
             200 code=WRONG_ENVIRONMENT
             200 code=WRONG_PROJECT
@@ -179,7 +179,8 @@ fn forward_auth_turns_verdicts_into_statuses() {
     };
     let verdict = |status: u16, code: &str| (status, code.to_owned());
     let unknown = "kl_live_00000000000000000000000000000000";
-    assert_eq!(send("", "hello"), verdict(401, "MALFORMED"));
+    assert_eq!(send("", "hello"), verdict(401, "NOT_FOUND"));
+    assert_eq!(send("", "kl_live_hello"), verdict(401, "MALFORMED"));
     assert!(matches!(send("", unknown).1.as_str(), "MALFORMED" | "NOT_FOUND"));
     assert_eq!(send("?account=other", &secret), verdict(401, "NOT_FOUND"));
     assert_eq!(send("?environment=sandbox", &secret), verdict(403, "WRONG_ENVIRONMENT"));

@@ -17,7 +17,7 @@ fn a_batch_answers_what_each_would_be_answered_alone() {
         format!(r#"{{"key":"{limited}","permission":"a.c"}}"#),
         format!(r#"{{"key":"{disabled}"}}"#),
         format!(r#"{{"key":"{others}"}}"#),
-        r#"{"key":"hello"}"#.to_owned(),
+        r#"{"key":"kl_live_hello"}"#.to_owned(),
     ];
     let batch = |bodies: &[String]| {
         verifier.send(&format!(r#"POST /v1/keys/verify/batch {{"keys":[{}]}}"#, bodies.join(",")))
@@ -111,7 +111,7 @@ fn the_command_line_puts_permissions_together_and_takes_many_keys() {
         assert_eq!((ended.code, ended.out.lines().next()), (Some(code), Some(verdict)));
     }
     // More than one request's worth, with lines between that are empty.
-    let lines = format!("{secret}\n\n").repeat(149) + "no-key\n" + &secret;
+    let lines = format!("{secret}\n\n").repeat(149) + "kl_live_no-key\n" + &secret;
     let listed = verify(&["--lines"], &lines);
     let rows: Vec<_> = listed.out.lines().skip(1).collect();
     assert_eq!((listed.code, rows.len()), (Some(1), 151), "{listed:?}");

@@ -37,6 +37,8 @@ pub(crate) struct Call<'a> {
     query: Vec<(Cow<'a, str>, String)>,
     headers: Vec<(&'a str, String)>,
     body: Option<&'a Value>,
+    /// Lines of JSON for a body.
+    lines: Option<&'a str>,
 }
 
 impl<'a> Call<'a> {
@@ -48,6 +50,11 @@ impl<'a> Call<'a> {
     /// `POST path` with a body.
     pub(crate) fn post(path: impl Into<String>, body: &'a Value) -> Call<'a> {
         Call { body: Some(body), ..Call::new(Method::POST, path) }
+    }
+
+    /// `POST path` with lines of JSON.
+    pub(crate) fn lines(path: impl Into<String>, lines: &'a str) -> Call<'a> {
+        Call { lines: Some(lines), ..Call::new(Method::POST, path) }
     }
 
     /// `PATCH path` with a body.
@@ -67,7 +74,7 @@ impl<'a> Call<'a> {
 
     fn new(method: Method, path: impl Into<String>) -> Call<'a> {
         let path = path.into();
-        Call { method, path, query: Vec::new(), headers: Vec::new(), body: None }
+        Call { method, path, query: Vec::new(), headers: Vec::new(), body: None, lines: None }
     }
 
     /// Adds a query parameter, if there is a value for it.
@@ -209,12 +216,16 @@ impl Client {
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
-        let sent = match call.body {
-            Some(body) => {
+        let sent = match (call.body, call.lines) {
+            (None, Some(lines)) => {
+                let request = request.header("content-type", "application/x-ndjson");
+                self.agent.run(request.body(lines.to_owned()).map_err(|error| unsendable(&error))?)
+            }
+            (Some(body), _) => {
                 let request = request.header("content-type", "application/json");
                 self.agent.run(request.body(body.to_string()).map_err(|error| unsendable(&error))?)
             }
-            None => self.agent.run(request.body(()).map_err(|error| unsendable(&error))?),
+            (None, None) => self.agent.run(request.body(()).map_err(|error| unsendable(&error))?),
         };
         let mut response = sent.map_err(|error| self.unreachable(&error))?;
         let status = response.status();

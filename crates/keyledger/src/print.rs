@@ -136,6 +136,15 @@ impl Progress {
 
     /// Shows `count`.
     pub(crate) fn at(&mut self, count: u64) {
+        self.draw(|label| format!("{label} {count}"));
+    }
+
+    /// Shows `count`, and as a bar how much `done` is of `all`.
+    pub(crate) fn of(&mut self, count: u64, done: u64, all: u64) {
+        self.draw(|label| format!("{label} {} {count}", bar(done, all)));
+    }
+
+    fn draw(&mut self, text: impl FnOnce(&str) -> String) {
         if !self.terminal {
             return;
         }
@@ -146,9 +155,16 @@ impl Progress {
             self.shown = Some(now);
             self.drawn = true;
             // A progress line that cannot be written is no reason to stop.
-            drop(write!(stderr(), "\r{} {count}\x1b[K", self.label));
+            drop(write!(stderr(), "\r{}\x1b[K", text(self.label)));
         }
     }
+}
+
+/// `[#####---------------]  25 %`
+fn bar(done: u64, all: u64) -> String {
+    let percent = done.min(all).saturating_mul(100).checked_div(all).unwrap_or(100);
+    let full = usize::try_from(percent / 5).unwrap_or(0);
+    format!("[{}{}] {percent:>3} %", "#".repeat(full), "-".repeat(20 - full))
 }
 
 impl Drop for Progress {
@@ -171,6 +187,15 @@ mod tests {
         assert_eq!(cell(&value, "/c"), "p,q");
         assert_eq!(cell(&value, "/d"), "3");
         assert_eq!(cell(&value, "/e/f"), "-");
+    }
+
+    #[test]
+    fn a_bar_is_as_long_whatever_it_shows() {
+        assert_eq!(bar(0, 8), "[--------------------]   0 %");
+        assert_eq!(bar(2, 8), "[#####---------------]  25 %");
+        for (done, all) in [(8, 8), (9, 8), (0, 0), (u64::MAX, u64::MAX)] {
+            assert!(bar(done, all).ends_with('%') && bar(done, all).len() == 28, "{done} {all}");
+        }
     }
 
     #[test]

@@ -37,6 +37,13 @@ impl KeyId {
         KeyId(Uuid::from_bytes(bytes))
     }
 
+    /// What of it does not come from the moment of creation: nearly all of its 10 random bytes.
+    #[must_use]
+    pub fn random_part(self) -> [u8; 10] {
+        let [_, _, _, _, _, _, rest @ ..] = self.to_bytes();
+        rest
+    }
+
     /// The 16 bytes to store.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {

@@ -29,7 +29,7 @@ pub struct Policy {
     pub longest_life_s: Option<u64>,
     /// The permissions of which each of the key's must be covered.
     pub permissions: Option<Arc<[Permission]>>,
-    /// How the text of a secret must begin.
+    /// How the text of a secret that is made here must begin.
     pub secret_prefix: Option<Prefix>,
 }
 
@@ -124,7 +124,8 @@ impl Policy {
         }
         self.ends_in_time(facts.now, key.expires_at, &mut rules)?;
         self.permits(&key.permissions, &mut rules)?;
-        if let Some(prefix) = self.secret_prefix {
+        // A key that was made elsewhere begins as it does.
+        if let Some(prefix) = self.secret_prefix.filter(|_| key.imported.is_none()) {
             rules.push(Rule::SecretPrefix(prefix));
             within(key.prefix.as_str().starts_with(prefix.as_str()), Refusal::OtherPrefix)?;
         }

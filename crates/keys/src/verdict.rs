@@ -14,7 +14,8 @@ use crate::words::words;
 words!(
     /// What verify answers; the first that holds, in this order.
     Verdict {
-        /// The text is no key of any format.
+        /// The text is not 1 to 512 visible characters, or begins like a key of the service and is not
+        /// spelled like one.
         Malformed = "MALFORMED",
         /// No such key, as far as the asker may know.
         NotFound = "NOT_FOUND",

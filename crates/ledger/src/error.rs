@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Invalid, Refusal};
+use keys::{Invalid, KeyId, Refusal};
 
 /// Why the ledger did not carry out a command or answer a query.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,6 +53,9 @@ pub enum Error {
         /// When it may try again, in whole seconds.
         retry_after_s: u64,
     },
+    /// A key that the caller sees has the secret that was to be imported; nothing happened.
+    #[error("a key with the same secret exists: {0}")]
+    SecretExists(KeyId),
     /// The key was edited while the new one was made from it; nothing happened.
     #[error("the key was edited meanwhile; try again")]
     Edited,

@@ -71,8 +71,11 @@ pub use signedlog::{
 pub use tokens::{NotGood, TokenFilter, TokenPlace, TokenRow, TokenStats, TokenView, Tokens};
 pub use usage::{UsageError, UsageOptions, UsageStats, VerdictCounts};
 pub use write::bulk::{Bulk, BulkChanged, BulkSearch, MOST_IN_BULK, NotChanged, Selection};
-pub use write::reply::{Changed, Created, Expirations, Updated};
-pub use write::request::{Change, Changes, Expiry, KeyEdits, NewKeyRequest, RequestOptions};
+pub use write::import::{MOST_IN_IMPORT, NewImport};
+pub use write::reply::{Changed, Created, Expirations, ImportedKey, Updated};
+pub use write::request::{
+    Change, Changes, Expiry, Import, KeyEdits, NewKeyRequest, RequestOptions,
+};
 
 /// Reads a record from its stored bytes.
 ///

@@ -8,6 +8,9 @@ pub(crate) mod catch_up;
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod expire_due;
+pub(crate) mod import;
+#[cfg(test)]
+mod import_tests;
 pub(crate) mod job;
 pub(crate) mod own_key;
 #[cfg(test)]

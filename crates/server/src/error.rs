@@ -244,6 +244,7 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::TooManyTokens => {
                 return ApiError::rate_limited(error.to_string(), RETRY_KEY_LIMIT_S);
             }
+            ledger::Error::SecretExists(_) => Code::KeyExists,
             ledger::Error::MoreThanOwn(_) => Code::Forbidden,
             ledger::Error::TokenNotFound => Code::TokenNotFound,
             ledger::Error::TokenEnded => Code::Already,

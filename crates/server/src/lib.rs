@@ -16,6 +16,7 @@ mod export;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod import;
 mod metrics;
 mod openapi;
 mod reads;

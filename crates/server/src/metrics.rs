@@ -65,6 +65,7 @@ const READINGS: &[(&str, &str, Reading)] = &[
     ("keyledger_bulk_changed", "Keys changed in bulk since the start", |numbers| {
         numbers.ledger.bulk_changed
     }),
+    ("keyledger_keys_imported", "Keys imported since the start", |numbers| numbers.ledger.imported),
     ("keyledger_queue_depth", "Commands waiting for the writer", |numbers| {
         count(numbers.ledger.queue_depth)
     }),
@@ -72,7 +73,7 @@ const READINGS: &[(&str, &str, Reading)] = &[
         count(numbers.reads.waiting)
     }),
     ("keyledger_reads_busy", "Threads that read", |numbers| count(numbers.reads.busy)),
-    ("keyledger_exports", "Exports, reports and bundles under way", |numbers| {
+    ("keyledger_exports", "Exports, imports, reports and bundles under way", |numbers| {
         count(numbers.exports)
     }),
     ("keyledger_disk_free_bytes", "Room on the disk of the log", |numbers| {

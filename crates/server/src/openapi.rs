@@ -24,7 +24,7 @@ use crate::http::route::Routes;
 use crate::request::key_filter::KeyFilterFields;
 use crate::routes::events::{expirations, expiring, receipt, stream};
 use crate::routes::evidence::{access, bundle as audit_bundle};
-use crate::routes::keys::bulk as keys_bulk;
+use crate::routes::keys::{bulk as keys_bulk, import as keys_import};
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
 use crate::routes::verify::batch;
@@ -45,7 +45,7 @@ use crate::{dialects, wire};
     ),
     paths(
         keys_routes::create, keys_routes::list::list, keys_routes::one, keys_routes::history,
-        keys_bulk::change, change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
+        keys_bulk::change, keys_import::import, change::enable, change::disable, change::expire, change::revoke, change::delete, change::update,
         keys_routes::rotate, usage::of_key, usage::of_account, verify::verify, batch::verify_batch, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
@@ -141,6 +141,9 @@ fn change_parameters(operation: &mut Operation, path: &str) {
     if path != "/v1/expirations" {
         let meaning = "Decide and answer, but record nothing";
         parameter(operation, "dry_run", ParameterIn::Query, meaning, flag());
+    }
+    if path == "/v1/keys/import" {
+        return;
     }
     let one_event = !matches!(path, "/v1/expirations" | "/v1/keys/bulk" | "/v1/webhooks");
     if one_event && !path.starts_with("/v1/tokens") {

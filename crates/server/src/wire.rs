@@ -2,11 +2,14 @@
 //! client.
 
 pub(crate) mod access;
+mod aside;
 mod bulk;
 mod cef;
 pub(crate) mod described;
 mod edits;
 mod event;
+mod foreign;
+mod import;
 mod json;
 mod key;
 mod limits;
@@ -37,6 +40,7 @@ use utoipa::ToSchema;
 pub(crate) use self::bulk::{BulkChange, BulkChanged};
 pub(crate) use self::cef::cef;
 pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData, UpdatedData};
+pub(crate) use self::import::{ImportAnswer, ImportCounts, ImportLine, ImportSummary, LineAnswer};
 pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::needed::permission;
@@ -68,7 +72,7 @@ pub(crate) enum Apart {}
 pub(crate) struct Created<'a> {
     /// The key.
     pub(crate) key: Key<'a>,
-    /// Its text, given once: null for a dry run and for a replay that came too late.
+    /// Its text, given once: null for a dry run, for a replay that came too late, and for an imported key.
     #[schema(required)]
     pub(crate) secret: Option<&'a str>,
     /// Its proof (c2sp.org/tlog-proof), with `?receipt=true`.

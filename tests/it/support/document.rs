@@ -216,8 +216,11 @@ impl Document {
             return self.validate(&schema, &parsed(text)?);
         }
         if media_type == "application/x-ndjson" {
+            // Where it is only said that it is text, it is events.
+            let described = self.whole.pointer(&schema).is_some_and(|it| it["type"] != "string");
+            let line_schema = if described { &schema } else { "/components/schemas/Event" };
             for line in text.lines() {
-                self.validate("/components/schemas/Event", &parsed(line)?)?;
+                self.validate(line_schema, &parsed(line)?)?;
             }
         }
         Ok(())
@@ -253,7 +256,8 @@ impl Document {
             }
         }
         match request.body.filter(|body| !body.is_empty()) {
-            Some(body) if operation.get("requestBody").is_some() => {
+            // Of a body of lines some may be bad.
+            Some(body) if operation.pointer("/requestBody/content/application~1json").is_some() => {
                 let pointer = format!(
                     "/paths/{}/{method}/requestBody/content/application~1json/schema",
                     escape(template)

@@ -22,7 +22,7 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use deadline::{DEADLINE, until};
 pub(crate) use exchange::{exchanges, shown, text};
 pub(crate) use packages::{node_with, python_with};
-pub(crate) use program::{Program, keyledger, wait};
+pub(crate) use program::{Ended, Program, keyledger, wait};
 pub(crate) use random::Random;
 pub(crate) use receiver::{Answers, Received, Receiver};
 pub(crate) use script::{Script, check};

@@ -15,6 +15,7 @@ mod dialect_requests;
 mod expiry;
 mod floor;
 mod followers;
+mod import;
 mod op;
 mod operation;
 mod options;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         (Some(Command::Expiry { url, token, keys }), _) => expiry::run(&url, &token, keys),
         (Some(Command::Bench(options)), _) => bench::run(&options),
         (Some(Command::Siege(options)), _) => siege::run(&options),
+        (Some(Command::Import(options)), _) => import::run(&options),
         (None, Some(operation)) => operation::run(&operation),
         (None, None) => Err(anyhow::anyhow!("give --url, --token and --op, or see --help")),
     };

@@ -46,6 +46,28 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Start the service, let one tenant overload it in every way, and show what another notices
     Siege(Siege),
+    /// Start the service and import many keys in one request
+    Import(Import),
+}
+
+/// An import.
+#[derive(Args)]
+pub(crate) struct Import {
+    /// The service's program, built for release
+    #[arg(long)]
+    pub(crate) server: PathBuf,
+    /// Where to make the temporary data directory
+    #[arg(long, default_value = ".")]
+    pub(crate) under: PathBuf,
+    /// How many keys
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keys: u64,
+    /// 20,000 keys at most
+    #[arg(long)]
+    pub(crate) short: bool,
+    /// What `serve` gets beside where its data are and where to listen
+    #[arg(last = true)]
+    pub(crate) serve: Vec<String>,
 }
 
 /// The siege.
@@ -182,7 +204,10 @@ mod tests {
             let line = ["load", "siege", "--server", "keyledger", "--duration", text];
             match Arguments::try_parse_from(line).ok()?.command? {
                 Command::Siege(siege) => Some(siege.duration),
-                Command::Floor { .. } | Command::Expiry { .. } | Command::Bench(_) => None,
+                Command::Floor { .. }
+                | Command::Expiry { .. }
+                | Command::Bench(_)
+                | Command::Import(_) => None,
             }
         };
         assert_eq!(duration("5s"), Some(Duration::from_secs(5)));

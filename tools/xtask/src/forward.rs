@@ -27,10 +27,20 @@ pub(crate) fn bench(options: &[OsString]) -> Result<()> {
 
 /// Builds the service and the load generator for release and besieges the one with the other.
 pub(crate) fn siege(options: &[OsString]) -> Result<()> {
+    load("siege", options)
+}
+
+/// Builds the service and the load generator for release and imports keys from one into the other.
+pub(crate) fn import(options: &[OsString]) -> Result<()> {
+    load("import", options)
+}
+
+/// Builds the service and the load generator for release and runs a command of the second.
+fn load(command: &str, options: &[OsString]) -> Result<()> {
     cargo::run(&["build", "--locked", "--release", "-p", "keyledger", "-p", "load"])?;
     let built = cargo::metadata()?.target_directory.into_std_path_buf();
     let mut load = Command::new(built.join("release").join("load"));
-    load.arg("siege").arg("--server").arg(built.join("release").join("keyledger"));
+    load.arg(command).arg("--server").arg(built.join("release").join("keyledger"));
     load.arg("--under").arg(&built).args(options);
     cargo::run_command(&mut load)
 }

@@ -66,6 +66,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
+    /// Import a million keys in one request, and say how many a second
+    #[command(disable_help_flag = true)]
+    Import {
+        /// Options of `load import`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
     /// The fault tests, in their long form
     #[command(disable_help_flag = true)]
     Crash {
@@ -88,6 +95,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench { options } => forward::bench(&options),
         Command::Siege { options } => forward::siege(&options),
+        Command::Import { options } => forward::import(&options),
         Command::Crash { options } => forward::crash(&options),
     };
     match done {

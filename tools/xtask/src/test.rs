@@ -22,6 +22,8 @@ enum Step {
     Docs,
     /// The siege, in its short form.
     Siege,
+    /// An import, in its short form.
+    Import,
     /// The API documents, as other people's programs read them.
     Documents,
 }
@@ -41,6 +43,7 @@ const STEPS: &[Step] = &[
     Step::Cargo(&["test", "--locked", "--workspace"]),
     Step::Cargo(&["test", "--locked", "--workspace", "--bench", "*"]),
     Step::Cargo(&["run", "--locked", "--release", "-p", "crash", "--", "--short"]),
+    Step::Import,
     Step::Siege,
 ];
 
@@ -68,6 +71,10 @@ pub(crate) fn run() -> Result<()> {
             Step::Siege => {
                 println!("\n$ cargo xtask siege --short");
                 forward::siege(&["--short", "--duration", "2s"].map(OsString::from))?;
+            }
+            Step::Import => {
+                println!("\n$ cargo xtask import --short");
+                forward::import(&["--short"].map(OsString::from))?;
             }
             Step::Documents => documents::run()?,
         }

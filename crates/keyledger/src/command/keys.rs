@@ -5,6 +5,7 @@ mod change;
 mod create;
 mod filter;
 mod history;
+mod import;
 mod list;
 mod output;
 mod own_key;
@@ -27,6 +28,7 @@ use crate::exit::Exit;
 #[command(after_help = "\
 Examples:
   keyledger keys create --name ci --permission orders.read --ttl 90d
+  keyledger keys import keys.csv --map sha256=key_hash --source billing
   keyledger keys list --status enabled
   keyledger keys list --status enabled --unused-since 90d
   keyledger keys list --as-of 2026-01-02T14:03:00Z
@@ -46,6 +48,8 @@ pub(crate) struct Keys {
 enum What {
     /// Make a key; its secret is shown once
     Create(Box<create::Create>),
+    /// Import keys that were made elsewhere, from a file
+    Import(Box<import::Import>),
     /// List keys, all pages of them
     List(Box<list::List>),
     /// Show one key
@@ -79,6 +83,7 @@ enum What {
 pub(crate) fn run(options: &Keys) -> Result<Exit> {
     match &options.what {
         What::Create(options) => create::run(options),
+        What::Import(options) => import::run(options),
         What::List(options) => list::run(options),
         What::Show(options) => show::run(options),
         What::History(options) => history::run(options),

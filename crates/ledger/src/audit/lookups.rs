@@ -1,5 +1,7 @@
 //! What the writer looked up of other keys before it decided, kept from the records alone.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use hashbrown::{HashMap, HashSet};
 use keys::{
     Account, Dialect, Digest, KeyId, KeyName, Kind, NewKey, Prefix, Project, Reuse, Rule, Status,
@@ -12,8 +14,10 @@ use super::tracked_key::TrackedKey;
 #[derive(Default)]
 pub(super) struct Lookups {
     accounts: HashMap<Account, Counts>,
-    /// The first halves of digests: as good as the whole, in half the memory.
-    digests: HashSet<[u8; 16]>,
+    /// Digests in half the memory: their hashes under secrets of this run. Not a half of each: whoever
+    /// imports digests can choose two that have it in common.
+    digests: HashSet<(u64, u64)>,
+    secrets: [RandomState; 2],
     /// Of keys of dialects, whose prefix can be a handle.
     prefixes: HashSet<Prefix>,
     /// Alive keys of dialects, by whose they are.
@@ -47,7 +51,7 @@ impl Lookups {
     }
 
     pub(super) fn knows_digest(&self, digest: &Digest) -> bool {
-        self.digests.contains(&half(digest))
+        self.digests.contains(&self.short(digest))
     }
 
     pub(super) fn knows_prefix(&self, prefix: &Prefix) -> bool {
@@ -106,7 +110,7 @@ impl Lookups {
         let counts = self.accounts.entry(key.account.clone()).or_default();
         counts.last_number = key.number;
         counts.alive += 1;
-        self.digests.insert(half(&key.digest));
+        self.digests.insert(self.short(&key.digest));
         if key.dialect == Dialect::Native {
             return;
         }
@@ -153,6 +157,11 @@ impl Lookups {
         }
     }
 
+    fn short(&self, digest: &Digest) -> (u64, u64) {
+        let [first, second] = &self.secrets;
+        (first.hash_one(digest), second.hash_one(digest))
+    }
+
     fn leave_owner(&mut self, id: KeyId, key: &TrackedKey) {
         let Some(made) = key.made.as_ref().filter(|made| made.dialect != Dialect::Native) else {
             return;
@@ -174,11 +183,6 @@ fn take_out<K: Eq + std::hash::Hash>(lists: &mut HashMap<K, Vec<KeyId>>, of: &K,
             lists.remove(of);
         }
     }
-}
-
-#[expect(clippy::expect_used, reason = "16 is half of 32")]
-fn half(digest: &Digest) -> [u8; 16] {
-    *digest.0.first_chunk().expect("the first half of a digest")
 }
 
 /// The counts that rules on record claim: owner's active keys, and the account's alive ones.

@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) batches: AtomicU64,
     /// Keys that were changed by bulk.
     pub(crate) bulk_changed: AtomicU64,
+    /// Keys that were imported.
+    pub(crate) imported: AtomicU64,
     /// The name of this node, in every record that it writes.
     pub(crate) node: NodeName,
     /// The keys of the persons that records speak of.
@@ -88,6 +90,7 @@ impl State {
             due_changed: Notify::new(),
             batches: AtomicU64::new(0),
             bulk_changed: AtomicU64::new(0),
+            imported: AtomicU64::new(0),
             node: NodeName::default(),
             keyring: Arc::default(),
             most_keys: None,

@@ -149,6 +149,11 @@ impl KeyTable {
         self.by_id.find(hash_id(id), |made| made.id == id)
     }
 
+    /// The key whose id has the same random part as `id`.
+    pub(crate) fn alike(&self, id: KeyId) -> Option<Arc<Key>> {
+        self.by_id.find(hash_id(id), |made| made.id.random_part() == id.random_part())
+    }
+
     pub(crate) fn by_digest(&self, digest: &Digest) -> Option<Arc<Key>> {
         self.by_digest.find(hash_digest(digest), |made| made.digest == *digest)
     }

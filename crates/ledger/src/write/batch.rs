@@ -5,6 +5,7 @@
 
 mod edit;
 mod facts;
+mod imports;
 mod persons;
 mod salts;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use keys::{
 };
 use signedlog::Leaf;
 
+use self::imports::Imports;
 use self::salts::Salts;
 use crate::caller::worker;
 use crate::error::Error;
@@ -93,6 +95,7 @@ pub(crate) struct Batch<'s> {
     pub(crate) drafted: Vec<Drafted>,
     touched: HashMap<KeyId, ChainedState>,
     created: Vec<Arc<NewKey>>,
+    imports: Imports,
     /// What edited keys have.
     edited: HashMap<KeyId, Arc<NewKey>>,
     /// By how much the number of alive keys changed.
@@ -113,6 +116,7 @@ impl<'s> Batch<'s> {
             drafted: Vec::new(),
             touched: HashMap::new(),
             created: Vec::new(),
+            imports: Imports::default(),
             edited: HashMap::new(),
             alive: HashMap::new(),
             numbers: HashMap::new(),
@@ -347,6 +351,7 @@ impl<'s> Batch<'s> {
         match &record.event {
             Event::Created(key) => {
                 self.numbers.insert(key.account.clone(), key.number + 1);
+                self.imports.made(key);
                 self.created.push(Arc::clone(key));
             }
             Event::Updated(_) => {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use keys::{
-    Account, Dialect, Digest, Event, KeyId, KeyName, KeyState, Kind, NewKey, Policy, Refusal,
-    Secret,
+    Account, Dialect, Digest, Event, KeyId, KeyName, KeyState, Kind, NewKey, Policy, Prefix,
+    Refusal, Secret,
 };
 
-use crate::caller::{Caller, MANAGE};
+use crate::caller::{Caller, Grant, MANAGE};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::projection::key_view::KeyView;
@@ -17,6 +17,9 @@ use crate::write::job::WriteCommand;
 use crate::write::random::Random;
 use crate::write::reply::Created;
 use crate::write::request::{Expiry, NewKeyRequest, RequestContext, RequestOptions, WantedKey};
+
+/// The prefix of a key of which nothing may be shown.
+const NOTHING_SHOWN: &str = "imported";
 
 /// Makes a key.
 pub(crate) struct Create(pub(crate) WantedKey);
@@ -50,21 +53,17 @@ impl Ledger {
         options: RequestOptions,
     ) -> Result<Created, Error> {
         let grant = caller.require(MANAGE)?;
-        let account = grant.within(request.account.as_ref()).ok_or(Error::Forbidden)?.account();
-        let account = account.ok_or(Error::AccountRequired)?.clone();
-        // Who sees only its own keys makes none for others.
-        if let (Some(own), Some(owner)) = (grant.owner(), &request.owner)
-            && own != owner
-        {
-            return Err(Error::Forbidden);
-        }
+        let account = tenant(grant, &request)?;
         let only_own = grant.owner().is_some();
         let mut request = request;
         if let Some(reuse) = &mut request.policy.reuse {
             reuse.own |= only_own;
         }
         let make = || self.make(caller, caller.dialect, &account, &request);
-        self.submit_new_key(caller, &options, make, Create).await
+        let created = self.submit_new_key(caller, &options, make, Create).await;
+        let Some(import) = &request.import else { return created };
+        self.count_imported(created.iter().filter(|new| new.entry.is_some() && !new.replayed));
+        created.map_err(|error| self.same_secret(grant, &import.digest, error))
     }
 
     /// Has a new key decided by `command`, and makes another one as long as its prefix is taken, or
@@ -73,7 +72,7 @@ impl Ledger {
         &self,
         caller: &Caller,
         options: &RequestOptions,
-        make: impl Fn() -> Result<(WantedKey, Secret), Error>,
+        make: impl Fn() -> Result<(WantedKey, Option<Secret>), Error>,
         command: impl Fn(WantedKey) -> C,
     ) -> Result<Created, Error>
     where
@@ -84,7 +83,9 @@ impl Ledger {
         for _ in 0..8 {
             let (wanted, secret) = make()?;
             let id = wanted.key.id;
-            self.remember_secret(caller, options, id, &secret)?;
+            if let Some(secret) = &secret {
+                self.remember_secret(caller, options, id, secret)?;
+            }
             let reply = self.submit(RequestContext::new(caller, options), command(wanted)).await;
             if !matches!(&reply, Ok(Idempotent::Decided(new)) if new.decided.recorded) {
                 self.state().secrets.lock().remove(id);
@@ -126,17 +127,10 @@ impl Ledger {
         dialect: Dialect,
         account: &Account,
         request: &NewKeyRequest,
-    ) -> Result<(WantedKey, Secret), Error> {
+    ) -> Result<(WantedKey, Option<Secret>), Error> {
         let now = self.now();
-        let mut random = Random::default();
-        let mut of_id = [0; 10];
-        random.fill(&mut of_id);
-        let format = dialect.format(request.kind, request.environment);
-        let secret = Secret::generate(format, |buffer| random.fill(buffer));
-        if let Some(error) = random.failed {
-            return Err(Error::fault(error));
-        }
-        let prefix = secret.prefix(format);
+        let NewText { of_id, secret, prefix, digest } = NewText::of(dialect, request)?;
+        let public = secret.as_ref().filter(|_| request.kind == Kind::Public);
         let name = match &request.name {
             Some(name) => name.clone(),
             None => KeyName::new(format!("API key {}", prefix.as_str())).map_err(Error::fault)?,
@@ -164,11 +158,11 @@ impl Ledger {
             metadata: request.metadata.clone(),
             tags: request.tags.clone(),
             prefix,
-            digest: Digest::of(secret.reveal()),
+            digest,
             replaces: None,
             dialect,
-            public_value: (request.kind == Kind::Public).then(|| secret.reveal().into()),
-            imported: None,
+            public_value: public.map(|text| text.reveal().into()),
+            imported: request.import.as_ref().map(|import| Box::new(import.imported.clone())),
         };
         let mut pool = self.state().pool.lock();
         pool.share(&mut key);
@@ -189,15 +183,59 @@ impl Ledger {
     }
 }
 
+/// The account that a new key is for.
+///
+/// # Errors
+///
+/// [`Error::AccountRequired`]; [`Error::Forbidden`] for another account, and for another owner where
+/// the caller sees only its own keys.
+pub(crate) fn tenant(grant: Grant<'_>, request: &NewKeyRequest) -> Result<Account, Error> {
+    let account = grant.within(request.account.as_ref()).ok_or(Error::Forbidden)?.account();
+    let account = account.ok_or(Error::AccountRequired)?.clone();
+    match (grant.owner(), &request.owner) {
+        (Some(own), Some(owner)) if own != owner => Err(Error::Forbidden),
+        _ => Ok(account),
+    }
+}
+
+/// What is random about a new key, or comes with it from elsewhere.
+struct NewText {
+    of_id: [u8; 10],
+    /// `None` if it was made elsewhere.
+    secret: Option<Secret>,
+    prefix: Prefix,
+    digest: Digest,
+}
+
+impl NewText {
+    fn of(dialect: Dialect, request: &NewKeyRequest) -> Result<NewText, Error> {
+        let mut random = Random::default();
+        let mut of_id = [0; 10];
+        random.fill(&mut of_id);
+        let text = if let Some(import) = &request.import {
+            let prefix = import.prefix.map_or_else(|| Prefix::new(NOTHING_SHOWN), Ok);
+            let prefix = prefix.map_err(Error::fault)?;
+            let of_id = import.repeat.unwrap_or(of_id);
+            NewText { of_id, secret: None, prefix, digest: import.digest }
+        } else {
+            let format = dialect.format(request.kind, request.environment);
+            let secret = Secret::generate(format, |buffer| random.fill(buffer));
+            let (prefix, digest) = (secret.prefix(format), secret.digest());
+            NewText { of_id, secret: Some(secret), prefix, digest }
+        };
+        random.failed.map_or(Ok(text), |error| Err(Error::fault(error)))
+    }
+}
+
 /// The reply to a create or a rotation that was decided now.
-fn created(new: DecidedKey, secret: Secret) -> Created {
+fn created(new: DecidedKey, secret: Option<Secret>) -> Created {
     let DecidedKey { key, decided } = new;
     let recorded = decided.recorded;
     let (account, owner) = (key.account.clone(), Some(key.owner.clone()));
     let entry = Entry { seq: decided.seq, record: decided.record, account, owner };
     Created {
         key: view(&key, &entry),
-        secret: recorded.then_some(secret),
+        secret: secret.filter(|_| recorded),
         entry: recorded.then_some(entry),
         replayed: false,
     }

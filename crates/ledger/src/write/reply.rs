@@ -41,6 +41,15 @@ pub enum Updated {
     Unchanged(KeyView),
 }
 
+/// An imported key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportedKey {
+    /// Its id. Of a dry run, one that no key will have, unless it was there before.
+    pub id: KeyId,
+    /// Whether it was there: the same was imported before.
+    pub repeated: bool,
+}
+
 /// The outcome of expiring what is due.
 #[derive(Debug, Default)]
 pub struct Expirations {

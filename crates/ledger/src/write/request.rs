@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keys::{
-    Account, AllowedIps, Command, Description, Dialect, Edits, Environment, KeyName, KeyRole, Kind,
-    Metadata, NewKey, Permission, Policy, Project, Quota, RateLimit, Reason, Revocation, Subject,
-    Tags, Timestamp,
+    Account, AllowedIps, Command, Description, Dialect, Digest, Edits, Environment, Imported,
+    KeyName, KeyRole, Kind, Metadata, NewKey, Permission, Policy, Prefix, Project, Quota,
+    RateLimit, Reason, Revocation, Subject, Tags, Timestamp,
 };
 
 use crate::caller::Caller;
@@ -45,8 +45,23 @@ pub struct NewKeyRequest {
     pub metadata: Metadata,
     /// Words by which it is found.
     pub tags: Tags,
+    /// The secret that it has already; `None`: one is made.
+    pub import: Option<Box<Import>>,
     /// What the new key must keep to; its account's own limits are added.
     pub policy: Policy,
+}
+
+/// The secret of a key that was made elsewhere, as far as the ledger ever knows it.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// SHA-256 of its whole text.
+    pub digest: Digest,
+    /// What may be shown of it. `None`: nothing.
+    pub prefix: Option<Prefix>,
+    /// Where it was made.
+    pub imported: Imported,
+    /// What of a request that may be repeated is the same each time, and of no other request.
+    pub repeat: Option<[u8; 10]>,
 }
 
 impl Default for NewKeyRequest {
@@ -68,6 +83,7 @@ impl Default for NewKeyRequest {
             quota: None,
             metadata: Metadata::default(),
             tags: Tags::default(),
+            import: None,
             policy: Policy::default(),
         }
     }

@@ -84,6 +84,8 @@ fn successor(model: &NewKey, changes: Changes) -> NewKeyRequest {
         quota: changes.quota.or(model.quota),
         metadata: changes.metadata.unwrap_or_else(|| model.metadata.clone()),
         tags: changes.tags.unwrap_or_else(|| model.tags.clone()),
+        // Whatever the old key is, the secret of the new one is made here.
+        import: None,
         policy: Policy {
             owner_active: changes.most_active.or_else(|| model.dialect.most_active()),
             unique_prefix: model.dialect.unique_prefix(),

@@ -37,13 +37,13 @@ impl Slots {
         let mut taken = self.taken.lock();
         let own = taken.by_share.get(share).copied().unwrap_or(0);
         if own >= self.most_per_share {
-            let detail = "the account has as many exports, reports and bundles in progress as it may; \
-                          retry when one has ended";
+            let detail = "the account has as many exports, imports, reports and bundles in \
+                          progress as it may; retry when one has ended";
             return Err(ApiError::new(Code::Overloaded, detail));
         }
         if taken.all >= self.most {
             let detail =
-                "as many exports, reports and bundles are in progress as the service allows; retry";
+                "as many exports, imports, reports and bundles are in progress as may be; retry";
             return Err(ApiError::new(Code::Overloaded, detail));
         }
         taken.all += 1;

@@ -25,7 +25,8 @@ pub(super) fn add(document: &mut Value) {
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
         let own = examples.pointer("/operations").and_then(|all| all.get(id));
         let (body, answer) = own.map_or((None, None), |own| (own.get("body"), own.get("answer")));
-        set(operation.pointer_mut("/requestBody/content/application~1json"), body.cloned());
+        let sent = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+        set(sent.and_then(|content| content.values_mut().next()), body.cloned());
         let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
         // What is made comes after what a dry run would make.
         let good = responses.into_iter().flatten().filter(|(status, _)| status.starts_with('2'));

@@ -105,6 +105,7 @@ operations!(
     "getKey": READ_KEY, &["ETag"];
     "keyHistory": READ_KEY, TRAIL;
     "changeKeys": &[ANY, QUERY, CALLER, BODY, WRITE], &["Idempotency-Replayed"];
+    "importKeys": &[ANY, QUERY, CALLER, &[UnsupportedEncoding]], &[];
     "enableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
     "disableKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ALIVE], CHANGED;
     "expireKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NOT_REVOKED], CHANGED;

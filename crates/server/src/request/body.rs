@@ -42,14 +42,14 @@ async fn read_body(mut body: HttpBody) -> Result<Bytes, ApiError> {
 
 /// How a body was packed on its way (RFC 9110 §8.4).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Coding {
+pub(crate) enum Coding {
     Identity,
     Gzip,
 }
 
 impl Coding {
     /// Refused before the body is read.
-    fn of(headers: &HeaderMap) -> Result<Coding, ApiError> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Coding, ApiError> {
         let mut coding = Coding::Identity;
         let values = headers.get_all(header::CONTENT_ENCODING).iter();
         for name in values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {

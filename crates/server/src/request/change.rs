@@ -226,27 +226,31 @@ pub(crate) fn receipt(
     Ok(entry.map(|entry| app.ledger().receipt(caller, entry)).transpose()?)
 }
 
-/// The digest of what scopes the key, and that of the request. Lengths go first, so that no two
-/// lists of parts look alike.
+/// The digest of what scopes the key, and that of the request.
 fn digests(parts: &Parts, route: &str, identity: &Identity, key: &str, body: &[u8]) -> Idempotency {
+    let method = parts.method.as_str();
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
+    Idempotency {
+        key: scope_of(identity, method, route, key),
+        request: digest(&[method.as_bytes(), path.as_bytes(), query.as_bytes(), body]),
+    }
+}
+
+/// The digest of an idempotency key and what scopes it. Lengths go first, so that no two lists of
+/// parts look alike.
+pub(crate) fn scope_of(identity: &Identity, method: &str, route: &str, key: &str) -> [u8; 32] {
     let account = match &identity.scope {
         Scope::All => "*",
         Scope::Account(account) => account.as_str(),
     };
-    let method = parts.method.as_str();
-    let path = parts.uri.path();
-    let query = parts.uri.query().unwrap_or_default();
     // Of a key as the caller: its own requests, not those of other keys of its owner.
     let by = match &identity.via {
         Via::Key(id) => id.to_string(),
         Via::Token { .. } | Via::Worker => String::new(),
     };
     let scope = [account, identity.subject.as_str(), method, route, key, &by].map(str::as_bytes);
-    let scope = if by.is_empty() { &scope[..5] } else { &scope[..] };
-    Idempotency {
-        key: digest(scope),
-        request: digest(&[method.as_bytes(), path.as_bytes(), query.as_bytes(), body]),
-    }
+    digest(if by.is_empty() { &scope[..5] } else { &scope[..] })
 }
 
 /// One digest of several parts.

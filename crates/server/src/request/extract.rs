@@ -132,15 +132,15 @@ pub(crate) fn header_text<'a>(
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let name = HeaderName::from_static("idempotency-key");
     let text = header_text(headers, &name)?;
-    match text {
-        Some(text)
-            if !(1..=255).contains(&text.len())
-                || !text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') =>
-        {
-            Err(ApiError::field("idempotency-key", "must be 1 to 255 printable characters"))
-        }
-        text => Ok(text),
-    }
+    text.map(|text| idempotency_text("idempotency-key", text)).transpose()
+}
+
+/// An idempotency key that came in `name`.
+pub(crate) fn idempotency_text<'a>(name: &str, text: &'a str) -> Result<&'a str, ApiError> {
+    let lawful =
+        (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    let wrong = || ApiError::field(name, "must be 1 to 255 printable characters");
+    lawful.then_some(text).ok_or_else(wrong)
 }
 
 /// How long a page may be: `?limit=`.

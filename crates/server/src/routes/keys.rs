@@ -4,6 +4,7 @@
 
 pub(crate) mod bulk;
 pub(crate) mod change;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod proof;
 
@@ -37,6 +38,7 @@ pub(crate) fn router() -> Routes {
     Routes::default()
         .add(Route::new("/v1/keys").fast_post(fast_create), get(list::list).post(create))
         .add("/v1/keys/bulk", post(bulk::change))
+        .add("/v1/keys/import", post(import::import))
         .add("/v1/keys/{id}", get(one).merge(patch(change::update)).merge(delete(change::delete)))
         .add("/v1/keys/{id}/history", get(history))
         .add("/v1/keys/{id}/enable", post(change::enable))
@@ -49,7 +51,8 @@ pub(crate) fn router() -> Routes {
 
 /// Makes a key
 ///
-/// The answer is the only one that has its text.
+/// The answer is the only one that has its text. With `import` the key has the secret that it had
+/// elsewhere, which the answer has not; a secret that is here already is 409 `key_exists`.
 #[utoipa::path(
     post,
     path = "/v1/keys",
@@ -65,7 +68,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     request: ChangeRequest<Create>,
 ) -> Result<Response, ApiError> {
-    let draft = request.body.draft()?;
+    let draft = request.body.draft(request.now)?;
     let dry_run = request.options.dry_run;
     let created = app.ledger().create(&request.caller, draft, request.options).await?;
     let receipt = receipt(&app, &request.caller, request.receipt, created.entry.as_ref())?;

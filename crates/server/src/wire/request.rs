@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
 
+use super::foreign::Import;
 use super::object::Object;
 use super::{limits, whole, words};
 use crate::error::ApiError;
@@ -78,13 +79,24 @@ pub(crate) struct Create {
     /// The tenant; only for tokens of all accounts, which have to name one.
     #[schema(min_length = 1, max_length = 100)]
     account: Option<String>,
+    /// The secret that it has already, of a key that was made elsewhere. It is a secret key.
+    import: Option<Import>,
     /// Why, for the record.
     #[schema(max_length = 500)]
     pub(crate) reason: Option<String>,
 }
 
 impl Create {
-    pub(crate) fn draft(self) -> Result<NewKeyRequest, ApiError> {
+    /// What is wanted, of a request that came at `now`.
+    pub(crate) fn draft(self, now: Timestamp) -> Result<NewKeyRequest, ApiError> {
+        let import = self.import.map(|import| import.checked(now)).transpose();
+        let import = import.map_err(|error| error.within("import"))?.map(Box::new);
+        if import.is_some() && self.kind.as_deref() == Some(Kind::Public.as_str()) {
+            return Err(ApiError::field(
+                "kind",
+                "must be secret: the text of the key is not known",
+            ));
+        }
         Ok(NewKeyRequest {
             account: parse("account", self.account.as_deref())?,
             owner: parse("owner", self.owner.as_deref())?,
@@ -102,6 +114,7 @@ impl Create {
             quota: limits::quota_in_either_form(self.daily_limit, self.quota)?,
             metadata: metadata(self.metadata)?.unwrap_or_default(),
             tags: tags(self.tags)?.unwrap_or_default(),
+            import,
             ..NewKeyRequest::default()
         })
     }

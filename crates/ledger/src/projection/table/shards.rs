@@ -1,7 +1,7 @@
 //! A hash index over keys in 64 parts, so that growing one stalls few readers, and briefly.
 
-use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use hashbrown::HashTable;
 use keys::{Digest, KeyId, NewKey};
@@ -107,16 +107,17 @@ impl<E: Entry> Shards<E> {
     }
 }
 
-/// The last 8 bytes of an id, which are random already.
-#[expect(clippy::expect_used, reason = "an id has 16 bytes")]
+/// What ids and digests are hashed with. Both look random, but whoever imports keys can choose them:
+/// without a secret of this process, so that many of them lie in one place, and every search waits.
+static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Of what does not come from the moment of creation: alike for ids that have that in common.
 pub(super) fn hash_id(id: KeyId) -> u64 {
-    u64::from_le_bytes(*id.to_bytes().last_chunk().expect("the last 8 bytes of an id"))
+    SECRET.hash_one(id.random_part())
 }
 
-/// The first 8 bytes of a digest, which is as good as random.
-#[expect(clippy::expect_used, reason = "a digest has 32 bytes")]
 pub(super) fn hash_digest(digest: &Digest) -> u64 {
-    u64::from_le_bytes(*digest.0.first_chunk().expect("the first 8 bytes of a digest"))
+    SECRET.hash_one(digest)
 }
 
 /// A hash of a short text that we made ourselves: nobody can choose texts that collide.

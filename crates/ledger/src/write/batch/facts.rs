@@ -26,10 +26,10 @@ impl Batch<'_> {
         let prefix_taken = policy.unique_prefix
             && (self.created.iter().any(|other| other.prefix == key.prefix)
                 || table.by_prefix(key.prefix.as_str(), |_| true).is_some());
-        // Two secrets that were made here are never alike.
+        // Two secrets that were made here are never alike; and nobody can import one that this batch
+        // makes, because nobody has it yet.
         let digest_taken = key.imported.is_some()
-            && (self.created.iter().any(|other| other.digest == key.digest)
-                || table.by_digest(&key.digest).is_some());
+            && (self.imports.has_digest(&key.digest) || table.by_digest(&key.digest).is_some());
         Facts {
             now: self.now,
             status: None,

@@ -220,6 +220,10 @@ fn curl(call: &Call<'_>) -> String {
     if let Some(body) = example {
         line += &format!(" -H 'Content-Type: application/json' -d '{body}'");
     }
+    let body = call.operation.get("requestBody");
+    if body.is_some_and(|body| body.pointer("/content/application~1x-ndjson").is_some()) {
+        line += " -H 'Content-Type: application/x-ndjson' -T keys.ndjson";
+    }
     let mut path = call.path.replace("{id}", "$ID");
     let parameters = call.operation.get("parameters").and_then(Value::as_array);
     for parameter in parameters.into_iter().flatten() {

@@ -1,15 +1,11 @@
 //! Which keys a change of many is about.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use keys::Invalid;
 use ledger::{KeyFilter, MOST_IN_BULK, Selection};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, IntoDeserializer as _, MapAccess,
-    Visitor,
-};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{
     ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
@@ -19,6 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::error::ApiError;
 use crate::request::extract::field;
 use crate::request::key_filter::KeyFilterFields;
+use crate::wire::aside::Aside;
 
 /// Filters of the list, at least one, or `ids` alone.
 pub(super) struct BulkFilter {
@@ -84,42 +81,12 @@ impl<'de> Deserialize<'de> for BulkFilter {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BulkFilter, A::Error> {
                 let mut ids = None;
-                let others = WithoutIds { map, ids: &mut ids };
+                let others = Aside { map, name: "ids", value: &mut ids };
                 let fields = KeyFilterFields::deserialize(MapAccessDeserializer::new(others))?;
                 Ok(BulkFilter { ids, fields })
             }
         }
 
         deserializer.deserialize_map(Read)
-    }
-}
-
-/// The members of an object but for `ids`, which is taken aside.
-struct WithoutIds<'i, A> {
-    map: A,
-    ids: &'i mut Option<Vec<String>>,
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutIds<'_, A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, A::Error> {
-        while let Some(name) = self.map.next_key::<Cow<'de, str>>()? {
-            if name != "ids" {
-                return seed.deserialize(name.into_deserializer()).map(Some);
-            }
-            if self.ids.is_some() {
-                return Err(A::Error::duplicate_field("ids"));
-            }
-            *self.ids = Some(self.map.next_value()?);
-        }
-        Ok(None)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.map.next_value_seed(seed)
     }
 }

@@ -23,7 +23,8 @@ pub(crate) struct Requests {
         value_parser = duration
     )]
     pub(crate) timeout: Duration,
-    /// How many exports, reports and bundles are sent at once; one more is refused, as overloaded
+    /// How many exports, imports, reports and bundles are under way at once; one more is refused, as
+    /// overloaded
     #[arg(
         long,
         env = "KEYLEDGER_MAX_EXPORTS",

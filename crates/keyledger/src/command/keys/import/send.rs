@@ -1,0 +1,120 @@
+//! Lines on their way to the server: some hundreds in a request, sent again when it broke.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use serde_json::Value;
+
+use crate::client::{Call, Client, Refused, pause};
+use crate::exit::Failure;
+use crate::options::Remote;
+
+/// The most lines of a request: as many as the server takes in before it answers, because this client
+/// reads the answer when it has sent everything.
+const MOST_LINES: usize = 500;
+/// The bytes of a request from which on no further line is added.
+const LARGE: usize = 256 * 1024;
+/// How often a request is sent, and the time before it is sent a second time, which then doubles.
+const ATTEMPTS: u32 = 7;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// What became of a line.
+pub(super) enum Outcome {
+    Imported,
+    /// It was imported before.
+    Repeated,
+    /// With its problem.
+    Refused(Value),
+}
+
+/// The next request.
+pub(super) struct Sender {
+    client: Client,
+    dry_run: bool,
+    text: String,
+    lines: usize,
+}
+
+/// Why a request came to nothing.
+enum Failed {
+    /// It may be sent again.
+    Passing(anyhow::Error),
+    Lasting(anyhow::Error),
+}
+
+impl Sender {
+    pub(super) fn new(remote: &Remote, dry_run: bool) -> Result<Sender> {
+        let client = Client::new(remote)?;
+        Ok(Sender { client, dry_run, text: String::new(), lines: 0 })
+    }
+
+    /// Adds a line.
+    pub(super) fn add(&mut self, line: &str) {
+        self.text += line;
+        self.text.push('\n');
+        self.lines += 1;
+    }
+
+    /// Whether it is time to send.
+    pub(super) fn is_full(&self) -> bool {
+        self.lines >= MOST_LINES || self.text.len() >= LARGE
+    }
+
+    /// Sends the lines that were added, which are so many; each has an outcome. Again if need be: a line
+    /// has its idempotency key.
+    pub(super) fn send(&mut self, lines: usize) -> Result<Vec<Outcome>> {
+        let mut wait = FIRST_PAUSE;
+        for attempt in 1.. {
+            match self.attempt(lines) {
+                Ok(outcomes) => {
+                    self.text.clear();
+                    self.lines = 0;
+                    return Ok(outcomes);
+                }
+                Err(Failed::Passing(_)) if attempt < ATTEMPTS => {
+                    pause(wait);
+                    wait *= 2;
+                }
+                Err(Failed::Passing(error) | Failed::Lasting(error)) => return Err(error),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    fn attempt(&self, lines: usize) -> Result<Vec<Outcome>, Failed> {
+        let call = Call::lines("/v1/keys/import", &self.text);
+        let call = call.query("dry_run", self.dry_run.then_some(true));
+        let answer = self.client.text(call).map_err(judged)?;
+        let mut outcomes = Vec::with_capacity(lines);
+        for line in answer.lines() {
+            let line: Value = serde_json::from_str(line)
+                .context("this is no answer to an import")
+                .map_err(Failed::Lasting)?;
+            if line.get("summary").is_none() {
+                outcomes.push(outcome(&line));
+            } else if let Some(problem) = line.get("problem") {
+                let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default();
+                return Err(Failed::Passing(anyhow!("refused: {}", crate::print::plain(detail))));
+            } else if outcomes.len() == lines {
+                return Ok(outcomes);
+            }
+        }
+        Err(Failed::Passing(anyhow!("the answer was cut off")))
+    }
+}
+
+fn outcome(line: &Value) -> Outcome {
+    match (line.get("problem"), line.get("status").and_then(Value::as_u64), line.get("id")) {
+        (Some(problem), _, _) => Outcome::Refused(problem.clone()),
+        (None, Some(200), Some(_)) => Outcome::Repeated,
+        _ => Outcome::Imported,
+    }
+}
+
+/// Whether what went wrong may be over soon.
+fn judged(error: anyhow::Error) -> Failed {
+    let unreachable = matches!(error.downcast_ref(), Some(Failure::Unreachable(_)));
+    let busy = error.downcast_ref::<Refused>();
+    let busy = busy.is_some_and(|refused| matches!(refused.status, 429 | 502 | 503 | 504));
+    if unreachable || busy { Failed::Passing(error) } else { Failed::Lasting(error) }
+}
