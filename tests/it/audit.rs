@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Program, Random, Service, Stopped, keyledger, wait};
 
-const VERIFIER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools/verify.py");
-const FORGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/forge.py");
+pub(crate) const VERIFIER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools/verify.py");
+pub(crate) const FORGE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/forge.py");
 const FLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/flip.py");
 
 /// The key with which the log signs.
-fn verifier_key(service: &Service) -> String {
+pub(crate) fn verifier_key(service: &Service) -> String {
     let answer = service.client_with(None).send("GET /log/keys");
     answer.text.lines().next().unwrap().to_owned()
 }
@@ -23,7 +24,7 @@ fn audit(service: &Service, what: &[&str]) -> Program {
         .env("KEYLEDGER_TOKEN", &service.token("*", "auditor"))
 }
 
-fn export(service: &Service, name: &str, part: &[&str]) -> PathBuf {
+pub(crate) fn export(service: &Service, name: &str, part: &[&str]) -> PathBuf {
     let out = service.folder().join(name);
     audit(service, &["export"]).with(part).argument("--out").argument(&out).good();
     out
@@ -35,7 +36,7 @@ fn ours(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
     (ended.code.unwrap(), ended.out + &ended.err)
 }
 
-fn python(script: &str, arguments: &[&str]) -> (i32, String) {
+pub(crate) fn python(script: &str, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new("python3");
     command.arg(script).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
     let mut child = command.stdout(Stdio::piped()).spawn().expect("these tests need python3");
@@ -52,7 +53,7 @@ fn theirs(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
 }
 
 /// Both verifiers end with `code`; the output of each.
-fn both(bundle: &Path, key: &str, code: i32) -> [String; 2] {
+pub(crate) fn both(bundle: &Path, key: &str, code: i32) -> [String; 2] {
     [ours(bundle, key, &[]), theirs(bundle, key, &[])].map(|(ended, output)| {
         assert_eq!(ended, code, "{}: {output}", bundle.display());
         output

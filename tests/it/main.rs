@@ -12,6 +12,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod accounts;
+mod accounts_file;
 mod as_of;
 mod audit;
 mod auth;

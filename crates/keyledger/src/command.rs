@@ -1,5 +1,6 @@
 //! The commands, a module each.
 
+mod accounts;
 mod audit;
 mod completions;
 mod events;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Usage(usage::Usage),
     /// Make, show, delete and replay webhooks
     Webhooks(webhooks::Webhooks),
+    /// Look at a file with the rules of accounts
+    Accounts(accounts::Accounts),
     /// Rebuild the table of keys from a stopped data directory, as it was at any moment
     Replay(replay::Replay),
     /// Record from outside that keys are expired
@@ -62,6 +65,7 @@ pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) 
         Command::Events(options) => events::run(&options),
         Command::Usage(options) => usage::run(&options),
         Command::Webhooks(options) => webhooks::run(&options),
+        Command::Accounts(options) => accounts::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Worker(options) => worker::run(&options),
         Command::Audit(options) => audit::run(&options),

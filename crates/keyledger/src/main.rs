@@ -5,6 +5,7 @@
 //! output ([`mod@print`]), the client of a server ([`client`]), and what is in a data directory
 //! ([`data_dir`]).
 
+mod accounts_file;
 mod client;
 mod command;
 mod command_line;

@@ -269,6 +269,7 @@ fn the_rules_of_an_event_give_it_again() {
         longest_life_s: Some(9),
         permissions: Some([Permission::new("orders.*").unwrap()].into()),
         secret_prefix: Some(Prefix::new("kl_live_").unwrap()),
+        roles: None,
     };
     let facts = Facts { owner_active: 3, account_alive: 19, keys: 99, ..facts(None) };
     let command = |policy| Command::Create(Arc::new(key.clone()), policy);

@@ -1,6 +1,7 @@
 //! How the text of a key is spelled.
 
 use crate::kind::{Environment, Kind};
+use crate::secret_prefix::{self, SecretPrefix};
 
 /// How many characters a checksum has.
 pub(crate) const CHECKSUM: usize = 6;
@@ -8,8 +9,10 @@ pub(crate) const CHECKSUM: usize = 6;
 /// How a key is spelled: a literal, then random characters, then perhaps a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// What every key of this format begins with.
+    /// What every key of this format begins with, but for a word of its account's own.
     pub literal: &'static str,
+    /// What stands in place of the literal's first word.
+    word: Option<SecretPrefix>,
     /// How the random part is spelled.
     pub(crate) alphabet: Alphabet,
     /// Characters of the random part.
@@ -39,7 +42,7 @@ impl Format {
         random: usize,
         shown: usize,
     ) -> Format {
-        Format { literal, alphabet, random, shown, checksum: false }
+        Format { literal, word: None, alphabet, random, shown, checksum: false }
     }
 
     /// The same with a checksum at the end, by which a mistyped key is recognized without a lookup.
@@ -47,9 +50,34 @@ impl Format {
         Format { checksum: true, ..self }
     }
 
-    /// How long a key of this format is.
+    /// The same with a word of its account's own in place of `kl`. How the keys of dialects begin,
+    /// their documents say: such a format stays as it is.
+    #[must_use]
+    pub fn with_prefix(self, word: SecretPrefix) -> Format {
+        if self.behind_word().is_some() { Format { word: Some(word), ..self } } else { self }
+    }
+
+    /// The two parts of what keys of this format begin with.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        match (&self.word, self.behind_word()) {
+            (Some(word), Some(rest)) => (word.as_str(), rest),
+            (_, _) => ("", self.literal),
+        }
+    }
+
+    /// What follows the word, in a format whose keys begin with one that an account may change.
+    pub(crate) fn behind_word(&self) -> Option<&'static str> {
+        self.literal.strip_prefix(secret_prefix::DEFAULT).filter(|rest| rest.starts_with('_'))
+    }
+
+    /// How long a key of this format is, with a literal that nothing stands in place of.
     pub(crate) const fn length(&self) -> usize {
-        self.literal.len() + self.random + if self.checksum { CHECKSUM } else { 0 }
+        self.literal.len() + self.random_and_checksum()
+    }
+
+    /// How many characters follow what its keys begin with.
+    pub(crate) const fn random_and_checksum(&self) -> usize {
+        self.random + if self.checksum { CHECKSUM } else { 0 }
     }
 
     /// Whether the random part may have this character.

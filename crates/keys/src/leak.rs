@@ -4,12 +4,15 @@
 //! holds a secret is refused before it is recorded, and hidden before it is shown.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::dialect::SECRET_FORMATS;
 use crate::format::Format;
 use crate::invalid::Invalid;
+use crate::native_shape::NATIVE;
 use crate::secret::has_checksum;
+use crate::secret_prefix::{LONGEST, is_of_word};
 
 /// The length of the shortest secret key of any format.
 const SHORTEST: usize = shortest();
@@ -59,17 +62,17 @@ pub fn contains_key(text: &str) -> bool {
 /// `text` with every secret key in it cut off after the part that all keys of its format begin with.
 #[must_use]
 pub fn without_keys(text: &str) -> Cow<'_, str> {
-    let Some((mut found, mut literal)) = first_key(text, 0) else { return Cow::Borrowed(text) };
+    let Some((mut found, mut beginning)) = first_key(text, 0) else { return Cow::Borrowed(text) };
     let mut shown = String::with_capacity(text.len());
     let mut from = 0;
     loop {
-        shown +=
-            text.get(from..found.start).unwrap_or_else(|| unreachable!("{}", CHARACTER_BOUNDARY));
-        shown += literal;
+        shown += text
+            .get(from..found.start + beginning)
+            .unwrap_or_else(|| unreachable!("{}", CHARACTER_BOUNDARY));
         shown.push('…');
         from = found.end;
         match first_key(text, from) {
-            Some(next) => (found, literal) = next,
+            Some(next) => (found, beginning) = next,
             None => break,
         }
     }
@@ -85,8 +88,39 @@ pub(crate) fn refuse_key(text: &str) -> Result<(), Invalid> {
     if contains_key(text) { Err(Invalid::ContainsKey) } else { Ok(()) }
 }
 
-/// Where the first key at or after `from` is, and what keys of its format begin with.
-fn first_key(text: &str, from: usize) -> Option<(Range<usize>, &'static str)> {
+/// Where a key is in a text, and the length of what all keys of its format begin with.
+type Found = (Range<usize>, usize);
+
+/// The first key at or after `from`. Of two that begin alike what is hidden is the longer.
+fn first_key(text: &str, from: usize) -> Option<Found> {
+    let found = [first_of_formats(text, from), first_with_word(text.as_bytes(), from)];
+    found.into_iter().flatten().min_by_key(|(range, _)| (range.start, Reverse(range.end)))
+}
+
+/// The first native key at or after `from` that begins with a word of its account's own, whatever
+/// that is: its checksum says that it is one.
+fn first_with_word(bytes: &[u8], from: usize) -> Option<Found> {
+    let [secrets @ .., _public] = NATIVE;
+    let places = bytes.iter().enumerate().skip(from).filter(|(_, byte)| **byte == b'_');
+    places.flat_map(|(at, _)| secrets.map(|format| (at, format))).find_map(|(at, format)| {
+        let behind = format.behind_word()?;
+        let random = bytes.get(at..)?.strip_prefix(behind.as_bytes())?;
+        let random = random.get(..format.random_and_checksum())?;
+        if !random.iter().all(u8::is_ascii_alphanumeric) {
+            return None;
+        }
+        let before = bytes.get(from..at)?.iter().rev().take(LONGEST);
+        let longest = before.take_while(|byte| is_of_word(**byte)).count();
+        let beginning = at + behind.len();
+        let end = beginning + random.len();
+        let mut starts = at - longest..at;
+        let start = starts.find(|start| bytes.get(*start..end).is_some_and(has_checksum))?;
+        Some((start..end, beginning - start))
+    })
+}
+
+/// The first key at or after `from` that begins with the literal of a format.
+fn first_of_formats(text: &str, from: usize) -> Option<Found> {
     let bytes = text.as_bytes();
     let last = bytes.len().checked_sub(SHORTEST)?;
     (from..=last).find_map(|start| {
@@ -99,9 +133,8 @@ fn first_key(text: &str, from: usize) -> Option<(Range<usize>, &'static str)> {
         let before = before.and_then(|before| bytes.get(before));
         let fitting = SECRET_FORMATS.iter().filter_map(|format| {
             let length = length_of_key(rest, format, before.copied())?;
-            Some((start..start + length, format.literal))
+            Some((start..start + length, format.literal.len()))
         });
-        // Two formats may begin alike: what is hidden is the longer.
         fitting.max_by_key(|(range, _)| range.end)
     })
 }

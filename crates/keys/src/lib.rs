@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness. Time and random bytes come in as arguments, every value
 //! that exists has been checked, and [`decide()`] alone says yes or no to a change.
 
+mod account_rules;
 mod allowed_ips;
 mod decide;
 mod dialect;
@@ -17,12 +18,14 @@ mod kind;
 mod leak;
 mod limit;
 mod metadata;
+mod native_shape;
 mod permission;
 mod policy;
 mod pseudonym;
 mod refusal;
 mod requirement;
 mod secret;
+mod secret_prefix;
 mod state;
 mod tags;
 mod text;
@@ -31,6 +34,7 @@ mod update;
 mod verdict;
 mod words;
 
+pub use account_rules::{AccountRules, RulesByAccount};
 pub use allowed_ips::{AllowedIps, canonical_network};
 pub use decide::{Command, Decision, Rotation, decide};
 pub use dialect::Dialect;
@@ -46,11 +50,12 @@ pub use leak::{contains_key, without_keys};
 pub use limit::{Cost, Quota, QuotaPeriod, RateLimit};
 pub use metadata::Metadata;
 pub use permission::{Permission, covers};
-pub use policy::{Policy, Reuse, Rule};
+pub use policy::{Policy, Reuse, Roles, Rule};
 pub use pseudonym::Pseudonym;
 pub use refusal::Refusal;
 pub use requirement::Requirement;
 pub use secret::{Digest, Prefix, Secret, looks_like_key};
+pub use secret_prefix::SecretPrefix;
 pub use state::{KeyState, Status};
 pub use tags::Tags;
 pub use text::{

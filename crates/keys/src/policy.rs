@@ -1,5 +1,6 @@
 //! What a change must keep to beside the moves that are lawful, and the rules it was judged by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::facts::Facts;
@@ -7,6 +8,7 @@ use crate::key::NewKey;
 use crate::permission::{Permission, covers};
 use crate::refusal::Refusal;
 use crate::secret::Prefix;
+use crate::text::KeyRole;
 use crate::time::Timestamp;
 use crate::update::{Attribute, Update};
 
@@ -31,7 +33,12 @@ pub struct Policy {
     pub permissions: Option<Arc<[Permission]>>,
     /// How the text of a secret that is made here must begin.
     pub secret_prefix: Option<Prefix>,
+    /// The roles of which a key may have one. Not on record: what a role gives is, as permissions.
+    pub roles: Option<Arc<Roles>>,
 }
+
+/// Roles, each with the permissions that it gives.
+pub type Roles = BTreeMap<KeyRole, Arc<[Permission]>>;
 
 /// Find before making: a public key for the same use that lives long enough is answered instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +89,9 @@ pub enum Rule {
 }
 
 impl Policy {
+    /// A longest life that any end keeps to: from 1970 to the end of the year 9999, in seconds.
+    pub const ANY_LIFE_S: u64 = 253_402_300_800;
+
     /// The policy that rules were recorded of.
     #[must_use]
     pub fn of(rules: &[Rule]) -> Policy {
@@ -123,6 +133,7 @@ impl Policy {
             self.owner_has_room(facts, &mut rules)?;
         }
         self.ends_in_time(facts.now, key.expires_at, &mut rules)?;
+        self.permits_role(key.role.as_ref())?;
         self.permits(&key.permissions, &mut rules)?;
         // A key that was made elsewhere begins as it does.
         if let Some(prefix) = self.secret_prefix.filter(|_| key.imported.is_none()) {
@@ -149,6 +160,9 @@ impl Policy {
         if let Some(expires_at) = update.expires_at() {
             self.ends_in_time(facts.created_at.unwrap_or(facts.now), expires_at, &mut rules)?;
         }
+        if let Some(role) = update.role() {
+            self.permits_role(role)?;
+        }
         if let Some(permissions) = update.permissions() {
             self.permits(permissions, &mut rules)?;
         }
@@ -169,8 +183,13 @@ impl Policy {
     ) -> Result<(), Refusal> {
         let Some(seconds) = self.longest_life_s else { return Ok(()) };
         rules.push(Rule::LongestLife(seconds));
-        let last = from.plus_secs(seconds);
-        within(expires_at.is_some_and(|due| due <= last), Refusal::LifeTooLong(seconds))
+        let due = expires_at.ok_or(Refusal::ExpiryRequired)?;
+        within(due <= from.plus_secs(seconds), Refusal::LifeTooLong(seconds))
+    }
+
+    fn permits_role(&self, role: Option<&KeyRole>) -> Result<(), Refusal> {
+        let (Some(roles), Some(role)) = (&self.roles, role) else { return Ok(()) };
+        within(roles.contains_key(role), Refusal::RoleNotAllowed)
     }
 
     fn permits(&self, wanted: &[Permission], rules: &mut Vec<Rule>) -> Result<(), Refusal> {

@@ -36,12 +36,21 @@ pub enum Refusal {
     /// The account has as many keys enabled or disabled as it may have.
     #[error("the account has {0} keys enabled or disabled, as many as it may have")]
     AccountLimit(u64),
+    /// The key would have no end, which keys of the account must have.
+    #[error("a key of this account must have an end")]
+    ExpiryRequired,
     /// The key would live longer than keys of the account may, in seconds from its creation.
     #[error("a key of this account must end within {0} seconds of its creation")]
     LifeTooLong(u64),
     /// The key would have a permission that keys of the account may not have.
     #[error("keys of this account may not have all of these permissions")]
     PermissionNotAllowed,
+    /// The key would have a role that is none of the account's.
+    #[error("keys of this account may not have this role")]
+    RoleNotAllowed,
+    /// The request names other permissions than those that the account gives to the key's role.
+    #[error("the permissions follow from the role")]
+    PermissionsOfRole,
     /// The text of the secret does not begin as those of the account must.
     #[error("the prefix is not that of this account's keys")]
     OtherPrefix,

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::dialect::all_formats;
 use crate::format::{Alphabet, CHECKSUM, Format};
 use crate::invalid::Invalid;
+use crate::native_shape::is_shape_of_key;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -37,7 +38,9 @@ impl Secret {
     /// Makes a key's text. `fill` fills a buffer with random bytes; it may be called more than once.
     pub fn generate(format: Format, mut fill: impl FnMut(&mut [u8])) -> Secret {
         let mut text = Zeroizing::new(String::with_capacity(LONGEST));
-        text.push_str(format.literal);
+        let (word, literal) = format.parts();
+        text.push_str(word);
+        text.push_str(literal);
         match format.alphabet {
             Alphabet::Base62 => spell(&mut text, BASE62, format.random, &mut fill),
             Alphabet::Hex => spell(&mut text, HEX, format.random, &mut fill),
@@ -70,13 +73,18 @@ impl Secret {
     /// The part that may be shown.
     #[must_use]
     pub fn prefix(&self, format: Format) -> Prefix {
-        let mut prefix = Prefix { length: 0, bytes: [0; 31] };
-        let end = format.literal.len() + format.shown;
-        for (place, byte) in prefix.bytes.iter_mut().zip(self.0.bytes().take(end)) {
-            *place = byte;
-            prefix.length += 1;
-        }
-        prefix
+        let (word, literal) = format.parts();
+        let end = word.len() + literal.len() + format.shown;
+        Prefix::of_ascii(self.0.bytes().take(end))
+    }
+}
+
+impl Format {
+    /// What every key of this format begins with.
+    #[must_use]
+    pub fn beginning(&self) -> Prefix {
+        let (word, rest) = self.parts();
+        Prefix::of_ascii(word.bytes().chain(rest.bytes()))
     }
 }
 
@@ -123,10 +131,11 @@ pub(crate) fn has_checksum(text: &[u8]) -> bool {
     text.split_last_chunk().is_some_and(|(body, sum)| checksum(body) == *sum)
 }
 
-/// Whether `text` is spelled like an API key of any format, valid or not.
+/// Whether `text` is spelled like an API key of any format, valid or not. One that begins with a word
+/// of its account's own is recognized by its whole shape.
 #[must_use]
 pub fn looks_like_key(text: &str) -> bool {
-    all_formats().any(|format| text.starts_with(format.literal))
+    all_formats().any(|format| text.starts_with(format.literal)) || is_shape_of_key(text)
 }
 
 /// Whether `text` may be a key at all: 1 to 512 visible characters (RFC 5234's `VCHAR`).
@@ -149,7 +158,9 @@ impl Digest {
     }
 
     /// The digest of a presented key, or `None` if it is malformed: not 1 to 512 visible characters of
-    /// ASCII, or beginning like a key with a checksum and not spelled like one. Allocates nothing.
+    /// ASCII, or beginning like a key with a checksum and not spelled like one. One with a word of its
+    /// account's own is digested whatever its checksum is: another system's key, which was brought in,
+    /// may look the same. Allocates nothing.
     #[must_use]
     pub fn of_presented(text: &str) -> Option<Digest> {
         if !is_presentable(text) {
@@ -197,6 +208,16 @@ impl Prefix {
             }
             _ => Err(Invalid::Malformed { expected: "1 to 31 printable characters" }),
         }
+    }
+
+    /// The first 31 of these characters, which are printable ASCII.
+    pub(crate) fn of_ascii(text: impl Iterator<Item = u8>) -> Prefix {
+        let mut prefix = Prefix { length: 0, bytes: [0; 31] };
+        for (place, byte) in prefix.bytes.iter_mut().zip(text) {
+            *place = byte;
+            prefix.length += 1;
+        }
+        prefix
     }
 
     /// The text.

@@ -200,6 +200,14 @@ impl Update {
         )
     }
 
+    /// Its role after it, if that changes.
+    #[must_use]
+    pub fn role(&self) -> Option<Option<&KeyRole>> {
+        self.iter().find_map(|edit| {
+            if let Edit::Role { after, .. } = edit { Some(after.as_ref()) } else { None }
+        })
+    }
+
     /// Its project after it, if that changes.
     #[must_use]
     pub fn project(&self) -> Option<&Option<Project>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use eventlog::{Log, Seq, Space};
-use keys::{NodeName, Timestamp};
+use keys::{NodeName, RulesByAccount, Timestamp};
 use signedlog::{Mismatch, SignedLog, Signing};
 use tokio::sync::{oneshot, watch};
 
@@ -340,6 +340,12 @@ impl Ledger {
     pub fn forget_idle(&self) {
         self.0.rates.forget();
         self.state().table.orders.forget_idle(self.state().clock.monotonic());
+    }
+
+    /// Replaces what the keys of each account must keep to. It holds for whatever is decided from now
+    /// on; keys that are there are held against it when they are edited or rotated.
+    pub fn set_account_rules(&self, rules: RulesByAccount) {
+        self.state().set_account_rules(rules);
     }
 
     /// The most keys that the account of `caller` may change at once.

@@ -9,6 +9,7 @@ use keys::Dialect;
 use ledger::{Caller, Journal, Ledger};
 use tokio::sync::watch;
 
+use crate::accounts_file::AccountsFile;
 use crate::auth::Auth;
 use crate::auth::guesses::Guesses;
 use crate::export::slots::Slots;
@@ -47,6 +48,8 @@ pub struct Config {
     /// Whether the busiest routes are answered past the router (`http/fast_path.rs`). The replies are
     /// the same.
     pub fast_paths: bool,
+    /// How the file with the rules of accounts is.
+    pub accounts_file: Arc<AccountsFile>,
     /// How many lines of the log nobody took, for the metrics.
     pub log_lines_lost: Arc<AtomicU64>,
 }
@@ -66,6 +69,7 @@ impl Default for Config {
             max_streams_per_account: 10_000,
             metrics: true,
             fast_paths: true,
+            accounts_file: Arc::default(),
             log_lines_lost: Arc::default(),
         }
     }

@@ -70,6 +70,11 @@ impl ApiError {
         ApiError { code, ..ApiError::field(field, kind) }
     }
 
+    /// A change that the rules refuse because of `field`.
+    fn refused(code: Code, field: &str, refusal: &Refusal) -> ApiError {
+        ApiError::field_with(code, field, format_args!("{refusal}"))
+    }
+
     /// The same in the words of a dialect, which do not begin with the field's name.
     pub(crate) fn field_in_words(field: &str, sentence: &'static str) -> ApiError {
         let invalid = Some(Box::new(Invalid::new(field, sentence)));
@@ -204,10 +209,22 @@ impl From<Refusal> for ApiError {
             Refusal::ExpiresInThePast => {
                 return ApiError::field("expires_at", "must lie in the future");
             }
-            Refusal::LifeTooLong(_) | Refusal::EndsWithOverlap => {
-                return ApiError::field("expires_at", format_args!("{refusal}"));
+            Refusal::ExpiryRequired => {
+                return ApiError::refused(Code::ExpiryRequired, "expires_at", &refusal);
+            }
+            Refusal::LifeTooLong(_) => {
+                return ApiError::refused(Code::MaxTtlExceeded, "expires_at", &refusal);
             }
             Refusal::PermissionNotAllowed => {
+                return ApiError::refused(Code::PermissionNotAllowed, "permissions", &refusal);
+            }
+            Refusal::RoleNotAllowed => {
+                return ApiError::refused(Code::RoleNotAllowed, "role", &refusal);
+            }
+            Refusal::EndsWithOverlap => {
+                return ApiError::field("expires_at", format_args!("{refusal}"));
+            }
+            Refusal::PermissionsOfRole => {
                 return ApiError::field("permissions", format_args!("{refusal}"));
             }
             Refusal::OtherPrefix => return ApiError::field("prefix", format_args!("{refusal}")),

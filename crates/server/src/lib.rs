@@ -7,6 +7,7 @@
 //! `http` serves connections and knows no resource, `request` reads what a request says, `routes`
 //! has a file for each resource, `dialects` one for each dialect, and `router` puts them together.
 
+mod accounts_file;
 mod app;
 pub mod auth;
 mod dialects;
@@ -24,9 +25,11 @@ mod request;
 mod router;
 mod routes;
 mod stream;
+mod watched_file;
 mod webhooks;
 mod wire;
 
+pub use crate::accounts_file::AccountsFile;
 pub use crate::app::{App, Config};
 pub use crate::auth::{Auth, token};
 pub use crate::error::{ApiError, Code, Problem};
@@ -37,4 +40,5 @@ pub use crate::openapi::document as openapi;
 pub use crate::request::forwarded::ForwardedHeader;
 pub use crate::router::{authorize_router, metrics_router, router};
 pub use crate::routes::authorize::presented::KeyHeader;
+pub use crate::watched_file::{FileError, read_file, watch_file};
 pub use crate::webhooks::{Sinks, WebhookOptions, Webhooks, deliver_webhooks};

@@ -55,6 +55,9 @@ pub(crate) struct Numbers {
     pub(crate) tokens: ledger::TokenStats,
     pub(crate) webhooks: delivery::Stats,
     pub(crate) sinks: delivery::Stats,
+    pub(crate) accounts_file_usable: bool,
+    /// Accounts with rules, and how often these were replaced.
+    pub(crate) account_rules: (u64, u64),
 }
 
 /// The gauges: name, help, and where each is read.
@@ -124,6 +127,21 @@ const READINGS: &[(&str, &str, Reading)] = &[
         "keyledger_ended_tokens_refused",
         "How often since the start a token was shown that was ended before its time",
         |numbers| numbers.tokens.refused,
+    ),
+    (
+        "keyledger_accounts_file_valid",
+        "1 unless the file with the rules of accounts cannot be used, and those of before hold",
+        |numbers| u64::from(numbers.accounts_file_usable),
+    ),
+    (
+        "keyledger_accounts_file_entries",
+        "Accounts with rules in the file, `*` included",
+        |numbers| numbers.account_rules.0,
+    ),
+    (
+        "keyledger_accounts_file_reloads",
+        "How often since the start the rules of accounts were replaced",
+        |numbers| numbers.account_rules.1,
     ),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
     ("keyledger_webhooks", "Webhooks", |numbers| count(numbers.webhooks.receivers)),

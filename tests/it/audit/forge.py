@@ -386,11 +386,16 @@ def bytes_changed(data):
     yield "empty", b""
 
 
-def main():
+def log_signer():
+    """Signs with the log's own key."""
     with open(LOG_KEY, encoding="utf-8") as file:
         lines = file.read().split("\n")
     seed = base64.urlsafe_b64decode(lines[0] + "=")
-    signer = Signer(seed, lines[1].split("+")[0])
+    return Signer(seed, lines[1].split("+")[0])
+
+
+def main():
+    signer = log_signer()
     for path, forgeries in [(BUNDLE, WHOLE), (PART, OF_A_PART)]:
         for number, (forge, code) in enumerate(forgeries):
             forgery = Forgery(path, signer)
@@ -407,4 +412,5 @@ def write(name, data, code):
     print(name, code)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ mod packages;
 mod program;
 mod random;
 mod receiver;
+mod rules_file;
 mod script;
 mod service;
 mod stream;
@@ -25,6 +26,7 @@ pub(crate) use packages::{node_with, python_with};
 pub(crate) use program::{Ended, Program, keyledger, wait};
 pub(crate) use random::Random;
 pub(crate) use receiver::{Answers, Received, Receiver};
+pub(crate) use rules_file::{RULES, RulesFile};
 pub(crate) use script::{Script, check};
 pub(crate) use service::{Service, Stopped};
 

@@ -3,6 +3,7 @@
 //! A start is refused in this order: for wrong options, addresses in use, secret files that cannot be
 //! read, and only then for the data directory, so that a bad start changes nothing on the disk.
 
+mod accounts;
 mod log_lines;
 mod logging;
 mod logs;
@@ -16,6 +17,7 @@ use delivery::Registry;
 use eventlog::sled::SledLog;
 use server::{App, Auth, Config, WebhookOptions, Webhooks};
 
+use self::accounts::AccountsWatch;
 use self::log_lines::LastLines;
 pub(crate) use self::options::Serve;
 use self::running::Listeners;
@@ -38,6 +40,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
 
     let poster = options.webhooks.poster()?;
     let sinks = options.sinks.read(exposed)?;
+    let accounts = options.quotas.accounts.as_deref().map(AccountsWatch::read).transpose()?;
     let webhook_key = WebhookKeyFile::read_or_generate(&options.data.data, exposed)?;
 
     let log_key = LogKeyFile::read_or_generate(
@@ -53,6 +56,10 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     token_key.write_if_new(&options.data.data)?;
     drop(token_key);
     let ledger = logs::ledger(options, log_key, log)?;
+    let accounts = accounts.map(|(watch, rules)| {
+        ledger.set_account_rules(rules);
+        watch
+    });
     let journal = logs::journal(options, &options.journal_options(), ledger.signing_keys()?)?;
     let registry = Registry::open(options.webhooks.registry(&options.data.data))?;
     webhook_key.write_if_new(&options.data.data)?;
@@ -74,11 +81,12 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
         max_streams_per_account: options.requests.max_streams_per_account,
         metrics: options.listen.metrics.is_none(),
         fast_paths: true,
+        accounts_file: accounts.as_ref().map(AccountsWatch::status).unwrap_or_default(),
         log_lines_lost: log_lines.0.lost(),
     };
     let app = App::new(ledger, journal, auth, webhooks, config);
     let runtime = runtime()?;
-    let ran = runtime.block_on(running::run(options, app, listeners));
+    let ran = runtime.block_on(running::run(options, app, accounts, listeners));
     // Does not wait for threads that are blocked by a disk or a client.
     runtime.shutdown_background();
     ran?;

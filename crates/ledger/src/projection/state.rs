@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use eventlog::{Log, Seq};
-use keys::{Edit, Event, NodeName, Pseudonym, Subject, Timestamp};
-use parking_lot::Mutex;
+use keys::{Edit, Event, NodeName, Pseudonym, RulesByAccount, Subject, Timestamp};
+use parking_lot::{Mutex, RwLock};
 use signedlog::{Chunk, Leaf, Mismatch, SignedLog, Signing};
 use tokio::sync::Notify;
 
@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) keyring: Arc<Keyring>,
     /// The most keys an account may have.
     pub(crate) most_keys: Option<u64>,
+    /// What the keys of each account must keep to. Held locked only to be copied or replaced.
+    account_rules: RwLock<Arc<RulesByAccount>>,
 }
 
 impl State {
@@ -94,6 +96,7 @@ impl State {
             node: NodeName::default(),
             keyring: Arc::default(),
             most_keys: None,
+            account_rules: RwLock::default(),
         }
     }
 
@@ -123,6 +126,18 @@ impl State {
             }
             Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {}
         }
+    }
+
+    /// What the keys of each account must keep to.
+    pub(crate) fn account_rules(&self) -> Arc<RulesByAccount> {
+        Arc::clone(&self.account_rules.read())
+    }
+
+    /// Replaces what the keys of each account must keep to, from the next decision on.
+    pub(crate) fn set_account_rules(&self, rules: RulesByAccount) {
+        let rules = Arc::new(rules);
+        // What was before is dropped behind the lock.
+        let _before = std::mem::replace(&mut *self.account_rules.write(), rules);
     }
 
     /// Brings one record into every projection.

@@ -3,6 +3,7 @@
 //! The writer gathers the facts of each command here, lets [`keys::decide`] judge them and writes
 //! down the event. Nothing of it is visible to anybody until the log has it.
 
+mod alive;
 mod edit;
 mod facts;
 mod imports;
@@ -17,7 +18,7 @@ use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
     Account, Command, Decision, Event, Facts, KeyId, KeyState, NewKey, Refusal, Replaces, Rotation,
-    Status, Subject, Timestamp, decide,
+    RulesByAccount, Subject, Timestamp, decide,
 };
 use signedlog::Leaf;
 
@@ -98,8 +99,10 @@ pub(crate) struct Batch<'s> {
     imports: Imports,
     /// What edited keys have.
     edited: HashMap<KeyId, Arc<NewKey>>,
-    /// By how much the number of alive keys changed.
-    alive: HashMap<Account, i64>,
+    /// By how much the number of alive keys changed; `None` as long as nothing depends on it.
+    alive: Option<HashMap<Account, i64>>,
+    /// What the keys of each account must keep to.
+    account_rules: Arc<RulesByAccount>,
     numbers: HashMap<Account, u64>,
     outcomes: HashMap<[u8; 32], Outcome>,
     salts: Salts,
@@ -118,7 +121,8 @@ impl<'s> Batch<'s> {
             created: Vec::new(),
             imports: Imports::default(),
             edited: HashMap::new(),
-            alive: HashMap::new(),
+            alive: None,
+            account_rules: state.account_rules(),
             numbers: HashMap::new(),
             outcomes: HashMap::new(),
             salts: Salts::default(),
@@ -174,10 +178,12 @@ impl<'s> Batch<'s> {
         context: &RequestContext,
         wanted: &WantedKey,
     ) -> Result<DecidedKey, Error> {
-        let number = self.next_number(&wanted.key.account);
-        let facts = self.facts_of_new(wanted, number);
-        let key = Arc::new(NewKey { number, ..self.dated(wanted) });
-        let decision = decide(&facts, Command::Create(key, wanted.policy.clone()))?;
+        let (key, policy) = self.bound(wanted)?;
+        self.expire_for_room(&policy, &key.account, context.dry_run)?;
+        let number = self.next_number(&key.account);
+        let facts = self.facts_of_new(&key, &policy, number);
+        let key = Arc::new(NewKey { number, ..key });
+        let decision = decide(&facts, Command::Create(key, policy))?;
         let key = created_by(&decision.event);
         let state = KeyState::created(&key, self.now);
         let attributes = Arc::clone(&key);
@@ -198,8 +204,10 @@ impl<'s> Batch<'s> {
         if wanted.model.as_ref().is_some_and(|model| !Arc::ptr_eq(model, &current)) {
             return Err(Error::Edited);
         }
+        let (key, policy) = self.bound(wanted)?;
+        self.expire_for_room(&policy, &key.account, context.dry_run)?;
         let before = self.chained_state(old);
-        let number = self.next_number(&wanted.key.account);
+        let number = self.next_number(&key.account);
         let facts = Facts {
             status: Some(before.state.status_at(self.now)),
             due: before.state.expires_at,
@@ -207,11 +215,11 @@ impl<'s> Batch<'s> {
             wanted_revision: context.if_revision,
             replaced_by: before.state.replaced_by,
             created_at: Some(old.created_at),
-            ..self.facts_of_new(wanted, number)
+            ..self.facts_of_new(&key, &policy, number)
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
-        let key = Arc::new(NewKey { number, replaces, ..self.dated(wanted) });
-        let decision = decide(&facts, Command::Rotate(key, rotation, wanted.policy.clone()))?;
+        let key = Arc::new(NewKey { number, replaces, ..key });
+        let decision = decide(&facts, Command::Rotate(key, rotation, policy))?;
         let key = created_by(&decision.event);
         #[expect(clippy::expect_used, reason = "`decide` sets until when, and keeps the rest")]
         let replaces = key.replaces.as_ref().expect("a rotation names the key that it replaces");
@@ -342,11 +350,8 @@ impl<'s> Batch<'s> {
         if let Some((link, state)) = replaced {
             self.touched.insert(link.key, ChainedState { state, head });
         }
-        let was_alive = link.before.is_some_and(Status::is_alive);
-        match (was_alive, state.status.is_alive()) {
-            (false, true) => *self.alive.entry(attributes.account.clone()).or_default() += 1,
-            (true, false) => *self.alive.entry(attributes.account.clone()).or_default() -= 1,
-            (true, true) | (false, false) => {}
+        if let Some(alive) = &mut self.alive {
+            alive::count(alive, &link, || attributes.account.clone());
         }
         match &record.event {
             Event::Created(key) => {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keys::{
-    Account, Dialect, Digest, Event, KeyId, KeyName, KeyState, Kind, NewKey, Policy, Prefix,
-    Refusal, Secret,
+    Account, Dialect, Digest, Event, Format, KeyId, KeyName, KeyState, Kind, NewKey, Policy,
+    Prefix, Refusal, Secret,
 };
 
 use crate::caller::{Caller, Grant, MANAGE};
@@ -91,7 +91,11 @@ impl Ledger {
                 self.state().secrets.lock().remove(id);
             }
             match reply {
-                Err(error @ (Error::Refused(Refusal::PrefixTaken) | Error::Edited)) => {
+                // The rules of the account may have another prefix by then.
+                Err(
+                    error @ (Error::Refused(Refusal::PrefixTaken | Refusal::OtherPrefix)
+                    | Error::Edited),
+                ) => {
                     refused = error;
                 }
                 Err(error) => return Err(error),
@@ -129,7 +133,12 @@ impl Ledger {
         request: &NewKeyRequest,
     ) -> Result<(WantedKey, Option<Secret>), Error> {
         let now = self.now();
-        let NewText { of_id, secret, prefix, digest } = NewText::of(dialect, request)?;
+        let (kind, environment) = (request.kind, request.environment);
+        let format = match self.state().account_rules().of(account) {
+            Some(rules) => rules.format(dialect, kind, environment),
+            None => dialect.format(kind, environment),
+        };
+        let NewText { of_id, secret, prefix, digest } = NewText::of(format, request)?;
         let public = secret.as_ref().filter(|_| request.kind == Kind::Public);
         let name = match &request.name {
             Some(name) => name.clone(),
@@ -168,7 +177,14 @@ impl Ledger {
         pool.share(&mut key);
         key.permissions = pool.permissions(&request.permissions);
         let policy = Policy { account_keys: self.state().most_keys, ..request.policy.clone() };
-        Ok((WantedKey { key, ttl_s: request.ttl_s(), policy, model: None }, secret))
+        let wanted = WantedKey {
+            key,
+            ttl_s: request.ttl_s(),
+            policy,
+            permissions_named: !request.permissions.is_empty(),
+            model: None,
+        };
+        Ok((wanted, secret))
     }
 
     /// The reply to a request that was answered before, with the record at `seq`.
@@ -208,7 +224,7 @@ struct NewText {
 }
 
 impl NewText {
-    fn of(dialect: Dialect, request: &NewKeyRequest) -> Result<NewText, Error> {
+    fn of(format: Format, request: &NewKeyRequest) -> Result<NewText, Error> {
         let mut random = Random::default();
         let mut of_id = [0; 10];
         random.fill(&mut of_id);
@@ -218,7 +234,6 @@ impl NewText {
             let of_id = import.repeat.unwrap_or(of_id);
             NewText { of_id, secret: None, prefix, digest: import.digest }
         } else {
-            let format = dialect.format(request.kind, request.environment);
             let secret = Secret::generate(format, |buffer| random.fill(buffer));
             let (prefix, digest) = (secret.prefix(format), secret.digest());
             NewText { of_id, secret: Some(secret), prefix, digest }

@@ -107,6 +107,8 @@ pub(crate) struct WantedKey {
     pub(crate) ttl_s: Option<u64>,
     /// What it must keep to.
     pub(crate) policy: Policy,
+    /// Whether its permissions were named, and do not only follow from its role.
+    pub(crate) permissions_named: bool,
     /// The key that it was copied from, as that was then.
     pub(crate) model: Option<Arc<NewKey>>,
 }

@@ -55,11 +55,13 @@ impl Ledger {
         options: RequestOptions,
     ) -> Result<Created, Error> {
         let old = self.find(caller.require(MANAGE)?, id, &options)?;
+        // Those that are copied are given anew where the account says what the role gives.
+        let permissions_named = changes.permissions.is_some();
         let make = || {
             let model = old.current();
             let request = successor(&model, changes.clone());
             let (wanted, secret) = self.make(caller, model.dialect, &model.account, &request)?;
-            Ok((WantedKey { model: Some(model), ..wanted }, secret))
+            Ok((WantedKey { permissions_named, model: Some(model), ..wanted }, secret))
         };
         let command = |wanted| Rotate { old: Arc::clone(&old), wanted, rotation };
         self.submit_new_key(caller, &options, make, command).await

@@ -4,12 +4,9 @@
 //! with a higher epoch. While the file is missing or invalid the last valid set is used for a grace
 //! period, after which no key is accepted.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::Algorithm;
@@ -19,13 +16,8 @@ use tokio::sync::watch;
 
 use super::error::AuthError;
 use super::jwk::{self, KeyDigest, PublicKey};
+use crate::watched_file::{FileError, read_file, watch_file};
 
-/// The largest file that is read.
-const MAX_FILE: u64 = 1 << 20;
-/// How often it is read.
-const READ_INTERVAL: Duration = Duration::from_secs(1);
-/// A read that takes longer counts as failed.
-const SLOW: Duration = Duration::from_secs(10);
 /// How often a warning about an unusable file is logged.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 /// The number of skipped keys that are logged by name.
@@ -84,11 +76,7 @@ struct FileState {
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error(transparent)]
-    Io(#[from] std::io::Error),
-    #[error("reading it takes too long")]
-    Slow,
-    #[error("it is longer than 1 MiB")]
-    TooLong,
+    File(#[from] FileError),
     #[error("it is not JSON with a list of `keys`")]
     NoSet,
 }
@@ -96,12 +84,15 @@ enum Unusable {
 impl Jwks {
     /// Reads the file for the first time.
     pub(super) fn read(path: PathBuf, grace: Duration, now: Instant) -> Result<Jwks, AuthError> {
-        let found =
-            read(&path).and_then(|bytes| Ok((Sha256::digest(&bytes).into(), parse(&bytes)?)));
+        let found = read_file(&path)
+            .map_err(Unusable::from)
+            .and_then(|bytes| Ok((Sha256::digest(&bytes).into(), parse(&bytes)?)));
         let (digest, parsed) = match found {
             Ok(found) => found,
-            Err(Unusable::Io(source)) => return Err(AuthError::Unreadable { path, source }),
-            Err(Unusable::TooLong | Unusable::NoSet | Unusable::Slow) => {
+            Err(Unusable::File(FileError::Io(source))) => {
+                return Err(AuthError::Unreadable { path, source });
+            }
+            Err(Unusable::File(FileError::TooLong | FileError::Slow) | Unusable::NoSet) => {
                 return Err(AuthError::NoKeys { path });
             }
         };
@@ -150,36 +141,16 @@ impl Jwks {
 
     /// Reads the file about once a second, for ever.
     pub(super) async fn keep(&self) {
-        let (found, mut finds) = tokio::sync::mpsc::channel(1);
-        // Dropped with this future, which ends the thread. It is a dedicated thread, so that a file
-        // system that does not respond blocks nothing else, nor the end of the process.
-        let (_stop, stopped) = std::sync::mpsc::channel::<()>();
-        let path = self.path.clone();
-        let spawned = std::thread::Builder::new().name("jwks".into()).spawn(move || {
-            while found.blocking_send(read(&path)).is_ok()
-                && stopped.recv_timeout(READ_INTERVAL) == Err(RecvTimeoutError::Timeout)
-            {
-            }
-        });
-        if let Err(error) = spawned {
-            tracing::error!(%error, "cannot start the thread that reads the JWKS file");
-        }
-        loop {
-            match tokio::time::timeout(SLOW, finds.recv()).await {
-                Ok(Some(found)) => self.take(found, Instant::now()),
-                Err(_) => self.take(Err(Unusable::Slow), Instant::now()),
-                Ok(None) => {
-                    self.take(Err(Unusable::Slow), Instant::now());
-                    tokio::time::sleep(SLOW).await;
-                }
-            }
-        }
+        watch_file(self.path.clone(), "jwks", |found| {
+            self.take(found.map_err(Unusable::from), Instant::now());
+        })
+        .await;
     }
 
     /// Reads the file now. It blocks on the disk: no request calls this.
     #[cfg(test)]
     pub(super) fn look(&self, now: Instant) {
-        self.take(read(&self.path), now);
+        self.take(read_file(&self.path).map_err(Unusable::from), now);
     }
 
     /// Applies the result of a read.
@@ -235,12 +206,6 @@ impl Jwks {
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
         self.changes.send_replace(epoch);
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Unusable> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE { Err(Unusable::TooLong) } else { Ok(bytes) }
 }
 
 /// The content of a file.

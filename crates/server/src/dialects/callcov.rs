@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use keys::{Description, Dialect, KeyName, Policy, Secret, Status, Timestamp};
+use keys::{Description, Dialect, KeyName, Policy, Refusal, Secret, Status, Timestamp};
 use ledger::{Change, KeyView, MANAGE, NewKeyRequest, RequestOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
@@ -62,10 +62,13 @@ fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
         ErrorClass::Caller | ErrorClass::KeyAsCaller => {
             (StatusCode::UNAUTHORIZED, Detail::Text("Could not validate credentials"))
         }
-        ErrorClass::TooManyKeys => (
+        ErrorClass::TooManyKeys if error.detail == own_limit().to_string() => (
             StatusCode::BAD_REQUEST,
             Detail::Text("Maximum number of API keys (10) reached. Please expire unused keys."),
         ),
+        ErrorClass::TooManyKeys | ErrorClass::AgainstTheRules => {
+            (StatusCode::BAD_REQUEST, Detail::Text(&error.detail))
+        }
         ErrorClass::Key => (StatusCode::NOT_FOUND, Detail::Text("API key not found")),
         ErrorClass::Route | ErrorClass::Method => (status, Detail::Text(phrase(status))),
         ErrorClass::NotAllowed
@@ -74,6 +77,11 @@ fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
         | ErrorClass::Other => (status, Detail::Text(&error.detail)),
     };
     (status, error_body(&Failure { detail }))
+}
+
+/// The refusal of a key past the dialect's own limit; an account may have another one.
+fn own_limit() -> Refusal {
+    Refusal::ActiveKeyLimit(DIALECT.most_active().unwrap_or(u32::MAX))
 }
 
 /// An error.
@@ -284,7 +292,7 @@ async fn expire(State(app): State<App>, request: Request) -> Result<Response, Ap
     let client = DialectCaller::by_token(&parts, &app, DIALECT)?;
     client.require(MANAGE)?;
     client.account()?;
-    let unknown = || ApiError::from(keys::Refusal::UnknownKey);
+    let unknown = || ApiError::from(Refusal::UnknownKey);
     let id = path_text(&mut parts, &app).await.parse().map_err(|_| unknown())?;
     let view = app.ledger().key_of_dialect(&client.caller, DIALECT, id)?;
     if view.key.owner != client.caller.identity.subject {

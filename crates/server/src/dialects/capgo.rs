@@ -88,6 +88,7 @@ fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
         ErrorClass::NotAllowed | ErrorClass::KeyAsCaller => (status, NOT_ALLOWED),
         ErrorClass::Key => (StatusCode::NOT_FOUND, "API key not found"),
         ErrorClass::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
+        ErrorClass::AgainstTheRules => (StatusCode::FORBIDDEN, error.detail.as_ref()),
         ErrorClass::Request
         | ErrorClass::Caller
         | ErrorClass::Route

@@ -100,6 +100,7 @@ fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
         ErrorClass::KeyAsCaller => (status, "API key auth not allowed for key management"),
         ErrorClass::Key => (StatusCode::NOT_FOUND, "Key prefix not found"),
         ErrorClass::UsedBefore => (StatusCode::CONFLICT, error.detail.as_ref()),
+        ErrorClass::AgainstTheRules => (StatusCode::FORBIDDEN, error.detail.as_ref()),
         ErrorClass::Request
         | ErrorClass::NotAllowed
         | ErrorClass::Route

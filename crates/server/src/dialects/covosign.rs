@@ -81,6 +81,7 @@ fn write_error(error: &ApiError, _: &str) -> (StatusCode, Vec<u8>) {
         ErrorClass::Caller => (StatusCode::UNAUTHORIZED, "Unauthorized"),
         ErrorClass::UsedBefore => (StatusCode::CONFLICT, detail),
         ErrorClass::Overloaded => (StatusCode::TOO_MANY_REQUESTS, detail),
+        ErrorClass::AgainstTheRules => (StatusCode::FORBIDDEN, detail),
         ErrorClass::Request
         | ErrorClass::KeyAsCaller
         | ErrorClass::NotAllowed

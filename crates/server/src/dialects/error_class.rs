@@ -21,6 +21,8 @@ pub(super) enum ErrorClass {
     Method,
     /// There are as many active keys as there may be.
     TooManyKeys,
+    /// The rules of the account refuse such a key.
+    AgainstTheRules,
     /// The idempotency key was used with another request.
     UsedBefore,
     /// Too much is waiting.
@@ -46,6 +48,10 @@ impl ErrorClass {
             Code::NotFound => ErrorClass::Route,
             Code::MethodNotAllowed => ErrorClass::Method,
             Code::ActiveKeyLimit => ErrorClass::TooManyKeys,
+            Code::ExpiryRequired
+            | Code::MaxTtlExceeded
+            | Code::PermissionNotAllowed
+            | Code::RoleNotAllowed => ErrorClass::AgainstTheRules,
             Code::IdempotencyMismatch => ErrorClass::UsedBefore,
             Code::Overloaded => ErrorClass::Overloaded,
             Code::KeyRateLimited

@@ -84,6 +84,14 @@ codes!(
     AlreadyReplaced = "already_replaced", CONFLICT, "Already replaced";
     /// There are as many active keys as there may be.
     ActiveKeyLimit = "active_key_limit", CONFLICT, "Too many active keys";
+    /// The rules of the account want keys with an end.
+    ExpiryRequired = "expiry_required", CONFLICT, "An end is required";
+    /// The rules of the account want keys that end sooner.
+    MaxTtlExceeded = "max_ttl_exceeded", CONFLICT, "Too long a life";
+    /// The rules of the account do not have that permission.
+    PermissionNotAllowed = "permission_not_allowed", CONFLICT, "Permission not allowed";
+    /// The rules of the account do not have that role.
+    RoleNotAllowed = "role_not_allowed", CONFLICT, "Role not allowed";
     /// There are as many webhooks as there may be.
     WebhookLimit = "webhook_limit", CONFLICT, "Too many webhooks";
     /// The key is there already.

@@ -5,13 +5,13 @@
 
 use crate::error::Code;
 use crate::error::Code::{
-    AccountRequired, ActiveKeyLimit, Already, AlreadyReplaced, DiskFull, EventNotFound, Forbidden,
-    IdempotencyMismatch, Internal, InvalidRequest, KeyExists, KeyMissing, KeyNotAllowed,
-    KeyNotFound, KeyRateLimited, KeyRejected, KeysCannotManageKeys, KeysDiffer, LogBroken,
-    NotAcceptable, NotFound, NotReady, NotWhileDisabled, NotWhileExpired, NotWhileRevoked,
-    Overloaded, PayloadTooLarge, RateLimited, RevisionMismatch, Timeout, TokenNotFound, TooLong,
-    TooManyHeaders, Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit,
-    WebhookNotFound,
+    AccountRequired, ActiveKeyLimit, Already, AlreadyReplaced, DiskFull, EventNotFound,
+    ExpiryRequired, Forbidden, IdempotencyMismatch, Internal, InvalidRequest, KeyExists,
+    KeyMissing, KeyNotAllowed, KeyNotFound, KeyRateLimited, KeyRejected, KeysCannotManageKeys,
+    KeysDiffer, LogBroken, MaxTtlExceeded, NotAcceptable, NotFound, NotReady, NotWhileDisabled,
+    NotWhileExpired, NotWhileRevoked, Overloaded, PayloadTooLarge, PermissionNotAllowed,
+    RateLimited, RevisionMismatch, RoleNotAllowed, Timeout, TokenNotFound, TooLong, TooManyHeaders,
+    Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
 };
 
 /// What the document says of an operation beyond its annotation.
@@ -54,6 +54,8 @@ const ALIVE: &[Code] = &[Already, NotWhileExpired, NotWhileRevoked];
 const ENDED_FOR_GOOD: &[Code] = &[NotWhileExpired, NotWhileRevoked];
 /// Of a new key.
 const NEW: &[Code] = &[KeyExists, ActiveKeyLimit];
+/// Of what the rules of an account do not have.
+const RULES: &[Code] = &[ExpiryRequired, MaxTtlExceeded, PermissionNotAllowed, RoleNotAllowed];
 /// Of a rotation.
 const ROTATED: &[Code] = &[NotWhileDisabled, NotWhileExpired, NotWhileRevoked, AlreadyReplaced];
 /// Of forward auth: what is wrong with the client's key.
@@ -100,7 +102,7 @@ macro_rules! operations {
 }
 
 operations!(
-    "createKey": &[ANY, QUERY, CALLER, BODY, WRITE, NEW, &[AccountRequired]], MADE;
+    "createKey": &[ANY, QUERY, CALLER, BODY, WRITE, NEW, RULES, &[AccountRequired]], MADE;
     "listKeys": READ, &[];
     "getKey": READ_KEY, &["ETag"];
     "keyHistory": READ_KEY, TRAIL;
@@ -111,8 +113,8 @@ operations!(
     "expireKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NOT_REVOKED], CHANGED;
     "revokeKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
     "deleteKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
-    "updateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ENDED_FOR_GOOD, &[ActiveKeyLimit]], CHANGED;
-    "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, ROTATED], MADE;
+    "updateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ENDED_FOR_GOOD, RULES, &[ActiveKeyLimit]], CHANGED;
+    "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, RULES, ROTATED], MADE;
     "keyUsage": READ_KEY, &[];
     "accountUsage": READ, &[];
     "verifyKey": &[ANY, QUERY, CALLER, BODY], &[];

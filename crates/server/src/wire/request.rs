@@ -38,7 +38,8 @@ pub(crate) struct Create {
     /// `live` by default.
     #[schema(value_type = Option<words::Environment>)]
     environment: Option<String>,
-    /// A role that the services behind the gateway understand.
+    /// A role that the services behind the gateway understand. Where the rules of the account name
+    /// roles, it is one of these, and gives its permissions.
     #[schema(value_type = Option<words::RoleName>)]
     role: Option<String>,
     /// What it may do; none means nothing.

@@ -9,6 +9,7 @@ use server::App;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use super::accounts::AccountsWatch;
 use super::options::Serve;
 use super::options::listen_address::ListenAddress;
 use super::ready;
@@ -42,7 +43,12 @@ fn bind_optional(address: Option<&ListenAddress>, option: &str) -> Result<Vec<Tc
 }
 
 /// Serves until a stop signal arrives.
-pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Result<()> {
+pub(super) async fn run(
+    options: &Serve,
+    app: App,
+    accounts: Option<AccountsWatch>,
+    listeners: Listeners,
+) -> Result<()> {
     let mut signals = StopSignals::new().context("signals cannot be heard")?;
     let (ledger, journal) = (app.ledger().clone(), app.journal().clone());
     let stop = watch::Sender::new(false);
@@ -71,6 +77,7 @@ pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Resu
     }
     let of_keys = app.clone();
     working.spawn(async move { of_keys.keep_keys().await });
+    working.spawn(keep_rules(accounts, ledger.clone()));
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });
     let webhooks = app.clone();
@@ -109,6 +116,13 @@ pub(super) async fn run(options: &Serve, app: App, listeners: Listeners) -> Resu
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // A dropped sender means stop, too.
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Keeps the rules of accounts as new as their file, if there is one.
+async fn keep_rules(accounts: Option<AccountsWatch>, ledger: ledger::Ledger) {
+    if let Some(accounts) = accounts {
+        accounts.keep(ledger).await;
+    }
 }
 
 /// Logs once when the disk has no room for the log, and once when it has room again.

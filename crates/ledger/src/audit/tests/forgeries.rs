@@ -315,7 +315,36 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     (
         "a longest life that was not kept",
         |r| r[3].rules = vec![Rule::LongestLife(60)],
-        "3: the rules do not allow it: a key of this account must end within 60 seconds",
+        "3: the rules do not allow it: a key of this account must have an end",
+    ),
+    (
+        "a longest life that the key outlives",
+        |r| r[0].rules = vec![Rule::LongestLife(29)],
+        "0: the rules do not allow it: a key of this account must end within 29 seconds",
+    ),
+    (
+        "a permission that its rule does not cover",
+        |r| {
+            let [wanted, allowed] = ["users.read", "orders.*"].map(|text| text.parse().unwrap());
+            made(&mut r[3], |key| key.permissions = [wanted].into());
+            r[3].rules = vec![Rule::Permissions([allowed].into())];
+        },
+        "3: the rules do not allow it: keys of this account may not have all of these permissions",
+    ),
+    (
+        "a prefix that is not that of its rule",
+        |r| r[3].rules = vec![Rule::SecretPrefix(keys::Prefix::new("acme_live_").unwrap())],
+        "3: the rules do not allow it: the prefix is not that of this account's keys",
+    ),
+    (
+        "fewer alive keys than there were",
+        |r| r[3].rules = vec![Rule::AccountAlive { most: 9, counted: 0 }],
+        "3: the rules that it says it was judged by do not give it",
+    ),
+    (
+        "more alive keys than there may be",
+        |r| r[3].rules = vec![Rule::AccountAlive { most: 1, counted: 1 }],
+        "3: the rules do not allow it: the account has 1 keys enabled or disabled",
     ),
 ];
 

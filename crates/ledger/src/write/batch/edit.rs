@@ -21,9 +21,12 @@ impl Batch<'_> {
         // A rotation may have brought its end forward since it was last edited.
         let expires_at = self.chained_state(key).state.expires_at;
         let current = NewKey { expires_at, ..NewKey::clone(&self.attributes(key)) };
-        let edits = self.resolved(wanted, &current)?;
-        let policy =
+        let mut edits = self.resolved(wanted, &current)?;
+        let mut policy =
             Policy { owner_active: current.dialect.most_active(), ..wanted.policy.clone() };
+        if let Some(rules) = self.account_rules.of(&current.account) {
+            rules.bind_edits(&current, &mut edits, &mut policy)?;
+        }
         let command = Command::Update(Arc::new(edits.of(&current)), policy);
         match self.transition(context, key, command) {
             Err(Error::Refused(Refusal::Unchanged)) => Ok(None),

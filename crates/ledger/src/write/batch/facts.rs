@@ -2,8 +2,8 @@
 //! so far.
 
 use keys::{
-    Account, Command, Facts, KeyId, KeyState, Kind, NewKey, Policy, Reuse, Status, Subject,
-    Timestamp,
+    Account, Command, Facts, KeyId, KeyState, Kind, NewKey, Policy, Refusal, Reuse, Status,
+    Subject, Timestamp,
 };
 
 use super::Batch;
@@ -20,8 +20,8 @@ impl Batch<'_> {
     }
 
     /// The facts about a key that is to be made, as the one with this number of its account.
-    pub(super) fn facts_of_new(&self, wanted: &WantedKey, number: u64) -> Facts {
-        let WantedKey { key, policy, .. } = wanted;
+    pub(super) fn facts_of_new(&mut self, key: &NewKey, policy: &Policy, number: u64) -> Facts {
+        let account_alive = self.account_alive(policy, &key.account);
         let table = &self.state.table;
         let prefix_taken = policy.unique_prefix
             && (self.created.iter().any(|other| other.prefix == key.prefix)
@@ -39,7 +39,7 @@ impl Batch<'_> {
             wanted_revision: None,
             replaced_by: None,
             owner_active: self.owner_active(policy, key, &key.owner),
-            account_alive: self.account_alive(policy, &key.account),
+            account_alive,
             keys: number - 1,
             prefix_taken,
             digest_taken,
@@ -97,10 +97,16 @@ impl Batch<'_> {
         }
     }
 
-    /// The key with its due time, where that depends on the moment it is made.
-    pub(super) fn dated(&self, wanted: &WantedKey) -> NewKey {
+    /// The key with what depends on the moment it is made: its due time, and the rules of its
+    /// account. With it what it is held against.
+    pub(super) fn bound(&self, wanted: &WantedKey) -> Result<(NewKey, Policy), Refusal> {
         let due = wanted.ttl_s.map(|seconds| self.now.plus_secs(seconds));
-        NewKey { expires_at: due.or(wanted.key.expires_at), ..wanted.key.clone() }
+        let mut key = NewKey { expires_at: due.or(wanted.key.expires_at), ..wanted.key.clone() };
+        let mut policy = wanted.policy.clone();
+        if let Some(rules) = self.account_rules.of(&key.account) {
+            rules.bind_new(&mut key, wanted.permissions_named, &mut policy)?;
+        }
+        Ok((key, policy))
     }
 
     /// Active keys of `owner` in the account and dialect of `key`, if that matters.
@@ -128,16 +134,6 @@ impl Batch<'_> {
         // A cap is a `u32`: more active keys than that exceed it all the same.
         let active = recorded.count() + pending.count() + given.count();
         u32::try_from(active).unwrap_or(u32::MAX)
-    }
-
-    /// Keys of the account that are enabled or disabled as recorded, if that matters.
-    fn account_alive(&self, policy: &Policy, account: &Account) -> u64 {
-        if policy.account_alive.is_none() {
-            return 0;
-        }
-        let recorded =
-            self.state.table.account(account.as_str()).map_or(0, |keys| keys.alive_keys());
-        recorded.saturating_add_signed(self.alive.get(account).copied().unwrap_or(0))
     }
 
     /// The oldest public key that does for `wanted` and lives long enough.

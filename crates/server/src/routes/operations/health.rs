@@ -16,6 +16,10 @@ pub(crate) struct Health {
     /// `ok` of the process, `ready` of the service.
     #[schema(value_type = wire::words::Alive)]
     status: &'static str,
+    /// What the operator should look at though changes are taken; missing if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<&'static str>,
 }
 
 /// Says that the process answers
@@ -28,7 +32,7 @@ pub(crate) struct Health {
     responses((status = 200, body = Health)),
 )]
 pub(crate) async fn alive() -> Response {
-    wire::json(StatusCode::OK, &Health { status: "ok" })
+    wire::json(StatusCode::OK, &Health { status: "ok", warnings: Vec::new() })
 }
 
 /// Says whether the log is open, replayed and writable
@@ -49,5 +53,12 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> 
     if let Some(why) = app.auth().unusable() {
         return Err(ApiError::new(Code::NotReady, why));
     }
-    Ok(wire::json(StatusCode::OK, &Health { status: "ready" }))
+    let rules = (!app.config().accounts_file.is_usable()).then_some(
+        "the file with the rules of accounts cannot be used: those that were read from it before \
+         hold; the log says why",
+    );
+    Ok(wire::json(
+        StatusCode::OK,
+        &Health { status: "ready", warnings: rules.into_iter().collect() },
+    ))
 }

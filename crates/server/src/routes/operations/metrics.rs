@@ -45,5 +45,7 @@ fn numbers(app: &App) -> Numbers {
         tokens: app.journal().tokens().stats(),
         webhooks,
         sinks,
+        accounts_file_usable: app.config().accounts_file.is_usable(),
+        account_rules: app.config().accounts_file.counts(),
     }
 }

@@ -1,6 +1,7 @@
 //! The options about what one account may have and do.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -8,6 +9,10 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What one account may have and do")]
 pub(crate) struct Quotas {
+    /// A file with what the keys of each account must keep to, read again when it changes
+    /// (docs/accounts.md; `keyledger accounts check` looks at one)
+    #[arg(long, env = "KEYLEDGER_ACCOUNTS", value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
     /// How many keys an account may have, ended ones too; by default as many as it likes
     #[arg(
         long = "max-keys-per-account",
