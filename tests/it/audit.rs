@@ -339,14 +339,14 @@ fn events_and_keys_are_proved() {
         assert_eq!(json(&["--seq", seq])["seq"], seq.parse::<u64>().unwrap());
     }
     let proved = json(&["--key-id", &id]);
-    assert_eq!((&proved["exists"], &proved["complete_as_of_size"]), (&true.into(), &12.into()));
+    assert_eq!((&proved["exists"], &proved["complete_as_of_size"]), (&true.into(), &15.into()));
     let absent = json(&["--key-id", "01890a5d-ac96-774b-bcce-b302099a8057"]);
     assert_eq!((&absent["exists"], &absent["events"]), (&false.into(), &0.into()));
     let stranger = verifier_key(&Service::start());
     let refused = audit(&service, &["prove", "--seq", "0", "--key", &stranger]).run();
     assert_eq!(refused.code, Some(10));
     let same = audit(&service, &["diff", "--key", &key]).good();
-    assert!(same.starts_with("the same: 6 keys at size 12"), "{same}");
+    assert!(same.starts_with("the same: 7 keys at size 15"), "{same}");
 }
 
 #[test]

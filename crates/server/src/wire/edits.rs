@@ -14,7 +14,7 @@ pub(crate) struct Changes<'a>(pub(crate) &'a Update);
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for edit in self.0.iter() {
+        for edit in self.0.shown() {
             map.serialize_entry(edit.attribute().as_str(), &Shown(edit))?;
         }
         map.end()
