@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use eventlog::sled::{Options as LogOptions, SledLog};
 use keys::{Account, Dialect, KeyName, Question, Subject};
 use ledger::{
-    AsOf, Caller, Change, Identity, Ledger, NewKeyRequest, Options, Origin, RequestOptions, Role,
-    Scope, Seq, Signing, Via,
+    AsOf, Caller, Change, Identity, Keyring, Ledger, NewKeyRequest, Options, Origin,
+    RequestOptions, Role, Scope, Seq, Signing, Via,
 };
 
 fn caller() -> Result<Caller, keys::Invalid> {
@@ -129,7 +129,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let before = resident_bytes();
     let log = Arc::new(SledLog::open(&options)?);
     let start = Instant::now();
-    let ledger = Ledger::open(log, Options::default(), &mut |_| {})?;
+    let ledger = Ledger::open(log, with_keyring(Path::new(&folder))?, &mut |_| {})?;
     let (seconds, stats) = (start.elapsed().as_secs_f64(), ledger.stats());
     println!("replay: {:.0} events a second", stats.log_size as f64 / seconds);
     println!("memory: {} bytes a key", resident_bytes().saturating_sub(before) / stats.keys.max(1));
@@ -176,8 +176,15 @@ async fn compare(folder: &Path, events: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// With the keys of persons in a file beside the log, so that it can be opened again.
+fn with_keyring(folder: &Path) -> Result<Options, Box<dyn Error>> {
+    let keyring = Arc::new(Keyring::open(&folder.join("keyring"), true)?);
+    Ok(Options { keyring, ..Options::default() })
+}
+
 async fn write(options: &LogOptions, events: u64) -> Result<(), Box<dyn Error>> {
-    let ledger = Ledger::open(Arc::new(SledLog::open(options)?), Options::default(), &mut |_| {})?;
+    let log = Arc::new(SledLog::open(options)?);
+    let ledger = Ledger::open(log, with_keyring(&options.dir)?, &mut |_| {})?;
     for clients in [16, 64, 256, 1024] {
         let secrets = create(&ledger, clients, events / 4).await?;
         verify(&ledger, &secrets)?;
