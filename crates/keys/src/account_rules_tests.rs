@@ -4,9 +4,10 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::new_key;
 use crate::{
-    AllowedIps, Attribute, Command, Decision, Digest, Event, Facts, Imported, KeyId, KeyName,
-    Metadata, Prefix, Status, Subject, Tags, Timestamp, decide,
+    Attribute, Command, Decision, Event, Facts, Imported, KeyName, Prefix, Status, Timestamp,
+    decide,
 };
 
 fn permissions(texts: &[&str]) -> Arc<[Permission]> {
@@ -18,31 +19,7 @@ fn role(text: &str) -> KeyRole {
 }
 
 fn key() -> NewKey {
-    NewKey {
-        id: KeyId::from_bytes([2; 16]),
-        number: 1,
-        account: Account::new("acme").unwrap(),
-        owner: Subject::new("ann").unwrap(),
-        name: KeyName::new("ci").unwrap(),
-        description: None,
-        kind: Kind::Secret,
-        environment: Environment::Live,
-        role: None,
-        permissions: [].into(),
-        project: None,
-        allowed_ips: AllowedIps::default(),
-        expires_at: None,
-        rate_limit: None,
-        quota: None,
-        metadata: Metadata::default(),
-        tags: Tags::default(),
-        prefix: Prefix::new("acme_live_abcdef").unwrap(),
-        digest: Digest([0; 32]),
-        replaces: None,
-        dialect: Dialect::Native,
-        public_value: None,
-        imported: None,
-    }
+    NewKey { prefix: Prefix::new("acme_live_abcdef").unwrap(), ..new_key() }
 }
 
 fn facts() -> Facts {

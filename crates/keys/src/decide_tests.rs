@@ -3,43 +3,16 @@
 use expect_test::expect;
 
 use super::*;
+use crate::testing::new_key;
 use crate::{
-    Account, AllowedIps, Dialect, Digest, Edit, Edits, Environment, KeyId, KeyName, KeyRole, Kind,
-    Metadata, Permission, Prefix, Quota, QuotaPeriod, Replaces, Reuse, Subject, Tag, Tags,
+    Edit, Edits, KeyId, KeyName, KeyRole, Permission, Prefix, Quota, QuotaPeriod, Replaces, Reuse,
+    Subject, Tag, Tags,
 };
 
 const NOW: Timestamp = Timestamp::MAX;
 
 fn now() -> Timestamp {
     Timestamp::from_secs(1_000)
-}
-
-fn new_key() -> NewKey {
-    NewKey {
-        id: KeyId::from_bytes([2; 16]),
-        number: 1,
-        account: Account::new("acme").unwrap(),
-        owner: Subject::new("ann").unwrap(),
-        name: KeyName::new("ci").unwrap(),
-        description: None,
-        kind: Kind::Secret,
-        environment: Environment::Live,
-        role: None,
-        permissions: [].into(),
-        project: None,
-        allowed_ips: AllowedIps::default(),
-        expires_at: None,
-        rate_limit: None,
-        quota: None,
-        metadata: Metadata::default(),
-        tags: Tags::default(),
-        prefix: Prefix::new("kl_live_abcdef").unwrap(),
-        digest: Digest([0; 32]),
-        replaces: None,
-        dialect: Dialect::Native,
-        public_value: None,
-        imported: None,
-    }
 }
 
 fn facts(status: Option<Status>) -> Facts {

@@ -28,6 +28,8 @@ mod secret;
 mod secret_prefix;
 mod state;
 mod tags;
+#[cfg(test)]
+mod testing;
 mod text;
 mod time;
 mod update;

@@ -153,11 +153,8 @@ impl Keyring {
     ///
     /// [`KeyringError`], when no new key can be made or stored.
     pub(crate) fn person(&self, subject: &Subject) -> Result<Pseudonym, KeyringError> {
-        if let Some(erased) = subject.erased_pseudonym() {
-            return Ok(erased);
-        }
-        if let Some(pseudonym) = self.keys.read().persons.get(subject) {
-            return Ok(*pseudonym);
+        if let Some(pseudonym) = self.seen(subject) {
+            return Ok(pseudonym);
         }
         loop {
             if let Some(pseudonym) = self.keys.write().give(subject) {
@@ -165,6 +162,50 @@ impl Keyring {
             }
             self.make_more()?;
         }
+    }
+
+    /// What `subject` would be called in a record, for one that is not written: nobody is given a
+    /// key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keyring::person`].
+    pub(crate) fn person_unwritten(&self, subject: &Subject) -> Result<Pseudonym, KeyringError> {
+        loop {
+            let spare = || self.keys.read().spare.last().copied();
+            if let Some(pseudonym) = self.seen(subject).or_else(spare) {
+                return Ok(pseudonym);
+            }
+            self.make_more()?;
+        }
+    }
+
+    /// What `subject` is called, if it is called anything yet.
+    fn seen(&self, subject: &Subject) -> Option<Pseudonym> {
+        let given = || self.keys.read().persons.get(subject).copied();
+        subject.erased_pseudonym().or_else(given)
+    }
+
+    /// Bytes that only `subject`'s key makes of `bytes`, so that they tell nothing of it once that is
+    /// destroyed: always the same, and in no record but as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keyring::person`].
+    pub(crate) fn blind<const N: usize>(
+        &self,
+        subject: &Subject,
+        bytes: &[u8; N],
+    ) -> Result<[u8; N], KeyringError> {
+        let pseudonym = self.person(subject)?;
+        let mut hash = Sha256::new().chain_update(b"keyledger blind");
+        if let Some(Found::Key(key)) = self.find(&pseudonym) {
+            hash.update(key.as_bytes());
+        }
+        let hash: [u8; 32] = hash.chain_update(bytes).finalize().into();
+        let mut blinded = [0; N];
+        blinded.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        Ok(blinded)
     }
 
     /// Takes in from a record who is behind a pseudonym.

@@ -44,6 +44,31 @@ fn what_was_given_is_stored_and_not_given_again() {
     assert!(given.iter().all(|(pseudonym, _)| *pseudonym != other));
 }
 
+/// Anybody can rehearse as much as they like, in any names.
+#[test]
+fn who_is_named_in_a_rehearsal_is_given_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::open(&folder.path().join("keyring"), true).unwrap();
+    for n in 0..3 * AHEAD {
+        keyring.person_unwritten(&subject(&format!("s{n}"))).unwrap();
+    }
+    let keys = keyring.keys.read();
+    assert_eq!((keys.all.len(), keys.spare.len(), keys.persons.len()), (AHEAD, AHEAD, 0));
+    drop(keys);
+    let ann = keyring.person(&subject("ann")).unwrap();
+    assert_eq!(keyring.person_unwritten(&subject("ann")).unwrap(), ann);
+    assert_ne!(keyring.person_unwritten(&subject("bob")).unwrap(), ann);
+}
+
+#[test]
+fn what_is_blinded_is_the_same_for_one_person_alone() {
+    let keyring = Keyring::default();
+    let blind = |name| keyring.blind(&subject(name), &[7; 10]).unwrap();
+    assert_eq!(blind("ann"), blind("ann"));
+    assert_ne!(blind("ann"), blind("bob"));
+    assert_ne!(blind("ann"), Keyring::default().blind(&subject("ann"), &[7; 10]).unwrap());
+}
+
 #[test]
 fn a_slot_that_was_cut_off_is_nobodys() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use keys::{NodeName, RulesByAccount, Timestamp};
 use signedlog::{Mismatch, SignedLog, Signing};
 use tokio::sync::{oneshot, watch};
 
-use crate::caller::Caller;
+use crate::caller::{AUDIT, Caller};
 use crate::cancellation::Cancellation;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
@@ -348,13 +348,17 @@ impl Ledger {
         self.state().set_account_rules(rules);
     }
 
-    /// The most keys that the account of `caller` may change at once.
     /// The keys of the persons that records speak of: whoever has them can read who those are.
-    #[must_use]
-    pub fn keyring(&self) -> &Arc<Keyring> {
-        &self.state().keyring
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for auditors and admins.
+    pub fn keyring(&self, caller: &Caller) -> Result<Arc<Keyring>, Error> {
+        caller.require_role(AUDIT)?;
+        Ok(Arc::clone(&self.state().keyring))
     }
 
+    /// The most keys that one account may change in a second.
     pub(crate) fn most_changes(&self) -> usize {
         self.0.rates.most_changes()
     }

@@ -75,7 +75,7 @@ impl Ledger {
     /// Adds the keys of the persons that a record speaks of.
     pub(crate) fn name_persons(&self, named: &Persons, persons: &mut BTreeMap<Pseudonym, Found>) {
         for name in named.iter() {
-            persons.extend(self.keyring().find(&name).map(|found| (name, found)));
+            persons.extend(self.state().keyring.find(&name).map(|found| (name, found)));
         }
     }
 

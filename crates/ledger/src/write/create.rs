@@ -139,6 +139,11 @@ impl Ledger {
             None => dialect.format(kind, environment),
         };
         let NewText { of_id, secret, prefix, digest } = NewText::of(format, request)?;
+        // What it is made of names the caller, and an id is for everybody to see.
+        let repeat = request.import.as_ref().and_then(|import| import.repeat);
+        let subject = &caller.identity.subject;
+        let blinded = repeat.map(|repeat| self.state().keyring.blind(subject, &repeat));
+        let of_id = blinded.transpose().map_err(Error::fault)?.unwrap_or(of_id);
         let public = secret.as_ref().filter(|_| request.kind == Kind::Public);
         let name = match &request.name {
             Some(name) => name.clone(),
@@ -231,7 +236,6 @@ impl NewText {
         let text = if let Some(import) = &request.import {
             let prefix = import.prefix.map_or_else(|| Prefix::new(NOTHING_SHOWN), Ok);
             let prefix = prefix.map_err(Error::fault)?;
-            let of_id = import.repeat.unwrap_or(of_id);
             NewText { of_id, secret: None, prefix, digest: import.digest }
         } else {
             let secret = Secret::generate(format, |buffer| random.fill(buffer));

@@ -44,6 +44,7 @@ fn data_of(line: &[u8]) -> &str {
 pub struct Bundle {
     ledger: Ledger,
     caller: Caller,
+    keyring: Arc<Keyring>,
     terms: Terms,
 }
 
@@ -87,7 +88,8 @@ impl Bundle {
             keys: keys.to_string(),
             scope,
         };
-        Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), terms })
+        let keyring = ledger.keyring(caller)?;
+        Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), keyring, terms })
     }
 
     /// The size of the log that it covers.
@@ -161,7 +163,7 @@ impl Source for Bundle {
     }
 
     fn keyring(&self) -> Arc<Keyring> {
-        Arc::clone(self.ledger.keyring())
+        Arc::clone(&self.keyring)
     }
 
     fn sign(&self, manifest: &[u8]) -> Result<String, Fault> {

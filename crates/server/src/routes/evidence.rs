@@ -16,7 +16,7 @@ use axum::response::Response;
 use axum::routing::get;
 use ledger::{AUDIT, Caller, Consistency, Ledger, Range, Reading, Seq};
 use serde::{Deserialize, Serialize};
-use tlog::{Hash, TilePath};
+use tlog::{Hash, TileIndex, TilePath};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
@@ -147,12 +147,16 @@ pub(crate) async fn entries(
     let read = app.read(reader.caller.clone(), move |ledger, caller| ledger.entries(caller, index));
     let bundle = read.await?;
     if bundle.is_some() {
-        let from = Seq(index.number() << 8);
-        let until = Some(Seq(from.0 + u64::from(index.width())));
-        let range = Range { from, until, ..Range::default() };
-        reader.record(&app, Reading::Entries, range).await?;
+        record_entries(&app, &reader, index).await?;
     }
     bundle_answer(bundle, index)
+}
+
+/// Records that the entries of a bundle were read.
+async fn record_entries(app: &App, reader: &Reader, index: TileIndex) -> Result<(), ApiError> {
+    let from = Seq(index.number() << 8);
+    let until = Some(Seq(from.0 + u64::from(index.width())));
+    reader.record(app, Reading::Entries, Range { from, until, ..Range::default() }).await
 }
 
 /// Gives the keys of the persons that a bundle of entries speaks of
@@ -179,9 +183,7 @@ pub(crate) async fn persons(
     };
     let read = app.read(reader.caller.clone(), move |ledger, caller| ledger.persons(caller, index));
     let persons = read.await?.ok_or_else(no_tile)?;
-    let from = Seq(index.number() << 8);
-    let until = Some(Seq(from.0 + u64::from(index.width())));
-    reader.record(&app, Reading::Entries, Range { from, until, ..Range::default() }).await?;
+    record_entries(&app, &reader, index).await?;
     Ok(fresh(::bundle::persons_text(persons.iter().map(|(name, key)| (name, Some(key))))))
 }
 

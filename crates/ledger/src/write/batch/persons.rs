@@ -17,7 +17,14 @@ impl Batch<'_> {
         owner: &Subject,
     ) -> Result<Persons, Error> {
         let keyring = &self.state.keyring;
-        let of = |subject| keyring.person(subject).map_err(Error::fault);
+        let of = |subject| {
+            let named = if context.dry_run {
+                keyring.person_unwritten(subject)
+            } else {
+                keyring.person(subject)
+            };
+            named.map_err(Error::fault)
+        };
         let identity = &context.caller.identity;
         let actor = if identity.via == Via::Worker { None } else { Some(of(&identity.subject)?) };
         let (speaks_of_owner, former) = match event {
