@@ -37,6 +37,7 @@ fn facts() -> Facts {
         prefix_taken: false,
         digest_taken: false,
         found: None,
+        owner_erased: false,
     }
 }
 

@@ -102,6 +102,7 @@ impl Rotation {
 ///     prefix_taken: false,
 ///     digest_taken: false,
 ///     found: None,
+///     owner_erased: false,
 /// };
 /// assert_eq!(decide(&facts, Command::Disable), Ok(Event::Disabled.into()));
 /// assert_eq!(decide(&facts, Command::Enable), Err(Refusal::Already(Status::Enabled)));
@@ -184,6 +185,10 @@ fn rotate(
     if facts.replaced_by.is_some() {
         return Err(Refusal::AlreadyReplaced);
     }
+    // The new key would be another one of nobody.
+    if facts.owner_erased {
+        return Err(Refusal::OwnerErased);
+    }
     let overlap_end = facts.now.plus_secs(u64::from(rotation.overlap_s));
     let valid_until = facts.due.map_or(overlap_end, |due| due.min(overlap_end));
     if let Some(replaces) = &mut Arc::make_mut(&mut key).replaces {
@@ -196,6 +201,9 @@ fn rotate(
 fn edit(facts: &Facts, update: Arc<Update>, policy: &Policy) -> Result<Decision, Refusal> {
     if update.is_empty() {
         return Err(Refusal::Unchanged);
+    }
+    if facts.owner_erased && update.speaks_of_owner() && update.owner().is_none() {
+        return Err(Refusal::OwnerErased);
     }
     if let Some(expires_at) = update.expires_at() {
         if expires_at.is_some_and(|due| due <= facts.now) {

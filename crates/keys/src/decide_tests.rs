@@ -5,8 +5,8 @@ use expect_test::expect;
 use super::*;
 use crate::testing::new_key;
 use crate::{
-    Edit, Edits, KeyId, KeyName, KeyRole, Permission, Prefix, Quota, QuotaPeriod, Replaces, Reuse,
-    Subject, Tag, Tags,
+    Description, Edit, Edits, KeyId, KeyName, KeyRole, Metadata, Permission, Prefix, Quota,
+    QuotaPeriod, Replaces, Reuse, Subject, Tag, Tags,
 };
 
 const NOW: Timestamp = Timestamp::MAX;
@@ -30,6 +30,7 @@ fn facts(status: Option<Status>) -> Facts {
         prefix_taken: false,
         digest_taken: false,
         found: None,
+        owner_erased: false,
     }
 }
 
@@ -116,6 +117,36 @@ fn an_overlap_never_outlives_the_old_key() {
     assert_eq!(valid_until(Some(now().plus_secs(5)), 60), now().plus_secs(5));
     assert_eq!(valid_until(None, 0), now());
     assert!(Rotation::new(604_801).is_err());
+}
+
+/// What may happen to a key whose owner was erased is all that says nothing of that one.
+#[test]
+fn a_key_whose_owner_was_erased_goes_on_as_it_is() {
+    let owner = Some(Subject::new("bob").unwrap());
+    let edit = |edits: Edits| edited(&edits, Policy::default());
+    let none = Edits::default;
+    let name = || Some(KeyName::new("other").unwrap());
+    let pairs = [("team".to_owned(), "a".to_owned())].into_iter().collect();
+    let table = [
+        (edit(Edits { name: name(), ..none() }), "OwnerErased"),
+        (edit(Edits { description: Some(Description::new("x").ok()), ..none() }), "OwnerErased"),
+        (edit(Edits { metadata: Metadata::new(pairs).ok(), ..none() }), "OwnerErased"),
+        (edit(Edits { name: name(), role: Some(KeyRole::new("r").ok()), ..none() }), "OwnerErased"),
+        (edit(Edits { role: Some(KeyRole::new("r").ok()), ..none() }), "updated"),
+        (edit(Edits { owner: owner.clone(), ..none() }), "updated"),
+        (edit(Edits { owner, name: name(), ..none() }), "updated"),
+        (edit(none()), "Unchanged"),
+        (rotation(0), "OwnerErased"),
+        (rotation(60), "OwnerErased"),
+        (Command::Disable, "disabled"),
+        (Command::Expire, "expired"),
+        (Command::Revoke(Revocation::default()), "revoked"),
+        (Command::RevokeOwn(Revocation::default()), "revoked"),
+    ];
+    let facts = Facts { owner_erased: true, ..facts(Some(Status::Enabled)) };
+    for (command, expected) in table {
+        assert_eq!(answer(&facts, command.clone()), expected, "{command:?}");
+    }
 }
 
 #[test]

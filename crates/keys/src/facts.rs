@@ -35,4 +35,6 @@ pub struct Facts {
     pub digest_taken: bool,
     /// The public key that would do as well as a new one.
     pub found: Option<KeyId>,
+    /// Whether the key's owner was erased.
+    pub owner_erased: bool,
 }

@@ -85,3 +85,13 @@ pub struct NewKey {
     /// Where it comes from, if it was not made here: its secret was never known.
     pub imported: Option<Box<Imported>>,
 }
+
+impl NewKey {
+    /// Takes out what its owner said, who was erased: `owner` is what there is still of that one.
+    pub fn erase(&mut self, owner: Subject) {
+        self.owner = owner;
+        self.name = KeyName::erased();
+        self.description = Some(Description::erased());
+        self.metadata = Metadata::default();
+    }
+}

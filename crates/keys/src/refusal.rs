@@ -72,4 +72,7 @@ pub enum Refusal {
     /// Another key took its place; it cannot end later than the rotation left it.
     #[error("the key was replaced and can only end sooner")]
     EndsWithOverlap,
+    /// The owner of the key was erased, and nothing is said of it any more; the key goes on as it is.
+    #[error("the owner of the key was erased; give it to another one first, or revoke it")]
+    OwnerErased,
 }

@@ -163,6 +163,12 @@ impl Update {
         self.0.iter()
     }
 
+    /// Whether it says something of the owner: who that is, or what it calls the key.
+    #[must_use]
+    pub fn speaks_of_owner(&self) -> bool {
+        self.iter().any(|edit| edit.attribute().is_personal())
+    }
+
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

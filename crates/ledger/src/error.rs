@@ -77,6 +77,18 @@ pub enum Error {
     /// The token was ended before.
     #[error("the token was ended already")]
     TokenEnded,
+    /// The ledger has nothing about such a person.
+    #[error("no such subject")]
+    SubjectNotFound,
+    /// A hold forbids that a person is forgotten.
+    #[error("a hold forbids that the subject is forgotten")]
+    OnHold,
+    /// The person has no such hold.
+    #[error("no such hold")]
+    HoldNotFound,
+    /// The person has several holds, and none was named.
+    #[error("name the hold: there are several")]
+    HoldNotNamed,
     /// As many tokens are known, or ended by rules, as may be: of the account, or of all.
     #[error("there are as many tokens as there may be")]
     TooManyTokens,

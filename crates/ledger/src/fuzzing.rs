@@ -16,8 +16,9 @@ pub fn record(bytes: &[u8]) -> Option<Vec<u8>> {
 /// The encoding of the journal's entry that `bytes` are; `None` if they are none.
 #[must_use]
 pub fn access(bytes: &[u8]) -> Option<Vec<u8>> {
-    let access = codec::decode_access(bytes, &mut Interner::default()).ok()?;
-    Some(codec::encode_access(&access))
+    let keyring = Arc::new(persons());
+    let access = codec::decode_access(bytes, &mut Interner::new(Arc::clone(&keyring))).ok()?;
+    codec::encode_access(&access, &keyring).ok()
 }
 
 /// The persons of the corpus: their keys are known to everybody.

@@ -1,4 +1,5 @@
-//! The access journal: who read what of the trail, and what became of the service's own tokens.
+//! The access journal: who read what of the trail, what became of the service's own tokens, and who was
+//! forgotten.
 //!
 //! A log of its own beside the ledger's, of the same engine, with a tree and checkpoints of its
 //! own, so that reading does not grow the log of keys. Nothing here writes to that log.
@@ -9,6 +10,7 @@
 
 mod projection;
 mod readers;
+mod subjects;
 mod tokens;
 mod writer;
 
@@ -20,16 +22,19 @@ use signedlog::{KeyChain, Mismatch, SignedLog, SignedRoot, Signing};
 use tlog::TileIndex;
 use tokio::sync::{oneshot, watch};
 
+use self::projection::Projections;
 use self::readers::{Outcome, Readers, Verdict};
+pub use self::subjects::Erased;
 pub use self::tokens::{EndTokens, MadeToken, NewToken, TokensEnded};
 use self::writer::Writer;
 
 use crate::caller::{AUDIT, Caller};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::keyring::Keyring;
 use crate::page::Page;
 use crate::record::access::{Access, Range, Reading};
-use crate::record::codec::{self, Interner};
+use crate::record::codec;
 use crate::record::replay::ReplayError;
 use crate::tokens::Tokens;
 use crate::write::queue::{Queue, Queued};
@@ -38,17 +43,23 @@ use crate::write::queue::{Queue, Queued};
 const QUEUE: usize = 1024;
 
 /// How a journal is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct JournalOptions {
     /// Take it as it is, though it is not what was recorded.
     pub accept_rollback: bool,
     /// The longest life of the service's own tokens, in seconds.
     pub max_token_ttl_s: u64,
+    /// The keys of the persons that entries speak of: those that the ledger has.
+    pub keyring: Arc<Keyring>,
 }
 
 impl Default for JournalOptions {
     fn default() -> JournalOptions {
-        JournalOptions { accept_rollback: false, max_token_ttl_s: 30 * 86_400 }
+        JournalOptions {
+            accept_rollback: false,
+            max_token_ttl_s: 30 * 86_400,
+            keyring: Arc::default(),
+        }
     }
 }
 
@@ -61,8 +72,8 @@ struct Job {
 enum Reply {
     /// Those who read what it covers.
     Reading(watch::Sender<Outcome>),
-    /// Who changed tokens: it gets the number of those that are known and were ended.
-    Tokens(oneshot::Sender<Result<usize, Error>>),
+    /// Who changed something: it gets the number of listed tokens that were ended.
+    Change(oneshot::Sender<Result<usize, Error>>),
 }
 
 impl Queued for Job {
@@ -77,6 +88,8 @@ pub struct Journal(Arc<Inner>);
 
 struct Inner {
     writer: Arc<Writer>,
+    /// Held by who places a hold, or erases a person, until that is done.
+    subjects: tokio::sync::Mutex<()>,
     stopped: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
 
@@ -101,10 +114,10 @@ impl Journal {
         options: JournalOptions,
     ) -> Result<Journal, ReplayError> {
         let mismatch = if options.accept_rollback { Mismatch::Accept } else { Mismatch::Refuse };
-        let tokens = Arc::new(Tokens::new(options.max_token_ttl_s));
-        let apply = |chunk| projection::apply(&tokens, chunk);
-        let log = SignedLog::open(log, Some(signing), mismatch, projection::decoder(), apply)?;
-        let writer = Arc::new(Writer::new(log, clock, Queue::new(QUEUE), tokens));
+        let projections = Projections::new(options.keyring, options.max_token_ttl_s);
+        let apply = |chunk| projections.apply_chunk(chunk);
+        let log = SignedLog::open(log, Some(signing), mismatch, projections.decoder(), apply)?;
+        let writer = Arc::new(Writer::new(log, clock, Queue::new(QUEUE), projections));
         let (stopped, wait_stopped) = oneshot::channel();
         let running = Arc::clone(&writer);
         std::thread::Builder::new()
@@ -115,17 +128,42 @@ impl Journal {
             })
             .map_err(ReplayError::Thread)?;
         let stopped = tokio::sync::Mutex::new(Some(wait_stopped));
-        Ok(Journal(Arc::new(Inner { writer, stopped })))
+        let subjects = tokio::sync::Mutex::default();
+        Ok(Journal(Arc::new(Inner { writer, subjects, stopped })))
     }
 
     fn log(&self) -> &SignedLog {
         &self.0.writer.log
     }
 
+    fn projections(&self) -> &Projections {
+        &self.0.writer.projections
+    }
+
     /// The service's own tokens, as far as the journal knows them.
     #[must_use]
     pub fn tokens(&self) -> &Arc<Tokens> {
-        &self.0.writer.tokens
+        &self.projections().tokens
+    }
+
+    /// Records a change, and applies it. Returns how many listed tokens it ended.
+    async fn record_change(&self, access: Access) -> Result<usize, Error> {
+        let writer = &self.0.writer;
+        let (reply, recorded) = oneshot::channel();
+        if self.is_broken() {
+            self.tokens().not_recorded(&access.event);
+            return Err(Error::Broken);
+        }
+        let event = access.event.clone();
+        let access = Box::new(access);
+        writer
+            .put(Job { access, reply: Reply::Change(reply) })
+            .inspect_err(|_| self.tokens().not_recorded(&event))?;
+        tokio::select! {
+            biased;
+            recorded = recorded => recorded.unwrap_or(Err(Error::Broken)),
+            () = writer.log.stalled() => Err(Error::Broken),
+        }
     }
 
     /// Records that `caller` reads `range`. On return that is on stable storage; that it was read
@@ -192,7 +230,7 @@ impl Journal {
         let size = self.log().head().size();
         let left = usize::try_from(size.saturating_sub(from.0)).unwrap_or(usize::MAX);
         let read = self.log().stored().read(from, limit.min(left)).map_err(Error::fault)?;
-        let mut interner = Interner::default();
+        let mut interner = self.projections().interner();
         let items = read.into_iter().map(|read| {
             let access = codec::decode_access(&read.bytes, &mut interner).map_err(Error::fault)?;
             Ok((read.seq, access))

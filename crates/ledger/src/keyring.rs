@@ -9,7 +9,9 @@
 
 mod aead;
 mod file;
+mod mac;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -19,8 +21,9 @@ use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 use zeroize::ZeroizeOnDrop;
 
-use self::file::KeyFile;
 pub use self::file::KeyringError;
+use self::file::{KeyFile, Place, Slot, Stored};
+pub use self::mac::Mac;
 
 /// How many keys are made at a time.
 const AHEAD: usize = 1_024;
@@ -34,6 +37,13 @@ impl PersonKey {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> PersonKey {
         PersonKey(bytes)
+    }
+
+    /// A new one.
+    fn random() -> Result<PersonKey, KeyringError> {
+        let mut bytes = zeroize::Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *bytes).map_err(|_| KeyringError::NoRandom)?;
+        Ok(PersonKey(*bytes))
     }
 
     /// Its bytes.
@@ -77,9 +87,13 @@ pub enum Found {
 /// The keys of all persons. Cheap to ask from many threads.
 #[derive(Default)]
 pub struct Keyring {
+    /// That of the ledger itself, which makes MACs.
+    own: Option<PersonKey>,
     keys: RwLock<Keys>,
     /// Where they are stored; `None` is only in memory.
     file: Option<Mutex<KeyFile>>,
+    /// What was looked for and is not there, of a keyring that may have lost keys.
+    lost: Option<Mutex<BTreeSet<Pseudonym>>>,
 }
 
 #[derive(Default)]
@@ -93,7 +107,10 @@ struct Keys {
 struct Entry {
     /// `None` was destroyed.
     key: Option<PersonKey>,
-    given: bool,
+    /// Whose it is. One person may have several, made by several nodes.
+    person: Option<Subject>,
+    /// Where in the file it is; `None` is only in memory.
+    place: Option<Place>,
 }
 
 impl Keyring {
@@ -106,7 +123,7 @@ impl Keyring {
                 Found::Key(key) => Some(key),
                 Found::Destroyed => None,
             };
-            (pseudonym, Entry { key, given: true })
+            (pseudonym, Entry { key, person: None, place: None })
         }));
         keyring
     }
@@ -117,8 +134,10 @@ impl Keyring {
     ///
     /// [`KeyringError`].
     pub fn read(path: &Path) -> Result<Keyring, KeyringError> {
-        let stored = file::read(path)?.into_iter();
-        Ok(Keyring::of(stored.map(|(name, key)| (name, key.map_or(Found::Destroyed, Found::Key)))))
+        let Stored { own, slots } = file::read(path)?;
+        let found = |key: Option<PersonKey>| key.map_or(Found::Destroyed, Found::Key);
+        let persons = slots.into_iter().map(|slot| (slot.pseudonym, found(slot.key)));
+        Ok(Keyring { own: Some(own), ..Keyring::of(persons) })
     }
 
     /// Opens the keyring in the file `path`, which is made if `may_create`.
@@ -127,22 +146,52 @@ impl Keyring {
     ///
     /// [`KeyringError`].
     pub fn open(path: &Path, may_create: bool) -> Result<Keyring, KeyringError> {
-        let (file, stored) = KeyFile::open(path, may_create)?;
+        let (file, Stored { own, slots }) = KeyFile::open(path, may_create)?;
         let mut keys = Keys::default();
-        for (pseudonym, key) in stored {
+        for Slot { pseudonym, key, place, .. } in slots {
             if key.is_some() {
                 keys.spare.push(pseudonym);
             }
-            keys.all.insert(pseudonym, Entry { key, given: false });
+            keys.all.insert(pseudonym, Entry { key, person: None, place: Some(place) });
         }
-        Ok(Keyring { keys: RwLock::new(keys), file: Some(Mutex::new(file)) })
+        Ok(Keyring {
+            own: Some(own),
+            keys: RwLock::new(keys),
+            file: Some(Mutex::new(file)),
+            lost: None,
+        })
+    }
+
+    /// The same, though keys of the log may be missing: they are taken as destroyed, until
+    /// [`Keyring::settle`] destroys them for good.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`].
+    pub fn open_with_losses(path: &Path) -> Result<Keyring, KeyringError> {
+        Ok(Keyring { lost: Some(Mutex::default()), ..Keyring::open(path, true)? })
+    }
+
+    /// Destroys what was looked for and not found, and says how many that are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keyring::destroy`].
+    pub fn settle(&self) -> Result<usize, KeyringError> {
+        let Some(lost) = &self.lost else { return Ok(0) };
+        let lost: Vec<_> = std::mem::take(&mut *lost.lock()).into_iter().collect();
+        self.destroy(&lost)?;
+        Ok(lost.len())
     }
 
     /// What there is of the key behind a pseudonym; `None` if it was never one of this keyring.
     #[must_use]
     pub fn find(&self, pseudonym: &Pseudonym) -> Option<Found> {
         let keys = self.keys.read();
-        let entry = keys.all.get(pseudonym)?;
+        let Some(entry) = keys.all.get(pseudonym) else {
+            self.lost.as_ref()?.lock().insert(*pseudonym);
+            return Some(Found::Destroyed);
+        };
         Some(entry.key.clone().map_or(Found::Destroyed, Found::Key))
     }
 
@@ -214,27 +263,82 @@ impl Keyring {
             return;
         }
         let mut keys = self.keys.write();
-        if let Some(entry) = keys.all.get_mut(&pseudonym) {
-            entry.given = true;
+        let entry = keys.all.get_mut(&pseudonym).filter(|entry| entry.key.is_some());
+        if let Some(entry) = entry {
+            entry.person = Some(subject.clone());
             keys.persons.insert(subject.clone(), pseudonym);
         }
+    }
+
+    /// Who is behind a pseudonym, as far as a record said so.
+    pub(crate) fn subject(&self, pseudonym: &Pseudonym) -> Option<Subject> {
+        self.keys.read().all.get(pseudonym)?.person.clone()
+    }
+
+    /// What `subject` is called in records that can be read still, in no order. Looks at every key.
+    #[must_use]
+    pub fn pseudonyms(&self, subject: &Subject) -> Vec<Pseudonym> {
+        let keys = self.keys.read();
+        let own = keys
+            .all
+            .iter()
+            .filter(|(_, entry)| entry.key.is_some() && entry.person.as_ref() == Some(subject));
+        own.map(|(pseudonym, _)| *pseudonym).collect()
+    }
+
+    /// Destroys the keys behind these pseudonyms, on stable storage and in memory: what was sealed
+    /// with them can never be read again. Their persons may be given others. One that the keyring
+    /// never had is destroyed in it from now on. Those that are destroyed already stay so.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`]. In memory all is as before; whether anything was destroyed in the file is
+    /// not known, and it is not written again until it is opened anew.
+    pub fn destroy(&self, pseudonyms: &[Pseudonym]) -> Result<(), KeyringError> {
+        // Held all along, so that nobody else destroys the same.
+        let mut file = self.file.as_ref().map(Mutex::lock);
+        let (mut places, mut unknown) = (Vec::new(), BTreeSet::new());
+        {
+            let keys = self.keys.read();
+            for pseudonym in pseudonyms {
+                match keys.all.get(pseudonym) {
+                    Some(entry) => places.extend(entry.place.filter(|_| entry.key.is_some())),
+                    None => drop(unknown.insert(*pseudonym)),
+                }
+            }
+        }
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        let made = file.as_mut().map(|file| file.destroy(&places, &unknown)).transpose()?;
+        let mut keys = self.keys.write();
+        let mut made = made.into_iter().flatten();
+        for pseudonym in unknown {
+            keys.all.insert(pseudonym, Entry { key: None, person: None, place: made.next() });
+        }
+        for pseudonym in pseudonyms {
+            keys.destroy(*pseudonym);
+        }
+        keys.spare.retain(|spare| !pseudonyms.contains(spare));
+        Ok(())
+    }
+
+    /// Has every write of the file fail from now on.
+    #[cfg(test)]
+    pub(crate) fn fail_writes(&self) {
+        self.file.as_ref().unwrap().lock().fail_writes();
     }
 
     /// Makes keys for persons to come. The lock is not held across the write.
     fn make_more(&self) -> Result<(), KeyringError> {
         // Without a file there is nothing to save up for.
         let count = if self.file.is_some() { AHEAD } else { 1 };
-        let mut random = vec![0; 32 * count];
-        getrandom::fill(&mut random).map_err(|_| KeyringError::NoRandom)?;
-        let made: Vec<PersonKey> = random.as_chunks().0.iter().copied().map(PersonKey).collect();
-        zeroize::Zeroize::zeroize(&mut random);
-        if let Some(file) = &self.file {
-            file.lock().append(&made)?;
-        }
+        let made = (0..count).map(|_| PersonKey::random()).collect::<Result<Vec<_>, _>>()?;
+        let places = self.file.as_ref().map(|file| file.lock().append(&made)).transpose()?;
+        let mut places = places.into_iter().flatten();
         let mut keys = self.keys.write();
         for key in made {
             let pseudonym = key.pseudonym();
-            keys.all.insert(pseudonym, Entry { key: Some(key), given: false });
+            let entry = Entry { key: Some(key), person: None, place: places.next() };
+            keys.all.insert(pseudonym, entry);
             keys.spare.push(pseudonym);
         }
         Ok(())
@@ -249,11 +353,23 @@ impl Keys {
         }
         loop {
             let pseudonym = self.spare.pop()?;
-            if let Some(entry) = self.all.get_mut(&pseudonym).filter(|entry| !entry.given) {
-                entry.given = true;
+            let is_nobodys = |entry: &&mut Entry| entry.person.is_none() && entry.key.is_some();
+            if let Some(entry) = self.all.get_mut(&pseudonym).filter(is_nobodys) {
+                entry.person = Some(subject.clone());
                 self.persons.insert(subject.clone(), pseudonym);
                 return Some(pseudonym);
             }
+        }
+    }
+
+    /// Drops a key, which writes over it where it is, and who it was of.
+    fn destroy(&mut self, pseudonym: Pseudonym) {
+        let Some(entry) = self.all.get_mut(&pseudonym) else { return };
+        entry.key = None;
+        if let Some(person) = entry.person.take()
+            && self.persons.get(&person) == Some(&pseudonym)
+        {
+            self.persons.remove(&person);
         }
     }
 }

@@ -69,6 +69,91 @@ fn what_is_blinded_is_the_same_for_one_person_alone() {
     assert_ne!(blind("ann"), Keyring::default().blind(&subject("ann"), &[7; 10]).unwrap());
 }
 
+/// The keys of a file, as one that opens it finds them.
+fn stored(path: &Path, pseudonyms: &[Pseudonym]) -> Vec<Option<bool>> {
+    let keyring = Keyring::open(path, false).unwrap();
+    let find = |pseudonym| keyring.find(pseudonym).map(|found| found != Found::Destroyed);
+    pseudonyms.iter().map(find).collect()
+}
+
+#[test]
+fn who_is_destroyed_is_so_on_disk_and_comes_back_as_somebody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keyring");
+    let keyring = Keyring::open(&path, true).unwrap();
+    let [ann, bob] = ["ann", "bob"].map(|name| keyring.person(&subject(name)).unwrap());
+    // Another node called ann so, and one is of a keyring that was lost.
+    let (other, lost) = (keyring.person(&subject("x")).unwrap(), Pseudonym([7; 16]));
+    keyring.learn(other, &subject("ann"));
+    let of_ann = keyring.pseudonyms(&subject("ann"));
+    assert_eq!(BTreeSet::from_iter(of_ann.clone()), BTreeSet::from([ann, other]));
+    assert_eq!(keyring.pseudonyms(&subject("nobody")), []);
+    let keys = [ann, other].map(|name| match keyring.find(&name) {
+        Some(Found::Key(key)) => *key.as_bytes(),
+        found => panic!("{found:?}"),
+    });
+    let length = std::fs::metadata(&path).unwrap().len();
+    for _ in 0..2 {
+        keyring.destroy(&[ann, other, lost, lost]).unwrap();
+        assert_eq!(stored(&path, &[ann, other, lost, bob]), [false, false, false, true].map(Some));
+        assert!([ann, other, lost].iter().all(|n| keyring.find(n) == Some(Found::Destroyed)));
+        // One slot for the one that was never there.
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.len() as u64, length + 48);
+        assert!(keys.iter().all(|key| bytes.windows(32).all(|window| window != key)));
+    }
+    assert_eq!(keyring.pseudonyms(&subject("ann")), []);
+    // A record that somebody had read before says nothing of who that is now.
+    keyring.learn(ann, &subject("ann"));
+    let new = keyring.person(&subject("ann")).unwrap();
+    assert!(![ann, other, lost].contains(&new) && keyring.find(&new) != Some(Found::Destroyed));
+    assert_eq!(keyring.person(&subject("bob")).unwrap(), bob);
+    // More than were made so far, none of them destroyed.
+    for n in 0..AHEAD {
+        let name = keyring.person(&subject(&format!("s{n}"))).unwrap();
+        assert!(matches!(keyring.find(&name), Some(Found::Key(_))), "{n}");
+    }
+}
+
+#[test]
+fn after_a_write_that_failed_nothing_is_destroyed_or_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keyring");
+    let keyring = Keyring::open(&path, true).unwrap();
+    let ann = keyring.person(&subject("ann")).unwrap();
+    keyring.fail_writes();
+    assert!(matches!(keyring.destroy(&[ann]), Err(KeyringError::File { .. })));
+    for _ in 0..2 {
+        assert!(matches!(keyring.destroy(&[ann]), Err(KeyringError::Broken)));
+        assert!(matches!(keyring.make_more(), Err(KeyringError::Broken)));
+    }
+    // In memory all is as before, and the file is read as it is.
+    assert!(matches!(keyring.find(&ann), Some(Found::Key(_))));
+    assert_eq!(keyring.pseudonyms(&subject("ann")), [ann]);
+    assert_eq!(stored(&path, &[ann]), [Some(true)]);
+}
+
+/// A power cut in the midst of it: wherever it was, the key is good or destroyed, and nothing is left
+/// of it once the file was opened.
+#[test]
+fn a_key_that_was_half_destroyed_is_destroyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keyring");
+    let ann = Keyring::open(&path, true).unwrap().person(&subject("ann")).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let slot = whole.chunks(48).position(|slot| slot[..16] == ann.0).unwrap() * 48;
+    for gone in 1..=32 {
+        let mut torn = whole.clone();
+        torn[slot + 16..slot + 16 + gone].fill(0);
+        std::fs::write(&path, &torn).unwrap();
+        assert_eq!(Keyring::read(&path).unwrap().find(&ann), Some(Found::Destroyed), "{gone}");
+        assert_eq!(std::fs::read(&path).unwrap(), torn);
+        assert_eq!(stored(&path, &[ann]), [Some(false)], "{gone}");
+        torn[slot + 16..slot + 48].fill(0);
+        assert_eq!(std::fs::read(&path).unwrap(), torn);
+    }
+}
+
 #[test]
 fn a_slot_that_was_cut_off_is_nobodys() {
     let folder = tempfile::tempdir().unwrap();

@@ -21,6 +21,7 @@ mod projection;
 mod quota;
 mod read;
 mod record;
+mod subjects;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -37,8 +38,8 @@ pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;
 pub use eventlog::{Seq, Space};
-pub use journal::{EndTokens, Journal, JournalOptions, MadeToken, NewToken, TokensEnded};
-pub use keyring::{Found, Keyring, KeyringError, PersonKey};
+pub use journal::{EndTokens, Erased, Journal, JournalOptions, MadeToken, NewToken, TokensEnded};
+pub use keyring::{Found, Keyring, KeyringError, Mac, PersonKey};
 pub use ledger::{Ledger, NotReady, OpenError, Options, Stats};
 pub use limits::{Limits, QuotaLeft, RateLeft};
 pub use page::{Direction, Page, Walk};
@@ -59,7 +60,7 @@ pub use read::key_proof::{KeyProof, Proved};
 pub use read::trail::EventFilter;
 pub use read::usage::{UsagePoint, UsageQuery, UsageStep};
 pub use read::verify::Verified;
-pub use record::access::{Access, AccessEvent, Range, Reading, Readings};
+pub use record::access::{Access, AccessEvent, Erasure, Hold, HoldId, Range, Reading, Readings};
 pub use record::codec::DecodeError;
 pub use record::replay::ReplayError;
 pub use record::token::{OwnToken, TokenRange};
@@ -68,9 +69,11 @@ pub use signedlog::{
     Consistency, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
     Signing, SigningError, TreeHead,
 };
+pub use subjects::HoldView;
 pub use tokens::{NotGood, TokenFilter, TokenPlace, TokenRow, TokenStats, TokenView, Tokens};
 pub use usage::{UsageError, UsageOptions, UsageStats, VerdictCounts};
 pub use write::bulk::{Bulk, BulkChanged, BulkSearch, MOST_IN_BULK, NotChanged, Selection};
+pub use write::forget::Forgotten;
 pub use write::import::{MOST_IN_IMPORT, NewImport};
 pub use write::reply::{Changed, Created, Expirations, ImportedKey, Updated};
 pub use write::request::{

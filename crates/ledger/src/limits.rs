@@ -139,6 +139,22 @@ impl Spent {
         self.arrival = Arrival::default();
     }
 
+    /// Adds what lies between two states of another count, of which this one is a copy. Of the rate
+    /// limit only what was there is copied.
+    pub(crate) fn add_since(&mut self, then: &Spent, now: &Spent) {
+        let (mut then, mut now) = (*then, *now);
+        for per in QuotaPeriod::ALL {
+            let (own, then, now) = (self.tally(*per), then.tally(*per), now.tally(*per));
+            let before = if then.period == now.period { then.used } else { 0 };
+            let more = now.used.saturating_sub(before);
+            if now.period > own.period {
+                *own = Tally { period: now.period, used: more };
+            } else if now.period == own.period {
+                own.used = own.used.saturating_add(more);
+            }
+        }
+    }
+
     fn tally(&mut self, per: QuotaPeriod) -> &mut Tally {
         match per {
             QuotaPeriod::Day => &mut self.day,

@@ -220,3 +220,25 @@ async fn limits_are_exact_under_concurrency() {
         assert_eq!(bench.left(&secret, 0).2, Some(left));
     }
 }
+
+#[test]
+fn what_was_counted_beside_a_copy_is_added_to_it() {
+    let spent = |period, used| super::Spent {
+        day: super::Tally { period, used },
+        ..super::Spent::default()
+    };
+    // What the copy counts, what was copied, what the other counts now, and the sum.
+    let table = [
+        ((7, 3), (7, 3), (7, 3), (7, 3)),
+        ((7, 4), (7, 3), (7, 5), (7, 6)),
+        ((8, 1), (7, 3), (7, 5), (8, 1)),
+        ((7, 3), (7, 3), (8, 2), (8, 2)),
+        ((8, 1), (7, 3), (8, 2), (8, 3)),
+        ((7, u32::MAX), (7, 0), (7, 9), (7, u32::MAX)),
+    ];
+    for (copy, then, now, sum) in table {
+        let [mut copy, then, now] = [copy, then, now].map(|(period, used)| spent(period, used));
+        copy.add_since(&then, &now);
+        assert_eq!((copy.day.period, copy.day.used), sum, "{copy:?}");
+    }
+}

@@ -132,6 +132,17 @@ pub(crate) fn open(log: &Arc<dyn Log>, clock: &Arc<ManualClock>) -> Ledger {
     open_with(Arc::clone(log), clock, Options::default()).unwrap()
 }
 
+/// One whose persons no other test knows, so that they can be forgotten.
+pub(crate) fn open_keyed(
+    log: &Arc<dyn Log>,
+    clock: &Arc<ManualClock>,
+    keyring: &Arc<Keyring>,
+) -> Ledger {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let options = Options { clock, keyring: Arc::clone(keyring), ..Options::default() };
+    Ledger::open(Arc::clone(log), options, &mut |_| {}).unwrap()
+}
+
 pub(crate) fn open_with(
     log: Arc<dyn Log>,
     clock: &Arc<ManualClock>,

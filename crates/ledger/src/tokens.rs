@@ -22,6 +22,7 @@ pub use self::table::{NotGood, TokenPlace};
 
 use crate::caller::{Caller, Scope};
 use crate::error::Error;
+use crate::keyring::Keyring;
 use crate::page::Page;
 use crate::record::access::{Access, AccessEvent};
 use crate::record::token::{OwnToken, TokenRange};
@@ -117,9 +118,9 @@ pub(crate) enum Reserved {
 impl Tokens {
     /// None yet; none lives longer than `max_ttl_s`.
     #[must_use]
-    pub fn new(max_ttl_s: u64) -> Tokens {
+    pub fn new(max_ttl_s: u64, keyring: Arc<Keyring>) -> Tokens {
         Tokens {
-            table: Mutex::new(Table::new(BOUNDS, max_ttl_s)),
+            table: Mutex::new(Table::new(BOUNDS, max_ttl_s, keyring)),
             changed: watch::Sender::new(0),
             refused: AtomicU64::new(0),
             max_ttl_s,
@@ -201,21 +202,36 @@ impl Tokens {
     pub(crate) fn apply(&self, entry: &Access) -> usize {
         let mut table = self.table.lock();
         let ended = match &entry.event {
-            AccessEvent::Read(_) => return 0,
             AccessEvent::TokenMade { token, request } => {
-                table.was_made(token, *request, entry.at);
+                if !token.is_erased() {
+                    table.was_made(token, *request, entry.at);
+                }
                 return 0;
             }
             AccessEvent::TokenSeen(token) => {
-                table.was_seen(token, entry.at);
+                if !token.is_erased() {
+                    table.was_seen(token, entry.at);
+                }
                 return 0;
             }
-            AccessEvent::TokenEnded { token, .. } => usize::from(table.was_ended(token, entry.at)),
-            AccessEvent::TokensEnded { range, .. } => table.were_ended(range, entry.at),
+            AccessEvent::TokenEnded { token, .. } => {
+                usize::from(table.was_ended(token, entry.mac, entry.at))
+            }
+            AccessEvent::TokensEnded { range, .. } => table.were_ended(range, entry.mac, entry.at),
+            AccessEvent::Read(_)
+            | AccessEvent::SubjectHeld(_)
+            | AccessEvent::SubjectReleased(_)
+            | AccessEvent::SubjectErased(_) => return 0,
         };
         drop(table);
         self.changed.send_modify(|count| *count += 1);
         ended
+    }
+
+    /// Forgets a subject: its tokens are as if they had never been seen, but those that were ended
+    /// stay so.
+    pub(crate) fn erase(&self, subject: &Subject) {
+        self.table.lock().erase(subject);
     }
 
     /// What could not be recorded did not happen.
@@ -226,7 +242,10 @@ impl Tokens {
             AccessEvent::TokenSeen(token) => table.not_recorded(Arc::clone(&token.jti)),
             AccessEvent::Read(_)
             | AccessEvent::TokenEnded { .. }
-            | AccessEvent::TokensEnded { .. } => {}
+            | AccessEvent::TokensEnded { .. }
+            | AccessEvent::SubjectHeld(_)
+            | AccessEvent::SubjectReleased(_)
+            | AccessEvent::SubjectErased(_) => {}
         }
     }
 
@@ -266,6 +285,9 @@ impl Tokens {
                 Made::Unrecorded => Err(Error::Overloaded),
                 Made::Recorded | Made::Elsewhere => Err(Error::IdempotencyMismatch),
             };
+        }
+        if table.was_of_erased(&token) {
+            return Err(Error::IdempotencyMismatch);
         }
         if !table.has_room(token.account.as_ref()) {
             return Err(Error::TooManyTokens);

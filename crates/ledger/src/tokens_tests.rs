@@ -5,6 +5,7 @@ use keys::Account;
 use super::table::Bounds;
 use super::*;
 use crate::caller::{Role, Roles};
+use crate::keyring::Keyring;
 use crate::record::Actor;
 use crate::testing::caller;
 use crate::{Origin, Via};
@@ -46,16 +47,20 @@ fn entry(event: AccessEvent, seconds: i64) -> Access {
     let via = Via::Worker;
     let (subject, roles) = (Subject::new("root").unwrap(), Roles::default());
     let actor = Actor { subject, account: None, roles, via };
-    Access { at: at(seconds), actor, origin: Origin::default(), event, salt: [0; 16] }
+    let mac = event.mac(&Keyring::default());
+    Access { mac, ..Access::unwritten(at(seconds), actor, Origin::default(), event) }
 }
 
 fn small() -> Tokens {
-    Tokens { table: Mutex::new(Table::new(SMALL, MAX_TTL_S)), ..Tokens::new(MAX_TTL_S) }
+    Tokens {
+        table: Mutex::new(Table::new(SMALL, MAX_TTL_S, Arc::default())),
+        ..Tokens::new(MAX_TTL_S, Arc::default())
+    }
 }
 
 #[test]
 fn an_end_is_seen_by_all_who_remember_the_token() {
-    let tokens = Tokens::new(MAX_TTL_S);
+    let tokens = Tokens::new(MAX_TTL_S, Arc::default());
     let ann = token("a", "acme", "ann", Role::Owner, 0);
     let (one, two) = (tokens.see(&ann).unwrap(), tokens.see(&ann).unwrap());
     let mut changes = tokens.changes();
@@ -116,7 +121,8 @@ fn a_range_ends_what_it_says_also_if_it_was_never_seen() {
         ),
     ];
     for (range, expected) in table {
-        let (seen, unseen) = (Tokens::new(MAX_TTL_S), Tokens::new(MAX_TTL_S));
+        let (seen, unseen) =
+            (Tokens::new(MAX_TTL_S, Arc::default()), Tokens::new(MAX_TTL_S, Arc::default()));
         let made = |number: usize, made: i64| {
             let (account, subject, role) = all[number];
             token(&format!("{number}-{made}"), account, subject, role, made)
@@ -141,7 +147,7 @@ fn a_range_ends_what_it_says_also_if_it_was_never_seen() {
 /// Recorded before the token's own entry, because that is written a second later.
 #[test]
 fn a_replayed_token_is_ended_by_a_range_that_was_recorded_before_it() {
-    let tokens = Tokens::new(MAX_TTL_S);
+    let tokens = Tokens::new(MAX_TTL_S, Arc::default());
     let ann = token("a", "acme", "ann", Role::Owner, 0);
     let event = AccessEvent::TokensEnded { range: range(None, Some("ann"), 5), reason: None };
     tokens.apply(&entry(event, 5));
@@ -152,7 +158,7 @@ fn a_replayed_token_is_ended_by_a_range_that_was_recorded_before_it() {
 
 #[test]
 fn an_id_is_of_one_token() {
-    let tokens = Tokens::new(MAX_TTL_S);
+    let tokens = Tokens::new(MAX_TTL_S, Arc::default());
     let ann = token("a", "acme", "ann", Role::Owner, 0);
     assert!(tokens.see(&ann).is_ok());
     for other in [
@@ -193,7 +199,7 @@ fn a_full_table_takes_tokens_and_ends_them_all_the_same() {
 
 #[test]
 fn a_clock_that_is_wrong_once_brings_no_ended_token_back() {
-    let tokens = Tokens::new(MAX_TTL_S);
+    let tokens = Tokens::new(MAX_TTL_S, Arc::default());
     let ann = token("a", "acme", "ann", Role::Owner, 0);
     let row = tokens.see(&ann).unwrap();
     tokens.apply(&entry(AccessEvent::TokenEnded { token: ann.clone(), reason: None }, 2));
@@ -324,7 +330,7 @@ fn nobody_reaches_what_it_has_not_itself() {
 
 #[test]
 fn pages_are_in_the_order_of_being_made_and_show_what_is_reached() {
-    let tokens = Tokens::new(MAX_TTL_S);
+    let tokens = Tokens::new(MAX_TTL_S, Arc::default());
     for number in 0..10 {
         let account = if number % 2 == 0 { "acme" } else { "other" };
         // All at one moment, as tokens with whole seconds may be.

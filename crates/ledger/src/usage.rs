@@ -35,7 +35,7 @@ pub use self::counters::VerdictCounts;
 pub use self::folder::UsageError;
 use self::folder::{DayRun, Name, RunName};
 use self::journal::Journal;
-use self::recent::{Recent, Stage, each_row};
+use self::recent::{CHUNK, Collected, Recent, Stage, each_row};
 use self::row::Row;
 use self::run::{Run, Writer};
 pub(crate) use self::series::SeriesId;
@@ -153,16 +153,24 @@ impl Usage {
     /// Collects what was counted, for keys, accounts and all.
     fn collect(&self, table: &KeyTable) {
         let _one = self.collecting.lock();
-        for counters in self.counters.take() {
-            for counter in counters {
-                let key = table.get(counter.key);
-                if let Some(key) = &key {
-                    table.orders.used(key);
+        for mut counters in self.counters.take() {
+            let used = counters.len();
+            let mut drained = counters.drain();
+            loop {
+                let mut collected = Collected::default();
+                for counter in drained.by_ref().take(CHUNK) {
+                    let key = table.get(counter.key);
+                    table.orders.used(|| table.get(counter.key));
+                    collected.add(counter, key.as_ref().map(|key| &key.made.account));
                 }
-                let account = key.as_ref().map(|key| &key.made.account);
-                let lost = self.counts.lock().recent.add(counter, account);
+                if collected.is_empty() {
+                    break;
+                }
+                let lost = self.counts.lock().recent.add(collected);
                 self.lost.fetch_add(lost, Ordering::Relaxed);
             }
+            drop(drained);
+            self.counters.give_back(counters, used);
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod catch_up;
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod expire_due;
+pub(crate) mod forget;
 pub(crate) mod import;
 #[cfg(test)]
 mod import_tests;

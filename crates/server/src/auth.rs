@@ -54,7 +54,8 @@ impl Auth {
     /// [`AuthError`] names the option to correct.
     pub fn new(key: TokenKey, outside: Option<Outside>) -> Result<Auth, AuthError> {
         let sources = Sources::new(key.verifier(), outside)?;
-        let tokens = Arc::new(Tokens::new(JournalOptions::default().max_token_ttl_s));
+        let tokens =
+            Arc::new(Tokens::new(JournalOptions::default().max_token_ttl_s, Arc::default()));
         Ok(Auth { key, sources, tokens, checked: Cache::new(CACHED_TOKENS) })
     }
 

@@ -201,6 +201,7 @@ impl From<Refusal> for ApiError {
             Refusal::NotWhile(Status::Revoked) => Code::NotWhileRevoked,
             Refusal::RevisionMismatch(_) => Code::RevisionMismatch,
             Refusal::AlreadyReplaced => Code::AlreadyReplaced,
+            Refusal::OwnerErased => Code::OwnerErased,
             Refusal::ActiveKeyLimit(_) | Refusal::AccountLimit(_) => Code::ActiveKeyLimit,
             Refusal::NotDue => Code::NotDue,
             Refusal::KeyLimit(_) => {
@@ -265,6 +266,12 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::MoreThanOwn(_) => Code::Forbidden,
             ledger::Error::TokenNotFound => Code::TokenNotFound,
             ledger::Error::TokenEnded => Code::Already,
+            ledger::Error::SubjectNotFound => Code::SubjectNotFound,
+            ledger::Error::OnHold => Code::OnHold,
+            ledger::Error::HoldNotFound => Code::HoldNotFound,
+            ledger::Error::HoldNotNamed => {
+                return ApiError::field("hold", "must be named: there are several");
+            }
             ledger::Error::NotSigned => Code::NotFound,
             ledger::Error::InTheFuture => {
                 return ApiError::field("as_of", "must not lie in the future");

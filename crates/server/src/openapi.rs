@@ -62,7 +62,7 @@ use crate::{dialects, wire};
         words::KeyStatus, words::KeyKind, words::Environment, words::Dialect, words::EventType,
         words::ReasonCode, words::VerifyCode, words::Reading, words::GrantedPermission,
         words::AskedPermission, words::NeededPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
-        words::Cursor, words::Order, words::UsageStep, KeyFilterFields, words::VerifyCounts, words::ReadAccess, words::TokenAccess,
+        words::Cursor, words::Order, words::UsageStep, KeyFilterFields, words::VerifyCounts, words::ReadAccess, words::TokenAccess, words::SubjectAccess,
         words::TokensAccess, words::TokenRole, words::TokenRoles, words::WebhookEvent,
         words::WebhookStatus, words::DeliveryOutcome, wire::webhook::Expiring,
         words::Direction, words::KeySort, words::TotalIs,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use eventlog::{Log as _, Seq};
-use ledger::{Clock as _, Journal, JournalOptions, Ledger, Options, SystemClock};
+use ledger::{Clock as _, Journal, JournalOptions, Keyring, Ledger, Options, SystemClock};
 use serde_json::json;
 
 use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir, auditor};
@@ -63,13 +63,17 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
     let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), checked.records));
     let now = SystemClock::default().now();
     let signing = Some(Arc::new(options.directory.signing()?));
-    let ledger_options =
-        Options { clock: Arc::new(FixedClock(now)), keyring, signing, ..Options::default() };
+    let ledger_options = Options {
+        clock: Arc::new(FixedClock(now)),
+        keyring: Arc::clone(&keyring),
+        signing,
+        ..Options::default()
+    };
     let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
     drop(progress);
     let keys = ledger.stats().keys;
     let (_, digest) = ledger.table_digest(&auditor()?, None)?;
-    let readings = check_journal(&options.directory).context("the access journal")?;
+    let readings = check_journal(&options.directory, keyring).context("the access journal")?;
 
     let count = |kind| kinds.get(&kind).copied().unwrap_or(0);
     if options.json.json {
@@ -106,7 +110,7 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
 }
 
 /// Checks the access journal and returns its number of entries.
-fn check_journal(directory: &StoppedDir) -> Result<u64> {
+fn check_journal(directory: &StoppedDir, keyring: Arc<Keyring>) -> Result<u64> {
     let Some((log, signing)) = directory.open_journal()? else { return Ok(0) };
     let log = Arc::new(log);
     let mut progress = Progress::new("frames of the access journal checked, entries:");
@@ -114,7 +118,8 @@ fn check_journal(directory: &StoppedDir) -> Result<u64> {
     drop(progress);
     let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), checked.records));
     let clock = Arc::new(FixedClock(SystemClock::default().now()));
-    let journal = Journal::open(prefix, clock, Arc::new(signing), JournalOptions::default())?;
+    let options = JournalOptions { keyring, ..JournalOptions::default() };
+    let journal = Journal::open(prefix, clock, Arc::new(signing), options)?;
     let (caller, mut next) = (auditor()?, Some(Seq(0)));
     while let Some(from) = next {
         next = journal.page(&caller, from, CHUNK)?.next;

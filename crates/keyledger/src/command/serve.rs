@@ -55,12 +55,15 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     inventory.warn_of_token_key(&verifier);
     token_key.write_if_new(&options.data.data)?;
     drop(token_key);
-    let ledger = logs::ledger(options, log_key, log)?;
+    let keyring = logs::keyring(options, &log)?;
+    // First: who was erased must be forgotten before records are read.
+    let location = options.journal_options();
+    let journal = logs::journal(options, &location, log_key.signing.chain(), &keyring)?;
+    let ledger = logs::ledger(options, log_key, log, &keyring)?;
     let accounts = accounts.map(|(watch, rules)| {
         ledger.set_account_rules(rules);
         watch
     });
-    let journal = logs::journal(options, &options.journal_options(), ledger.signing_keys()?)?;
     let registry = Registry::open(options.webhooks.registry(&options.data.data))?;
     webhook_key.write_if_new(&options.data.data)?;
     let give_up = options.webhooks.give_up;

@@ -29,6 +29,8 @@ pub(super) fn no_facts(record: &Record) -> Facts {
         prefix_taken: false,
         digest_taken: false,
         found: None,
+        // When it was erased is on no record: what was lawful before would be refused.
+        owner_erased: false,
     }
 }
 

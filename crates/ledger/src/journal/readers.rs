@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use eventlog::Seq;
 use hashbrown::HashMap;
-use keys::{Account, KeyId, Timestamp};
+use keys::{Account, KeyId, Subject, Timestamp};
 use tokio::sync::watch;
 
 use crate::caller::{Caller, Origin};
@@ -205,24 +205,20 @@ impl Window {
     }
 }
 
-/// An entry for readings. Its salt is made when it is written.
+/// An entry for readings.
 fn entry(reader: &Reader, request_id: Option<Box<str>>, part: Part, readings: Again) -> Access {
     let Again { count, first, last, places } = readings;
-    Access {
-        at: first,
-        actor: reader.actor.clone(),
-        origin: Origin { ip: reader.ip, request_id },
-        event: AccessEvent::Read(Readings {
-            last_at: last,
-            count,
-            reading: part.reading,
-            from: Seq(places.from),
-            until: (places.until < u64::MAX).then_some(Seq(places.until)),
-            account: part.account,
-            key: part.key,
-        }),
-        salt: [0; 16],
-    }
+    let origin = Origin { ip: reader.ip, request_id };
+    let event = AccessEvent::Read(Readings {
+        last_at: last,
+        count,
+        reading: part.reading,
+        from: Seq(places.from),
+        until: (places.until < u64::MAX).then_some(Seq(places.until)),
+        account: part.account,
+        key: part.key,
+    });
+    Access::unwritten(first, reader.actor.clone(), origin, event)
 }
 
 impl Readers {
@@ -298,6 +294,16 @@ impl Readers {
         for reader in ended {
             self.close(&reader);
         }
+    }
+
+    /// Forgets a subject. How often it read again within this minute is lost.
+    pub(super) fn erase(&mut self, subject: &Subject) {
+        let is_of = |reader: &&Reader| reader.actor.subject == *subject;
+        let readers: Vec<_> = self.windows.keys().filter(is_of).cloned().collect();
+        for reader in readers {
+            self.close(&reader);
+        }
+        self.over.retain(|entry| entry.actor.subject != *subject);
     }
 
     /// The entries of minutes that were ended.

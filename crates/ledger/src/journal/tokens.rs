@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use keys::{Reason, Subject, Timestamp};
-use tokio::sync::oneshot;
 
-use super::{Job, Journal, Reply};
+use super::Journal;
 use crate::caller::{Caller, Roles, Scope};
 use crate::error::Error;
 use crate::record::access::{Access, AccessEvent};
@@ -176,23 +175,8 @@ impl Journal {
         event: AccessEvent,
         at: Timestamp,
     ) -> Result<usize, Error> {
-        let writer = &self.0.writer;
-        let (reply, recorded) = oneshot::channel();
         let (actor, origin) = (Actor::of(caller), caller.origin.clone());
-        let access = Box::new(Access { at, actor, origin, event, salt: [0; 16] });
-        if self.is_broken() {
-            self.tokens().not_recorded(&access.event);
-            return Err(Error::Broken);
-        }
-        let event = access.event.clone();
-        writer
-            .put(Job { access, reply: Reply::Tokens(reply) })
-            .inspect_err(|_| self.tokens().not_recorded(&event))?;
-        tokio::select! {
-            biased;
-            recorded = recorded => recorded.unwrap_or(Err(Error::Broken)),
-            () = writer.log.stalled() => Err(Error::Broken),
-        }
+        self.record_change(Access::unwritten(at, actor, origin, event)).await
     }
 }
 

@@ -9,9 +9,10 @@ use keys::Timestamp;
 use parking_lot::Mutex;
 use signedlog::SignedLog;
 
-use super::{Job, QUEUE, Readers, Reply, projection};
+use super::{Job, Projections, QUEUE, Readers, Reply};
 use crate::clock::{Clock, StepGuard};
 use crate::error::Error;
+use crate::record::Persons;
 use crate::record::access::Access;
 use crate::record::codec;
 use crate::tokens::Tokens;
@@ -34,7 +35,7 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) queue: Queue<Job>,
     pub(super) readers: Mutex<Readers>,
-    pub(super) tokens: Arc<Tokens>,
+    pub(super) projections: Projections,
 }
 
 /// What could not be written so far.
@@ -96,9 +97,9 @@ impl Writer {
         log: SignedLog,
         clock: Arc<dyn Clock>,
         queue: Queue<Job>,
-        tokens: Arc<Tokens>,
+        projections: Projections,
     ) -> Writer {
-        Writer { log, clock, queue, readers: Mutex::default(), tokens }
+        Writer { log, clock, queue, readers: Mutex::default(), projections }
     }
 
     /// Puts an entry where it waits for the writer.
@@ -118,11 +119,11 @@ impl Writer {
         let Job { access, reply } = job;
         match reply {
             Reply::Reading(outcome) => drop(outcome.send_replace(Some(recorded))),
-            Reply::Tokens(waiting) => {
+            Reply::Change(waiting) => {
                 let applied = match recorded {
-                    Ok(()) => Ok(self.tokens.apply(&access)),
+                    Ok(()) => Ok(self.projections.apply(&access)),
                     Err(error) => {
-                        self.tokens.not_recorded(&access.event);
+                        self.projections.tokens.not_recorded(&access.event);
                         Err(error)
                     }
                 };
@@ -159,7 +160,7 @@ impl Writer {
                 unwritten.counts.extend(readers.over());
             }
             self.append_counts(&mut unwritten);
-            upkeep.tend(&self.tokens, &*self.clock);
+            upkeep.tend(&self.projections.tokens, &*self.clock);
             self.append_seen(&mut unwritten);
             if !open {
                 return;
@@ -185,7 +186,7 @@ impl Writer {
     /// is broken, they are seen again after the next start.
     fn append_seen(&self, unwritten: &mut Unwritten) {
         loop {
-            let seen = self.tokens.take_unrecorded(QUEUE);
+            let seen = self.projections.tokens.take_unrecorded(QUEUE);
             if seen.is_empty() {
                 return;
             }
@@ -195,12 +196,12 @@ impl Writer {
             match recorded {
                 Ok(()) => {
                     for entry in &entries {
-                        self.tokens.apply(entry);
+                        self.projections.apply(entry);
                     }
                 }
                 Err(Error::Full) => {
                     for entry in &entries {
-                        self.tokens.not_recorded(&entry.event);
+                        self.projections.tokens.not_recorded(&entry.event);
                     }
                     return;
                 }
@@ -209,11 +210,25 @@ impl Writer {
         }
     }
 
+    /// Sets what an entry has only once it is written.
+    fn complete(&self, access: &mut Access) -> Result<(), Error> {
+        getrandom::fill(&mut access.salt).map_err(Error::fault)?;
+        let keyring = &self.projections.keyring;
+        let person = |subject| keyring.person(subject).map_err(Error::fault);
+        let actor = person(&access.actor.subject)?;
+        let of_token = access.event.subject().map(person).transpose()?;
+        let held = access.event.held().filter(|held| *held != actor);
+        access.persons = Persons { actor: Some(actor), owner: of_token.or(held), former: None };
+        access.mac = access.event.mac(keyring);
+        Ok(())
+    }
+
     fn append<'a>(&self, entries: impl Iterator<Item = &'a mut Access>) -> Result<(), Error> {
         let mut records = Vec::new();
         for access in entries {
-            getrandom::fill(&mut access.salt).map_err(Error::fault)?;
-            records.push(codec::encode_access(access));
+            self.complete(access)?;
+            let keyring = &self.projections.keyring;
+            records.push(codec::encode_access(access, keyring).map_err(Error::fault)?);
         }
         loop {
             let end = Seq(self.log.head().size());
@@ -224,8 +239,8 @@ impl Writer {
                 }
                 // Another process wrote: its entries go before these.
                 Err(AppendError::Conflict { length }) => {
-                    let apply = |chunk| projection::apply(&self.tokens, chunk);
-                    let caught_up = self.log.catch_up(length, projection::decoder(), apply);
+                    let apply = |chunk| self.projections.apply_chunk(chunk);
+                    let caught_up = self.log.catch_up(length, self.projections.decoder(), apply);
                     caught_up.map_err(Error::fault)?;
                     continue;
                 }

@@ -1,4 +1,5 @@
-//! The file of the keyring: a head of 48 bytes, then one slot of 48 bytes for each key.
+//! The file of the keyring: a head of 48 bytes, then one slot of 48 bytes for each key. The first key is
+//! that of the ledger itself.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -13,8 +14,11 @@ use super::PersonKey;
 /// What a file begins with; the rest of the head is zero.
 const MAGIC: &[u8; 19] = b"keyledger keyring 1";
 /// The bytes of a slot: pseudonym, key. A destroyed key is zeros. A slot whose pseudonym is not that
-/// of its key was cut off while it was written, before anybody was given it.
+/// of its key was cut off: while it was written, before anybody was given it, or while its key was
+/// destroyed. Either way the key is destroyed.
 const SLOT: usize = 48;
+/// The bytes of a slot before its key.
+const NAME: u64 = 16;
 
 /// Why the keyring cannot be used. Nothing was given that is not stored.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +32,10 @@ pub enum KeyringError {
         source: io::Error,
     },
     /// There is none, though there is a log.
-    #[error("the keyring {0} is missing; restore it from the backup that the log is from")]
+    #[error(
+        "the keyring {0} is missing; restore it from the backup that the log is from, or start once \
+         with --accept-rollback, which forgets everybody"
+    )]
     Missing(PathBuf),
     /// The file is something else.
     #[error("{0} is no keyring")]
@@ -51,17 +58,35 @@ pub(super) struct KeyFile {
     is_broken: bool,
 }
 
-/// The slots of a file: the key of a destroyed one is `None`.
-type Slots = Vec<(Pseudonym, Option<PersonKey>)>;
+/// Where a slot begins, in bytes from the start of the file.
+pub(super) type Place = u64;
+
+/// What a file holds.
+pub(super) struct Stored {
+    /// The key of the ledger itself.
+    pub(super) own: PersonKey,
+    /// Those of persons.
+    pub(super) slots: Vec<Slot>,
+}
+
+/// A slot of a file.
+pub(super) struct Slot {
+    pub(super) pseudonym: Pseudonym,
+    /// `None` was destroyed.
+    pub(super) key: Option<PersonKey>,
+    pub(super) place: Place,
+    /// Whether something is left of a destroyed key.
+    is_torn: bool,
+}
 
 impl KeyFile {
     /// Opens a file, which is made if `may_create`, and reads its slots.
-    pub(super) fn open(path: &Path, may_create: bool) -> Result<(KeyFile, Slots), KeyringError> {
+    pub(super) fn open(path: &Path, may_create: bool) -> Result<(KeyFile, Stored), KeyringError> {
         let fault = |source| KeyringError::File { path: path.to_owned(), source };
         let mut file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && may_create => {
-                create(path).map_err(fault)?
+                create(path, &PersonKey::random()?).map_err(fault)?
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(KeyringError::Missing(path.to_owned()));
@@ -69,31 +94,60 @@ impl KeyFile {
             Err(error) => return Err(fault(error)),
         };
         let (stored, end) = slots_of(&mut file, path)?;
-        Ok((KeyFile { file, path: path.to_owned(), end, is_broken: false }, stored))
+        let mut file = KeyFile { file, path: path.to_owned(), end, is_broken: false };
+        let torn = stored.slots.iter().filter(|slot| slot.is_torn).map(|slot| slot.place);
+        file.destroy(&torn.collect::<Vec<_>>(), &[])?;
+        Ok((file, stored))
     }
 
-    /// Appends keys; they are on stable storage when this returns. After an error no more are taken.
-    pub(super) fn append(&mut self, keys: &[PersonKey]) -> Result<(), KeyringError> {
+    /// Appends keys, and says where; they are on stable storage when this returns. After an error no
+    /// more are taken.
+    pub(super) fn append(&mut self, keys: &[PersonKey]) -> Result<Vec<Place>, KeyringError> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SLOT * keys.len()));
+        keys.iter().for_each(|key| write_slot(key, &mut bytes));
+        self.write(&[], &bytes)
+    }
+
+    /// Writes zeros over the keys in the slots at `places`, and appends slots without a key for
+    /// `unknown`; says where those are. On stable storage when this returns; after an error nobody
+    /// knows, and no more is written.
+    pub(super) fn destroy(
+        &mut self,
+        places: &[Place],
+        unknown: &[Pseudonym],
+    ) -> Result<Vec<Place>, KeyringError> {
+        if places.is_empty() && unknown.is_empty() {
+            return Ok(Vec::new());
+        }
+        let slots = unknown.iter().flat_map(|name| name.0.into_iter().chain([0; 32]));
+        self.write(places, &slots.collect::<Vec<_>>())
+    }
+
+    fn write(&mut self, destroyed: &[Place], appended: &[u8]) -> Result<Vec<Place>, KeyringError> {
         if self.is_broken {
             return Err(KeyringError::Broken);
         }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SLOT * keys.len()));
-        for key in keys {
-            bytes.extend(key.pseudonym().0);
-            bytes.extend(key.as_bytes());
-        }
         self.is_broken = true;
-        let written = self.file.write_all_at(&bytes, self.end);
+        let mut keys = destroyed.iter();
+        let written = keys.try_for_each(|place| self.file.write_all_at(&[0; 32], place + NAME));
+        let written = written.and_then(|()| self.file.write_all_at(appended, self.end));
         let synced = written.and_then(|()| self.file.sync_data());
         synced.map_err(|source| KeyringError::File { path: self.path.clone(), source })?;
-        self.end += bytes.len() as u64;
+        let start = self.end;
+        self.end += appended.len() as u64;
         self.is_broken = false;
-        Ok(())
+        Ok((start..self.end).step_by(SLOT).collect())
+    }
+
+    /// Has every write fail from now on.
+    #[cfg(test)]
+    pub(super) fn fail_writes(&mut self) {
+        self.file = File::open(&self.path).unwrap();
     }
 }
 
 /// Reads the slots of a file that stays as it is.
-pub(super) fn read(path: &Path) -> Result<Slots, KeyringError> {
+pub(super) fn read(path: &Path) -> Result<Stored, KeyringError> {
     let mut file = File::open(path).map_err(|source| {
         let is_missing = source.kind() == io::ErrorKind::NotFound;
         let path = path.to_owned();
@@ -102,15 +156,21 @@ pub(super) fn read(path: &Path) -> Result<Slots, KeyringError> {
     Ok(slots_of(&mut file, path)?.0)
 }
 
-/// The slots of an open file, and where the next one goes.
-fn slots_of(file: &mut File, path: &Path) -> Result<(Slots, u64), KeyringError> {
+/// What an open file holds, and where the next slot goes.
+fn slots_of(file: &mut File, path: &Path) -> Result<(Stored, Place), KeyringError> {
     let mut bytes = Zeroizing::new(Vec::new());
     file.read_to_end(&mut bytes)
         .map_err(|source| KeyringError::File { path: path.to_owned(), source })?;
     let (slots, _cut_off) = bytes.as_chunks::<SLOT>();
-    let slots = slots.split_first().filter(|(first, _)| **first == head());
-    let (_, slots) = slots.ok_or_else(|| KeyringError::Foreign(path.to_owned()))?;
-    Ok((slots.iter().filter_map(slot).collect(), (SLOT * (slots.len() + 1)) as u64))
+    let [first, own, persons @ ..] = slots else {
+        return Err(KeyringError::Foreign(path.to_owned()));
+    };
+    let own = slot(own, SLOT as Place).and_then(|slot| slot.key).filter(|_| *first == head());
+    let own = own.ok_or_else(|| KeyringError::Foreign(path.to_owned()))?;
+    let end = (SLOT * slots.len()) as Place;
+    let places = (2 * SLOT as Place..end).step_by(SLOT);
+    let slots = persons.iter().zip(places).filter_map(|(bytes, place)| slot(bytes, place));
+    Ok((Stored { own, slots: slots.collect() }, end))
 }
 
 fn head() -> [u8; SLOT] {
@@ -119,14 +179,16 @@ fn head() -> [u8; SLOT] {
     head
 }
 
-/// Makes an empty file aside, and gives it its name when it is stored.
-fn create(path: &Path) -> io::Result<File> {
+/// Makes a file with the ledger's own key aside, and gives it its name when it is stored.
+fn create(path: &Path, own: &PersonKey) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let aside = path.with_extension("new");
     let mut options = OpenOptions::new();
     let file =
         options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-    file.write_all_at(&head(), 0)?;
+    let mut bytes = Zeroizing::new(head().to_vec());
+    write_slot(own, &mut bytes);
+    file.write_all_at(&bytes, 0)?;
     file.sync_all()?;
     std::fs::rename(&aside, path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -134,13 +196,18 @@ fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What is in a slot, unless it was cut off.
-fn slot(slot: &[u8; SLOT]) -> Option<(Pseudonym, Option<PersonKey>)> {
-    let (name, key) = slot.split_first_chunk::<16>()?;
+fn write_slot(key: &PersonKey, bytes: &mut Vec<u8>) {
+    bytes.extend(key.pseudonym().0);
+    bytes.extend(key.as_bytes());
+}
+
+/// What is in the slot at `place`; `None` if not even a name was written.
+fn slot(bytes: &[u8; SLOT], place: Place) -> Option<Slot> {
+    let (name, key) = bytes.split_first_chunk::<16>()?;
     let key = PersonKey::from_bytes(*key.first_chunk()?);
     let pseudonym = Pseudonym(*name);
-    if *key.as_bytes() == [0; 32] {
-        return (*name != [0; 16]).then_some((pseudonym, None));
-    }
-    (key.pseudonym() == pseudonym).then_some((pseudonym, Some(key)))
+    let is_whole = key.pseudonym() == pseudonym;
+    let is_torn = !is_whole && *key.as_bytes() != [0; 32];
+    let key = is_whole.then_some(key);
+    (*name != [0; 16]).then_some(Slot { pseudonym, key, place, is_torn })
 }

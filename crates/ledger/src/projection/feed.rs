@@ -61,6 +61,13 @@ impl Feed {
         }
     }
 
+    /// Empties the ring: who follows reads from the log what it has not taken yet.
+    pub(crate) fn clear(&self) {
+        let before = std::mem::take(&mut *self.ring.lock());
+        // Dropped behind the lock.
+        drop(before);
+    }
+
     /// The first batch with something after `next`, if the ring has one.
     pub(crate) fn after(&self, next: Seq) -> Option<Arc<[Entry]>> {
         self.ring.lock().after(next).cloned()

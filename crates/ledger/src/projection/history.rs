@@ -86,6 +86,14 @@ impl History {
         }
     }
 
+    /// Has `erased` in the place of `actor`, who was erased.
+    pub(crate) fn erase(&self, actor: &Subject, erased: &Subject) {
+        let mut lists = self.lists.write();
+        if let Some(places) = lists.actors.remove(actor) {
+            lists.actors.insert(erased.clone(), places);
+        }
+    }
+
     /// The first listed record of `key` at `from` or after it.
     pub(crate) fn landmark(&self, key: KeyId, from: Seq) -> Option<Landmark> {
         let lists = self.lists.read();

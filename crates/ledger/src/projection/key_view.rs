@@ -41,7 +41,7 @@ impl KeyView {
             state,
             status: state.status_at(now),
             created_at: key.created_at,
-            created_by: key.created_by.clone(),
+            created_by: key.created_by(),
             last_used_at: key.uses.last(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventlog::Seq;
 use hashbrown::HashMap;
-use keys::{KeyId, Secret, Timestamp};
+use keys::{KeyId, Secret, Subject, Timestamp};
 
 use crate::caller::Holder;
 use crate::record::{Idempotency, Record};
@@ -51,6 +51,13 @@ impl HolderCounts {
         };
         *self.0.entry(Arc::clone(&holder)).or_default() += 1;
         holder
+    }
+
+    /// Drops the counts of a subject, and says whether there were any.
+    fn erase(&mut self, subject: &Subject) -> bool {
+        let before = self.0.len();
+        self.0.retain(|holder, _| holder.1 != *subject);
+        self.0.len() < before
     }
 
     fn remove(&mut self, holder: &Holder) {
@@ -113,6 +120,21 @@ impl Outcomes {
             && self.counts.of(holder) + pending < self.bounds.one
     }
 
+    /// Forgets what `subject` asked for, who was erased.
+    pub(crate) fn erase(&mut self, subject: &Subject) {
+        if !self.counts.erase(subject) {
+            return;
+        }
+        let by_key = &mut self.by_key;
+        self.order.retain(|(_, key, holder)| {
+            let stays = holder.1 != *subject;
+            if !stays {
+                by_key.remove(key);
+            }
+            stays
+        });
+    }
+
     fn forget(&mut self, now: Timestamp) {
         while let Some((at, key, holder)) = self.order.front()
             && at.plus_secs(REMEMBERED_S) <= now
@@ -166,6 +188,13 @@ impl Secrets {
     pub(crate) fn remove(&mut self, id: KeyId) {
         if let Some(entry) = self.by_id.remove(&id) {
             self.counts.remove(&entry.holder);
+        }
+    }
+
+    /// Forgets those of keys that `subject` made, who was erased.
+    pub(crate) fn erase(&mut self, subject: &Subject) {
+        if self.counts.erase(subject) {
+            self.by_id.retain(|_, entry| entry.holder.1 != *subject);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::monotone_clock::MonotoneClock;
 use crate::projection::feed::Feed;
 use crate::projection::history::History;
 use crate::projection::outcomes::{Outcomes, Secrets};
-use crate::projection::table::KeyTable;
+use crate::projection::table::{KeyTable, Traces};
 use crate::projection::table_snapshot::TableSnapshots;
 use crate::record::Entry;
 use crate::record::codec::Interner;
@@ -149,6 +149,18 @@ impl State {
         }
         self.last_at.store(record.at.micros(), Ordering::Relaxed);
         self.size.store(seq.0 + 1, Ordering::Release);
+    }
+
+    /// Takes a person out of every projection, who is `erased` from now on: they are those of a replay
+    /// that cannot read who that was. Says how many keys it had. For the writer alone.
+    pub(crate) fn erase(&self, subject: &Subject, erased: &Subject, traces: &Traces) -> usize {
+        let keys = self.table.erase(subject, erased, traces);
+        self.history.erase(subject, erased);
+        self.outcomes.lock().erase(subject);
+        self.secrets.lock().erase(subject);
+        self.pool.lock().erase(subject);
+        self.feed.clear();
+        keys
     }
 
     /// Hands records that are applied, of so many stored bytes, to those who follow.

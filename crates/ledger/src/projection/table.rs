@@ -1,6 +1,7 @@
 //! The key table: every key as it stands, found by id, digest, account, prefix and due time.
 
 mod accounts;
+mod erase;
 mod key;
 mod orders;
 mod owners;
@@ -20,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
+pub(crate) use self::erase::Traces;
 use self::key::Transition;
 pub(crate) use self::key::{Attributes, ChainedState, Key};
 use self::orders::Orders;
@@ -147,6 +149,12 @@ impl KeyTable {
 
     pub(crate) fn get(&self, id: KeyId) -> Option<Arc<Key>> {
         self.by_id.find(hash_id(id), |made| made.id == id)
+    }
+
+    /// The object that stands for `key` now. Who forgets a person puts others in the place of those
+    /// of its keys, and what is recorded later reaches those alone.
+    pub(crate) fn again(&self, key: &Arc<Key>) -> Arc<Key> {
+        self.get(key.made.id).unwrap_or_else(|| Arc::clone(key))
     }
 
     /// The key whose id has the same random part as `id`.

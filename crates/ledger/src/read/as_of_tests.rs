@@ -11,10 +11,10 @@ use keys::{
     Subject, Timestamp, Verdict,
 };
 
-use crate::testing::{Dice, ManualClock, caller, draft, keyring, open, prefix, some_edits};
+use crate::testing::{Dice, ManualClock, caller, draft, keyring, open_keyed, prefix, some_edits};
 use crate::{
-    ActivePeriod, AsOf, Caller, Change, Changes, Error, KeyFilter, KeyView, Ledger, Limits, Moment,
-    NewKeyRequest, RequestOptions, Role, Seq, Verified,
+    ActivePeriod, AsOf, Caller, Change, Changes, Error, KeyFilter, KeyView, Keyring, Ledger,
+    Limits, Moment, NewKeyRequest, RequestOptions, Role, Seq, Verified,
 };
 
 /// A log, and all keys that were made in it.
@@ -22,6 +22,7 @@ pub(crate) struct Story {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ledger: Ledger,
+    keyring: Arc<Keyring>,
     pub(crate) keys: Vec<(Caller, KeyId, Secret)>,
 }
 
@@ -33,9 +34,13 @@ fn auditors() -> [Caller; 3] {
 
 impl Story {
     pub(crate) fn new() -> Story {
+        Story::with(keyring())
+    }
+
+    fn with(keyring: Arc<Keyring>) -> Story {
         let (log, clock) = (Arc::new(MemoryLog::new()) as Arc<dyn Log>, ManualClock::new());
-        let ledger = open(&log, &clock);
-        Story { log, clock, ledger, keys: Vec::new() }
+        let ledger = open_keyed(&log, &clock, &keyring);
+        Story { log, clock, ledger, keyring, keys: Vec::new() }
     }
 
     /// Two accounts make, rotate and change keys; some fall due, before and after that is
@@ -47,9 +52,22 @@ impl Story {
     /// The same with at most so many keys, but for those that rotations make. Few of few keys end,
     /// so that some have many records.
     pub(crate) async fn among(seed: u64, steps: usize, most_keys: usize) -> Story {
+        Story::new().go_on(seed, steps, most_keys, false).await
+    }
+
+    /// The same, in which one of them is forgotten now and then.
+    async fn forgetful(seed: u64, steps: usize, most_keys: usize) -> Story {
+        Story::with(Arc::default()).go_on(seed, steps, most_keys, true).await
+    }
+
+    async fn go_on(self, seed: u64, steps: usize, most_keys: usize, forgets: bool) -> Story {
         let mut dice = Dice(seed * 2 + 1);
-        let mut story = Story::new();
+        let mut story = self;
         for _ in 0..steps {
+            if forgets && dice.roll(12) == 0 {
+                let subject = Subject::new(if dice.roll(2) == 0 { "ann" } else { "bob" }).unwrap();
+                story.ledger.forget(&caller(None, Role::Admin), &subject).await.unwrap();
+            }
             story.clock.advance(i64::try_from(dice.roll(8)).unwrap().saturating_sub(4).max(0));
             let owner = caller(Some(ACCOUNTS[usize::try_from(dice.roll(2)).unwrap()]), Role::Owner);
             let pick = usize::try_from(dice.roll(story.keys.len().max(1) as u64)).unwrap();
@@ -107,7 +125,8 @@ impl Story {
 
     /// A ledger of the records that were there at `moment`, whose clock stands there.
     fn then(&self, moment: &Moment) -> Ledger {
-        open(&prefix(&self.log, moment.length()), &ManualClock::at(moment.at()))
+        let log = prefix(&self.log, moment.length());
+        open_keyed(&log, &ManualClock::at(moment.at()), &self.keyring)
     }
 
     pub(crate) fn at(&self, as_of: AsOf) -> Moment {
@@ -205,8 +224,13 @@ fn same_report(story: &Story, then: &Ledger, moment: &Moment, dice: &mut Dice, c
 
 #[tokio::test]
 async fn as_of_every_place_is_what_a_log_of_just_those_records_says() {
-    for seed in 0..60 {
-        let story = Story::random(seed, 40).await;
+    for seed in 0..90 {
+        let story = match seed {
+            0..60 => Story::random(seed, 40).await,
+            // Who was forgotten is so at every moment.
+            60..75 => Story::forgetful(seed, 60, usize::MAX).await,
+            _ => Story::forgetful(seed, 60, 2).await,
+        };
         let mut dice = Dice(seed + 1);
         for seq in 0..story.length() {
             let moment = story.at(AsOf::Seq(Seq(seq)));

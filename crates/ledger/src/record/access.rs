@@ -1,14 +1,17 @@
-//! What the access journal stores: who read which part of the trail, and what became of the
-//! service's own tokens.
+//! What the access journal stores: who read which part of the trail, what became of the service's own
+//! tokens, and who was forgotten.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use eventlog::Seq;
-use keys::{Account, KeyId, Reason, Timestamp};
+use keys::{Account, Invalid, KeyId, Pseudonym, Reason, Subject, Timestamp};
 
 use crate::caller::{Origin, Via};
-use crate::record::Actor;
+use crate::keyring::{Keyring, Mac};
 use crate::record::token::{OwnToken, TokenRange};
+use crate::record::{Actor, Persons, Salt};
 
 /// A way to read the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,28 +87,43 @@ pub struct Access {
     pub origin: Origin,
     /// What happened.
     pub event: AccessEvent,
-    /// 16 random bytes, so that a guessed entry cannot be confirmed from its public hash.
-    pub salt: [u8; 16],
+    /// Random bytes, so that a guessed entry cannot be confirmed from its public hash.
+    pub salt: Salt,
+    /// For whom what says who somebody is was sealed: the owner is whose token it is about.
+    pub persons: Persons,
+    /// What the token that it is about is found by, or the subject of the tokens.
+    pub mac: Option<Mac>,
 }
 
 impl Access {
-    /// The entry that says that a token was used at that moment. Its salt is made when it is written.
-    pub(crate) fn token_seen((token, at): (OwnToken, Timestamp)) -> Access {
+    /// An entry whose salt, persons and MAC are set when it is written.
+    pub(crate) fn unwritten(
+        at: Timestamp,
+        actor: Actor,
+        origin: Origin,
+        event: AccessEvent,
+    ) -> Access {
         Access {
             at,
-            actor: Actor {
-                subject: token.subject.clone(),
-                account: token.account.clone(),
-                roles: token.roles,
-                via: Via::Token {
-                    issuer: OwnToken::ISSUER.into(),
-                    jti: Some(Arc::clone(&token.jti)),
-                },
-            },
-            origin: Origin::default(),
-            event: AccessEvent::TokenSeen(token),
-            salt: [0; 16],
+            actor,
+            origin,
+            event,
+            salt: Salt::default(),
+            persons: Persons::default(),
+            mac: None,
         }
+    }
+
+    /// The entry that says that a token was used at that moment.
+    pub(crate) fn token_seen((token, at): (OwnToken, Timestamp)) -> Access {
+        let via = Via::Token { issuer: OwnToken::ISSUER.into(), jti: Some(Arc::clone(&token.jti)) };
+        let actor = Actor {
+            subject: token.subject.clone(),
+            account: token.account.clone(),
+            roles: token.roles,
+            via,
+        };
+        Access::unwritten(at, actor, Origin::default(), AccessEvent::TokenSeen(token))
     }
 }
 
@@ -138,9 +156,103 @@ pub enum AccessEvent {
         /// Why, in the caller's words.
         reason: Option<Reason>,
     },
+    /// A person may not be forgotten, until that is released.
+    SubjectHeld(Hold),
+    /// A hold was released; why, is the reason of that.
+    SubjectReleased(Hold),
+    /// A person was forgotten: the keys behind these pseudonyms were destroyed right after.
+    SubjectErased(Erasure),
+}
+
+/// The name of a hold: random, in hex.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HoldId(pub [u8; 16]);
+
+impl fmt::Display for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for HoldId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<HoldId, Invalid> {
+        let digits = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let number = Some(text).filter(|text| text.len() == 32 && digits(text));
+        let number = number.and_then(|text| u128::from_str_radix(text, 16).ok());
+        let number = number.ok_or(Invalid::Malformed { expected: "32 hexadecimal digits" })?;
+        Ok(HoldId(number.to_be_bytes()))
+    }
+}
+
+/// That a person may not be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Its name.
+    pub id: HoldId,
+    /// What the person is called in records.
+    pub persons: Vec<Pseudonym>,
+    /// Why, in the caller's words.
+    pub reason: Option<Reason>,
+}
+
+/// That a person was forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// What the person is called in records.
+    pub persons: Vec<Pseudonym>,
+    /// Why, in the caller's words.
+    pub reason: Option<Reason>,
+    /// By which right, in the caller's words.
+    pub legal_basis: Option<Reason>,
 }
 
 impl AccessEvent {
+    /// What its token is found by, or the subject of its tokens.
+    pub(crate) fn mac(&self, keyring: &Keyring) -> Option<Mac> {
+        match self {
+            AccessEvent::TokenMade { token, .. }
+            | AccessEvent::TokenSeen(token)
+            | AccessEvent::TokenEnded { token, .. } => Some(token.mac(keyring)),
+            AccessEvent::TokensEnded { range, .. } => range.mac(keyring),
+            AccessEvent::Read(_)
+            | AccessEvent::SubjectHeld(_)
+            | AccessEvent::SubjectReleased(_)
+            | AccessEvent::SubjectErased(_) => None,
+        }
+    }
+
+    /// The person that may not be forgotten, or may.
+    pub(crate) fn held(&self) -> Option<Pseudonym> {
+        match self {
+            AccessEvent::SubjectHeld(hold) | AccessEvent::SubjectReleased(hold) => {
+                hold.persons.first().copied().filter(|_| hold.reason.is_some())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whose token it is about.
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        match self {
+            AccessEvent::TokenMade { token, .. }
+            | AccessEvent::TokenSeen(token)
+            | AccessEvent::TokenEnded { token, .. } => Some(&token.subject),
+            AccessEvent::TokensEnded { range, .. } => range.subject.as_ref(),
+            AccessEvent::Read(_)
+            | AccessEvent::SubjectHeld(_)
+            | AccessEvent::SubjectReleased(_)
+            | AccessEvent::SubjectErased(_) => None,
+        }
+    }
+
     /// The word used in answers.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -150,6 +262,9 @@ impl AccessEvent {
             AccessEvent::TokenSeen(_) => "token_seen",
             AccessEvent::TokenEnded { .. } => "token_ended",
             AccessEvent::TokensEnded { .. } => "tokens_ended",
+            AccessEvent::SubjectHeld(_) => "subject_held",
+            AccessEvent::SubjectReleased(_) => "subject_released",
+            AccessEvent::SubjectErased(_) => "subject_erased",
         }
     }
 }

@@ -19,6 +19,7 @@ mod sealed;
 mod twin;
 mod v1;
 mod values;
+mod via;
 
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
@@ -44,7 +45,8 @@ const ACCESS_VERSION: u8 = 1;
 pub(crate) fn encode(record: &Record, keyring: &Keyring) -> Result<Vec<u8>, DecodeError> {
     let mut bytes = Vec::with_capacity(320);
     bytes.push(VERSION);
-    let (texts, parts) = (values::Texts::of(record), sealed::Parts::seal(record, keyring)?);
+    let (texts, parts) =
+        (values::Texts::of(record), sealed::Parts::seal(record, &record.salt, keyring)?);
     write(v1::RecordV1::new(record, &texts, parts.stored()), &mut bytes);
     Ok(bytes)
 }
@@ -85,7 +87,7 @@ pub(crate) fn decode(bytes: &[u8], interner: &mut Interner) -> Result<Record, De
         return Err(DecodeError::NotCanonical);
     }
     let parts = std::mem::take(&mut stored.parts);
-    let sections = sealed::Sections::open(&parts, &stored.salt, &interner.keyring)?;
+    let sections = sealed::Sections::open(&parts, &stored.salt, &*interner.keyring)?;
     let record = stored.into_record(&sections, interner)?;
     let is_canonical = sections.are_of(&record) && encodes_to(&record, parts, body);
     if is_canonical { Ok(record) } else { Err(DecodeError::NotCanonical) }
@@ -106,54 +108,44 @@ pub(crate) fn recorded_at(bytes: &[u8]) -> Result<Timestamp, DecodeError> {
     values::moment(at)
 }
 
-/// The bytes of an entry of the access journal.
-pub(crate) fn encode_access(access: &Access) -> Vec<u8> {
+/// The bytes of an entry of the access journal; what says who somebody is is sealed, as in records.
+///
+/// # Errors
+///
+/// [`DecodeError::NoKey`], for a person whose key `keyring` never had.
+pub(crate) fn encode_access(access: &Access, keyring: &Keyring) -> Result<Vec<u8>, DecodeError> {
     let mut bytes = Vec::with_capacity(160);
     bytes.push(ACCESS_VERSION);
-    write(access_v1::EntryV1::new(access), &mut bytes);
-    bytes
+    let parts = sealed::Parts::seal(access, &access.salt, keyring)?;
+    write(access_v1::EntryV1::new(access, parts.stored()), &mut bytes);
+    Ok(bytes)
 }
 
-/// Reads an entry of the access journal back.
+/// Reads an entry of the access journal back. Of whom the keyring never had a key, which may be older
+/// than the journal, is read as erased.
 ///
 /// # Errors
 ///
 /// [`DecodeError`], for bytes that [`encode_access`] never gave.
 pub(crate) fn decode_access(bytes: &[u8], interner: &mut Interner) -> Result<Access, DecodeError> {
-    access(stored_access(bytes)?, bytes, interner)
-}
-
-/// Reads an entry of the access journal back, unless it is of readings: nothing of those is held in
-/// memory, and most are such.
-///
-/// # Errors
-///
-/// [`DecodeError`], for bytes that [`encode_access`] never gave.
-pub(crate) fn decode_projected(
-    bytes: &[u8],
-    interner: &mut Interner,
-) -> Result<Option<Access>, DecodeError> {
-    let stored = stored_access(bytes)?;
-    if stored.is_read() { Ok(None) } else { access(stored, bytes, interner).map(Some) }
-}
-
-fn stored_access(bytes: &[u8]) -> Result<access_v1::EntryV1<'_>, DecodeError> {
     let (&version, body) = bytes.split_first().ok_or(DecodeError::Version)?;
     if version != ACCESS_VERSION {
         return Err(DecodeError::Version);
     }
-    let (stored, used) = bincode::serde::borrow_decode_from_slice(body, config())
-        .map_err(|error| DecodeError::Layout(error.to_string()))?;
-    if used == body.len() { Ok(stored) } else { Err(DecodeError::NotCanonical) }
-}
-
-fn access(
-    stored: access_v1::EntryV1<'_>,
-    bytes: &[u8],
-    interner: &mut Interner,
-) -> Result<Access, DecodeError> {
-    let access = stored.into_access(interner)?;
-    if encode_access(&access) == bytes { Ok(access) } else { Err(DecodeError::NotCanonical) }
+    let (mut stored, used): (access_v1::EntryV1<'_>, usize) =
+        bincode::serde::borrow_decode_from_slice(body, config())
+            .map_err(|error| DecodeError::Layout(error.to_string()))?;
+    if used != body.len() {
+        return Err(DecodeError::NotCanonical);
+    }
+    let parts = std::mem::take(&mut stored.parts);
+    let keys = sealed::Lenient(&interner.keyring);
+    let sections = sealed::Sections::open(&parts, &stored.salt, &keys)?;
+    let access = stored.into_access(&sections, interner)?;
+    let mut again = vec![ACCESS_VERSION];
+    write(access_v1::EntryV1::new(&access, parts), &mut again);
+    let is_canonical = sections.are_of(&access) && again == bytes;
+    if is_canonical { Ok(access) } else { Err(DecodeError::NotCanonical) }
 }
 
 #[cfg(test)]

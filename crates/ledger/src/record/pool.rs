@@ -34,6 +34,11 @@ impl Pool {
         }
     }
 
+    /// Drops a subject, who was erased.
+    pub(crate) fn erase(&mut self, subject: &Subject) {
+        self.subjects.remove(subject);
+    }
+
     /// The shared account of that name.
     pub(crate) fn account(&mut self, text: &str) -> Result<Account, Invalid> {
         read(&mut self.accounts, text, Account::stored)

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use keys::{Account, Subject, Timestamp};
 
 use crate::caller::Roles;
+use crate::keyring::{Keyring, Mac};
 
 /// What is known of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnToken {
-    /// Its id (RFC 7519 §4.1.7), 1 to 200 bytes.
+    /// Its id (RFC 7519 §4.1.7), 1 to 200 bytes; `erased`, if its bearer was.
     pub jti: Arc<str>,
     /// Whom it names.
     pub subject: Subject,
@@ -23,9 +24,27 @@ pub struct OwnToken {
     pub ends_at: Timestamp,
 }
 
+/// What a subject is found by when it was erased.
+pub(crate) fn subject_mac(subject: &Subject, keyring: &Keyring) -> Mac {
+    keyring.mac("subject", subject.as_str())
+}
+
 impl OwnToken {
     /// The issuer of the service's own tokens, in their `iss` claim and in what is recorded of them.
     pub const ISSUER: &str = "keyledger";
+
+    /// What is left of a token whose bearer was erased: all but whose it is, and its id.
+    pub(crate) const ERASED_JTI: &str = "erased";
+
+    /// Whether its bearer was erased, and its id with that.
+    pub(crate) fn is_erased(&self) -> bool {
+        self.subject.is_erased()
+    }
+
+    /// What a token is found by when its bearer was erased.
+    pub(crate) fn mac(&self, keyring: &Keyring) -> Mac {
+        keyring.mac("jti", &self.jti)
+    }
 
     /// Whether `other` is the same token. Roles do not matter: a later program may know more of
     /// those that it names.
@@ -52,6 +71,11 @@ pub struct TokenRange {
 }
 
 impl TokenRange {
+    /// What its subject is found by when that was erased.
+    pub(crate) fn mac(&self, keyring: &Keyring) -> Option<Mac> {
+        self.subject.as_ref().map(|subject| subject_mac(subject, keyring))
+    }
+
     /// Whether `token` is in it.
     pub(crate) fn covers(&self, token: &OwnToken) -> bool {
         token.made_at < self.issued_before

@@ -3,13 +3,15 @@
 //! A rule is forgotten when every token that it ends is past its time.
 
 use hashbrown::HashMap;
-use keys::{Account, Subject, Timestamp};
+use keys::{Account, Timestamp};
 
 use crate::caller::Roles;
-use crate::record::token::{OwnToken, TokenRange};
+use crate::keyring::{Keyring, Mac};
+use crate::record::token::{OwnToken, TokenRange, subject_mac};
 
-/// Whose tokens a rule is about: of an account (`None` is any), of a subject (`None` is any).
-type Whose = (Option<Account>, Option<Subject>);
+/// Whose tokens a rule is about: of an account (`None` is any), of a subject (`None` is any), which is
+/// named by its MAC: the rule holds though the subject was erased.
+type Whose = (Option<Account>, Option<Mac>);
 
 /// All rules.
 #[derive(Default)]
@@ -25,10 +27,10 @@ struct Limit {
 }
 
 impl Rules {
-    /// Adds a rule. One that says less of the same is replaced.
-    pub(super) fn add(&mut self, range: &TokenRange) {
-        let TokenRange { account, subject, issued_before, roles } = range;
-        let limits = self.rules.entry((account.clone(), subject.clone())).or_insert_with(|| {
+    /// Adds a rule about the subject of that MAC. One that says less of the same is replaced.
+    pub(super) fn add(&mut self, range: &TokenRange, mac: Option<Mac>) {
+        let TokenRange { account, subject: _, issued_before, roles } = range;
+        let limits = self.rules.entry((account.clone(), mac)).or_insert_with(|| {
             *self.of_account.entry(account.clone()).or_default() += 1;
             Vec::new()
         });
@@ -39,14 +41,18 @@ impl Rules {
     }
 
     /// Whether there is one of the same subject and account.
-    pub(super) fn has_like(&self, range: &TokenRange) -> bool {
-        self.rules.contains_key(&(range.account.clone(), range.subject.clone()))
+    pub(super) fn has_like(&self, range: &TokenRange, keyring: &Keyring) -> bool {
+        self.rules.contains_key(&(range.account.clone(), range.mac(keyring)))
     }
 
     /// From when on a token like this one must have been made; `None` if no rule is about it.
-    pub(super) fn earliest(&self, token: &OwnToken) -> Option<Timestamp> {
-        let (account, subject) = (token.account.clone(), Some(token.subject.clone()));
-        let mut whose = vec![(None, None), (None, subject.clone())];
+    pub(super) fn earliest(&self, token: &OwnToken, keyring: &Keyring) -> Option<Timestamp> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        let (account, subject) =
+            (token.account.clone(), Some(subject_mac(&token.subject, keyring)));
+        let mut whose = vec![(None, None), (None, subject)];
         if account.is_some() {
             whose.extend([(account.clone(), None), (account, subject)]);
         }

@@ -10,10 +10,11 @@ use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
-use keys::{Account, Timestamp};
+use keys::{Account, Subject, Timestamp};
 
 use super::row::TokenRow;
 use super::rules::Rules;
+use crate::keyring::{Keyring, Mac};
 use crate::record::token::{OwnToken, TokenRange};
 
 /// How far two clocks may differ, with which a token may outlive its time.
@@ -47,6 +48,9 @@ pub(super) struct Table {
     order: BTreeSet<TokenPlace>,
     of_account: HashMap<Option<Account>, usize>,
     rules: Rules,
+    /// Tokens that were ended, and whose bearers were erased since: when each ended.
+    ended_of_erased: HashMap<Mac, Timestamp>,
+    keyring: Arc<Keyring>,
     /// Rows beyond the bound.
     unlisted: Vec<Weak<TokenRow>>,
     /// The ids of tokens whose use is to be recorded.
@@ -88,7 +92,7 @@ pub enum NotGood {
 }
 
 impl Table {
-    pub(super) fn new(bounds: Bounds, max_ttl_s: u64) -> Table {
+    pub(super) fn new(bounds: Bounds, max_ttl_s: u64, keyring: Arc<Keyring>) -> Table {
         Table {
             bounds,
             max_ttl_s,
@@ -96,6 +100,8 @@ impl Table {
             order: BTreeSet::new(),
             of_account: HashMap::new(),
             rules: Rules::default(),
+            ended_of_erased: HashMap::new(),
+            keyring,
             unlisted: Vec::new(),
             unrecorded: Vec::new(),
             swept_at: None,
@@ -128,7 +134,8 @@ impl Table {
             }
             return Ok(row);
         }
-        if self.rules.earliest(token).is_some_and(|earliest| token.made_at < earliest) {
+        let is_early = self.earliest(token).is_some_and(|earliest| token.made_at < earliest);
+        if is_early || self.was_of_erased(token) {
             return Err(NotGood::Ended);
         }
         let row = Arc::new(TokenRow::new(token.clone()));
@@ -195,7 +202,7 @@ impl Table {
         let Table { bounds, rules, .. } = self;
         let has_room =
             || rules.len() < bounds.rules && rules.of(range.account.as_ref()) < bounds.rules_of_one;
-        rules.has_like(range) || has_room()
+        rules.has_like(range, &self.keyring) || has_room()
     }
 
     /// Adds a token that is about to be recorded as made.
@@ -205,7 +212,32 @@ impl Table {
 
     /// From when on a token like this one must have been made.
     pub(super) fn earliest(&self, token: &OwnToken) -> Option<Timestamp> {
-        self.rules.earliest(token)
+        self.rules.earliest(token, &self.keyring)
+    }
+
+    /// Whether it was ended, and its bearer was erased since.
+    pub(super) fn was_of_erased(&self, token: &OwnToken) -> bool {
+        !self.ended_of_erased.is_empty()
+            && self.ended_of_erased.contains_key(&token.mac(&self.keyring))
+    }
+
+    /// Forgets a subject: its tokens are as if they had never been seen, but those that were ended
+    /// stay so.
+    pub(super) fn erase(&mut self, subject: &Subject) {
+        let rows = self.rows.values().map(|entry| Arc::clone(&entry.row));
+        let unlisted = self.unlisted.iter().filter_map(Weak::upgrade);
+        let of_subject = |row: &Arc<TokenRow>| row.token.subject == *subject;
+        let rows: Vec<_> = rows.chain(unlisted).filter(of_subject).collect();
+        for row in rows {
+            if let Some(at) = row.ended_at() {
+                self.ended_of_erased.insert(row.token.mac(&self.keyring), at);
+            }
+            self.remove(&row.token.jti);
+            // Who remembers it must see its end.
+            self.remember_unlisted(&row);
+        }
+        let Table { rows, unrecorded, .. } = self;
+        unrecorded.retain(|jti| rows.contains_key(jti));
     }
 
     /// It is on record that `token` was made.
@@ -230,7 +262,7 @@ impl Table {
             return;
         }
         let row = Arc::new(TokenRow::new(token.clone()));
-        if self.rules.earliest(token).is_some_and(|earliest| token.made_at < earliest) {
+        if self.earliest(token).is_some_and(|earliest| token.made_at < earliest) {
             row.end(at);
             self.ended += 1;
         }
@@ -249,7 +281,11 @@ impl Table {
     }
 
     /// It is on record that `token` was ended. `false` if it had ended.
-    pub(super) fn was_ended(&mut self, token: &OwnToken, at: Timestamp) -> bool {
+    pub(super) fn was_ended(&mut self, token: &OwnToken, mac: Option<Mac>, at: Timestamp) -> bool {
+        if let Some(mac) = mac.filter(|_| token.is_erased()) {
+            self.ended_of_erased.insert(mac, at);
+            return false;
+        }
         let of_the_id = |row: &&Arc<TokenRow>| row.token.jti == token.jti;
         let unlisted: Vec<_> = self.unlisted.iter().filter_map(Weak::upgrade).collect();
         for row in unlisted.iter().filter(of_the_id) {
@@ -265,8 +301,13 @@ impl Table {
     }
 
     /// It is on record that all of `range` were ended. How many of those that are known.
-    pub(super) fn were_ended(&mut self, range: &TokenRange, at: Timestamp) -> usize {
-        self.rules.add(range);
+    pub(super) fn were_ended(
+        &mut self,
+        range: &TokenRange,
+        mac: Option<Mac>,
+        at: Timestamp,
+    ) -> usize {
+        self.rules.add(range, mac);
         let covered = |row: &Arc<TokenRow>| range.covers(&row.token);
         for row in self.unlisted.iter().filter_map(Weak::upgrade).filter(covered) {
             row.end(at);
@@ -360,6 +401,7 @@ impl Table {
                 self.remember_unlisted(&row);
             }
         }
+        self.ended_of_erased.retain(|_, at| at.plus_secs(longest) >= now);
         let oldest = now.micros().saturating_sub(micros(longest));
         self.rules.forget(Timestamp::from_micros(oldest));
     }

@@ -16,10 +16,12 @@ use super::bucket::Bucket;
 /// More than there are threads that answer requests on most machines; more threads share.
 const SHARDS: usize = 64;
 /// A shard with so many counters is set aside as it is, so that none grows for long.
-pub(crate) const MOST_IN_SHARD: usize = 8_192;
+pub(crate) const MOST_IN_SHARD: usize = 28_672;
 /// So many shards set aside, a million counters, wait for the writer at most. What is counted when
 /// all are full is lost.
-pub(crate) const MOST_ASIDE: usize = 128;
+pub(crate) const MOST_ASIDE: usize = 36;
+/// So many emptied tables are held ready, so that no shard has to grow again.
+const MOST_SPARE: usize = 4;
 
 /// How many verdicts of each kind there were, in the order of [`Verdict::ALL`].
 pub type VerdictCounts = [u64; Verdict::ALL.len()];
@@ -28,6 +30,7 @@ pub type VerdictCounts = [u64; Verdict::ALL.len()];
 pub(crate) struct Counters {
     shards: Box<[Shard]>,
     aside: Mutex<Vec<HashTable<Counter>>>,
+    spare: Mutex<Vec<HashTable<Counter>>>,
     lost: AtomicU64,
 }
 
@@ -64,6 +67,7 @@ impl Counters {
         Counters {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             aside: Mutex::default(),
+            spare: Mutex::default(),
             lost: AtomicU64::new(0),
         }
     }
@@ -87,11 +91,23 @@ impl Counters {
             Entry::Vacant(entry) => {
                 entry.insert(Counter { key, bucket, count: 1 });
                 if shard.counters.len() >= MOST_IN_SHARD {
-                    let full = std::mem::take(&mut shard.counters);
+                    let full = std::mem::replace(&mut shard.counters, self.empty());
                     drop(shard);
                     self.set_aside(full);
                 }
             }
+        }
+    }
+
+    fn empty(&self) -> HashTable<Counter> {
+        self.spare.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes back what [`Counters::take`] gave, empty, unless far more memory is in it than was used.
+    pub(crate) fn give_back(&self, emptied: HashTable<Counter>, used: usize) {
+        let mut spare = self.spare.lock();
+        if spare.len() < MOST_SPARE && used >= emptied.capacity() / 4 {
+            spare.push(emptied);
         }
     }
 
@@ -111,7 +127,7 @@ impl Counters {
         for Shard(shard) in &self.shards {
             let mut shard = shard.lock();
             if !shard.counters.is_empty() {
-                taken.push(std::mem::take(&mut shard.counters));
+                taken.push(std::mem::replace(&mut shard.counters, self.empty()));
             }
         }
         taken

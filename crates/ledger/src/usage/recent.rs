@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 
+use hashbrown::HashMap;
 use keys::{Account, KeyId};
 
 use super::bucket::Bucket;
@@ -16,8 +17,8 @@ use crate::projection::table::LastUse;
 /// Counts in the order of their series.
 pub(crate) type Counts = BTreeMap<(SeriesId, Bucket), u64>;
 
-/// Entries moved or read under one hold of the lock.
-const CHUNK: usize = if cfg!(test) { 4 } else { 1_024 };
+/// Entries moved, read or added under one hold of the lock.
+pub(crate) const CHUNK: usize = if cfg!(test) { 4 } else { 1_024 };
 /// As many entries are held at most, about 50 MB; more come about only while nothing can be
 /// written, and are lost.
 const MOST: usize = 1_000_000;
@@ -33,6 +34,26 @@ pub(crate) enum Stage {
     Journaled,
     /// On their way from the journal to a run.
     Moving,
+}
+
+/// What was collected at once: the counts of keys, and their sums by account.
+#[derive(Default)]
+pub(crate) struct Collected {
+    keys: Vec<Counter>,
+    sums: HashMap<(Option<Account>, Bucket), u64>,
+}
+
+impl Collected {
+    /// Adds what was counted of a key of that account.
+    pub(crate) fn add(&mut self, counter: Counter, account: Option<&Account>) {
+        *self.sums.entry((account.cloned(), counter.bucket)).or_default() +=
+            u64::from(counter.count);
+        self.keys.push(counter);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
 }
 
 /// Counts in every stage.
@@ -54,20 +75,27 @@ impl Recent {
         self.0.iter().map(Counts::len).sum()
     }
 
-    /// Adds what was collected of a key; how much of it was lost.
-    pub(crate) fn add(&mut self, counter: Counter, account: Option<&Account>) -> u64 {
-        let key = SeriesId::of_key(counter.key);
-        let account = account.map(SeriesId::of_account);
-        let full = self.len() >= MOST;
-        let (mut lost, count) = (0, u64::from(counter.count));
-        for series in [Some(key), account, Some(SeriesId::ALL)].into_iter().flatten() {
-            let place = (series, counter.bucket);
-            match self.at(Stage::Unwritten).get_mut(&place) {
+    /// Adds what was collected; how much of it was lost. The sums of accounts never are.
+    pub(crate) fn add(&mut self, collected: Collected) -> u64 {
+        let (mut lost, mut room) = (0, MOST.saturating_sub(self.len()));
+        let unwritten = self.at(Stage::Unwritten);
+        for counter in collected.keys {
+            let (place, count) =
+                ((SeriesId::of_key(counter.key), counter.bucket), u64::from(counter.count));
+            match unwritten.get_mut(&place) {
                 Some(sum) => *sum = sum.saturating_add(count),
-                None if full => lost = count,
+                None if room == 0 => lost += count,
                 None => {
-                    self.at(Stage::Unwritten).insert(place, count);
+                    room -= 1;
+                    unwritten.insert(place, count);
                 }
+            }
+        }
+        for ((account, bucket), count) in collected.sums {
+            let account = account.as_ref().map(SeriesId::of_account);
+            for series in account.into_iter().chain([SeriesId::ALL]) {
+                let sum = unwritten.entry((series, bucket)).or_default();
+                *sum = sum.saturating_add(count);
             }
         }
         lost
@@ -149,8 +177,10 @@ mod tests {
 
     fn counted(recent: &mut Recent, key: u8, bucket: u32, count: u32) {
         let (key, bucket) = (KeyId::from_bytes([key; 16]), Bucket::from_number(bucket));
-        let lost = recent.add(Counter { key, bucket, count }, Some(&Account::new("acme").unwrap()));
-        assert_eq!(lost, 0);
+        let mut collected = Collected::default();
+        let account = Account::new("acme").unwrap();
+        collected.add(Counter { key, bucket, count }, Some(&account));
+        assert_eq!(recent.add(collected), 0);
     }
 
     fn all(recent: &Recent, series: SeriesId) -> Vec<(u32, u64)> {

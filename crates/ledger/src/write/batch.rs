@@ -17,14 +17,14 @@ use std::sync::Arc;
 use eventlog::{MAX_RECORD, Seq};
 use hashbrown::HashMap;
 use keys::{
-    Account, Command, Decision, Event, Facts, KeyId, KeyState, NewKey, Refusal, Replaces, Rotation,
-    RulesByAccount, Subject, Timestamp, decide,
+    Account, Command, Decision, Event, Facts, KeyId, KeyState, NewKey, Reason, Refusal, Replaces,
+    Rotation, RulesByAccount, Subject, Timestamp, decide,
 };
 use signedlog::Leaf;
 
 use self::imports::Imports;
 use self::salts::Salts;
-use crate::caller::worker;
+use crate::caller::{Origin, worker};
 use crate::error::Error;
 use crate::projection::outcomes::Outcome;
 use crate::projection::state::State;
@@ -163,6 +163,13 @@ impl<'s> Batch<'s> {
         }
     }
 
+    /// The object that stands for `key` in the table now, see [`KeyTable::again`].
+    ///
+    /// [`KeyTable::again`]: crate::projection::table::KeyTable::again
+    pub(crate) fn again(&self, key: &Arc<Key>) -> Arc<Key> {
+        self.state.table.again(key)
+    }
+
     fn chained_state(&self, key: &Key) -> ChainedState {
         self.touched.get(&key.made.id).copied().unwrap_or_else(|| key.chained_state())
     }
@@ -215,6 +222,7 @@ impl<'s> Batch<'s> {
             wanted_revision: context.if_revision,
             replaced_by: before.state.replaced_by,
             created_at: Some(old.created_at),
+            owner_erased: current.owner.is_erased(),
             ..self.facts_of_new(&key, &policy, number)
         };
         let replaces = Some(Box::new(Replaces { key: old.made.id, valid_until: self.now }));
@@ -315,18 +323,20 @@ impl<'s> Batch<'s> {
     ) -> Result<Record, Error> {
         let RequestContext { caller, reason, idempotency, .. } = context;
         let persons = self.persons(context, &decision.event, owner)?;
+        // A key whose owner was erased may call still. Of who acts nothing can be stored then.
+        let is_storable = !caller.identity.subject.is_erased();
         Ok(Record {
             at: self.now,
             node: self.state.node.clone(),
             actor: Actor::of(caller),
-            origin: caller.origin.clone(),
+            origin: if is_storable { caller.origin.clone() } else { Origin::default() },
             dialect: caller.dialect,
-            reason: reason.clone(),
+            reason: reason.clone().map(|why| if is_storable { why } else { Reason::erased() }),
             rules: decision.rules,
             event: decision.event,
             links,
             salt: self.salts.next()?,
-            idempotency: *idempotency,
+            idempotency: idempotency.filter(|_| is_storable),
             persons,
         })
     }

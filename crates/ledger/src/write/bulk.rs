@@ -288,7 +288,7 @@ impl WriteCommand for BulkChange {
             // The ends of due keys go first: the records of a request follow each other.
             let mut expired = HashSet::new();
             for Found { key, .. } in &self.found {
-                if batch.expire_if_due(key, false)? {
+                if batch.expire_if_due(&batch.again(key), false)? {
                     expired.insert(key.made.id);
                 }
             }
@@ -297,7 +297,7 @@ impl WriteCommand for BulkChange {
             for Found { key, revision } in &self.found {
                 let id = key.made.id;
                 context.if_revision = Some(revision + u32::from(expired.contains(&id)));
-                match batch.transition(&context, key, self.command.clone()) {
+                match batch.transition(&context, &batch.again(key), self.command.clone()) {
                     Ok(_) => done.changed.push(id),
                     Err(Error::Refused(refusal)) => done.refused.push((id, refusal)),
                     Err(error) => return Err(error),

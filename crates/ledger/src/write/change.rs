@@ -32,7 +32,8 @@ impl WriteCommand for ChangeStatus {
         context: &RequestContext,
         batch: &mut Batch<'_>,
     ) -> Result<Idempotent<Decided>, Error> {
-        batch.once(context, |batch| batch.change(context, &self.key, self.command.clone()))
+        let key = batch.again(&self.key);
+        batch.once(context, |batch| batch.change(context, &key, self.command.clone()))
     }
 }
 
@@ -61,6 +62,7 @@ impl Ledger {
         key: &Arc<Key>,
         reply: Idempotent<Decided>,
     ) -> Result<Changed, Error> {
+        let key = &self.state().table.again(key);
         match reply {
             Idempotent::Decided(Decided { seq, recorded, record, state, attributes }) => {
                 let view = KeyView::new(key, (state, attributes), record.at);

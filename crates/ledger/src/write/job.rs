@@ -4,6 +4,7 @@ use keys::Account;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::projection::state::State;
 use crate::write::batch::Batch;
 use crate::write::queue::Queued;
 use crate::write::request::RequestContext;
@@ -31,6 +32,16 @@ pub(crate) trait WriteCommand: Send + 'static {
     /// The reply; the batch has no record of it.
     fn decide(&self, context: &RequestContext, batch: &mut Batch<'_>)
     -> Result<Self::Reply, Error>;
+
+    /// Does what must lie between two batches, once what this one decided is applied, and completes
+    /// the reply. Most commands do nothing then.
+    ///
+    /// # Errors
+    ///
+    /// The reply instead.
+    fn between(&mut self, _: &State, _: &mut Self::Reply) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A command in the queue, whatever its type.
@@ -41,6 +52,9 @@ pub(crate) trait Job: Waiting {
 
     /// Decides the command and holds its reply back until the batch is on stable storage.
     fn decide(&mut self, batch: &mut Batch<'_>);
+
+    /// Does what must lie between two batches, unless the command was refused.
+    fn between(&mut self, state: &State);
 
     /// Replaces the reply: what was decided is not, or not surely, recorded.
     fn refuse(&mut self, error: Error);
@@ -84,6 +98,14 @@ impl<C: WriteCommand> Job for Pending<C> {
 
     fn decide(&mut self, batch: &mut Batch<'_>) {
         self.reply = Some(self.command.decide(&self.context, batch));
+    }
+
+    fn between(&mut self, state: &State) {
+        if let Some(Ok(reply)) = &mut self.reply
+            && let Err(error) = self.command.between(state, reply)
+        {
+            self.refuse(error);
+        }
     }
 
     fn refuse(&mut self, error: Error) {

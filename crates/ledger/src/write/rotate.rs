@@ -35,7 +35,7 @@ impl WriteCommand for Rotate {
         batch: &mut Batch<'_>,
     ) -> Result<Idempotent<DecidedKey>, Error> {
         let Rotate { old, wanted, rotation } = self;
-        let to = RotateTo { old, wanted, rotation: *rotation };
+        let to = RotateTo { old: &batch.again(old), wanted, rotation: *rotation };
         batch.once(context, |batch| batch.rotate(context, &to))
     }
 }
@@ -58,7 +58,7 @@ impl Ledger {
         // Those that are copied are given anew where the account says what the role gives.
         let permissions_named = changes.permissions.is_some();
         let make = || {
-            let model = old.current();
+            let model = self.state().table.again(&old).current();
             let request = successor(&model, changes.clone());
             let (wanted, secret) = self.make(caller, model.dialect, &model.account, &request)?;
             Ok((WantedKey { permissions_named, model: Some(model), ..wanted }, secret))

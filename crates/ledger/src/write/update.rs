@@ -33,7 +33,8 @@ impl WriteCommand for Update {
         context: &RequestContext,
         batch: &mut Batch<'_>,
     ) -> Result<Idempotent<Option<Decided>>, Error> {
-        batch.once(context, |batch| batch.update(context, &self.key, &self.edits))
+        let key = batch.again(&self.key);
+        batch.once(context, |batch| batch.update(context, &key, &self.edits))
     }
 }
 
@@ -61,6 +62,7 @@ impl Ledger {
         let command = Update { key: Arc::clone(&key), edits };
         match self.submit(RequestContext::new(caller, &options), command).await? {
             Idempotent::Decided(None) => {
+                let key = self.state().table.again(&key);
                 Ok(Updated::Unchanged(KeyView::present(&key, self.judged_at())))
             }
             Idempotent::Decided(Some(decided)) => {

@@ -24,6 +24,9 @@ pub(crate) fn run(state: &State, queue: &Queue<Box<dyn Job>>) {
         commit(state, jobs.make_contiguous());
         let records = jobs.iter().map(Queued::weight).sum();
         pace.took(records, state.clock.monotonic().saturating_sub(start));
+        for job in &mut jobs {
+            job.between(state);
+        }
         wake_chain(jobs.drain(..).map(|job| job as Box<dyn Waiting>).collect());
     }
 }

@@ -58,11 +58,15 @@ impl ErrorClass {
             | Code::UsageExceeded
             | Code::RateLimited
             | Code::EventNotFound
+            | Code::SubjectNotFound
+            | Code::HoldNotFound
+            | Code::OnHold
             | Code::WebhookNotFound
             | Code::WebhookLimit
             | Code::NotWhileEnabled
             | Code::NotWhileDisabled
             | Code::AlreadyReplaced
+            | Code::OwnerErased
             | Code::KeyExists
             | Code::NotDue
             | Code::RevisionMismatch

@@ -62,6 +62,12 @@ codes!(
     KeyNotFound = "key_not_found", NOT_FOUND, "Key not found";
     /// No such token, as far as the caller may know.
     TokenNotFound = "token_not_found", NOT_FOUND, "Token not found";
+    /// The ledger has nothing about such a person.
+    SubjectNotFound = "subject_not_found", NOT_FOUND, "Subject not found";
+    /// The person has no such hold.
+    HoldNotFound = "hold_not_found", NOT_FOUND, "Hold not found";
+    /// A hold forbids that the person is forgotten.
+    OnHold = "on_hold", CONFLICT, "On hold";
     /// No such event, as far as the caller may know.
     EventNotFound = "event_not_found", NOT_FOUND, "Event not found";
     /// No such webhook, as far as the caller may know.
@@ -82,6 +88,8 @@ codes!(
     NotWhileRevoked = "not_while_revoked", CONFLICT, "Not while the key is revoked";
     /// Another key took its place already.
     AlreadyReplaced = "already_replaced", CONFLICT, "Already replaced";
+    /// The owner of the key was erased, of whom nothing is said any more.
+    OwnerErased = "owner_erased", CONFLICT, "The owner was erased";
     /// There are as many active keys as there may be.
     ActiveKeyLimit = "active_key_limit", CONFLICT, "Too many active keys";
     /// The rules of the account want keys with an end.

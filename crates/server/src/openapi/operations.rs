@@ -9,9 +9,10 @@ use crate::error::Code::{
     ExpiryRequired, Forbidden, IdempotencyMismatch, Internal, InvalidRequest, KeyExists,
     KeyMissing, KeyNotAllowed, KeyNotFound, KeyRateLimited, KeyRejected, KeysCannotManageKeys,
     KeysDiffer, LogBroken, MaxTtlExceeded, NotAcceptable, NotFound, NotReady, NotWhileDisabled,
-    NotWhileExpired, NotWhileRevoked, Overloaded, PayloadTooLarge, PermissionNotAllowed,
-    RateLimited, RevisionMismatch, RoleNotAllowed, Timeout, TokenNotFound, TooLong, TooManyHeaders,
-    Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
+    NotWhileExpired, NotWhileRevoked, Overloaded, OwnerErased, PayloadTooLarge,
+    PermissionNotAllowed, RateLimited, RevisionMismatch, RoleNotAllowed, Timeout, TokenNotFound,
+    TooLong, TooManyHeaders, Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit,
+    WebhookNotFound,
 };
 
 /// What the document says of an operation beyond its annotation.
@@ -57,7 +58,8 @@ const NEW: &[Code] = &[KeyExists, ActiveKeyLimit];
 /// Of what the rules of an account do not have.
 const RULES: &[Code] = &[ExpiryRequired, MaxTtlExceeded, PermissionNotAllowed, RoleNotAllowed];
 /// Of a rotation.
-const ROTATED: &[Code] = &[NotWhileDisabled, NotWhileExpired, NotWhileRevoked, AlreadyReplaced];
+const ROTATED: &[Code] =
+    &[NotWhileDisabled, NotWhileExpired, NotWhileRevoked, AlreadyReplaced, OwnerErased];
 /// Of forward auth: what is wrong with the client's key.
 const PRESENTED: &[Code] =
     &[KeyMissing, KeysDiffer, KeyRejected, KeyNotAllowed, KeyRateLimited, UsageExceeded];
@@ -113,7 +115,7 @@ operations!(
     "expireKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NOT_REVOKED], CHANGED;
     "revokeKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
     "deleteKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, &[Already]], CHANGED;
-    "updateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ENDED_FOR_GOOD, RULES, &[ActiveKeyLimit]], CHANGED;
+    "updateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, ENDED_FOR_GOOD, RULES, &[ActiveKeyLimit, OwnerErased]], CHANGED;
     "rotateKey": &[ANY, QUERY, CALLER, BODY, WRITE, OF_A_KEY, NEW, RULES, ROTATED], MADE;
     "keyUsage": READ_KEY, &[];
     "accountUsage": READ, &[];

@@ -1,6 +1,6 @@
 //! The entries of the access journal.
 
-use ledger::{Access, AccessEvent, Readings, Seq};
+use ledger::{Access, AccessEvent, Erasure, Hold, Readings, Seq};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,6 +19,8 @@ pub(crate) enum AccessEntry<'a> {
     Token(TokenEntry<'a>),
     /// Tokens were ended together.
     Tokens(TokensEntry<'a>),
+    /// A person was held, released or erased.
+    Subject(SubjectEntry<'a>),
 }
 
 /// Somebody read a part of the trail.
@@ -102,6 +104,35 @@ pub(crate) struct TokensEntry<'a> {
     reason: Option<&'a str>,
 }
 
+/// A person may not be forgotten, may be, or was.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SubjectEntry<'a> {
+    /// Its place in the journal.
+    seq: u64,
+    /// What happened.
+    #[schema(value_type = words::SubjectAccess)]
+    r#type: &'static str,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Time,
+    /// Who did it.
+    actor: Actor<'a>,
+    /// From where.
+    origin: AccessOrigin<'a>,
+    /// What the person is called in records.
+    #[schema(value_type = Vec<String>)]
+    pseudonyms: Vec<Text<keys::Pseudonym>>,
+    /// The hold; null of an erasure.
+    #[schema(value_type = Option<String>, required)]
+    hold: Option<Text<ledger::HoldId>>,
+    /// Why, in words.
+    #[schema(required)]
+    reason: Option<&'a str>,
+    /// By which right it was erased, in words.
+    #[schema(required)]
+    legal_basis: Option<&'a str>,
+}
+
 /// From where something was asked for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AccessOrigin<'a> {
@@ -149,6 +180,33 @@ impl<'a> AccessEntry<'a> {
                     origin,
                     range,
                     reason,
+                });
+            }
+            AccessEvent::SubjectHeld(Hold { id, persons, reason: why })
+            | AccessEvent::SubjectReleased(Hold { id, persons, reason: why }) => {
+                return AccessEntry::Subject(SubjectEntry {
+                    seq,
+                    r#type,
+                    at,
+                    actor,
+                    origin,
+                    pseudonyms: persons.iter().copied().map(Text).collect(),
+                    hold: Some(Text(*id)),
+                    reason: reason(why.as_ref()),
+                    legal_basis: None,
+                });
+            }
+            AccessEvent::SubjectErased(Erasure { persons, reason: why, legal_basis }) => {
+                return AccessEntry::Subject(SubjectEntry {
+                    seq,
+                    r#type,
+                    at,
+                    actor,
+                    origin,
+                    pseudonyms: persons.iter().copied().map(Text).collect(),
+                    hold: None,
+                    reason: reason(why.as_ref()),
+                    legal_basis: reason(legal_basis.as_ref()),
                 });
             }
             AccessEvent::TokenMade { token, .. } | AccessEvent::TokenSeen(token) => (token, None),

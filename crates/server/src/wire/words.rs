@@ -81,6 +81,8 @@ choices!(
     TotalIs, "`exact`, or `at_least` if there are more keys than one answer looks at.",
         ["exact", "at_least"];
     ReadAccess, "A part of the trail was read.", ["read"];
+    SubjectAccess, "What became of a person.",
+        ["subject_held", "subject_released", "subject_erased"];
     TokenAccess, "What became of a token of the service's own.", ["token_made", "token_seen", "token_ended"];
     TokensAccess, "Tokens were ended together.", ["tokens_ended"];
     Alive, "What the service says of itself.", ["ok", "ready"];

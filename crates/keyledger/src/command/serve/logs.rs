@@ -17,13 +17,26 @@ use crate::data_dir::log_key::{self, LogKeyFile};
 use crate::print::Progress;
 use crate::random;
 
-/// Opens the ledger, or makes it.
-pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<Ledger> {
-    let data = options.data.data.as_path();
+/// Opens the keys of the persons that a log speaks of, or makes the first ones.
+pub(super) fn keyring(options: &Serve, log: &SledLog) -> Result<Arc<Keyring>> {
+    let path = layout::keyring(&options.data.data);
+    if options.storage.accept_rollback {
+        return Ok(Arc::new(Keyring::open_with_losses(&path)?));
+    }
     // A log without records speaks of nobody yet.
     let is_new = *log.length().borrow() == Seq(0);
-    let keyring = Arc::new(Keyring::open(&layout::keyring(data), is_new)?);
-    open_or_begin_anew(
+    Ok(Arc::new(Keyring::open(&path, is_new)?))
+}
+
+/// Opens the ledger, or makes it.
+pub(super) fn ledger(
+    options: &Serve,
+    key: LogKeyFile,
+    log: SledLog,
+    keyring: &Arc<Keyring>,
+) -> Result<Ledger> {
+    let data = options.data.data.as_path();
+    let ledger = open_or_begin_anew(
         options,
         data,
         key,
@@ -36,7 +49,7 @@ pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<L
                 quotas: options.quotas.for_ledger(),
                 max_clock_step_s: options.expiry.max_clock_step,
                 node: options.node.name(),
-                keyring: Arc::clone(&keyring),
+                keyring: Arc::clone(keyring),
                 usage: options.usage.counts(data),
                 signing: Some(signing),
                 accept_rollback,
@@ -45,11 +58,25 @@ pub(super) fn ledger(options: &Serve, key: LogKeyFile, log: SledLog) -> Result<L
             let mut progress = Progress::new("records applied:");
             Ledger::open(log, ledger_options, &mut |seq| progress.at(seq.0))
         },
-    )
+    )?;
+    let lost = keyring.settle()?;
+    if lost > 0 {
+        tracing::warn!(
+            lost,
+            "keys of persons are not in the keyring: they are forgotten from now on, and tokens \
+             that they ended may be good again; a new token.key ends all"
+        );
+    }
+    Ok(ledger)
 }
 
 /// Opens the journal of the log that these keys sign, or makes it.
-pub(super) fn journal(options: &Serve, location: &Options, keys: &KeyChain) -> Result<Journal> {
+pub(super) fn journal(
+    options: &Serve,
+    location: &Options,
+    keys: &KeyChain,
+    keyring: &Arc<Keyring>,
+) -> Result<Journal> {
     let data = location.dir.as_path();
     let key = LogKeyFile::read_or_generate_as(
         data,
@@ -71,12 +98,22 @@ pub(super) fn journal(options: &Serve, location: &Options, keys: &KeyChain) -> R
     }
     let log = SledLog::open(location).context("the access journal cannot be opened")?;
     let fresh = format!("{}/access", log_key::new_origin()?);
-    open_or_begin_anew(options, data, key, log, &fresh, |log, signing, accept_rollback| {
-        let clock = Arc::new(SystemClock::default());
-        let max_token_ttl_s = options.tokens.max_ttl_s();
-        Ok(Journal::open(log, clock, signing, JournalOptions { accept_rollback, max_token_ttl_s })?)
-    })
-    .context("the access journal cannot be opened")
+    let journal =
+        open_or_begin_anew(options, data, key, log, &fresh, |log, signing, accept_rollback| {
+            let clock = Arc::new(SystemClock::default());
+            let journal_options = JournalOptions {
+                accept_rollback,
+                max_token_ttl_s: options.tokens.max_ttl_s(),
+                keyring: Arc::clone(keyring),
+            };
+            Ok(Journal::open(log, clock, signing, journal_options)?)
+        })
+        .context("the access journal cannot be opened")?;
+    let again = journal.forget_again().context("who was erased cannot be forgotten again")?;
+    if again > 0 {
+        tracing::warn!(again, "who was erased was there again, and is forgotten again");
+    }
+    Ok(journal)
 }
 
 /// Opens a log with its key. A log that contradicts its evidence is refused, unless the operator

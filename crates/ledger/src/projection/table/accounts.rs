@@ -97,6 +97,33 @@ impl Accounts {
     }
 }
 
+impl AccountKeys {
+    /// Whether `owner` has a key, or ever had one.
+    pub(super) fn knows(&self, owner: &Subject) -> bool {
+        self.owners.knows(owner)
+    }
+
+    /// Has `key` in the place of the one that had its number and, with the texts of an owner who was
+    /// erased, was as `before`.
+    pub(super) fn erased(&self, key: &Arc<Key>, before: &NewKey) {
+        if let Ok(place) = usize::try_from(before.number - 1)
+            && let Some(own) = self.keys.write().get_mut(place)
+        {
+            *own = Arc::clone(key);
+        }
+        if before.dialect != Dialect::Native {
+            let mut keys = self.by_dialect.write();
+            keys.ended(before, Status::Revoked);
+            keys.insert(key, &key.attributes(), key.state().status);
+        }
+    }
+
+    /// Has `erased` in the place of `owner`, who was erased.
+    pub(super) fn erase_owner(&self, owner: &Subject, erased: &Subject) {
+        self.owners.erase(owner, erased);
+    }
+}
+
 impl DialectKeys {
     /// Puts a key that has these attributes and this status where it belongs.
     fn insert(&mut self, key: &Arc<Key>, has: &NewKey, status: Status) {

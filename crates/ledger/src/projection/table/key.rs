@@ -17,7 +17,6 @@ pub(crate) struct Key {
     /// [`Key::attributes`].
     pub(crate) made: Arc<NewKey>,
     pub(crate) created_at: Timestamp,
-    pub(crate) created_by: Subject,
     /// That of its first record, for its row in the table's note.
     pub(crate) salt: Salt,
     present: RwLock<Present>,
@@ -25,13 +24,17 @@ pub(crate) struct Key {
 }
 
 /// What events change about a key.
+#[derive(Clone)]
 struct Present {
     chained: ChainedState,
+    /// Who made it; of who was erased what there is of that one still.
+    created_by: Subject,
     /// `None` while it is as it was made, which most keys are for ever.
     edited: Option<Box<Edited>>,
 }
 
 /// A key that was edited.
+#[derive(Clone)]
 struct Edited {
     current: Arc<NewKey>,
     /// The records that edited it, in their order, each with the attributes it changed.
@@ -101,9 +104,12 @@ impl Key {
         Key {
             made: Arc::clone(made),
             created_at: record.at,
-            created_by: record.actor.subject.clone(),
             salt: record.salt,
-            present: RwLock::new(Present { chained, edited: None }),
+            present: RwLock::new(Present {
+                chained,
+                created_by: record.actor.subject.clone(),
+                edited: None,
+            }),
             uses: Uses::default(),
         }
     }
@@ -123,7 +129,7 @@ impl Key {
 
     /// How it stands and what it has, at one moment.
     pub(crate) fn present(&self) -> (KeyState, Attributes<'_>) {
-        let Present { chained, edited } = &*self.present.read();
+        let Present { chained, edited, .. } = &*self.present.read();
         let attributes = match edited {
             None => Attributes::AsMade(&self.made),
             Some(edited) => Attributes::Edited(Arc::clone(&edited.current)),
@@ -134,6 +140,44 @@ impl Key {
     /// What it has now, to be kept.
     pub(crate) fn current(&self) -> Arc<NewKey> {
         self.attributes().shared()
+    }
+
+    /// Who made it.
+    pub(crate) fn created_by(&self) -> Subject {
+        self.present.read().created_by.clone()
+    }
+
+    /// Whether it holds something that says who `subject` is.
+    pub(super) fn speaks_of(&self, subject: &Subject) -> bool {
+        let Present { created_by, edited, .. } = &*self.present.read();
+        let is_owner = edited.as_ref().is_some_and(|edited| edited.current.owner == *subject);
+        self.made.owner == *subject || *created_by == *subject || is_owner
+    }
+
+    /// Takes out what it holds of `subject`, who was erased, but for what it was made as.
+    pub(super) fn erase(&self, subject: &Subject, erased: &Subject) {
+        let mut present = self.present.write();
+        if present.created_by == *subject {
+            present.created_by = erased.clone();
+        }
+        if let Some(edited) = &mut present.edited
+            && edited.current.owner == *subject
+        {
+            Arc::make_mut(&mut edited.current).erase(erased.clone());
+        }
+    }
+
+    /// The same key, made for the same owner, who was erased. What was used of it is copied.
+    pub(super) fn of_erased(&self, erased: &Subject) -> Key {
+        let mut made = NewKey::clone(&self.made);
+        made.erase(erased.clone());
+        Key {
+            made: Arc::new(made),
+            created_at: self.created_at,
+            salt: self.salt,
+            present: RwLock::new(self.present.read().clone()),
+            uses: self.uses.copied(),
+        }
     }
 
     /// When it was to end after the edits among the first `length` records, but for a rotation.

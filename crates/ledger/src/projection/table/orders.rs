@@ -109,9 +109,14 @@ impl Order {
 
     /// Puts a key that changed.
     fn changed(&self, key: &Arc<Key>) {
-        if self.of.account.as_ref().is_none_or(|account| *account == key.made.account) {
+        if self.is_of(key) {
             self.put_one(&mut self.sorted.write(), key);
         }
+    }
+
+    /// Whether it is of the account of `key`.
+    fn is_of(&self, key: &Key) -> bool {
+        self.of.account.as_ref().is_none_or(|account| *account == key.made.account)
     }
 
     /// Up to `limit` keys behind the place of `after`, each with its value.
@@ -168,10 +173,36 @@ impl Orders {
         }
     }
 
-    /// Puts a key that was used in its place.
-    pub(crate) fn used(&self, key: &Arc<Key>) {
+    /// Puts a key that was used in its place. It is looked up while the order is held, because who
+    /// forgets a person puts other objects in the place of its keys, first in the table and then here.
+    pub(crate) fn used(&self, find: impl Fn() -> Option<Arc<Key>>) {
         for order in self.0.read().iter().filter(|order| order.of.sort == KeySort::LastUsedAt) {
-            order.changed(key);
+            let mut sorted = order.sorted.write();
+            if let Some(key) = find().filter(|key| order.is_of(key)) {
+                order.put_one(&mut sorted, &key);
+            }
+        }
+    }
+
+    /// Has each second key in the place of the first one, which is in the table no more, and drops
+    /// the order of `owner`, who was erased.
+    pub(super) fn erase<'k>(
+        &self,
+        owner: &Subject,
+        moved: impl Iterator<Item = (&'k Arc<Key>, &'k Arc<Key>)>,
+    ) {
+        // Whoever makes one that is not whole may have taken keys for it that are gone since.
+        let is_stale =
+            |order: &Arc<Order>| order.of.owner.as_ref() == Some(owner) || !order.is_whole();
+        let dropped: Vec<_> = self.0.write().extract_if(.., |order| is_stale(order)).collect();
+        drop(dropped);
+        let orders = self.0.read();
+        for (old, new) in moved {
+            for order in orders.iter().filter(|order| order.is_of(new)) {
+                let mut sorted = order.sorted.write();
+                sorted.remove(old);
+                order.put_one(&mut sorted, new);
+            }
         }
     }
 

@@ -67,6 +67,23 @@ impl Owners {
         }
     }
 
+    /// Whether `owner` has a key, or ever had one.
+    pub(super) fn knows(&self, owner: &Subject) -> bool {
+        self.places.read().contains_key(owner)
+    }
+
+    /// Has `erased` in the place of `owner`, who was erased.
+    pub(super) fn erase(&self, owner: &Subject, erased: &Subject) {
+        let mut places = self.places.write();
+        if let Some(own) = places.remove(owner) {
+            places.insert(erased.clone(), own);
+        }
+        let mut given = self.given.write();
+        if let Some(own) = given.remove(owner) {
+            given.insert(erased.clone(), own);
+        }
+    }
+
     /// Up to `limit` places of the keys of `owner` that are not before `place`.
     pub(super) fn from(&self, owner: &Subject, place: usize, limit: usize) -> Vec<usize> {
         let owners = self.places.read();

@@ -1,9 +1,9 @@
 //! A hash index over keys in 64 parts, so that growing one stalls few readers, and briefly.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, LazyLock};
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use keys::{Digest, KeyId, NewKey};
 use parking_lot::RwLock;
 
@@ -83,6 +83,15 @@ impl<E: Entry> Shards<E> {
         part.insert_unique(hash, E::of(key), |other| (self.hash)(other.made()));
     }
 
+    /// Puts `new` in the place of `old`: there is no moment in which neither is found.
+    pub(super) fn replace(&self, old: &Arc<Key>, new: &Arc<Key>) {
+        let hash = (self.hash)(&old.made);
+        let mut part = self.part(hash).write();
+        if let Some(entry) = part.find_mut(hash, |entry| Arc::ptr_eq(entry.key(), old)) {
+            *entry = E::of(new);
+        }
+    }
+
     /// Makes room for `keys` keys, if there is much less.
     pub(super) fn expect(&self, keys: usize) {
         for Part(part) in &self.parts {
@@ -109,7 +118,7 @@ impl<E: Entry> Shards<E> {
 
 /// What ids and digests are hashed with. Both look random, but whoever imports keys can choose them:
 /// without a secret of this process, so that many of them lie in one place, and every search waits.
-static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+static SECRET: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
 
 /// Of what does not come from the moment of creation: alike for ids that have that in common.
 pub(super) fn hash_id(id: KeyId) -> u64 {

@@ -58,6 +58,24 @@ impl Uses {
         (verdict, limits)
     }
 
+    /// The same, to be counted on by itself.
+    pub(super) fn copied(&self) -> Uses {
+        let spent = *self.spent.lock();
+        Uses { last: AtomicI64::new(self.last.load(Ordering::Relaxed)), spent: Mutex::new(spent) }
+    }
+
+    /// What was used so far.
+    pub(super) fn spent(&self) -> Spent {
+        *self.spent.lock()
+    }
+
+    /// Adds what was counted in `other`, of which this is a copy, since that had counted `then`.
+    pub(super) fn add_since(&self, other: &Uses, then: &Spent) {
+        let now = other.spent();
+        self.spent.lock().add_since(then, &now);
+        self.last.fetch_max(other.last.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Has all of the rate limit there again: another limit begins anew.
     pub(crate) fn forget_rate(&self) {
         self.spent.lock().forget_rate();

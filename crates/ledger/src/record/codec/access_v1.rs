@@ -2,30 +2,33 @@
 //! place. What else is to be recorded is a variant at the end of [`EventV1`].
 
 use eventlog::Seq;
-use keys::{Account, Invalid, KeyId, Reason, Subject, Timestamp};
+use keys::{Account, Invalid, KeyId, Pseudonym, Reason, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::DecodeError;
 use super::interner::Interner;
+use super::sealed::access::{Personal, TokenTextsV1};
+use super::sealed::{PartV1, Sections};
 use super::twin::twin;
-use super::values::{IpV1, moment};
-use crate::caller::{Origin, Role, Roles, Via};
-use crate::record::Actor;
-use crate::record::access::{Access, AccessEvent, Reading, Readings};
+use super::values::moment;
+use super::via::ViaV1;
+use crate::caller::{Origin, Role, Roles};
+use crate::keyring::Mac;
+use crate::record::access::{Access, AccessEvent, Erasure, Hold, HoldId, Reading, Readings};
 use crate::record::token::{OwnToken, TokenRange};
+use crate::record::{Actor, Salt};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct EntryV1<'a> {
     at: i64,
     #[serde(borrow)]
-    subject: &'a str,
     account: Option<&'a str>,
     roles: u8,
     via: ViaV1<'a>,
-    ip: Option<IpV1>,
-    request_id: Option<&'a str>,
-    salt: [u8; 16],
+    pub(super) salt: Salt,
     event: EventV1<'a>,
+    /// What says who somebody is.
+    pub(super) parts: Vec<PartV1<'a>>,
 }
 
 /// What happened.
@@ -46,7 +49,6 @@ enum EventV1<'a> {
     TokenMade {
         #[serde(borrow)]
         token: TokenV1<'a>,
-        request: Option<[u8; 32]>,
     },
     /// A token was used.
     TokenSeen {
@@ -57,63 +59,81 @@ enum EventV1<'a> {
     TokenEnded {
         #[serde(borrow)]
         token: TokenV1<'a>,
-        reason: Option<&'a str>,
     },
     /// Tokens were ended.
     TokensEnded {
         #[serde(borrow)]
         of_account: Option<&'a str>,
-        of_subject: Option<&'a str>,
+        of_subject: Option<[u8; 16]>,
         issued_before: i64,
         roles: u8,
-        reason: Option<&'a str>,
     },
+    /// A person may not be forgotten.
+    SubjectHeld { hold: [u8; 16], persons: Vec<[u8; 16]> },
+    /// A person may be forgotten as far as this hold goes.
+    SubjectReleased { hold: [u8; 16], persons: Vec<[u8; 16]> },
+    /// A person was forgotten.
+    SubjectErased { persons: Vec<[u8; 16]> },
 }
 
 twin!(ReadingV1 = Reading { Event, Events, Stream, History, Report, Entries, Proof, Bundle });
 
 impl<'a> EntryV1<'a> {
-    pub(super) fn new(access: &'a Access) -> EntryV1<'a> {
+    pub(super) fn new(access: &'a Access, parts: Vec<PartV1<'a>>) -> EntryV1<'a> {
         EntryV1 {
             at: access.at.micros(),
-            subject: access.actor.subject.as_str(),
             account: access.actor.account.as_ref().map(Account::as_str),
             roles: access.actor.roles.bits(),
             via: (&access.actor.via).into(),
-            ip: access.origin.ip.map(Into::into),
-            request_id: access.origin.request_id.as_deref(),
             salt: access.salt,
-            event: (&access.event).into(),
+            event: EventV1::new(&access.event, access.mac),
+            parts,
         }
     }
 
-    /// Whether it is of readings alone, of which nothing is kept in memory.
-    pub(super) fn is_read(&self) -> bool {
-        matches!(self.event, EventV1::Read { .. })
-    }
-
-    pub(super) fn into_access(self, interner: &mut Interner) -> Result<Access, DecodeError> {
+    pub(super) fn into_access(
+        self,
+        sections: &Sections,
+        interner: &mut Interner,
+    ) -> Result<Access, DecodeError> {
+        let personal = sections.of_access()?;
+        let actor = personal.actor.as_ref();
+        let erased = || personal.persons.actor.map(Subject::erased);
+        let subject = actor.map(|actor| Subject::stored(actor.subject)).transpose()?;
+        let jti = actor.and_then(|actor| actor.jti);
         let at = moment(self.at)?;
+        let mac = self.event.mac();
         Ok(Access {
             at,
             actor: Actor {
-                subject: Subject::stored(self.subject)?,
+                subject: subject.or_else(erased).ok_or(DecodeError::NotCanonical)?,
                 account: self.account.map(Account::stored).transpose()?,
                 roles: Roles::from_bits(self.roles).ok_or(DecodeError::NotCanonical)?,
-                via: self.via.into_via(interner),
+                via: self.via.into_via(jti, true, interner)?,
             },
             origin: Origin {
-                ip: self.ip.map(Into::into),
-                request_id: self.request_id.map(Into::into),
+                ip: actor.and_then(|actor| actor.ip).map(Into::into),
+                request_id: actor.and_then(|actor| actor.request_id).map(Into::into),
             },
-            event: self.event.into_event(at)?,
+            event: self.event.into_event(at, &personal)?,
             salt: self.salt,
+            persons: personal.persons,
+            mac,
         })
     }
 }
 
-impl<'a> From<&'a AccessEvent> for EventV1<'a> {
-    fn from(event: &'a AccessEvent) -> EventV1<'a> {
+fn bytes(persons: &[Pseudonym]) -> Vec<[u8; 16]> {
+    persons.iter().map(|person| person.0).collect()
+}
+
+fn pseudonyms(persons: Vec<[u8; 16]>) -> Vec<Pseudonym> {
+    persons.into_iter().map(Pseudonym).collect()
+}
+
+impl<'a> EventV1<'a> {
+    fn new(event: &'a AccessEvent, mac: Option<Mac>) -> EventV1<'a> {
+        let token = |token| TokenV1::new(token, mac);
         match event {
             AccessEvent::Read(readings) => EventV1::Read {
                 last_at: readings.last_at.micros(),
@@ -124,28 +144,51 @@ impl<'a> From<&'a AccessEvent> for EventV1<'a> {
                 of_account: readings.account.as_ref().map(Account::as_str),
                 of_key: readings.key.map(KeyId::to_bytes),
             },
-            AccessEvent::TokenMade { token, request } => {
-                EventV1::TokenMade { token: token.into(), request: *request }
+            AccessEvent::TokenMade { token: made, .. } => EventV1::TokenMade { token: token(made) },
+            AccessEvent::TokenSeen(seen) => EventV1::TokenSeen { token: token(seen) },
+            AccessEvent::TokenEnded { token: ended, .. } => {
+                EventV1::TokenEnded { token: token(ended) }
             }
-            AccessEvent::TokenSeen(token) => EventV1::TokenSeen { token: token.into() },
-            AccessEvent::TokenEnded { token, reason } => EventV1::TokenEnded {
-                token: token.into(),
-                reason: reason.as_ref().map(Reason::as_str),
-            },
-            AccessEvent::TokensEnded { range, reason } => EventV1::TokensEnded {
+            AccessEvent::TokensEnded { range, .. } => EventV1::TokensEnded {
                 of_account: range.account.as_ref().map(Account::as_str),
-                of_subject: range.subject.as_ref().map(Subject::as_str),
+                of_subject: mac.map(|mac| mac.0),
                 issued_before: range.issued_before.micros(),
                 roles: range.roles.bits(),
-                reason: reason.as_ref().map(Reason::as_str),
             },
+            AccessEvent::SubjectHeld(hold) => {
+                EventV1::SubjectHeld { hold: hold.id.0, persons: bytes(&hold.persons) }
+            }
+            AccessEvent::SubjectReleased(hold) => {
+                EventV1::SubjectReleased { hold: hold.id.0, persons: bytes(&hold.persons) }
+            }
+            AccessEvent::SubjectErased(erasure) => {
+                EventV1::SubjectErased { persons: bytes(&erasure.persons) }
+            }
         }
     }
-}
 
-impl EventV1<'_> {
+    fn mac(&self) -> Option<Mac> {
+        match self {
+            EventV1::TokenMade { token }
+            | EventV1::TokenSeen { token }
+            | EventV1::TokenEnded { token } => Some(Mac(token.mac)),
+            EventV1::TokensEnded { of_subject, .. } => of_subject.map(Mac),
+            EventV1::Read { .. }
+            | EventV1::SubjectHeld { .. }
+            | EventV1::SubjectReleased { .. }
+            | EventV1::SubjectErased { .. } => None,
+        }
+    }
+
     /// The event that was recorded `at`.
-    fn into_event(self, at: Timestamp) -> Result<AccessEvent, DecodeError> {
+    fn into_event(
+        self,
+        at: Timestamp,
+        personal: &Personal<'_>,
+    ) -> Result<AccessEvent, DecodeError> {
+        let texts = personal.token.as_ref();
+        let erased = personal.persons.owner;
+        let reason = || personal.reason();
         Ok(match self {
             EventV1::Read { last_at, count, reading, from, until, of_account, of_key } => {
                 let last_at = moment(last_at)?;
@@ -163,56 +206,86 @@ impl EventV1<'_> {
                     key: of_key.map(KeyId::from_bytes),
                 })
             }
-            EventV1::TokenMade { token, request } => {
-                AccessEvent::TokenMade { token: token.into_token()?, request }
-            }
-            EventV1::TokenSeen { token } => AccessEvent::TokenSeen(token.into_token()?),
-            EventV1::TokenEnded { token, reason } => AccessEvent::TokenEnded {
-                token: token.into_token()?,
-                reason: self::reason(reason)?,
+            EventV1::TokenMade { token } => AccessEvent::TokenMade {
+                token: token.into_token(texts, erased)?,
+                request: texts.and_then(|texts| texts.request),
             },
-            EventV1::TokensEnded { of_account, of_subject, issued_before, roles, reason } => {
+            EventV1::TokenSeen { token } => {
+                AccessEvent::TokenSeen(token.into_token(texts, erased)?)
+            }
+            EventV1::TokenEnded { token } => AccessEvent::TokenEnded {
+                token: token.into_token(texts, erased)?,
+                reason: reason()?,
+            },
+            EventV1::TokensEnded { of_account, of_subject, issued_before, roles } => {
+                if of_subject.is_some() != erased.is_some() {
+                    return Err(DecodeError::NotCanonical);
+                }
+                let subject = texts.and_then(|texts| texts.subject).map(Subject::stored);
                 let range = TokenRange {
                     account: of_account.map(Account::stored).transpose()?,
-                    subject: of_subject.map(Subject::stored).transpose()?,
+                    subject: subject.transpose()?.or(erased.map(Subject::erased)),
                     issued_before: moment(issued_before)?,
                     roles: read_roles(roles)?,
                 };
-                AccessEvent::TokensEnded { range, reason: self::reason(reason)? }
+                AccessEvent::TokensEnded { range, reason: reason()? }
             }
+            EventV1::SubjectHeld { hold, persons } => {
+                AccessEvent::SubjectHeld(read_hold(hold, persons, reason()?))
+            }
+            EventV1::SubjectReleased { hold, persons } => {
+                AccessEvent::SubjectReleased(read_hold(hold, persons, reason()?))
+            }
+            EventV1::SubjectErased { persons } => AccessEvent::SubjectErased(Erasure {
+                persons: pseudonyms(persons),
+                reason: reason()?,
+                legal_basis: personal.legal_basis()?,
+            }),
         })
     }
 }
 
-/// A token.
+fn read_hold(id: [u8; 16], persons: Vec<[u8; 16]>, reason: Option<Reason>) -> Hold {
+    Hold { id: HoldId(id), persons: pseudonyms(persons), reason }
+}
+
+/// A token: whose it is and its id are sealed.
 #[derive(Serialize, Deserialize)]
 struct TokenV1<'a> {
-    jti: &'a str,
-    subject: &'a str,
+    mac: [u8; 16],
     account: Option<&'a str>,
     roles: u8,
     made_at: i64,
     ends_at: i64,
 }
 
-impl<'a> From<&'a OwnToken> for TokenV1<'a> {
-    fn from(token: &'a OwnToken) -> TokenV1<'a> {
+impl<'a> TokenV1<'a> {
+    fn new(token: &'a OwnToken, mac: Option<Mac>) -> TokenV1<'a> {
         TokenV1 {
-            jti: &token.jti,
-            subject: token.subject.as_str(),
+            mac: mac.map_or([0; 16], |mac| mac.0),
             account: token.account.as_ref().map(Account::as_str),
             roles: token.roles.bits(),
             made_at: token.made_at.micros(),
             ends_at: token.ends_at.micros(),
         }
     }
-}
 
-impl TokenV1<'_> {
-    fn into_token(self) -> Result<OwnToken, DecodeError> {
+    /// The token; without its texts that of one who was erased.
+    fn into_token(
+        self,
+        texts: Option<&TokenTextsV1<'_>>,
+        erased: Option<Pseudonym>,
+    ) -> Result<OwnToken, DecodeError> {
+        let (jti, subject) = match (texts, erased) {
+            (Some(TokenTextsV1 { subject: Some(subject), jti: Some(jti), .. }), _) => {
+                (*jti, Subject::stored(subject)?)
+            }
+            (None, Some(erased)) => (OwnToken::ERASED_JTI, Subject::erased(erased)),
+            (Some(_) | None, _) => return Err(DecodeError::NotCanonical),
+        };
         Ok(OwnToken {
-            jti: self.jti.into(),
-            subject: Subject::stored(self.subject)?,
+            jti: jti.into(),
+            subject,
             account: self.account.map(Account::stored).transpose()?,
             roles: read_roles(self.roles)?,
             made_at: moment(self.made_at)?,
@@ -221,42 +294,23 @@ impl TokenV1<'_> {
     }
 }
 
-fn reason(text: Option<&str>) -> Result<Option<Reason>, DecodeError> {
-    Ok(text.map(Reason::stored).transpose()?)
+impl Personal<'_> {
+    fn reason(&self) -> Result<Option<Reason>, DecodeError> {
+        if self.is_reason_erased {
+            return Ok(Some(Reason::erased()));
+        }
+        let text = self.reason.as_ref().and_then(|reason| reason.reason);
+        Ok(text.map(Reason::stored).transpose()?)
+    }
+
+    fn legal_basis(&self) -> Result<Option<Reason>, DecodeError> {
+        let text = self.reason.as_ref().and_then(|reason| reason.legal_basis);
+        Ok(text.map(Reason::stored).transpose()?)
+    }
 }
 
 /// Roles that a token can give.
 fn read_roles(bits: u8) -> Result<Roles, DecodeError> {
     let roles = Roles::from_bits(bits).filter(|roles| !roles.any(&[Role::Key]));
     roles.ok_or_else(|| Invalid::Malformed { expected: "roles of tokens" }.into())
-}
-
-#[derive(Serialize, Deserialize)]
-enum ViaV1<'a> {
-    Token { issuer: &'a str, jti: Option<&'a str> },
-    Key([u8; 16]),
-    Worker,
-}
-
-impl<'a> From<&'a Via> for ViaV1<'a> {
-    fn from(via: &'a Via) -> ViaV1<'a> {
-        match via {
-            Via::Token { issuer, jti } => ViaV1::Token { issuer, jti: jti.as_deref() },
-            Via::Key(id) => ViaV1::Key(id.to_bytes()),
-            Via::Worker => ViaV1::Worker,
-        }
-    }
-}
-
-impl ViaV1<'_> {
-    fn into_via(self, interner: &mut Interner) -> Via {
-        match self {
-            ViaV1::Token { issuer, jti } => Via::Token {
-                issuer: interner.share(issuer),
-                jti: jti.map(|jti| interner.share(jti)),
-            },
-            ViaV1::Key(id) => Via::Key(KeyId::from_bytes(id)),
-            ViaV1::Worker => Via::Worker,
-        }
-    }
 }

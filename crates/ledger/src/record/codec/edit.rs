@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::error::DecodeError;
 use super::interner::Interner;
 use super::key::{QuotaV1, RateLimitV1, metadata_of, permissions, tags, tags_of};
-use super::sealed::{Personal, ValueV1};
+use super::sealed::record::{Personal, ValueV1};
 use super::values::{Texts, moment};
-use crate::record::Persons;
 use crate::record::pool::Pool;
 
 type Both<T> = (T, T);
@@ -106,25 +105,24 @@ impl<'a> EditV1<'a> {
     pub(super) fn into_edit(
         self,
         personal: &mut Personal<'_>,
-        persons: Persons,
         interner: &mut Interner,
     ) -> Result<Edit, DecodeError> {
         let pool = &mut interner.pool;
         Ok(match self {
             EditV1::Name => {
-                let [before, after] = personal.next_values(persons)?;
+                let [before, after] = personal.next_values()?;
                 Edit::Name { before: name(&before)?, after: name(&after)? }
             }
             EditV1::Description => {
-                let [before, after] = personal.next_values(persons)?;
+                let [before, after] = personal.next_values()?;
                 Edit::Description { before: description(&before)?, after: description(&after)? }
             }
             EditV1::Metadata => {
-                let [before, after] = personal.next_values(persons)?;
+                let [before, after] = personal.next_values()?;
                 Edit::Metadata { before: metadata(&before)?, after: metadata(&after)? }
             }
             EditV1::Owner => {
-                let [before, after] = personal.next_values(persons)?;
+                let [before, after] = personal.next_values()?;
                 Edit::Owner { before: subject(&before, pool)?, after: subject(&after, pool)? }
             }
             EditV1::Role(texts) => {

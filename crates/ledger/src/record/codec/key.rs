@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keys::{
-    AllowedIps, Description, Digest, Environment, Imported, KeyId, KeyName, KeyRole, Kind,
+    Account, AllowedIps, Description, Digest, Environment, Imported, KeyId, KeyName, KeyRole, Kind,
     Metadata, NewKey, Permission, Prefix, Project, Pseudonym, Quota, QuotaPeriod, RateLimit,
     Replaces, Source, Subject, Tag, Tags, Timestamp,
 };
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DecodeError;
 use super::interner::Interner;
-use super::sealed::KeyTextsV1;
+use super::sealed::record::KeyTextsV1;
 use super::twin::twin;
 use super::values::{DialectV1, Texts, moment};
 
@@ -19,7 +19,8 @@ use super::values::{DialectV1, Texts, moment};
 pub(super) struct NewKeyV1<'a> {
     id: [u8; 16],
     number: u64,
-    account: &'a str,
+    /// `None` is the one that the actor acts for.
+    account: Option<&'a str>,
     kind: KindV1,
     environment: EnvironmentV1,
     role: Option<&'a str>,
@@ -140,12 +141,17 @@ pub(super) fn metadata_of(pairs: &[(&str, &str)]) -> Result<Metadata, DecodeErro
 }
 
 impl<'a> NewKeyV1<'a> {
-    pub(super) fn new(key: &'a NewKey, texts: &'a Texts) -> NewKeyV1<'a> {
+    /// `key`, as it is stored of an actor who acts for `account`.
+    pub(super) fn new(
+        key: &'a NewKey,
+        account: Option<&Account>,
+        texts: &'a Texts,
+    ) -> NewKeyV1<'a> {
         let [allowed_ips, _] = &texts.allowed_ips;
         NewKeyV1 {
             id: key.id.to_bytes(),
             number: key.number,
-            account: key.account.as_str(),
+            account: (account != Some(&key.account)).then(|| key.account.as_str()),
             kind: key.kind.into(),
             environment: key.environment.into(),
             role: key.role.as_ref().map(KeyRole::as_str),
@@ -168,16 +174,17 @@ impl<'a> NewKeyV1<'a> {
         }
     }
 
-    /// The key; without its texts that of `owner`, who was erased.
+    /// The key, made by one who acts for `account`; without its texts that of `owner`, who was erased.
     pub(super) fn into_key(
         self,
+        account: Option<&Account>,
         texts: Option<KeyTextsV1<'_>>,
         owner: Pseudonym,
         interner: &mut Interner,
     ) -> Result<NewKey, DecodeError> {
         let (owner, name, description, metadata) = if let Some(texts) = texts {
             (
-                interner.pool.subject(texts.owner)?,
+                interner.pool.subject(texts.owner.ok_or(DecodeError::NotCanonical)?)?,
                 KeyName::stored(texts.name)?,
                 texts.description.map(Description::stored).transpose()?,
                 metadata_of(&texts.metadata)?,
@@ -189,7 +196,10 @@ impl<'a> NewKeyV1<'a> {
         Ok(NewKey {
             id: KeyId::from_bytes(self.id),
             number: self.number,
-            account: interner.pool.account(self.account)?,
+            account: match self.account {
+                Some(name) => interner.pool.account(name)?,
+                None => account.ok_or(DecodeError::NotCanonical)?.clone(),
+            },
             owner,
             name,
             description,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keys::{
-    Account, Attribute, Edit, Event, KeyId, Reason, ReasonCode, Revocation, Rule, Subject,
-    Timestamp, Update,
+    Account, Attribute, Edit, Event, Reason, ReasonCode, Revocation, Rule, Subject, Timestamp,
+    Update,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +14,12 @@ use super::interner::Interner;
 use super::key::NewKeyV1;
 use super::links::{LinkV1, LinksV1};
 use super::rules::RuleV1;
-use super::sealed::{PartV1, Personal, Sections};
+use super::sealed::record::Personal;
+use super::sealed::{PartV1, Sections};
 use super::twin::twin;
 use super::values::{DialectV1, Texts, moment};
-use crate::caller::{Origin, Roles, Via, worker_subject};
+use super::via::ViaV1;
+use crate::caller::{Origin, Roles, worker_subject};
 use crate::record::{Actor, Idempotency, Link, Links, Record, Salt};
 
 #[derive(Serialize, Deserialize)]
@@ -38,13 +40,6 @@ pub(super) struct RecordV1<'a> {
     pub(super) salt: Salt,
     /// What says who somebody is.
     pub(super) parts: Vec<PartV1<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum ViaV1<'a> {
-    Token { issuer: &'a str },
-    Key([u8; 16]),
-    Worker,
 }
 
 #[expect(clippy::large_enum_variant, reason = "lives for one encoding, on the stack")]
@@ -81,7 +76,9 @@ impl<'a> RecordV1<'a> {
             dialect: record.dialect.into(),
             rules: record.rules.iter().map(RuleV1::new).collect(),
             event: match &record.event {
-                Event::Created(key) => EventV1::Created(NewKeyV1::new(key, texts)),
+                Event::Created(key) => {
+                    EventV1::Created(NewKeyV1::new(key, record.actor.account.as_ref(), texts))
+                }
                 Event::Updated(update) => {
                     EventV1::Updated(update.iter().map(|edit| EditV1::new(edit, texts)).collect())
                 }
@@ -105,9 +102,10 @@ impl<'a> RecordV1<'a> {
         sections: &Sections,
         interner: &mut Interner,
     ) -> Result<Record, DecodeError> {
-        let persons = sections.persons();
-        let mut personal = sections.read(&self.event.edited())?;
-        let event = self.event.into_event(&mut personal, sections, interner)?;
+        let mut personal = sections.of_record(&self.event.edited())?;
+        let persons = personal.persons;
+        let account = self.account.map(|name| interner.pool.account(name)).transpose()?;
+        let event = self.event.into_event(account.as_ref(), &mut personal, sections, interner)?;
         let mut links = self.links.into_iter().map(LinkV1::into_link);
         let own = match &event {
             Event::Created(key) => Link::first(key.id),
@@ -135,7 +133,7 @@ impl<'a> RecordV1<'a> {
                     (None, Some(erased)) => Subject::erased(erased),
                     (None, None) => worker_subject(),
                 },
-                account: self.account.map(|name| interner.pool.account(name)).transpose()?,
+                account,
                 roles: Roles::from_bits(self.roles).ok_or(DecodeError::NotCanonical)?,
                 via: self.via.into_via(jti, persons.actor.is_some(), interner)?,
             },
@@ -176,17 +174,19 @@ impl EventV1<'_> {
         }
     }
 
+    /// The event; `account` is for which the actor acted.
     fn into_event(
         self,
+        account: Option<&Account>,
         personal: &mut Personal<'_>,
         sections: &Sections,
         interner: &mut Interner,
     ) -> Result<Event, DecodeError> {
-        let persons = sections.persons();
         Ok(match self {
             EventV1::Created(key) => {
-                let owner = persons.owner.ok_or(DecodeError::NotCanonical)?;
-                Event::Created(Arc::new(key.into_key(personal.key.take(), owner, interner)?))
+                let owner = personal.persons.owner.ok_or(DecodeError::NotCanonical)?;
+                let texts = personal.key.take();
+                Event::Created(Arc::new(key.into_key(account, texts, owner, interner)?))
             }
             EventV1::Enabled => Event::Enabled,
             EventV1::Disabled => Event::Disabled,
@@ -203,43 +203,11 @@ impl EventV1<'_> {
                 {
                     return Err(DecodeError::NotCanonical);
                 }
-                let edits =
-                    edits.into_iter().map(|edit| edit.into_edit(personal, persons, interner));
+                let edits = edits.into_iter().map(|edit| edit.into_edit(personal, interner));
                 let edits = edits.collect::<Result<Vec<Edit>, _>>()?;
                 let update = Update::stored(edits, sections.are_values_erased());
                 Event::Updated(Arc::new(update.ok_or(DecodeError::NotCanonical)?))
             }
         })
-    }
-}
-
-impl<'a> From<&'a Via> for ViaV1<'a> {
-    fn from(via: &'a Via) -> ViaV1<'a> {
-        match via {
-            Via::Token { issuer, .. } => ViaV1::Token { issuer },
-            Via::Key(id) => ViaV1::Key(id.to_bytes()),
-            Via::Worker => ViaV1::Worker,
-        }
-    }
-}
-
-impl ViaV1<'_> {
-    /// How somebody proved who it is: everybody but the worker is somebody.
-    fn into_via(
-        self,
-        jti: Option<&str>,
-        is_somebody: bool,
-        interner: &mut Interner,
-    ) -> Result<Via, DecodeError> {
-        let via = match self {
-            ViaV1::Token { issuer } => Via::Token {
-                issuer: interner.share(issuer),
-                jti: jti.map(|jti| interner.share(jti)),
-            },
-            ViaV1::Key(id) => Via::Key(KeyId::from_bytes(id)),
-            ViaV1::Worker => Via::Worker,
-        };
-        let fits = is_somebody != matches!(via, Via::Worker);
-        if fits { Ok(via) } else { Err(DecodeError::NotCanonical) }
     }
 }

@@ -44,6 +44,7 @@ impl Batch<'_> {
             prefix_taken,
             digest_taken,
             found: policy.reuse.and_then(|reuse| self.find_public(key, reuse)),
+            owner_erased: false,
         }
     }
 
@@ -94,6 +95,7 @@ impl Batch<'_> {
             prefix_taken: false,
             digest_taken: false,
             found: None,
+            owner_erased: self.is_of_erased(key),
         }
     }
 
@@ -107,6 +109,14 @@ impl Batch<'_> {
             rules.bind_new(&mut key, wanted.permissions_named, &mut policy)?;
         }
         Ok((key, policy))
+    }
+
+    /// Whether whose `key` is was erased, as far as the batch has decided.
+    fn is_of_erased(&self, key: &Key) -> bool {
+        match self.edited.get(&key.made.id) {
+            Some(edited) => edited.owner.is_erased(),
+            None => key.attributes().owner.is_erased(),
+        }
     }
 
     /// Active keys of `owner` in the account and dialect of `key`, if that matters.
@@ -142,7 +152,9 @@ impl Batch<'_> {
         let micros = i64::try_from(reuse.least_ttl_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let until = Timestamp::from_micros(self.now.micros().saturating_add(micros));
         let does = |key: &NewKey, state: &KeyState| {
+            // One of who was erased has no name, whatever it shows.
             key.kind == Kind::Public
+                && !key.owner.is_erased()
                 && (!reuse.own || key.owner == wanted.owner)
                 && (key.dialect, &key.account, &key.project, &key.name)
                     == (wanted.dialect, &wanted.account, &wanted.project, &wanted.name)

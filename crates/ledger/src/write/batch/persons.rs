@@ -33,8 +33,7 @@ impl Batch<'_> {
                 let former = update.iter().find_map(|edit| {
                     if let Edit::Owner { before, .. } = edit { Some(before) } else { None }
                 });
-                let is_personal = update.iter().any(|edit| edit.attribute().is_personal());
-                (is_personal, former.map(of).transpose()?)
+                (update.speaks_of_owner(), former.map(of).transpose()?)
             }
             Event::Enabled | Event::Disabled | Event::Expired { .. } | Event::Revoked(_) => {
                 (false, None)
@@ -42,7 +41,8 @@ impl Batch<'_> {
         };
         let owner = match context.reason {
             _ if speaks_of_owner => Some(of(owner)?),
-            // A reason speaks of the owner too.
+            // A reason speaks of the owner too, of one that was erased no more.
+            Some(_) if owner.is_erased() => None,
             Some(_) => Some(of(owner)?).filter(|owner| Some(*owner) != actor),
             None => None,
         };

@@ -1,0 +1,174 @@
+//! Persons in the journal: held, released, erased. What is answered is on stable storage.
+
+use keys::{Pseudonym, Reason, Subject, Timestamp};
+
+use super::Journal;
+use super::projection::Projections;
+use crate::caller::{Caller, Role};
+use crate::error::Error;
+use crate::keyring::Found;
+use crate::ledger::Ledger;
+use crate::record::Actor;
+use crate::record::access::{Access, AccessEvent, Erasure, Hold, HoldId};
+use crate::subjects::HoldView;
+use crate::write::request::RequestOptions;
+
+/// A person that was erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// When.
+    pub at: Timestamp,
+    /// What the person is called in records.
+    pub persons: Vec<Pseudonym>,
+    /// How many keys spoke of it.
+    pub keys: usize,
+}
+
+impl Journal {
+    /// The holds of a person, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for admins of all accounts; [`Error::SubjectNotFound`].
+    pub fn holds(&self, caller: &Caller, subject: &Subject) -> Result<Vec<HoldView>, Error> {
+        Ok(self.projections().subjects.holds(&self.persons(caller, subject)?))
+    }
+
+    /// Places a hold on a person, which is then not erased until every hold is released.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::holds`], and those of a journal that takes no entry: after [`Error::Broken`]
+    /// nobody knows, after others none was placed.
+    pub async fn hold(
+        &self,
+        caller: &Caller,
+        subject: &Subject,
+        options: &RequestOptions,
+        at: Timestamp,
+    ) -> Result<HoldView, Error> {
+        let _turn = self.0.subjects.lock().await;
+        let persons = self.persons(caller, subject)?;
+        let mut id = HoldId([0; 16]);
+        getrandom::fill(&mut id.0).map_err(Error::fault)?;
+        let hold = Hold { id, persons, reason: options.reason.clone() };
+        if !options.dry_run {
+            self.record_subject(caller, AccessEvent::SubjectHeld(hold.clone()), at).await?;
+        }
+        Ok(HoldView { hold, at, by: caller.identity.subject.clone() })
+    }
+
+    /// Releases a hold of a person: the only one, if none is named.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::hold`]; [`Error::HoldNotFound`], and [`Error::HoldNotNamed`] if there are more
+    /// than one to choose from.
+    pub async fn release(
+        &self,
+        caller: &Caller,
+        subject: &Subject,
+        id: Option<HoldId>,
+        options: &RequestOptions,
+        at: Timestamp,
+    ) -> Result<HoldView, Error> {
+        let _turn = self.0.subjects.lock().await;
+        let mut holds = self.holds(caller, subject)?;
+        if let Some(id) = id {
+            holds.retain(|view| view.hold.id == id);
+        }
+        let view = holds.pop().ok_or(Error::HoldNotFound)?;
+        if !holds.is_empty() {
+            return Err(Error::HoldNotNamed);
+        }
+        if !options.dry_run {
+            let released = Hold { reason: options.reason.clone(), ..view.hold.clone() };
+            self.record_subject(caller, AccessEvent::SubjectReleased(released), at).await?;
+        }
+        Ok(view)
+    }
+
+    /// Forgets a person: records that, destroys the keys that what says who it is was sealed under,
+    /// and takes it out of memory. Keys that it owns work on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::holds`]; [`Error::OnHold`]. After [`Error::Broken`] and [`Error::Fault`] it may be
+    /// on record and not done: then the next start does it.
+    pub async fn erase(
+        &self,
+        ledger: &Ledger,
+        caller: &Caller,
+        subject: &Subject,
+        legal_basis: Option<Reason>,
+        options: &RequestOptions,
+        at: Timestamp,
+    ) -> Result<Erased, Error> {
+        let _turn = self.0.subjects.lock().await;
+        let persons = self.persons(caller, subject)?;
+        if !self.projections().subjects.holds(&persons).is_empty() {
+            return Err(Error::OnHold);
+        }
+        if options.dry_run {
+            return Ok(Erased { at, persons, keys: 0 });
+        }
+        let erasure =
+            Erasure { persons: persons.clone(), reason: options.reason.clone(), legal_basis };
+        self.record_subject(caller, AccessEvent::SubjectErased(erasure), at).await?;
+        let forgotten = ledger.forget(caller, subject).await?;
+        self.forget(subject, &persons);
+        Ok(Erased { at, persons, keys: forgotten.keys })
+    }
+
+    /// Destroys again what is on record as destroyed and is there all the same: the keyring came back
+    /// from a backup. To be called before the ledger is opened. Says of how many.
+    ///
+    /// # Errors
+    ///
+    /// A fault of the keyring.
+    pub fn forget_again(&self) -> Result<usize, Error> {
+        let Projections { keyring, subjects, .. } = self.projections();
+        let is_back = |person: &Pseudonym| matches!(keyring.find(person), Some(Found::Key(_)));
+        let back: Vec<_> = subjects.erased().into_iter().filter(is_back).collect();
+        let persons = back.iter().filter_map(|one| Some((keyring.subject(one)?, *one)));
+        let persons: Vec<_> = persons.collect();
+        keyring.destroy(&back).map_err(Error::fault)?;
+        for (subject, person) in persons {
+            self.forget(&subject, &[person]);
+        }
+        Ok(back.len())
+    }
+
+    /// How many holds there are, and how many pseudonyms of persons that were erased.
+    #[must_use]
+    pub fn subject_counts(&self) -> (usize, usize) {
+        self.projections().subjects.count()
+    }
+
+    /// What a person is called in records.
+    fn persons(&self, caller: &Caller, subject: &Subject) -> Result<Vec<Pseudonym>, Error> {
+        caller.require_all(&[Role::Admin])?;
+        let persons = self.projections().keyring.pseudonyms(subject);
+        if persons.is_empty() { Err(Error::SubjectNotFound) } else { Ok(persons) }
+    }
+
+    /// Takes a person out of what is in memory.
+    fn forget(&self, subject: &Subject, persons: &[Pseudonym]) {
+        self.tokens().erase(subject);
+        self.0.writer.readers.lock().erase(subject);
+        if let Some(person) = persons.first() {
+            self.projections().subjects.erase(subject, *person);
+        }
+    }
+
+    async fn record_subject(
+        &self,
+        caller: &Caller,
+        event: AccessEvent,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let (actor, origin) = (Actor::of(caller), caller.origin.clone());
+        self.record_change(Access::unwritten(at, actor, origin, event)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! Persons that may not be forgotten, and those who were: a projection of the access journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keys::{Pseudonym, Subject, Timestamp};
+use parking_lot::Mutex;
+
+use crate::record::access::{Access, AccessEvent, Hold, HoldId};
+
+/// A hold, and who placed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldView {
+    /// The hold.
+    pub hold: Hold,
+    /// When it was placed.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Subject,
+}
+
+/// Holds, and pseudonyms of those who were erased.
+#[derive(Default)]
+pub(crate) struct Subjects(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    holds: BTreeMap<HoldId, HoldView>,
+    erased: BTreeSet<Pseudonym>,
+}
+
+impl Subjects {
+    /// Applies what is on record.
+    pub(crate) fn apply(&self, entry: &Access) {
+        match &entry.event {
+            AccessEvent::SubjectHeld(hold) => {
+                let (at, by) = (entry.at, entry.actor.subject.clone());
+                let view = HoldView { hold: hold.clone(), at, by };
+                self.0.lock().holds.insert(hold.id, view);
+            }
+            AccessEvent::SubjectReleased(hold) => drop(self.0.lock().holds.remove(&hold.id)),
+            AccessEvent::SubjectErased(erasure) => {
+                self.0.lock().erased.extend(erasure.persons.iter().copied());
+            }
+            AccessEvent::Read(_)
+            | AccessEvent::TokenMade { .. }
+            | AccessEvent::TokenSeen(_)
+            | AccessEvent::TokenEnded { .. }
+            | AccessEvent::TokensEnded { .. } => {}
+        }
+    }
+
+    /// The holds of the person behind any of `persons`, oldest first.
+    pub(crate) fn holds(&self, persons: &[Pseudonym]) -> Vec<HoldView> {
+        let held = self.0.lock();
+        let is_of = |view: &&HoldView| view.hold.persons.iter().any(|one| persons.contains(one));
+        let mut holds: Vec<_> = held.holds.values().filter(is_of).cloned().collect();
+        holds.sort_by_key(|view| (view.at, view.hold.id));
+        holds
+    }
+
+    /// How many holds there are, and how many pseudonyms of erased persons.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let held = self.0.lock();
+        (held.holds.len(), held.erased.len())
+    }
+
+    /// What those are called who were erased.
+    pub(crate) fn erased(&self) -> Vec<Pseudonym> {
+        self.0.lock().erased.iter().copied().collect()
+    }
+
+    /// Takes a person out of the texts of holds of others, which it placed.
+    pub(crate) fn erase(&self, subject: &Subject, pseudonym: Pseudonym) {
+        for view in self.0.lock().holds.values_mut().filter(|view| view.by == *subject) {
+            view.by = Subject::erased(pseudonym);
+            view.hold.reason = view.hold.reason.take().map(|_| keys::Reason::erased());
+        }
+    }
+}
