@@ -63,6 +63,7 @@ mod usage;
 mod user;
 mod verify;
 mod verify_batch;
+mod webhook_key;
 mod webhook_rules;
 mod webhook_standard;
 mod webhooks;

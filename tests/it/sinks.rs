@@ -109,6 +109,81 @@ fn events_are_written_in_the_words_of_collectors() {
     );
 }
 
+const DAY: u64 = 86_400;
+/// The row's moment comes so long after the key was made.
+const SOON: u64 = 10;
+
+/// Reminders are sent in each format, those of all accounts, once each, over a kill too.
+#[test]
+fn keys_are_reminded_of_in_the_words_of_collectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["ndjson", "ocsf", "cef"].map(|format| folder.path().join(format));
+    let options = paths.each_ref().map(|path| {
+        let (path, format) = (path.display(), path.file_name().unwrap().display());
+        format!("--audit-sink=file:{path}?format={format}")
+    });
+    let service = Service::with(&options.each_ref().map(String::as_str));
+    let reminders = || {
+        paths.each_ref().map(|path| {
+            let mut lines = lines(path);
+            let words = ["\"type\":\"expiring\"", "\"Expiring\"", "|expiring|"];
+            lines.retain(|line| words.iter().any(|word| line.contains(word)));
+            lines
+        })
+    };
+    let all_are = |count: usize| {
+        until("all are there", || reminders().iter().all(|lines| lines.len() >= count));
+        reminders()
+    };
+    let key = |client: &crate::support::Client, ttl_s: u64| {
+        client.create(&json!({"name": "k", "ttl_s": ttl_s}).to_string()).0
+    };
+    let owner = service.client("owner");
+    let week = key(&owner, 7 * DAY + SOON);
+    key(&owner, 3 * DAY);
+    // A start looks at once; else it may be a minute before it does.
+    let service = service.kill().start();
+    all_are(1);
+    let day = key(&service.client_of("other", "owner"), DAY + SOON);
+    let service = service.kill().start();
+    let [ndjson, ocsf, cef] = all_are(2);
+    let (stopped, log) = service.stop();
+    assert_eq!(log, "");
+    drop(stopped);
+    assert_eq!(reminders().each_ref().map(Vec::len), [2, 2, 2]);
+
+    let json = |lines: &[String]| -> Vec<Value> {
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (ndjson, ocsf) = (json(&ndjson), json(&ocsf));
+    let rows = [(&week, 7, "acme"), (&day, 1, "other")];
+    for (((id, days, account), plain), (event, line)) in
+        rows.iter().zip(&ndjson).zip(ocsf.iter().zip(&cef))
+    {
+        let ends = &plain["expires_at"];
+        assert_eq!((&plain["key"]["id"], &plain["days"]), (&json!(id), &json!(days)));
+        assert_eq!((&event["class_uid"], &event["type_uid"]), (&json!(3004), &json!(300_499)));
+        assert_eq!(event["activity_name"], "Expiring");
+        assert_eq!(event["metadata"]["tenant_uid"], *account);
+        assert_eq!(event["entity"], json!({"type": "API key", "uid": id, "version": "1"}));
+        let unmapped = json!({"owner": plain["key"]["owner"], "days": days, "expires_at": ends});
+        assert_eq!(event["unmapped"], unmapped);
+        // What names it is what a webhook would name it by.
+        let name = event["metadata"]["uid"].as_str().unwrap();
+        assert!(name.contains(&format!("_expiring_{id}_")), "{name}");
+        assert!(line.contains("|expiring|API key expiring|3|rt="), "{line}");
+        let words = [
+            format!(" externalId={name} act=expiring duser=owner-of-test "),
+            format!(
+                " cs1Label=account cs1={account} cs2Label=keyId cs2={id} cn1Label=revision cn1=1 "
+            ),
+            " deviceCustomDate1Label=expiresAt deviceCustomDate1=1".to_owned(),
+        ];
+        assert!(words.iter().all(|word| line.contains(word.as_str())), "{line}");
+        assert!(line.ends_with(&format!(" cn2Label=days cn2={days}")), "{line}");
+    }
+}
+
 /// A syslog server over TLS by Python's own library: prints each message, told from the next by its length.
 const SYSLOG_SERVER: &str = r#"
 import os, socket, ssl, sys

@@ -149,6 +149,55 @@ fn a_repeated_request_makes_one_webhook() {
 }
 
 #[test]
+fn a_repeated_request_deletes_and_replays_once() {
+    let (service, receiver) = (service(), Receiver::start());
+    let owner = service.client("owner");
+    let send = |client: &crate::support::Client, line: &str| {
+        let answer = client.send_with(line, &[("idempotency-key", "once")]);
+        let replayed = answer.header("idempotency-replayed") == Some("true");
+        (answer.status, replayed)
+    };
+    owner.create(r#"{"name":"k"}"#);
+    let (id, _) = webhook(&owner, &receiver.url(), &["created"]);
+    let (other, _) = webhook(&owner, URL, &["revoked"]);
+    let replay = format!("POST /v1/webhooks/{id}/replay");
+    assert_eq!(send(&owner, &replay), (200, false));
+    receiver.wait_for(1);
+    until("it is idle", || is_idle(&owner, &id));
+    assert_eq!(send(&owner, &replay), (200, true));
+    assert_eq!(shown(&owner, &id)["next_seq"], 1, "it did not go back");
+    // Another request with that key is refused, whatever it is about; another caller's is its own.
+    for line in [format!("{replay}?after=0"), format!("POST /v1/webhooks/{other}/replay")] {
+        let refused = owner.send_with(&line, &[("idempotency-key", "once")]);
+        assert_eq!(refused.refusal(), (422, "idempotency_mismatch".into()), "{line}");
+    }
+    let admin = service.client("admin");
+    assert_eq!(send(&admin, &replay), (200, false));
+    receiver.wait_for(2);
+    until("it is idle", || is_idle(&owner, &id));
+    let refused = owner.send_with(&replay, &[("idempotency-key", "")]);
+    assert_eq!(refused.refusal(), (400, "invalid_request".into()));
+
+    // It is remembered over a kill.
+    let service = service.kill().start();
+    let (owner, admin) = (service.client("owner"), service.client("admin"));
+    assert_eq!(send(&admin, &replay), (200, true));
+    let delete = format!("DELETE /v1/webhooks/{id}");
+    assert_eq!(send(&owner, &delete), (200, false));
+    assert_eq!(send(&owner, &delete), (200, true));
+    let refused =
+        owner.send_with(&format!("DELETE /v1/webhooks/{other}"), &[("idempotency-key", "once")]);
+    assert_eq!(refused.refusal(), (422, "idempotency_mismatch".into()));
+    assert_eq!(owner.send(&delete).refusal(), (404, "webhook_not_found".into()));
+    let stranger = service.client_of("other", "owner");
+    assert_eq!(send(&stranger, &delete), (404, false));
+    // A deletion is remembered as long as the service runs.
+    let service = service.restart();
+    assert_eq!(send(&service.client("owner"), &delete), (404, false));
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[test]
 fn a_secret_of_ones_own_signs_and_nothing_logs_it() {
     let (service, receiver) = (service(), Receiver::start());
     let owner = service.client("owner");
@@ -184,9 +233,15 @@ fn webhooks_by_the_command_line() {
     assert!(program(&["show", &id]).good().contains("next_seq       1"));
     assert!(program(&["deliveries", &id]).good().contains("delivered"));
     assert_eq!(program(&["replay", &id]).run().code, Some(2), "from where is to be said");
-    program(&["replay", &id, "--all"]).good();
-    receiver.wait_for(2);
-    program(&["delete", &id]).good();
+    for _ in 0..2 {
+        program(&["replay", &id, "--all", "--idempotency-key", "once"]).good();
+        receiver.wait_for(2);
+        until("it is idle", || is_idle(&owner, &id));
+    }
+    for _ in 0..2 {
+        program(&["delete", &id, "--idempotency-key", "once"]).good();
+    }
+    assert_eq!(receiver.received().len(), 2);
     program(&["show", &id]).run().says(1, &["webhook_not_found"]);
     program(&["create", "https://127.0.0.2:1/x", "--event", "made"]).run().says(1, &["events"]);
 }

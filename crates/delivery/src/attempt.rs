@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::idempotency::Idempotency;
 use crate::outcome::{Outcome, OutcomeKind};
 
 /// How far a receiver is.
@@ -92,6 +93,25 @@ pub(crate) struct Entry {
     pub(crate) trouble: Option<Trouble>,
     /// `None` where there was nothing to deliver, and for a replay.
     pub(crate) attempt: Option<Attempt>,
+    /// The last replay that had an idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<Replay>,
+}
+
+impl Entry {
+    /// The receiver is at `position`, and nothing is known of it beyond that.
+    pub(crate) fn at(position: Position) -> Entry {
+        Entry { position, trouble: None, attempt: None, replay: None }
+    }
+}
+
+/// A replay, and the request for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replay {
+    pub(crate) request: Idempotency,
+    /// When, in microseconds since 1970.
+    pub(crate) at: i64,
 }
 
 #[cfg(test)]

@@ -161,7 +161,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::attempt::{Attempt, Mark, Position, Trouble};
+    use crate::attempt::{Attempt, Mark, Position, Replay, Trouble};
+    use crate::idempotency::Idempotency;
     use crate::outcome::OutcomeKind;
 
     fn entry(next: u64, attempted: bool) -> Entry {
@@ -177,7 +178,8 @@ mod tests {
             took_ms: 3,
         });
         let trouble = attempted.then_some(Trouble { since: 1, failures: 2, retry_at: Some(3) });
-        Entry { position: Position { next, reminders: vec![mark] }, trouble, attempt }
+        let position = Position { next, reminders: vec![mark] };
+        Entry { trouble, attempt, ..Entry::at(position) }
     }
 
     /// Stored for ever: a later version reads this line.
@@ -188,6 +190,17 @@ mod tests {
         let line = r#"b6605d93 {"position":{"next":7,"reminders":[{"days":7,"at":12,"key":"k"}]},"trouble":{"since":1,"failures":2,"retry_at":3},"attempt":{"at":1700000000000000,"message":"m_7","kind":"created","seq":7,"number":1,"outcome":"rejected","status":500,"took_ms":3}}"#;
         assert_eq!(String::from_utf8(text).unwrap(), format!("{line}\n"));
         assert_eq!(read_line(line.as_bytes()), Some(entry(7, true)));
+        let request = Idempotency { key: [1; 32], request: [2; 32] };
+        let replayed = Entry { replay: Some(Replay { request, at: 9 }), ..entry(7, false) };
+        let mut text = Vec::new();
+        write_line(&mut text, &replayed);
+        let numbers = |number: &str| [number; 32].join(",");
+        let (key, request) = (numbers("1"), numbers("2"));
+        let expected = format!(
+            r#""attempt":null,"replay":{{"request":{{"key":[{key}],"request":[{request}]}},"at":9}}}}"#
+        );
+        assert!(String::from_utf8(text.clone()).unwrap().trim_end().ends_with(&expected));
+        assert_eq!(read(&text).0, [replayed]);
     }
 
     #[test]

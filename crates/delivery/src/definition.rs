@@ -7,6 +7,7 @@ use eventlog::files;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::idempotency::Idempotency;
 use crate::secret::Secret;
 use crate::target::Target;
 use crate::webhook_id::WebhookId;
@@ -54,15 +55,6 @@ pub struct NewWebhook {
     pub idempotency: Option<Idempotency>,
 }
 
-/// A request with an idempotency key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Idempotency {
-    /// The digest of the key and of what scopes it.
-    pub key: [u8; 32],
-    /// The digest of the request.
-    pub request: [u8; 32],
-}
-
 /// The file, in JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,14 +67,7 @@ struct Stored {
     created_at: i64,
     created_by: String,
     secret: String,
-    idempotency: Option<StoredIdempotency>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredIdempotency {
-    key: [u8; 32],
-    request: [u8; 32],
+    idempotency: Option<Idempotency>,
 }
 
 impl Definition {
@@ -98,9 +83,7 @@ impl Definition {
             created_at: self.created_at,
             created_by: self.created_by.clone(),
             secret: self.secret.text().to_string(),
-            idempotency: self
-                .idempotency
-                .map(|Idempotency { key, request }| StoredIdempotency { key, request }),
+            idempotency: self.idempotency,
         };
         let text = serde_json::to_string(&stored).map(|text| Zeroizing::new(text + "\n"));
         stored.secret.zeroize();
@@ -132,9 +115,7 @@ impl Definition {
             created_at: stored.created_at,
             created_by: stored.created_by,
             secret: secret.parse().ok()?,
-            idempotency: stored
-                .idempotency
-                .map(|StoredIdempotency { key, request }| Idempotency { key, request }),
+            idempotency: stored.idempotency,
         })
     }
 }

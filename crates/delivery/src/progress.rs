@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::attempt::{Attempt, Entry, Position, Trouble};
+use crate::attempt::{Attempt, Entry, Position, Replay, Trouble};
 use crate::attempt_file::{AttemptFile, SHOWN};
 
 /// How often a position that moved without an attempt is written.
@@ -100,6 +100,7 @@ struct State {
     position: Position,
     trouble: Option<Trouble>,
     attempts: VecDeque<Attempt>,
+    replay: Option<Replay>,
     is_idle: bool,
 }
 
@@ -129,12 +130,11 @@ impl Progress {
         lines: &VecDeque<Entry>,
         file: Option<AttemptFile>,
     ) -> Progress {
-        let last = lines.back().cloned();
-        let (position, trouble) =
-            last.map_or_else(Default::default, |last| (last.position, last.trouble));
+        let last = lines.back().cloned().unwrap_or_else(|| Entry::at(Position::default()));
+        let Entry { position, trouble, replay, .. } = last;
         let attempts = lines.iter().filter_map(|line| line.attempt.clone()).collect();
         let saved = Saved { file, position: position.clone(), at: Instant::now(), failed: false };
-        let state = State { epoch: 0, position, trouble, attempts, is_idle: false };
+        let state = State { epoch: 0, position, trouble, attempts, replay, is_idle: false };
         Progress {
             name,
             state: Mutex::new(state),
@@ -181,12 +181,12 @@ impl Progress {
     }
 
     /// Goes on from place `next` of the log, at once, whatever its receiver did before. On stable
-    /// storage on return.
+    /// storage on return, and so is `request`, if it had an idempotency key.
     ///
     /// # Errors
     ///
     /// It goes on from there all the same; after a crash it may be where it was.
-    pub fn replay(&self, next: u64) -> io::Result<()> {
+    pub(crate) fn replay(&self, next: u64, request: Option<Replay>) -> io::Result<()> {
         let mut saved = self.saved.lock();
         let (entry, epoch) = {
             let mut state = self.state.lock();
@@ -194,8 +194,9 @@ impl Progress {
             state.position.next = next;
             state.trouble = None;
             state.is_idle = false;
-            let position = state.position.clone();
-            (Entry { position, trouble: None, attempt: None }, state.epoch)
+            state.replay = request.or(state.replay);
+            let entry = Entry { replay: state.replay, ..Entry::at(state.position.clone()) };
+            (entry, state.epoch)
         };
         self.commands.send_modify(|command| command.epoch = epoch);
         saved.write(entry)?;
@@ -216,12 +217,9 @@ impl Progress {
         let mut saved = self.saved.lock();
         let entry = {
             let state = self.state.lock();
-            let position = state.position.clone();
-            (position != saved.position).then_some(Entry {
-                position,
-                trouble: state.trouble,
-                attempt: None,
-            })
+            let (trouble, replay) = (state.trouble, state.replay);
+            let entry = Entry { trouble, replay, ..Entry::at(state.position.clone()) };
+            (entry.position != saved.position).then_some(entry)
         };
         if let Some(entry) = entry {
             saved.write(entry)?;
@@ -234,6 +232,11 @@ impl Progress {
         let commands = self.commands.subscribe();
         let state = self.state.lock();
         Turn { epoch: state.epoch, position: state.position.clone(), commands }
+    }
+
+    /// The last replay that had an idempotency key.
+    pub(crate) fn last_replay(&self) -> Option<Replay> {
+        self.state.lock().replay
     }
 
     pub(crate) fn trouble(&self) -> Option<Trouble> {
@@ -251,7 +254,7 @@ impl Progress {
     }
 
     /// Records what holds from now on, unless a replay came in between. Waits for the disk.
-    pub(crate) fn record(&self, epoch: u64, entry: Entry) {
+    pub(crate) fn record(&self, epoch: u64, mut entry: Entry) {
         let mut saved = self.saved.lock();
         {
             let mut state = self.state.lock();
@@ -260,6 +263,7 @@ impl Progress {
             }
             state.position = entry.position.clone();
             state.trouble = entry.trouble;
+            entry.replay = state.replay;
             if let Some(attempt) = &entry.attempt {
                 state.attempts.push_back(attempt.clone());
                 if state.attempts.len() > SHOWN {

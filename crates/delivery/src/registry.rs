@@ -9,9 +9,11 @@ use eventlog::files;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use crate::attempt::{Entry, Position};
+use crate::attempt::{Entry, Position, Replay};
 use crate::attempt_file::{self, AttemptFile};
 use crate::definition::{self, Definition, NewWebhook};
+use crate::deleted::{Deleted, Deletion};
+use crate::idempotency::Idempotency;
 use crate::progress::{Progress, Stats};
 use crate::secret::Secret;
 use crate::webhook::Webhook;
@@ -74,13 +76,22 @@ pub struct Created {
     pub replayed: bool,
 }
 
+/// A webhook that was deleted, or goes on from elsewhere.
+pub struct Changed {
+    /// The webhook.
+    pub webhook: Arc<Webhook>,
+    /// Whether an earlier request with this idempotency key did it.
+    pub replayed: bool,
+}
+
 /// All webhooks.
 pub struct Registry {
     options: RegistryOptions,
     webhooks: RwLock<BTreeMap<WebhookId, Arc<Webhook>>>,
     /// Changes when one is made or deleted.
     changes: watch::Sender<u64>,
-    /// Held by whoever makes or deletes one.
+    deleted: Deleted,
+    /// Held by whoever makes, deletes or moves one.
     writing: Mutex<()>,
 }
 
@@ -113,6 +124,7 @@ impl Registry {
             options,
             webhooks: RwLock::new(webhooks),
             changes: watch::Sender::new(0),
+            deleted: Deleted::default(),
             writing: Mutex::new(()),
         })
     }
@@ -142,16 +154,11 @@ impl Registry {
     /// [`Refusal`].
     pub fn check(&self, new: &NewWebhook, now: i64) -> Result<Option<Created>, Refusal> {
         let webhooks = self.webhooks.read();
-        let wanted = new.idempotency.map(|idempotency| idempotency.key);
-        let earlier = webhooks.values().find(|webhook| {
+        for webhook in webhooks.values() {
             let definition = &webhook.definition;
-            let key = definition.idempotency.map(|idempotency| idempotency.key);
-            wanted.is_some() && key == wanted && now - definition.created_at < REMEMBERED_US
-        });
-        if let Some(webhook) = earlier {
-            let definition = &webhook.definition;
-            if definition.idempotency != new.idempotency {
-                return Err(Refusal::IdempotencyMismatch);
+            let made = definition.idempotency.map(|request| (request, definition.created_at));
+            if !is_repeated(new.idempotency, made, now)? {
+                continue;
             }
             let shown = now - definition.created_at < SECRET_SHOWN_US;
             let secret = shown.then(|| definition.secret.clone());
@@ -199,7 +206,7 @@ impl Registry {
             secret: secret.clone(),
             idempotency: new.idempotency,
         };
-        let entry = Entry { position, trouble: None, attempt: None };
+        let entry = Entry::at(position);
         let lines = VecDeque::from([entry.clone()]);
         let mut file = None;
         if let Some(folder) = &self.options.folder {
@@ -213,13 +220,68 @@ impl Registry {
         Ok(Created { webhook, secret: Some(secret), replayed: false })
     }
 
+    /// The webhook that an earlier request with the same idempotency key deleted or had go on from
+    /// elsewhere. What was deleted is remembered until the process ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::IdempotencyMismatch`].
+    pub fn repeated(
+        &self,
+        request: Option<Idempotency>,
+        now: i64,
+    ) -> Result<Option<Arc<Webhook>>, Refusal> {
+        let Some(Idempotency { key, .. }) = request else { return Ok(None) };
+        if let Some(Deletion { request: earlier, at, webhook }) = self.deleted.find(key)
+            && is_repeated(request, Some((earlier, at)), now)?
+        {
+            return Ok(Some(webhook));
+        }
+        for webhook in self.webhooks.read().values() {
+            let earlier = webhook.progress.last_replay().map(|replay| (replay.request, replay.at));
+            if is_repeated(request, earlier, now)? {
+                return Ok(Some(Arc::clone(webhook)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has a webhook go on from place `next` of the log, at once. Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; with [`Refusal::Io`] it goes on from there, but after a crash it may be where it was.
+    pub fn replay(
+        &self,
+        id: WebhookId,
+        next: u64,
+        request: Option<Idempotency>,
+        now: i64,
+    ) -> Result<Changed, Refusal> {
+        let _writing = self.writing.lock();
+        if let Some(webhook) = self.repeated(request, now)? {
+            return Ok(Changed { webhook, replayed: true });
+        }
+        let webhook = self.get(id).ok_or(Refusal::Unknown)?;
+        webhook.progress.replay(next, request.map(|request| Replay { request, at: now }))?;
+        Ok(Changed { webhook, replayed: false })
+    }
+
     /// Deletes a webhook: nothing more is delivered. Waits for the disk.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unknown`], or [`Refusal::Io`], when it may be there again after a restart.
-    pub fn delete(&self, id: WebhookId) -> Result<Arc<Webhook>, Refusal> {
+    /// [`Refusal`]; after [`Refusal::Io`] it may be there again after a restart.
+    pub fn delete(
+        &self,
+        id: WebhookId,
+        request: Option<Idempotency>,
+        now: i64,
+    ) -> Result<Changed, Refusal> {
         let _writing = self.writing.lock();
+        if let Some(webhook) = self.repeated(request, now)? {
+            return Ok(Changed { webhook, replayed: true });
+        }
         let webhook = self.webhooks.write().remove(&id).ok_or(Refusal::Unknown)?;
         webhook.progress.end();
         self.changes.send_modify(|changes| *changes += 1);
@@ -228,7 +290,10 @@ impl Registry {
             std::fs::File::open(folder)?.sync_all()?;
             files::remove_if_there(&attempt_file::path(folder, id))?;
         }
-        Ok(webhook)
+        if let Some(request) = request {
+            self.deleted.push(Deletion { request, at: now, webhook: Arc::clone(&webhook) });
+        }
+        Ok(Changed { webhook, replayed: false })
     }
 
     /// Has the tasks look whose webhook `wants` that.
@@ -251,6 +316,24 @@ impl Registry {
     #[must_use]
     pub fn stats(&self, length: u64) -> Stats {
         Stats::of(self.all().iter().map(|webhook| webhook.progress.status()), length)
+    }
+}
+
+/// Whether `wanted` is the same request as `earlier`, of that moment, if both have the same
+/// idempotency key.
+fn is_repeated(
+    wanted: Option<Idempotency>,
+    earlier: Option<(Idempotency, i64)>,
+    now: i64,
+) -> Result<bool, Refusal> {
+    match (wanted, earlier) {
+        (Some(wanted), Some((earlier, at)))
+            if wanted.key == earlier.key && now - at < REMEMBERED_US =>
+        {
+            let same = wanted.request == earlier.request;
+            if same { Ok(true) } else { Err(Refusal::IdempotencyMismatch) }
+        }
+        _ => Ok(false),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Webhooks are made, found again, and deleted.
 
 use super::*;
-use crate::definition::Idempotency;
+use crate::idempotency::Idempotency;
 
 fn options(folder: &Path) -> RegistryOptions {
     RegistryOptions { folder: Some(folder.to_path_buf()), most_per_account: 2, most: 3 }
@@ -29,7 +29,7 @@ fn a_webhook_is_found_again_where_it_was() {
     let made = registry.create(new(Some("acme")), at(7), 1).unwrap();
     let id = made.webhook.id();
     assert!(!made.replayed);
-    made.webhook.progress.record(0, Entry { position: at(9), trouble: None, attempt: None });
+    made.webhook.progress.record(0, Entry::at(at(9)));
     assert_eq!(made.webhook.progress.status().position, at(9));
     registry.save().unwrap();
 
@@ -37,16 +37,16 @@ fn a_webhook_is_found_again_where_it_was() {
     let webhook = again.get(id).unwrap();
     assert_eq!(webhook.progress.status().position, at(9));
     assert_eq!(webhook.definition.secret.text(), made.secret.unwrap().text());
-    webhook.progress.replay(3).unwrap();
+    again.replay(id, 3, None, 1).unwrap();
     // What the task of before the replay still records is too late.
-    webhook.progress.record(0, Entry { position: at(10), trouble: None, attempt: None });
+    webhook.progress.record(0, Entry::at(at(10)));
     assert_eq!(webhook.progress.status().position, at(3));
     assert_eq!(again.stats(10), Stats { receivers: 1, lag: 7, ..Stats::default() });
 
     let again = Registry::open(options(folder.path())).unwrap();
     assert_eq!(again.get(id).unwrap().progress.status().position, at(3));
-    again.delete(id).unwrap();
-    assert!(matches!(again.delete(id), Err(Refusal::Unknown)));
+    again.delete(id, None, 1).unwrap();
+    assert!(matches!(again.delete(id, None, 1), Err(Refusal::Unknown)));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     assert!(Registry::open(options(folder.path())).unwrap().all().is_empty());
 }
@@ -61,7 +61,7 @@ fn an_account_has_only_so_many() {
     assert!(matches!(refused, Err(Refusal::TooManyOfAccount(2))));
     registry.create(new(None), at(0), 1).unwrap();
     assert!(matches!(registry.create(new(Some("other")), at(0), 1), Err(Refusal::TooMany(3))));
-    registry.delete(first.webhook.id()).unwrap();
+    registry.delete(first.webhook.id(), None, 1).unwrap();
     registry.create(new(Some("acme")), at(0), 1).unwrap();
 }
 
@@ -83,6 +83,43 @@ fn a_repeated_request_makes_one_webhook() {
     let other = registry.create(request(1, 2), at(5), 1);
     assert!(matches!(other, Err(Refusal::IdempotencyMismatch)));
     assert!(!registry.create(request(1, 2), at(5), REMEMBERED_US).unwrap().replayed);
+}
+
+#[test]
+fn a_repeated_request_moves_or_deletes_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let request =
+        |key: u8, request: u8| Some(Idempotency { key: [key; 32], request: [request; 32] });
+    let registry = Registry::open(options(folder.path())).unwrap();
+    let one = registry.create(new(None), at(9), 0).unwrap().webhook.id();
+    let other = registry.create(new(None), at(9), 0).unwrap().webhook.id();
+    assert!(!registry.replay(one, 3, request(1, 1), 0).unwrap().replayed);
+    let webhook = registry.get(one).unwrap();
+    webhook.progress.record(1, Entry::at(at(5)));
+    registry.save().unwrap();
+    // It stays where it is by now, after a restart too.
+    let registry = Registry::open(options(folder.path())).unwrap();
+    let again = registry.replay(one, 3, request(1, 1), REMEMBERED_US - 1).unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.webhook.progress.status().position, at(5));
+    let mismatched = |outcome: Result<Changed, Refusal>| {
+        assert!(matches!(outcome, Err(Refusal::IdempotencyMismatch)));
+    };
+    mismatched(registry.replay(other, 3, request(1, 2), 1));
+    assert!(!registry.replay(one, 4, request(1, 1), REMEMBERED_US).unwrap().replayed);
+    // A replay without a key is one more, and nothing is forgotten by it.
+    assert!(!registry.replay(one, 2, None, REMEMBERED_US).unwrap().replayed);
+    assert!(registry.replay(one, 4, request(1, 1), REMEMBERED_US).unwrap().replayed);
+
+    assert!(!registry.delete(one, request(2, 1), 0).unwrap().replayed);
+    let again = registry.delete(one, request(2, 1), REMEMBERED_US - 1).unwrap();
+    assert!(again.replayed && again.webhook.id() == one);
+    mismatched(registry.delete(other, request(2, 2), 1));
+    for late in [registry.delete(one, request(2, 1), REMEMBERED_US), registry.delete(one, None, 0)]
+    {
+        assert!(matches!(late, Err(Refusal::Unknown)));
+    }
+    assert_eq!(registry.all().len(), 1);
 }
 
 #[test]

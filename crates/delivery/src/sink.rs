@@ -35,13 +35,12 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Finds how far a sink is in `folder`, which is made if there is none. A new one is at the
-    /// beginning of the log.
+    /// Finds how far a sink is in `folder`, which is made if there is none. A new one is at `first`.
     ///
     /// # Errors
     ///
     /// Its file there cannot be read.
-    pub fn open(spec: SinkSpec, folder: &Path) -> io::Result<Sink> {
+    pub fn open(spec: SinkSpec, folder: &Path, first: Position) -> io::Result<Sink> {
         files::make_folder(folder)?;
         files::tighten(folder)?;
         // The name of a file that shows nothing of the sink's URL.
@@ -54,8 +53,7 @@ impl Sink {
         let file = if path.try_exists()? {
             AttemptFile::open(path)?
         } else {
-            let position = Position::default();
-            AttemptFile::create(path, Entry { position, trouble: None, attempt: None })?
+            AttemptFile::create(path, Entry::at(first))?
         };
         let lines = file.lines().clone();
         let progress = Arc::new(Progress::new(spec.name(), &lines, Some(file)));

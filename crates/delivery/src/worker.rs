@@ -131,7 +131,7 @@ impl<S: Source, C: Channel> Task<S, C> {
                 if position != turn.position {
                     turn.position = position.clone();
                     let trouble = self.progress.trouble();
-                    let entry = Entry { position, trouble, attempt: None };
+                    let entry = Entry { trouble, ..Entry::at(position) };
                     record(Arc::clone(&self.progress), turn.epoch, entry).await;
                 }
                 (wait, true)
@@ -183,7 +183,7 @@ impl<S: Source, C: Channel> Task<S, C> {
                 turn.position = last.then.clone();
             }
             let position = turn.position.clone();
-            let entry = Entry { position, trouble, attempt: Some(attempt) };
+            let entry = Entry { trouble, attempt: Some(attempt), ..Entry::at(position) };
             record(Arc::clone(&self.progress), turn.epoch, entry).await;
             if delivered {
                 return Step::Done;

@@ -67,7 +67,7 @@ pub use record::token::{OwnToken, TokenRange};
 pub use record::{Actor, Entry, Idempotency, Link, Persons, Record, Salt};
 pub use signedlog::{
     Consistency, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
-    Signing, SigningError, TreeHead,
+    Signing, SigningError, TreeHead, Vouched,
 };
 pub use subjects::HoldView;
 pub use tokens::{NotGood, TokenFilter, TokenPlace, TokenRow, TokenStats, TokenView, Tokens};

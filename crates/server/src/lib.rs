@@ -41,4 +41,4 @@ pub use crate::request::forwarded::ForwardedHeader;
 pub use crate::router::{authorize_router, metrics_router, router};
 pub use crate::routes::authorize::presented::KeyHeader;
 pub use crate::watched_file::{FileError, read_file, watch_file};
-pub use crate::webhooks::{Sinks, WebhookOptions, Webhooks, deliver_webhooks};
+pub use crate::webhooks::{Sinks, WebhookOptions, Webhooks, deliver_webhooks, first_marks};

@@ -64,7 +64,7 @@ use crate::{dialects, wire};
         words::AskedPermission, words::NeededPermission, words::RoleName, words::Moment, words::AddressOrNetwork,
         words::Cursor, words::Order, words::UsageStep, KeyFilterFields, words::VerifyCounts, words::ReadAccess, words::TokenAccess, words::SubjectAccess,
         words::TokensAccess, words::TokenRole, words::TokenRoles, words::WebhookEvent,
-        words::WebhookStatus, words::DeliveryOutcome, wire::webhook::Expiring,
+        words::WebhookStatus, words::DeliveryOutcome, wire::reminder::Expiring,
         words::Direction, words::KeySort, words::TotalIs,
         words::Metadata, words::Alive
     )),
@@ -109,18 +109,18 @@ impl Modify for Conventions {
         ]);
 
         for (path, item) in &mut document.paths.paths {
-            // Of webhooks only making one is a change that a repetition would make twice.
-            let repeatable = path.starts_with("/v1/webhooks/");
             for (operation, changes) in [
                 (&mut item.get, false),
-                (&mut item.post, !path.starts_with("/v1/keys/verify") && !repeatable),
+                (&mut item.post, !path.starts_with("/v1/keys/verify")),
                 (&mut item.patch, true),
-                (&mut item.delete, !repeatable),
+                (&mut item.delete, true),
             ] {
                 let Some(operation) = operation else { continue };
-                if path.contains("{id}") {
-                    let id = text().format(Some(SchemaFormat::Custom("uuid".to_owned())));
-                    parameter(operation, "id", ParameterIn::Path, "The key's id", id);
+                for (name, meaning) in [("id", "The key's id"), ("webhook", "The webhook's id")] {
+                    if path.contains(&format!("{{{name}}}")) {
+                        let id = text().format(Some(SchemaFormat::Custom("uuid".to_owned())));
+                        parameter(operation, name, ParameterIn::Path, meaning, id);
+                    }
                 }
                 if changes {
                     change_parameters(operation, path);
@@ -138,7 +138,8 @@ impl Modify for Conventions {
 
 fn change_parameters(operation: &mut Operation, path: &str) {
     let flag = || ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into()));
-    if path != "/v1/expirations" {
+    let of_a_webhook = path.starts_with("/v1/webhooks/");
+    if path != "/v1/expirations" && !of_a_webhook {
         let meaning = "Decide and answer, but record nothing";
         parameter(operation, "dry_run", ParameterIn::Query, meaning, flag());
     }
@@ -146,7 +147,7 @@ fn change_parameters(operation: &mut Operation, path: &str) {
         return;
     }
     let one_event = !matches!(path, "/v1/expirations" | "/v1/keys/bulk" | "/v1/webhooks");
-    if one_event && !path.starts_with("/v1/tokens") {
+    if one_event && !of_a_webhook && !path.starts_with("/v1/tokens") {
         let meaning = "The answer holds the event's receipt";
         parameter(operation, "receipt", ParameterIn::Query, meaning, flag());
     }

@@ -12,5 +12,6 @@ pub(crate) mod forwarded;
 pub(crate) mod key_cursor;
 pub(crate) mod key_filter;
 pub(crate) mod negotiate;
+pub(crate) mod page;
 pub(crate) mod parameters;
 pub(crate) mod reading;

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 pub use self::dispatcher::deliver_webhooks;
 pub(crate) use self::event_kinds::{EXPIRING, EventKinds};
-pub(crate) use self::reminders::first_marks;
+pub use self::reminders::first_marks;
 
 /// The longest pause between two attempts to reach a webhook's receiver, and a sink.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3_600);
@@ -36,6 +36,7 @@ struct Inner {
     registry: Arc<Registry>,
     poster: Arc<Poster>,
     key: Arc<SigningKey>,
+    vouched: Option<String>,
     give_up: Duration,
     sinks: Sinks,
     now: Now,
@@ -49,6 +50,8 @@ pub struct WebhookOptions {
     pub poster: Poster,
     /// What signs, beside the secret of each.
     pub key: SigningKey,
+    /// The note in which the log's key vouches for that one; `None` if the log signs nothing.
+    pub vouched: Option<String>,
     /// After how long without a message taken a receiver is given up.
     pub give_up: Duration,
 }
@@ -69,11 +72,11 @@ impl Webhooks {
     /// By the clock of `ledger`.
     #[must_use]
     pub fn new(options: WebhookOptions, sinks: Sinks, ledger: &Ledger) -> Webhooks {
-        let WebhookOptions { registry, poster, key, give_up } = options;
+        let WebhookOptions { registry, poster, key, vouched, give_up } = options;
         let clock = ledger.clone();
         let now = Arc::new(move || clock.now().micros());
         let (registry, poster, key) = (Arc::new(registry), Arc::new(poster), Arc::new(key));
-        Webhooks(Arc::new(Inner { registry, poster, key, give_up, sinks, now }))
+        Webhooks(Arc::new(Inner { registry, poster, key, vouched, give_up, sinks, now }))
     }
 
     /// None yet, and none that outlives the process: for tests and benches.
@@ -100,7 +103,8 @@ impl Webhooks {
             tls: Arc::clone(&tls),
             authorization: None,
         };
-        Webhooks::new(WebhookOptions { registry, poster: poster(), key, give_up }, sinks, ledger)
+        let options = WebhookOptions { registry, poster: poster(), key, vouched: None, give_up };
+        Webhooks::new(options, sinks, ledger)
     }
 
     /// All webhooks.
@@ -118,9 +122,12 @@ impl Webhooks {
         self.0.poster.rules()
     }
 
-    /// The public half of the key that signs what webhooks send.
+    /// The public half of the key that signs what webhooks send, and after an empty line what the
+    /// log says of it.
     pub(crate) fn public_key(&self) -> String {
-        self.0.key.public_text()
+        let Inner { key, vouched, .. } = &*self.0;
+        let vouched = vouched.as_ref().map(|note| format!("\n{note}"));
+        format!("{}\n{}", key.public_text(), vouched.unwrap_or_default())
     }
 
     /// What sends to a webhook, and for how long.

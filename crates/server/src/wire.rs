@@ -21,6 +21,7 @@ pub(crate) mod plain;
 #[cfg(test)]
 mod plain_json;
 mod receipt;
+pub(crate) mod reminder;
 mod request;
 mod response;
 mod rules;
@@ -38,13 +39,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use self::bulk::{BulkChange, BulkChanged};
-pub(crate) use self::cef::cef;
+pub(crate) use self::cef::{cef, cef_reminder};
 pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData, UpdatedData};
 pub(crate) use self::import::{ImportAnswer, ImportCounts, ImportLine, ImportSummary, LineAnswer};
 pub(crate) use self::json::{put_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::needed::permission;
-pub(crate) use self::ocsf::ocsf;
+pub(crate) use self::ocsf::{ocsf, ocsf_reminder};
 pub(crate) use self::patch::Patch;
 pub(crate) use self::receipt::put_with_receipt;
 pub(crate) use self::request::{Create, Expirations, Pairs, Reasoned, Rotate, metadata};

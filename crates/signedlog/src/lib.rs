@@ -89,6 +89,7 @@ mod signing;
 mod tests;
 mod tiles;
 mod tree;
+mod vouched;
 
 pub use error::{CloseError, IntegrityError, ProofError, ReplayError, SigningError};
 pub use eventlog::{AppendError, Seq};
@@ -100,3 +101,4 @@ pub use receipt::{Receipt, ReceiptTail};
 pub use replay::{Chunk, Mismatch};
 pub use signing::{SignedRoot, Signing};
 pub use tree::{Leaf, TreeHead};
+pub use vouched::Vouched;

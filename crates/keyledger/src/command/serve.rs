@@ -13,7 +13,7 @@ mod ready;
 mod running;
 
 use anyhow::{Context as _, Result};
-use delivery::Registry;
+use delivery::{Position, Registry};
 use eventlog::sled::SledLog;
 use server::{App, Auth, Config, WebhookOptions, Webhooks};
 
@@ -67,8 +67,11 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     let registry = Registry::open(options.webhooks.registry(&options.data.data))?;
     webhook_key.write_if_new(&options.data.data)?;
     let give_up = options.webhooks.give_up;
-    let webhooks = WebhookOptions { registry, poster, key: webhook_key.key, give_up };
-    let webhooks = Webhooks::new(webhooks, sinks.open(&options.data.data)?, &ledger);
+    let vouched = Some(webhook_key.vouch(&options.data.data, &ledger)?);
+    let webhooks = WebhookOptions { registry, poster, key: webhook_key.key, vouched, give_up };
+    let reminders = server::first_marks(ledger.now());
+    let sinks = sinks.open(&options.data.data, &Position { next: 0, reminders })?;
+    let webhooks = Webhooks::new(webhooks, sinks, &ledger);
     inventory.save(&options.data.data, &verifier)?;
 
     let config = Config {

@@ -33,7 +33,7 @@ enum What {
     /// Show one webhook, and whether its receiver takes what is sent
     Show(one::Chosen),
     /// Delete a webhook: nothing more is sent
-    Delete(one::Chosen),
+    Delete(one::Delete),
     /// Show the last 100 attempts to deliver, newest first
     Deliveries(one::Chosen),
     /// Send events again, and start again if the receiver was given up

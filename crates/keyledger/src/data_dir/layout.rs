@@ -38,6 +38,11 @@ pub(crate) fn webhook_key(data: &Path) -> PathBuf {
     webhooks(data).join("signing.key")
 }
 
+/// The note in which the log's key vouches for that one.
+pub(crate) fn webhook_key_note(data: &Path) -> PathBuf {
+    webhooks(data).join("signing.note")
+}
+
 /// The folder of audit sinks: how far each is.
 pub(crate) fn sinks(data: &Path) -> PathBuf {
     data.join("sinks")

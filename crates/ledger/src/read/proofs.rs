@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use eventlog::Seq;
 use keys::Pseudonym;
-use signedlog::{CloseError, Consistency, Inclusion, KeyChain, ProofError, Receipt, SignedRoot};
+use signedlog::{
+    CloseError, Consistency, Inclusion, KeyChain, ProofError, Receipt, SignedRoot, Vouched,
+};
 use tlog::TileIndex;
 
 use crate::caller::{AUDIT, Caller, READ, SHOWN};
@@ -30,6 +32,15 @@ impl Ledger {
     /// [`Error::NotSigned`].
     pub fn signing_keys(&self) -> Result<&KeyChain, Error> {
         Ok(self.log().key_chain()?)
+    }
+
+    /// The note in which the log's key vouches for another one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSigned`]; a fault if a part of it is not one line.
+    pub fn vouch(&self, other: &Vouched) -> Result<String, Error> {
+        other.sign(self.log().signing()?).map_err(Error::fault)
     }
 
     /// The bytes of a tile of hashes; `None` if the published tree does not have all of them.

@@ -72,6 +72,8 @@ const PUBLIC: &[Code] = &[NotFound, Overloaded];
 
 /// Of one webhook.
 const OF_A_WEBHOOK: &[&[Code]] = &[ANY, QUERY, CALLER, &[WebhookNotFound]];
+/// Of what becomes of one.
+const WEBHOOK_CHANGE: &[&[Code]] = &[ANY, QUERY, CALLER, &[WebhookNotFound, IdempotencyMismatch]];
 
 const READ: &[&[Code]] = &[ANY, QUERY, CALLER];
 const OWN_KEY: &[&[Code]] = &[ANY, QUERY, OWN_KEY_CODES];
@@ -158,9 +160,9 @@ operations!(
         &["Location", "Idempotency-Replayed"];
     "listWebhooks": READ, &[];
     "getWebhook": OF_A_WEBHOOK, &[];
-    "deleteWebhook": OF_A_WEBHOOK, &[];
+    "deleteWebhook": WEBHOOK_CHANGE, &["Idempotency-Replayed"];
     "listWebhookDeliveries": OF_A_WEBHOOK, &[];
-    "replayWebhook": OF_A_WEBHOOK, TRAIL;
+    "replayWebhook": WEBHOOK_CHANGE, &["X-Reading-Recorded", "Idempotency-Replayed"];
     "webhookKeys": &[ANY, QUERY], &[];
     "home": &[ANY], &[];
     "healthz": &[ANY], &[];

@@ -195,12 +195,8 @@ impl<B: ChangeBody, P: Target + Send> ChangeRequest<B, P> {
         let Parameters { dry_run, receipt } = query(parts.uri.query())?;
         let revisions = Revisions::of(&parts.headers)?;
         // A dry run has no outcome that could be recorded, or given again.
-        let idempotency = match idempotency_key(&parts.headers)? {
-            Some(key) if !dry_run => {
-                Some(digests(&parts, context.route, &caller.identity, key, &bytes))
-            }
-            Some(_) | None => None,
-        };
+        let idempotency = idempotency(&parts, context.route, &caller.identity, &bytes)?;
+        let idempotency = idempotency.filter(|_| !dry_run);
         let mut body = match B::without_body() {
             Some(empty) if bytes.is_empty() => empty,
             Some(_) | None => json::<B>(&bytes)?,
@@ -226,15 +222,22 @@ pub(crate) fn receipt(
     Ok(entry.map(|entry| app.ledger().receipt(caller, entry)).transpose()?)
 }
 
-/// The digest of what scopes the key, and that of the request.
-fn digests(parts: &Parts, route: &str, identity: &Identity, key: &str, body: &[u8]) -> Idempotency {
+/// Of a request with an idempotency key, the digest of that and what scopes it, and the digest of
+/// what is wanted.
+pub(crate) fn idempotency(
+    parts: &Parts,
+    route: &str,
+    identity: &Identity,
+    body: &[u8],
+) -> Result<Option<Idempotency>, ApiError> {
+    let Some(key) = idempotency_key(&parts.headers)? else { return Ok(None) };
     let method = parts.method.as_str();
     let path = parts.uri.path();
     let query = parts.uri.query().unwrap_or_default();
-    Idempotency {
+    Ok(Some(Idempotency {
         key: scope_of(identity, method, route, key),
         request: digest(&[method.as_bytes(), path.as_bytes(), query.as_bytes(), body]),
-    }
+    }))
 }
 
 /// The digest of an idempotency key and what scopes it. Lengths go first, so that no two lists of

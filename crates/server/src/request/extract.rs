@@ -54,7 +54,14 @@ pub(crate) fn query<T: DeserializeOwned>(text: Option<&str>) -> Result<T, ApiErr
         .map_err(|_| refused("query", diagnosis::of_query::<T>(parameters)))
 }
 
-/// Reads parameters of a query. Unknown and repeated ones are refused by `T`. Those whose name has a
+/// Reads parameters of a query. Unknown and repeated ones are refused by `T`.
+pub(crate) fn parameters<'q, T: Deserialize<'q>>(
+    parameters: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
+) -> Result<T, ApiError> {
+    diagnosis::read(parameters).map_err(|finding| refused("query", finding))
+}
+
+/// The same. Those whose name has a
 /// dot (`metadata.team=a`) are pairs of the field that is named before it; those that `lists` names
 /// may be there several times.
 pub(crate) fn nested<'q, T: Deserialize<'q>>(

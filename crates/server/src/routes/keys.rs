@@ -1,7 +1,5 @@
 //! `/v1/keys`: made, rotated, read.
 
-#![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
-
 pub(crate) mod bulk;
 pub(crate) mod change;
 pub(crate) mod import;
@@ -14,8 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, patch, post};
 use keys::{KeyId, Rotation};
 use ledger::{Caller, KeyView, Ledger, Range, Reading, Receipt};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::dialects;
@@ -28,7 +24,8 @@ use crate::request::authenticated::Reader;
 use crate::request::change::{ChangeRequest, receipt};
 use crate::request::context::HttpContext;
 use crate::request::cursor;
-use crate::request::extract::{Path, Query, field, limit, parse};
+use crate::request::extract::{Path, Query, field, parse};
+use crate::request::page::PageParameters;
 use crate::request::reading::range_of;
 use crate::wire;
 use crate::wire::{Create, Event, Key, Rotate};
@@ -174,36 +171,23 @@ fn shown(view: &KeyView, answer: &AsOfAnswer<Key<'_>>) -> Response {
     response
 }
 
-/// Which page of a key's events.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListHistory {
-    /// At most so many.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<wire::words::Cursor>)]
-    cursor: Option<String>,
-}
-
 /// Lists every event of a key, oldest first
 #[utoipa::path(
     get,
     path = "/v1/keys/{id}/history",
     operation_id = "keyHistory",
     tag = "keys",
-    params(ListHistory),
+    params(PageParameters),
     responses((status = 200, body = wire::described::EventList)),
 )]
 pub(crate) async fn history(
     State(app): State<App>,
     reader: Reader,
     Path(id): Path<KeyId>,
-    Query(parameters): Query<ListHistory>,
+    Query(page): Query<PageParameters>,
 ) -> Result<Response, ApiError> {
-    let limit = limit(parameters.limit)?;
-    let from = cursor::history(parameters.cursor.as_deref())?;
+    let limit = page.limit()?;
+    let from = cursor::history(page.cursor())?;
     let read = move |ledger: &Ledger, caller: &Caller| ledger.history(caller, id, from, limit);
     let page = app.read(reader.caller.clone(), read).await?;
     let range = Range { key: Some(id), ..range_of(page.items.iter()) };

@@ -20,7 +20,8 @@ use crate::http::route::Routes;
 use crate::request::authenticated::Reader;
 use crate::request::change::{ChangeBody, ChangeRequest, Target};
 use crate::request::cursor;
-use crate::request::extract::{Path, Query, limit, parse};
+use crate::request::extract::{Path, parse};
+use crate::request::page::{Both, PageParameters};
 use crate::wire;
 use crate::wire::Reasoned;
 use crate::wire::token::{
@@ -51,12 +52,6 @@ pub(crate) struct Listed {
     subject: Option<String>,
     /// Whether they were ended before their time.
     ended: Option<bool>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<wire::words::Cursor>)]
-    cursor: Option<String>,
 }
 
 /// Lists the service's own tokens that were made or used here, oldest first
@@ -69,22 +64,22 @@ pub(crate) struct Listed {
     path = "/v1/tokens",
     operation_id = "listTokens",
     tag = "tokens",
-    params(Listed),
+    params(Listed, PageParameters),
     responses((status = 200, body = TokenList)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
     reader: Reader,
-    Query(parameters): Query<Listed>,
+    Both(page, parameters): Both<PageParameters, Listed>,
 ) -> Result<Response, ApiError> {
     reader.require(MANAGE)?;
-    let most = limit(parameters.limit)?;
+    let most = page.limit()?;
     let filter = TokenFilter {
         account: scope("account", parameters.account.as_deref())?,
         subject: parse("subject", parameters.subject.as_deref())?,
         ended: parameters.ended,
     };
-    let after = parameters.cursor.as_deref().map(cursor::tokens).transpose()?;
+    let after = page.cursor().map(cursor::tokens).transpose()?;
     let (tokens, now) = (app.journal().tokens(), app.ledger().now());
     let page = tokens.page(&reader.caller, &filter, after.as_ref(), most, now)?;
     let items = page.items.iter().map(TokenState::new).collect();

@@ -17,6 +17,7 @@ use crate::http::route::Routes;
 use crate::request::authenticated::Reader;
 use crate::request::cursor;
 use crate::request::extract::{Path, Query, limit_to, parse};
+use crate::request::page::{Both, OfAccount};
 use crate::wire;
 
 /// The routes of this file.
@@ -99,31 +100,6 @@ pub(crate) async fn of_key(
     Ok(shown(&app.read(reader.caller, read).await?))
 }
 
-/// Which counts, and whose.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct AccountSpan {
-    /// The tenant, for tokens of all accounts: all together if missing.
-    #[param(min_length = 1, max_length = 100)]
-    account: Option<String>,
-    /// From the hour or day on that this lies in; from the first that is kept by default.
-    #[param(format = DateTime)]
-    from: Option<String>,
-    /// Up to this moment, without it; now by default.
-    #[param(format = DateTime)]
-    to: Option<String>,
-    /// Whether an item is an hour or a UTC day.
-    #[param(value_type = Option<wire::words::UsageStep>)]
-    by: Option<String>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 500, default = 500)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<wire::words::Cursor>)]
-    cursor: Option<String>,
-}
-
 /// Counts how often the keys of an account were verified, by what was answered
 ///
 /// Not for role `user`: the sums tell of all keys. Hours and days without a verify are left out.
@@ -132,16 +108,16 @@ pub(crate) struct AccountSpan {
     path = "/v1/usage",
     operation_id = "accountUsage",
     tag = "keys",
-    params(AccountSpan),
+    params(OfAccount, Span),
     responses((status = 200, body = wire::Usage)),
 )]
 pub(crate) async fn of_account(
     State(app): State<App>,
     reader: Reader,
-    Query(AccountSpan { account, from, to, by, limit, cursor }): Query<AccountSpan>,
+    Both(OfAccount { account }, span): Both<OfAccount, Span>,
 ) -> Result<Response, ApiError> {
     let account: Option<Account> = parse("account", account.as_deref())?;
-    let query = Span { from, to, by, limit, cursor }.query(app.ledger().now())?;
+    let query = span.query(app.ledger().now())?;
     let read = move |ledger: &Ledger, caller: &Caller| {
         Ok((ledger.account_usage(caller, account.as_ref(), &query)?, ledger.usage_since()))
     };

@@ -2,37 +2,34 @@
 
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
+mod chosen;
 pub(crate) mod deliveries;
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use delivery::{Idempotency, NewWebhook, Position, Refusal, Registry, Webhook, WebhookId};
-use keys::{Account, Invalid};
+use delivery::{Changed, NewWebhook, Position, Refusal, Registry, Webhook};
+use keys::Account;
 use ledger::{Caller, Range, Reading, Role, Scope};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use self::chosen::{Change, MANAGE, SHOWN, Shown, digests_of, sees};
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::http::route::Routes;
 use crate::request::authenticated::Reader;
 use crate::request::change::{ChangeBody, ChangeRequest};
 use crate::request::cursor;
-use crate::request::extract::{Path, Query, limit, parse};
+use crate::request::extract::{Query, parse};
+use crate::request::page::{Both, PageParameters};
 use crate::request::parameters::NoParameters;
 use crate::webhooks::{EXPIRING, first_marks};
 use crate::wire;
 use crate::wire::webhook::{CheckedWebhook, CreateWebhook, ShownWebhook};
-
-/// Who may make and delete webhooks, and have them go back.
-const MANAGE: &[Role] = &[Role::Owner, Role::Admin];
-/// Who may see them.
-const SHOWN: &[Role] = &[Role::Owner, Role::Auditor, Role::Admin];
 
 /// The routes of webhooks.
 pub(crate) fn router() -> Routes {
@@ -49,17 +46,6 @@ impl ChangeBody for CreateWebhook {
 
     fn reason(&mut self) -> Option<String> {
         None
-    }
-}
-
-/// A webhook's id in a path.
-pub(crate) struct PathId(WebhookId);
-
-impl FromStr for PathId {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<PathId, Invalid> {
-        text.parse().map(PathId).map_err(|_| Invalid::Malformed { expected: "a UUID" })
     }
 }
 
@@ -93,9 +79,7 @@ pub(crate) async fn create(
     let of_account = account_of(&caller, account)?;
     let account = of_account.as_ref().map(|account| account.as_str().to_owned());
     let created_by = caller.identity.subject.as_str().to_owned();
-    let idempotency = options
-        .idempotency
-        .map(|ledger::Idempotency { key, request }| Idempotency { key, request });
+    let idempotency = options.idempotency.map(digests_of);
     let new = NewWebhook { target, events, account, created_by, secret, idempotency };
     let now = app.ledger().now();
     app.webhooks().registry().check(&new, now.micros())?;
@@ -147,12 +131,6 @@ pub(crate) struct ListWebhooks {
     /// Only those of this account.
     #[param(min_length = 1, max_length = 100)]
     account: Option<String>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<wire::words::Cursor>)]
-    cursor: Option<String>,
 }
 
 /// Webhooks, a page at a time.
@@ -174,17 +152,17 @@ pub(crate) struct WebhookList<'a> {
     path = "/v1/webhooks",
     operation_id = "listWebhooks",
     tag = "webhooks",
-    params(ListWebhooks),
+    params(ListWebhooks, PageParameters),
     responses((status = 200, body = WebhookList)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
     reader: Reader,
-    Query(parameters): Query<ListWebhooks>,
+    Both(page, parameters): Both<PageParameters, ListWebhooks>,
 ) -> Result<Response, ApiError> {
     reader.require(SHOWN)?;
-    let most = limit(parameters.limit)?;
-    let after = parameters.cursor.as_deref().map(cursor::webhook).transpose()?;
+    let most = page.limit()?;
+    let after = page.cursor().map(cursor::webhook).transpose()?;
     let account: Option<Account> = parse("account", parameters.account.as_deref())?;
     let account = account.as_ref().map(Account::as_str);
     let mut shown: Vec<Arc<Webhook>> = app.webhooks().registry().all();
@@ -209,55 +187,40 @@ pub(crate) async fn list(
     path = "/v1/webhooks/{webhook}",
     operation_id = "getWebhook",
     tag = "webhooks",
-    params(("webhook" = String, Path, description = "The webhook's id", format = "uuid")),
     responses((status = 200, body = ShownWebhook)),
 )]
-pub(crate) async fn one(
-    State(app): State<App>,
-    reader: Reader,
-    Path(id): Path<PathId>,
-    Query(NoParameters {}): Query<NoParameters>,
-) -> Result<Response, ApiError> {
-    let webhook = find(&app, &reader, SHOWN, &id)?;
-    Ok(wire::json(StatusCode::OK, &ShownWebhook::new(&webhook)))
+pub(crate) async fn one(Shown(webhook): Shown) -> Response {
+    wire::json(StatusCode::OK, &ShownWebhook::new(&webhook))
 }
 
 /// Deletes a webhook
 ///
-/// Nothing more is sent. The answer shows how far it was. Roles `owner` and `admin`.
+/// Nothing more is sent. The answer shows how far it was. That it was deleted for an `Idempotency-Key`
+/// is remembered until the service starts again; then, as without one, a repetition is 404. Roles `owner` and `admin`.
 #[utoipa::path(
     delete,
     path = "/v1/webhooks/{webhook}",
     operation_id = "deleteWebhook",
     tag = "webhooks",
-    params(("webhook" = String, Path, description = "The webhook's id", format = "uuid")),
     responses((status = 200, body = ShownWebhook)),
 )]
 pub(crate) async fn delete(
     State(app): State<App>,
-    reader: Reader,
-    Path(id): Path<PathId>,
+    change: Change,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
-    find(&app, &reader, MANAGE, &id)?;
-    let webhook = blocking(&app, move |registry| registry.delete(id.0)).await?;
-    Ok(wire::json(StatusCode::OK, &ShownWebhook::new(&webhook)))
+    let (id, request) = (change.webhook.id(), change.request);
+    let now = app.ledger().now().micros();
+    let deleted = blocking(&app, move |registry| registry.delete(id, request, now));
+    let Changed { webhook, replayed } = deleted.await?;
+    Ok(changed(&webhook, replayed))
 }
 
-/// A webhook that the caller sees; any other is not found.
-fn find(app: &App, reader: &Reader, roles: &[Role], id: &PathId) -> Result<Arc<Webhook>, ApiError> {
-    reader.require(roles)?;
-    let found = app.webhooks().registry().get(id.0);
-    found.filter(|webhook| sees(&reader.caller, webhook)).ok_or_else(|| Refusal::Unknown.into())
-}
-
-/// Whether a webhook is in the caller's scope: one of all accounts, only in that of all.
-fn sees(caller: &Caller, webhook: &Webhook) -> bool {
-    match (&caller.identity.scope, &webhook.definition.account) {
-        (Scope::All, _) => true,
-        (Scope::Account(own), Some(account)) => own.as_str() == account,
-        (Scope::Account(_), None) => false,
-    }
+/// What a change answers: the webhook as it is now, and whether that was done before.
+fn changed(webhook: &Webhook, replayed: bool) -> Response {
+    let mut response = wire::json(StatusCode::OK, &ShownWebhook::new(webhook));
+    wire::replayed(&mut response, replayed);
+    response
 }
 
 /// Does what waits for the disk on a thread of its own.

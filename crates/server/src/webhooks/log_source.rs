@@ -88,9 +88,9 @@ impl LogSource {
         LogSource::new(app, reader(scope), sent, Metrics::delivery)
     }
 
-    /// All that is recorded, for a sink.
+    /// All that is recorded, and reminders, for a sink.
     pub(super) fn of_sink(app: App, format: SinkFormat) -> LogSource {
-        let wanted = EventKinds { recorded: EventKind::ALL.to_vec(), expiring: false };
+        let wanted = EventKinds { recorded: EventKind::ALL.to_vec(), expiring: true };
         let sent = Sent { wanted, filter: EventFilter::default(), format, batch: SINK_BATCH };
         LogSource::new(app, reader(Some(Scope::All)), sent, Metrics::sink_write)
     }
@@ -106,7 +106,7 @@ impl LogSource {
         let sweeps = sent.wanted.expiring && now.micros() >= self.look_at.load(Ordering::Relaxed);
         let read = move |ledger: &Ledger, caller: &Caller| {
             let sweep = if sweeps {
-                reminders::sweep(ledger, caller, &from, now)?
+                reminders::sweep(ledger, caller, sent.format, &from, now)?
             } else {
                 Sweep { messages: Vec::new(), reached: from, look_at: None }
             };

@@ -1,19 +1,19 @@
 //! Reminders of keys that fall due: 30, 7 and 1 days before, once each.
 //!
 //! The keys are found in the index of due keys, which the log makes. How far a row of reminders is,
-//! is a place in that index, stored with the webhook: so none is sent twice and none is left out
+//! is a place in that index, stored with the receiver: so none is sent twice and none is left out
 //! while the service is down. A key that lives shorter than a row's time before its end gets no
 //! reminder of that row.
 
 use bytes::Bytes;
-use delivery::{Mark, Message, Position};
+use delivery::{Mark, Message, Position, SinkFormat};
 use keys::{KeyId, Timestamp};
-use ledger::{Caller, Due, KeyView, Ledger};
+use ledger::{Caller, Due, Ledger};
 
 use crate::webhooks::event_kinds::EXPIRING;
 use crate::webhooks::message_id;
 use crate::wire;
-use crate::wire::webhook::Expiring;
+use crate::wire::reminder::{Expiring, Reminder};
 
 /// How many days before.
 pub(crate) const ROWS: [u16; 3] = [30, 7, 1];
@@ -34,8 +34,10 @@ pub(super) struct Sweep {
     pub(super) look_at: Option<Timestamp>,
 }
 
-/// The marks of a webhook that is made `now`: only what comes from now on is reminded of.
-pub(crate) fn first_marks(now: Timestamp) -> Vec<Mark> {
+/// How far the reminders of a receiver are that is new `now`: only what comes from now on is reminded
+/// of.
+#[must_use]
+pub fn first_marks(now: Timestamp) -> Vec<Mark> {
     ROWS.iter().map(|days| mark(*days, end_of(*days, now))).collect()
 }
 
@@ -43,6 +45,7 @@ pub(crate) fn first_marks(now: Timestamp) -> Vec<Mark> {
 pub(super) fn sweep(
     ledger: &Ledger,
     caller: &Caller,
+    format: SinkFormat,
     from: &Position,
     now: Timestamp,
 ) -> Result<Sweep, ledger::Error> {
@@ -54,7 +57,9 @@ pub(super) fn sweep(
         for view in &page.items {
             let Some(at) = view.state.expires_at else { continue };
             set(&mut reached, mark(days, Due { at, key: view.key.id }));
-            messages.push(message(ledger, view, days, at, reached.clone())?);
+            let id = message_id::of_reminder(ledger, view.key.id, at, days)?;
+            let reminder = Reminder { id: &id, view, days, ends_at: at, now };
+            messages.push(message(&reminder, format, reached.clone()));
         }
         if page.items.is_empty() {
             set(&mut reached, mark(days, page.next.unwrap_or(end_of(days, now)).max(due)));
@@ -84,17 +89,21 @@ fn look_at(
     Ok(soonest)
 }
 
-fn message(
-    ledger: &Ledger,
-    view: &KeyView,
-    days: u16,
-    at: Timestamp,
-    then: Position,
-) -> Result<Message, ledger::Error> {
-    let id = message_id::of_reminder(ledger, view.key.id, at, days)?;
-    let body = wire::to_json(&Expiring::new(view, days, at));
-    let time = ledger.now().to_string();
-    Ok(Message { id, kind: EXPIRING, seq: None, body: Bytes::from(body), time, then })
+fn message(reminder: &Reminder<'_>, format: SinkFormat, then: Position) -> Message {
+    let mut body = Vec::with_capacity(1024);
+    match format {
+        SinkFormat::Ndjson => wire::put_json(&mut body, &Expiring::new(reminder)),
+        SinkFormat::Ocsf => wire::ocsf_reminder(&mut body, reminder),
+        SinkFormat::Cef => wire::cef_reminder(&mut body, reminder),
+    }
+    Message {
+        id: reminder.id.to_owned(),
+        kind: EXPIRING,
+        seq: None,
+        body: Bytes::from(body),
+        time: reminder.now.to_string(),
+        then,
+    }
 }
 
 /// The last of what comes within `days` days.

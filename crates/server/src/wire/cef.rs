@@ -5,6 +5,8 @@ use std::fmt::{Display, Write as _};
 use keys::EventKind;
 
 use super::event::Event;
+use super::reminder::Reminder;
+use crate::webhooks::EXPIRING;
 
 /// The severity of an event, from 0 to 10.
 fn severity(kind: EventKind) -> u8 {
@@ -46,6 +48,32 @@ pub(crate) fn cef(text: &mut Vec<u8>, kind: EventKind, event: &Event<'_>) {
     field("cn1Label", Some(&"revision"));
     field("cn1", Some(&event.revision));
     text.extend_from_slice(header(class, &format!("API key {class}"), severity(kind)).as_bytes());
+    text.extend_from_slice(fields.as_bytes());
+}
+
+/// Appends a reminder as a line; `duser` is whose key it is.
+pub(crate) fn cef_reminder(text: &mut Vec<u8>, reminder: &Reminder<'_>) {
+    let Reminder { id, view, days, ends_at, now } = reminder;
+    let mut fields = String::new();
+    for (name, value) in [
+        ("rt", &now.micros().div_euclid(1000) as &dyn Display),
+        ("externalId", id),
+        ("act", &EXPIRING),
+        ("duser", &view.key.owner.as_str()),
+        ("deviceCustomDate1Label", &"expiresAt"),
+        ("deviceCustomDate1", &ends_at.micros().div_euclid(1000)),
+        ("cs1Label", &"account"),
+        ("cs1", &view.key.account.as_str()),
+        ("cs2Label", &"keyId"),
+        ("cs2", &view.key.id),
+        ("cn1Label", &"revision"),
+        ("cn1", &view.state.revision),
+        ("cn2Label", &"days"),
+        ("cn2", days),
+    ] {
+        extension(&mut fields, name, Some(value));
+    }
+    text.extend_from_slice(header(EXPIRING, "API key expiring", 3).as_bytes());
     text.extend_from_slice(fields.as_bytes());
 }
 

@@ -4,20 +4,25 @@
 //! Written out and not derived: most of a line is the same for every event, and an export has
 //! millions of them.
 
-use keys::EventKind;
+use keys::{EventKind, Timestamp};
 use serde::Serialize;
 
 use super::event::Event;
 use super::json::put_json;
+use super::reminder::Reminder;
+use super::text::{Text, Time};
 use crate::wire::plain::{address, number, put};
 
-/// The activity of an event: 99 is one that the class has no number for.
+/// An activity that the class has no number for.
+const OTHER: u64 = 99;
+
+/// The activity of an event.
 fn activity(kind: EventKind) -> (u64, &'static str) {
     match kind {
         EventKind::Created => (1, "Create"),
         EventKind::Enabled => (8, "Enable"),
         EventKind::Disabled => (9, "Disable"),
-        EventKind::Expired => (99, "Expire"),
+        EventKind::Expired => (OTHER, "Expire"),
         EventKind::Revoked => (4, "Delete"),
         EventKind::Updated => (3, "Update"),
     }
@@ -27,21 +32,7 @@ fn activity(kind: EventKind) -> (u64, &'static str) {
 pub(crate) fn ocsf(text: &mut Vec<u8>, kind: EventKind, event: &Event<'_>) {
     let (activity, name) = activity(kind);
     let Event { seq, actor, origin, .. } = event;
-    let time = event.recorded_at.0.micros().div_euclid(1000);
-    put(text, ["{\"activity_id\":"]);
-    number(text, activity);
-    put(
-        text,
-        [",\"activity_name\":\"", name, "\",\"category_uid\":3,\"class_uid\":3004,\"type_uid\":"],
-    );
-    number(text, 300_400 + activity);
-    put(text, [",\"severity_id\":1,\"status_id\":1,\"time\":"]);
-    value(text, &time);
-    put(
-        text,
-        [",\"metadata\":{\"version\":\"1.3.0\",\"product\":{\"name\":\"keyledger\",\
-             \"vendor_name\":\"keyledger\"},\"uid\":\""],
-    );
+    begin(text, activity, name, event.recorded_at.0);
     number(text, *seq);
     put(text, ["\",\"sequence\":"]);
     number(text, *seq);
@@ -77,6 +68,43 @@ pub(crate) fn ocsf(text: &mut Vec<u8>, kind: EventKind, event: &Event<'_>) {
     text.extend_from_slice(b",\"before\":");
     value(text, &event.before);
     put(text, [",\"after\":\"", event.after, "\"}}\n"]);
+}
+
+/// Appends a reminder, without the end of a line: nothing was done yet, and nobody did it.
+pub(crate) fn ocsf_reminder(text: &mut Vec<u8>, reminder: &Reminder<'_>) {
+    let Reminder { id, view, days, ends_at, now } = reminder;
+    begin(text, OTHER, "Expiring", *now);
+    put(text, [id, "\",\"tenant_uid\":"]);
+    value(text, view.key.account.as_str());
+    put(text, ["},\"entity\":{\"type\":\"API key\",\"uid\":"]);
+    value(text, &Text(view.key.id));
+    put(text, [",\"version\":\""]);
+    number(text, view.state.revision.into());
+    put(text, ["\"},\"unmapped\":{\"owner\":"]);
+    value(text, view.key.owner.as_str());
+    put(text, [",\"days\":"]);
+    number(text, u64::from(*days));
+    put(text, [",\"expires_at\":"]);
+    value(text, &Time(*ends_at));
+    put(text, ["}}"]);
+}
+
+/// Appends what every line begins with, up to what names it.
+fn begin(text: &mut Vec<u8>, activity: u64, name: &str, at: Timestamp) {
+    put(text, ["{\"activity_id\":"]);
+    number(text, activity);
+    put(
+        text,
+        [",\"activity_name\":\"", name, "\",\"category_uid\":3,\"class_uid\":3004,\"type_uid\":"],
+    );
+    number(text, 300_400 + activity);
+    put(text, [",\"severity_id\":1,\"status_id\":1,\"time\":"]);
+    value(text, &at.micros().div_euclid(1000));
+    put(
+        text,
+        [",\"metadata\":{\"version\":\"1.3.0\",\"product\":{\"name\":\"keyledger\",\
+             \"vendor_name\":\"keyledger\"},\"uid\":\""],
+    );
 }
 
 /// A value as JSON.

@@ -2,17 +2,15 @@
 
 use delivery::{Attempt, Secret, Status, Target, Webhook, WebhookId};
 use keys::{Account, Timestamp};
-use ledger::KeyView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::key::Key;
 use super::text::{Text, Time};
 use super::words;
 use crate::error::ApiError;
 use crate::request::extract::parse;
-use crate::webhooks::{EXPIRING, EventKinds};
+use crate::webhooks::EventKinds;
 
 /// A webhook that is wanted.
 #[derive(Deserialize, ToSchema)]
@@ -185,26 +183,6 @@ impl Delivery {
 pub(crate) struct Deliveries {
     /// At most 100, newest first.
     pub(crate) items: Vec<Delivery>,
-}
-
-/// A message that reminds of a key's end. It is no event of the log.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ExpiringReminder)]
-pub(crate) struct Expiring<'a> {
-    r#type: &'static str,
-    /// How many days before: 30, 7 or 1.
-    days: u16,
-    /// When the key ends.
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: Time,
-    /// The key, as it is now.
-    key: Key<'a>,
-}
-
-impl<'a> Expiring<'a> {
-    pub(crate) fn new(view: &'a KeyView, days: u16, at: Timestamp) -> Expiring<'a> {
-        Expiring { r#type: EXPIRING, days, expires_at: Time(at), key: Key::new(view) }
-    }
 }
 
 fn time(micros: i64) -> Time {

@@ -49,7 +49,7 @@ pub(super) fn run(which: &Which, how: &How, action: &str, body: Body) -> Result<
     for number in 1.. {
         let call = Call::post("/v1/keys/bulk", &body);
         // Each request has an outcome of its own.
-        let key = how.care.idempotency_key.as_ref().map(|key| format!("{key}-{number}"));
+        let key = how.care.once.idempotency_key.as_ref().map(|key| format!("{key}-{number}"));
         let answer = client.call(call.header("idempotency-key", key))?;
         let now = ids(&answer);
         let refusals = answer.get("refused").and_then(Value::as_array);

@@ -12,6 +12,14 @@ pub(in crate::command) struct Care {
     /// Decide and answer, but record nothing
     #[arg(long, env = "KEYLEDGER_DRY_RUN")]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) once: Once,
+}
+
+/// How a request is sent so that it can be sent again.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Safety")]
+pub(in crate::command) struct Once {
     /// The same key and the same request give the same outcome, however often it is sent
     #[arg(long, value_name = "TEXT", env = "KEYLEDGER_IDEMPOTENCY_KEY")]
     pub(super) idempotency_key: Option<String>,
@@ -19,8 +27,13 @@ pub(in crate::command) struct Care {
 
 impl Care {
     pub(in crate::command) fn apply<'a>(&self, call: Call<'a>) -> Call<'a> {
-        call.query("dry_run", self.dry_run.then_some(true))
-            .header("idempotency-key", self.idempotency_key.as_ref())
+        self.once.apply(call.query("dry_run", self.dry_run.then_some(true)))
+    }
+}
+
+impl Once {
+    pub(in crate::command) fn apply<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.header("idempotency-key", self.idempotency_key.as_ref())
     }
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::client::{Call, Client, escaped};
+use crate::command::keys::request::Once;
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
 use crate::print::{self, cell};
@@ -21,6 +22,15 @@ pub(super) struct Chosen {
     json: Json,
 }
 
+/// Delete a webhook: nothing more is sent
+#[derive(Args, Debug)]
+pub(super) struct Delete {
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
+    once: Once,
+}
+
 /// Send events again, and start again if the receiver was given up
 #[derive(Args, Debug)]
 pub(super) struct Replay {
@@ -32,6 +42,8 @@ pub(super) struct Replay {
     /// Send the whole log
     #[arg(long, conflicts_with = "after")]
     all: bool,
+    #[command(flatten)]
+    once: Once,
 }
 
 impl Chosen {
@@ -54,13 +66,15 @@ pub(super) fn show(options: &Chosen) -> Result<Exit> {
     options.print(Call::get(options.path("")))
 }
 
-pub(super) fn delete(options: &Chosen) -> Result<Exit> {
-    options.print(Call::delete(options.path("")))
+pub(super) fn delete(options: &Delete) -> Result<Exit> {
+    let Delete { chosen, once } = options;
+    chosen.print(once.apply(Call::delete(chosen.path(""))))
 }
 
 pub(super) fn replay(options: &Replay) -> Result<Exit> {
-    let call = Call::post_empty(options.chosen.path("/replay"));
-    options.chosen.print(call.query("after", options.after))
+    let Replay { chosen, after, once, .. } = options;
+    let call = Call::post_empty(chosen.path("/replay"));
+    chosen.print(once.apply(call.query("after", *after)))
 }
 
 pub(super) fn deliveries(options: &Chosen) -> Result<Exit> {

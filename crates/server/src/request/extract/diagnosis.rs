@@ -35,10 +35,18 @@ pub(super) fn of_json<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Finding {
 pub(super) fn of_query<'de, T: Deserialize<'de>>(
     parameters: impl Iterator<Item = (Cow<'de, str>, Cow<'de, str>)>,
 ) -> Finding {
-    of::<T>(Sent::Object(parameters.map(|(name, text)| (name, Sent::Parameter(text))).collect()))
+    read::<T>(parameters).err().unwrap_or_else(|| InvalidKind::Unclear.into())
 }
 
-/// Reads parameters of a query as a `T`. Those whose name has a dot are pairs of an object: with
+/// Reads parameters of a query as a `T`.
+pub(super) fn read<'de, T: Deserialize<'de>>(
+    parameters: impl Iterator<Item = (Cow<'de, str>, Cow<'de, str>)>,
+) -> Result<T, Finding> {
+    let fields = parameters.map(|(name, text)| (name, Sent::Parameter(text)));
+    T::deserialize(Sent::Object(fields.collect()))
+}
+
+/// The same. Those whose name has a dot are pairs of an object: with
 /// `metadata.team=a` the field `metadata` has `team`. Those that `lists` names are items of a list.
 pub(super) fn read_nested<'de, T: Deserialize<'de>>(
     parameters: impl Iterator<Item = (Cow<'de, str>, Cow<'de, str>)>,

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::request::authenticated::Reader;
 use crate::request::cursor;
-use crate::request::extract::{Query, limit};
+use crate::request::page::{Both, PageParameters};
 use crate::wire;
 use crate::wire::Key;
 
@@ -24,12 +24,6 @@ use crate::wire::Key;
 pub(crate) struct Soon {
     /// Due within so many seconds; default 604800, a week.
     within_s: Option<u64>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<wire::words::Cursor>)]
-    cursor: Option<String>,
 }
 
 /// Lists keys whose time runs out soon, soonest first
@@ -38,17 +32,17 @@ pub(crate) struct Soon {
     path = "/v1/expiring",
     operation_id = "listExpiring",
     tag = "events",
-    params(Soon),
+    params(Soon, PageParameters),
     responses((status = 200, body = wire::described::KeyList)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
     reader: Reader,
-    Query(parameters): Query<Soon>,
+    Both(page, parameters): Both<PageParameters, Soon>,
 ) -> Result<Response, ApiError> {
-    let limit = limit(parameters.limit)?;
+    let limit = page.limit()?;
     let within_s = parameters.within_s.unwrap_or(7 * 86_400);
-    let after = parameters.cursor.as_deref().map(cursor::due).transpose()?;
+    let after = page.cursor().map(cursor::due).transpose()?;
     let read =
         move |ledger: &Ledger, caller: &Caller| ledger.expiring(caller, within_s, after, limit);
     let page = app.read(reader.caller, read).await?;

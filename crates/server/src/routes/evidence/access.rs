@@ -19,7 +19,8 @@ use crate::error::ApiError;
 use crate::http::route::Routes;
 use crate::request::authenticated::Reader;
 use crate::request::cursor;
-use crate::request::extract::{Query, limit};
+use crate::request::extract::Query;
+use crate::request::page::{Both, PageParameters};
 use crate::request::parameters::NoParameters;
 use crate::routes::evidence::answers::{bundle_answer, fresh, no_tile, tile_answer, tile_of};
 use crate::wire;
@@ -56,12 +57,6 @@ pub(crate) struct AccessList<'a> {
 pub(crate) struct Journaled {
     /// Only what is behind this place of the journal.
     after: Option<u64>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u64>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<wire::words::Cursor>)]
-    cursor: Option<String>,
 }
 
 /// Lists who read which part of the trail and what became of tokens, in the order of being recorded
@@ -76,18 +71,18 @@ pub(crate) struct Journaled {
     path = "/v1/access",
     operation_id = "listAccess",
     tag = "evidence",
-    params(Journaled),
+    params(Journaled, PageParameters),
     responses((status = 200, body = AccessList)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
     reader: Reader,
-    Query(parameters): Query<Journaled>,
+    Both(page, parameters): Both<PageParameters, Journaled>,
 ) -> Result<Response, ApiError> {
     reader.require_all(AUDIT)?;
-    let most = limit(parameters.limit)?;
+    let most = page.limit()?;
     let after = parameters.after.map_or(Seq(0), |after| Seq(after).next());
-    let from = cursor::accesses(parameters.cursor.as_deref())?.max(after);
+    let from = cursor::accesses(page.cursor())?.max(after);
     let journal = app.journal().clone();
     let page = app.read(reader.caller, move |_, caller| journal.page(caller, from, most)).await?;
     let items = page.items.iter().map(AccessEntry::new).collect();

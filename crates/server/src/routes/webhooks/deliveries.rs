@@ -5,15 +5,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use delivery::Changed;
 use ledger::{Range, Reading, Seq};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{MANAGE, PathId, SHOWN, blocking, find};
+use super::chosen::{Change, Shown};
+use super::{blocking, changed};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::request::authenticated::Reader;
-use crate::request::extract::{Path, Query};
+use crate::request::extract::Query;
 use crate::request::parameters::NoParameters;
 use crate::routes::evidence::answers::fresh;
 use crate::wire;
@@ -27,18 +28,11 @@ use crate::wire::webhook::{Deliveries, Delivery, ShownWebhook};
     path = "/v1/webhooks/{webhook}/deliveries",
     operation_id = "listWebhookDeliveries",
     tag = "webhooks",
-    params(("webhook" = String, Path, description = "The webhook's id", format = "uuid")),
     responses((status = 200, body = Deliveries)),
 )]
-pub(crate) async fn list(
-    State(app): State<App>,
-    reader: Reader,
-    Path(id): Path<PathId>,
-    Query(NoParameters {}): Query<NoParameters>,
-) -> Result<Response, ApiError> {
-    let attempts = find(&app, &reader, SHOWN, &id)?.progress.attempts();
-    let items = attempts.into_iter().map(Delivery::new).collect();
-    Ok(wire::json(StatusCode::OK, &Deliveries { items }))
+pub(crate) async fn list(Shown(webhook): Shown) -> Response {
+    let items = webhook.progress.attempts().into_iter().map(Delivery::new).collect();
+    wire::json(StatusCode::OK, &Deliveries { items })
 }
 
 /// From where to go on.
@@ -53,22 +47,26 @@ pub(crate) struct Replay {
 /// Has a webhook go back, or forward, and start again if it was given up
 ///
 /// Events after `after` are sent at once, those again that were sent before. Receivers tell them by
-/// their `webhook-id`. Reminders are not sent again. Roles `owner` and `admin`.
+/// their `webhook-id`. Reminders are not sent again. A request that is repeated with its
+/// `Idempotency-Key` moves nothing and shows the webhook as it is by then; of each webhook the last
+/// key is remembered. Roles `owner` and `admin`.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{webhook}/replay",
     operation_id = "replayWebhook",
     tag = "webhooks",
-    params(("webhook" = String, Path, description = "The webhook's id", format = "uuid"), Replay),
+    params(Replay),
     responses((status = 200, body = ShownWebhook)),
 )]
 pub(crate) async fn replay(
     State(app): State<App>,
-    reader: Reader,
-    Path(id): Path<PathId>,
+    change: Change,
     Query(parameters): Query<Replay>,
 ) -> Result<Response, ApiError> {
-    let webhook = find(&app, &reader, MANAGE, &id)?;
+    let Change { reader, webhook, request, is_repeated } = change;
+    if is_repeated {
+        return Ok(changed(&webhook, true));
+    }
     let next = parameters.after.map_or(Seq(0), |after| Seq(after).next());
     let length = *app.ledger().length().borrow();
     if next > length {
@@ -77,14 +75,16 @@ pub(crate) async fn replay(
     let account = webhook.definition.account.as_deref().and_then(|account| account.parse().ok());
     let range = Range { from: next, until: Some(length), account, ..Range::default() };
     reader.record(&app, Reading::Events, range).await?;
-    let moving = std::sync::Arc::clone(&webhook);
-    blocking(&app, move |_| Ok(moving.progress.replay(next.0)?)).await?;
-    Ok(wire::json(StatusCode::OK, &ShownWebhook::new(&webhook)))
+    let (id, now) = (webhook.id(), app.ledger().now().micros());
+    let moved = blocking(&app, move |registry| registry.replay(id, next.0, request, now));
+    let Changed { webhook, replayed } = moved.await?;
+    Ok(changed(&webhook, replayed))
 }
 
 /// Gives the public key that signs webhooks
 ///
-/// Ed25519, as Standard Webhooks writes it (`whpk_` and base64): for signatures of version `v1a`.
+/// Ed25519, as Standard Webhooks writes it (`whpk_` and base64): for signatures of version `v1a`. Then,
+/// after an empty line, the note (c2sp.org/signed-note) in which the log's key vouches for it.
 #[utoipa::path(
     get,
     path = "/log/keys/webhooks",
@@ -97,5 +97,5 @@ pub(crate) async fn keys(
     State(app): State<App>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
-    Ok(fresh(format!("{}\n", app.webhooks().public_key())))
+    Ok(fresh(app.webhooks().public_key()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
-use delivery::{AddressRules, Poster, PosterOptions, Sink, SinkSpec, tls_config};
+use delivery::{AddressRules, Position, Poster, PosterOptions, Sink, SinkSpec, tls_config};
 use zeroize::Zeroizing;
 
 use super::webhooks::USER_AGENT;
@@ -104,16 +104,16 @@ fn authorization_in(path: &Path, exposed: Exposed) -> Result<Zeroizing<String>> 
 }
 
 impl CheckedSinks {
-    /// Finds how far each is in the data directory `data`.
+    /// Finds how far each is in the data directory `data`; a new one is at `first`.
     ///
     /// # Errors
     ///
     /// A file there cannot be read.
-    pub(crate) fn open(self, data: &Path) -> Result<server::Sinks> {
+    pub(crate) fn open(self, data: &Path, first: &Position) -> Result<server::Sinks> {
         let folder = layout::sinks(data);
         let open = |spec: SinkSpec| {
             let name = spec.name();
-            Sink::open(spec, &folder).with_context(|| {
+            Sink::open(spec, &folder, first.clone()).with_context(|| {
                 format!("how far the {name} is cannot be read in `{}`", folder.display())
             })
         };
