@@ -442,7 +442,9 @@ TYPES = ["created", "enabled", "disabled", "expired", "revoked", "updated"]
 UPDATED = 5
 ROLES = ["owner", "verifier", "auditor", "worker", "admin", "user", "key"]
 PERIODS = ["day", "month", "total"]
-TOKEN, WORKER = 0, 2
+TOKENS, WORKER = (0, 1), 3
+# The issuer of a service's own tokens, which has a tag of its own.
+OWN_ISSUER = "keyledger"
 MIN_TIME, MAX_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
@@ -514,10 +516,12 @@ class Reader:
 
 
 def read_via(r):
-    tag = r.tag(3)
-    if tag == TOKEN:
-        return tag, f"token:{r.text()}:"
-    return tag, f"key:{uuid.UUID(bytes=r.id())}" if tag == 1 else "worker"
+    tag = r.tag(4)
+    if tag in TOKENS:
+        issuer = r.text() if tag else OWN_ISSUER
+        require(tag == 0 or issuer != OWN_ISSUER, "this issuer has a tag of its own")
+        return tag, f"token:{issuer}:"
+    return tag, f"key:{uuid.UUID(bytes=r.id())}" if tag == 2 else "worker"
 
 
 def read_ip(r):
@@ -641,8 +645,12 @@ def read_rules(r):
     return rules
 
 
-def read_new_key(r):
-    key = {"id": r.id(), "number": r.uint(), "account": r.text()}
+def read_new_key(r, account):
+    """A new key, made by one who acts for `account`."""
+    key = {"id": r.id(), "number": r.uint(), "account": r.option(r.text)}
+    require(key["account"] is None or key["account"] != account, "the account is said twice")
+    key["account"] = key["account"] or account
+    require(key["account"] is not None, "a key without an account")
     key["kind"], key["environment"] = r.tag(2), r.tag(2)
     key["role"], key["permissions"] = r.option(r.text), r.many(r.text)
     key["project"], key["allowed_ips"] = r.option(r.text), r.many(r.text)
@@ -658,7 +666,7 @@ def read_new_key(r):
 def read_event(r, record):
     record["type"] = r.tag(len(TYPES))
     if record["type"] == 0:
-        record["key"] = read_new_key(r)
+        record["key"] = read_new_key(r, record["account"])
     elif record["type"] == 3:
         record["due"] = r.option(r.time)
     elif record["type"] == 4:
@@ -797,8 +805,10 @@ def read_section(r, section, record):
         return actor
     if section == REASON:
         return r.text()
-    names = OF_KEY if section == KEY else sealed_edits(record)
-    return {name: READ[name](r) for name in names}
+    if section == KEY:
+        owner = r.option(lambda: read_subject(r))
+        return {"owner": owner} | {name: READ[name](r) for name in OF_KEY[1:]}
+    return {name: READ[name](r) for name in sealed_edits(record)}
 
 
 def take_in(sections, record, way):
@@ -807,13 +817,18 @@ def take_in(sections, record, way):
     person, actor = sections.get(ACTOR, (None, nobody))
     if actor is None:
         actor = dict(nobody, subject=ERASED + person.hex())
-    require(actor["jti"] is None or way == TOKEN, "a token's id, but no token")
+    require(actor["jti"] is None or way in TOKENS, "a token's id, but no token")
     record["via"] += actor["jti"] or ""
     record.update((name, actor[name]) for name in ("subject", "ip", "request_id"))
     _, record["reason"] = sections.get(REASON, (None, None))
     if REASON in sections and record["reason"] is None:
         record["reason"] = "erased"
     if KEY in sections:
+        owner, values = sections[KEY]
+        if values is not None:
+            is_own = owner == person
+            require((values["owner"] is None) == is_own, "the owner is said twice, or not at all")
+            values["owner"] = actor["subject"] if is_own else values["owner"]
         record["key"].update(values_of(sections[KEY], OF_KEY))
     if BEFORE in sections:
         take_in_edits(sections[BEFORE], sections[AFTER], record)
