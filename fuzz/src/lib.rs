@@ -8,10 +8,12 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a target reports")]
 
 mod logs;
+mod persons;
 mod requests;
 
 pub use logs::{access, checkpoint, frame, note, proof_file, record, tar, tile};
-pub use requests::{as_of, claims, cursor, forwarded, headers, secret, text, token};
+pub use persons::{keyring, persons};
+pub use requests::{as_of, claims, cursor, forwarded, headers, import_line, secret, text, token};
 
 /// A target: takes the fuzzer's bytes, and panics if the parser broke its promise.
 pub type Target = fn(&[u8]);
@@ -26,7 +28,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("forwarded", forwarded),
     ("frame", frame),
     ("headers", headers),
+    ("import_line", import_line),
+    ("keyring", keyring),
     ("note", note),
+    ("persons", persons),
     ("proof_file", proof_file),
     ("record", record),
     ("secret", secret),

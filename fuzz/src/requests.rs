@@ -83,6 +83,15 @@ pub fn headers(data: &[u8]) {
     server::fuzzing::negotiation(data.split(|byte| *byte == b'\n'));
 }
 
+/// A line of an import. How its JSON is spelled, and in which order, does not change what it says.
+pub fn import_line(data: &[u8]) {
+    if let Some(meaning) = server::fuzzing::import_line(data) {
+        let again = serde_json::from_slice(data).map(|line: serde_json::Value| line.to_string());
+        let again = again.ok().and_then(|again| server::fuzzing::import_line(again.as_bytes()));
+        assert_eq!(again, Some(meaning), "it says the same again");
+    }
+}
+
 static TOKENS: LazyLock<Option<Tokens>> = LazyLock::new(|| Tokens::new().ok());
 
 /// A token, all of it: nobody but the service and the issuer can sign one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::keyring::{Found, Keyring, PersonKey};
+use crate::keyring::{self, Found, Keyring, PersonKey};
 use crate::record::codec::{self, Interner};
 
 /// The encoding of the record that `bytes` are; `None` if they are none.
@@ -19,6 +19,12 @@ pub fn access(bytes: &[u8]) -> Option<Vec<u8>> {
     let keyring = Arc::new(persons());
     let access = codec::decode_access(bytes, &mut Interner::new(Arc::clone(&keyring))).ok()?;
     codec::encode_access(&access, &keyring).ok()
+}
+
+/// The file with the keys that `bytes`, a keyring's file, have; `None` if they are none.
+#[must_use]
+pub fn keyring(bytes: &[u8]) -> Option<Vec<u8>> {
+    keyring::written_again(bytes)
 }
 
 /// The persons of the corpus: their keys are known to everybody.

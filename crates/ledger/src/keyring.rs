@@ -23,6 +23,8 @@ use zeroize::ZeroizeOnDrop;
 
 pub use self::file::KeyringError;
 use self::file::{KeyFile, Place, Slot, Stored};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::file::written_again;
 pub use self::mac::Mac;
 
 /// How many keys are made at a time.

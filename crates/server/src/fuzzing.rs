@@ -13,7 +13,9 @@ use ledger::Walk;
 
 use crate::auth::token::TokenKey;
 use crate::auth::{Auth, AuthError, MaxRole, Outside};
+use crate::request::extract::json;
 use crate::request::{cursor, entity_tag, forwarded, key_cursor, negotiate};
+use crate::wire::ImportLine;
 
 /// The cursors that `text` is, one for each list that takes it, each written again.
 #[must_use]
@@ -46,6 +48,18 @@ pub fn negotiation<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> [bool; 
     // One of those that are offered, or none.
     debug_assert!(accepted.as_ref().is_ok_and(|place| *place < offered.len()) || accepted.is_err());
     [accepted.is_ok(), entity_tag::Revisions::of(&headers(&IF_MATCH, lines)).is_ok()]
+}
+
+/// All that a line of an import says, as text that is the same for what means the same; `None` if it
+/// is refused.
+#[must_use]
+pub fn import_line(line: &[u8]) -> Option<String> {
+    let ImportLine { key, idempotency_key } = json(line).ok()?;
+    let reason = key.reason.clone();
+    let request = key.draft(Timestamp::from_secs(1_700_000_000)).ok()?;
+    // A digest shows nothing of itself.
+    let digest = request.import.as_ref().map(|import| import.digest.0);
+    Some(format!("{request:?} {digest:?} {reason:?} {idempotency_key:?}"))
 }
 
 fn headers<'a>(name: &HeaderName, lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {

@@ -161,16 +161,31 @@ fn slots_of(file: &mut File, path: &Path) -> Result<(Stored, Place), KeyringErro
     let mut bytes = Zeroizing::new(Vec::new());
     file.read_to_end(&mut bytes)
         .map_err(|source| KeyringError::File { path: path.to_owned(), source })?;
+    parse(&bytes).ok_or_else(|| KeyringError::Foreign(path.to_owned()))
+}
+
+/// The slots that the bytes of a file have, and where the next one goes; `None` if it is no keyring.
+fn parse(bytes: &[u8]) -> Option<(Stored, Place)> {
     let (slots, _cut_off) = bytes.as_chunks::<SLOT>();
-    let [first, own, persons @ ..] = slots else {
-        return Err(KeyringError::Foreign(path.to_owned()));
-    };
-    let own = slot(own, SLOT as Place).and_then(|slot| slot.key).filter(|_| *first == head());
-    let own = own.ok_or_else(|| KeyringError::Foreign(path.to_owned()))?;
+    let [first, own, persons @ ..] = slots else { return None };
+    let own = slot(own, SLOT as Place).and_then(|slot| slot.key).filter(|_| *first == head())?;
     let end = (SLOT * slots.len()) as Place;
     let places = (2 * SLOT as Place..end).step_by(SLOT);
     let slots = persons.iter().zip(places).filter_map(|(bytes, place)| slot(bytes, place));
-    Ok((Stored { own, slots: slots.collect() }, end))
+    Some((Stored { own, slots: slots.collect() }, end))
+}
+
+/// The bytes of a file with the slots that `bytes` have; `None` if they are no keyring.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn written_again(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (Stored { own, slots }, _) = parse(bytes)?;
+    let mut again = head().to_vec();
+    write_slot(&own, &mut again);
+    for Slot { pseudonym, key, .. } in slots {
+        again.extend(pseudonym.0);
+        again.extend(key.map_or([0; 32], |key| *key.as_bytes()));
+    }
+    Some(again)
 }
 
 fn head() -> [u8; SLOT] {

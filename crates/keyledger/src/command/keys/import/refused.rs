@@ -69,3 +69,102 @@ impl RefusedFile {
         Ok(Some(self.path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::command::keys::import::rows::{Row, Rows};
+
+    const COLUMNS: [&str; 3] = ["id", "a, \"b\"", "sha256"];
+
+    /// The rows of a file, as far as it can be read, and whether that is to its end.
+    fn rows(path: &Path, is_csv: bool) -> (Vec<Row>, bool) {
+        let Ok(mut rows) = Rows::open(path, is_csv) else { return (Vec::new(), false) };
+        let mut found = Vec::new();
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => found.push(row),
+                Ok(None) => return (found, rows.position() == rows.length()),
+                Err(_) => return (found, false),
+            }
+            assert!(rows.position() <= rows.length(), "no more is read than there is");
+        }
+    }
+
+    /// What the rows have in their columns.
+    fn values(rows: &[Row]) -> Vec<Result<Map<String, Value>, String>> {
+        rows.iter().map(|row| row.values.clone()).collect()
+    }
+
+    /// The rows of the file of those that were refused, which are all of `path`.
+    fn refused(path: &Path, is_csv: bool, all: &[Row]) -> Vec<Row> {
+        let opened = Rows::open(path, is_csv).unwrap();
+        let mut file = RefusedFile::beside(path, opened.columns());
+        for row in all {
+            file.add(&row.raw).unwrap();
+        }
+        let Some(path) = file.finish().unwrap() else { return Vec::new() };
+        let (again, whole) = rows(&path, is_csv);
+        assert!(whole, "it can be read to its end");
+        again
+    }
+
+    fn table() -> impl Strategy<Value = Vec<Vec<String>>> {
+        let cell = "\\PC{0,8}|[\r\n\",; \\\\]{0,4}";
+        proptest::collection::vec(proptest::collection::vec(cell, COLUMNS.len()), 0..6)
+    }
+
+    proptest! {
+        /// Any file has rows, in the order of their lines, and those that are refused are read from
+        /// their own file as from the one that they came from.
+        #[test]
+        fn any_rows_are_refused_as_they_came(
+            lines in proptest::collection::vec(
+                "\\PC{0,20}|\u{feff}|\"\u{feff}\",|\\{\"a\":[0-9]{1,3}\\}|a,b|\"[^\"]{0,5}\",|\r",
+                0..8,
+            ),
+            tail in proptest::collection::vec(any::<u8>(), 0..3),
+            is_csv: bool,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("keys");
+            std::fs::write(&path, [lines.join("\n").into_bytes(), tail].concat()).unwrap();
+            let (found, _) = rows(&path, is_csv);
+            prop_assert!(found.is_sorted_by_key(|row| row.line));
+            if !found.is_empty() {
+                prop_assert_eq!(values(&refused(&path, is_csv, &found)), values(&found));
+            }
+        }
+
+        /// What a table has is read from it, whatever its cells are.
+        #[test]
+        fn a_table_is_read_as_it_was_written(table in table(), is_csv: bool) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("keys");
+            let object = |cells: &Vec<String>| -> Map<String, Value> {
+                let names = COLUMNS.iter().map(|&name| name.to_owned());
+                names.zip(cells.iter().map(|cell| cell.as_str().into())).collect()
+            };
+            let meant: Vec<_> = table.iter().map(object).collect();
+            if is_csv {
+                let mut out = csv::Writer::from_path(&path).unwrap();
+                out.write_record(COLUMNS).unwrap();
+                for cells in &table {
+                    out.write_record(cells).unwrap();
+                }
+                out.flush().unwrap();
+            } else {
+                let lines = meant.iter().map(|row| Value::from(row.clone()).to_string() + "\r\n");
+                std::fs::write(&path, lines.collect::<String>()).unwrap();
+            }
+            let (found, whole) = rows(&path, is_csv);
+            prop_assert!(whole);
+            let meant: Vec<_> = meant.into_iter().map(Ok).collect();
+            prop_assert_eq!(values(&found), meant.clone());
+            prop_assert_eq!(values(&refused(&path, is_csv, &found)), meant);
+        }
+    }
+}

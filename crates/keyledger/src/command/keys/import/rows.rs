@@ -13,6 +13,9 @@ use crate::exit::misuse;
 /// The longest row: the server takes no line that is nearly so long.
 const MAX_ROW_BYTES: u64 = 1 << 20;
 
+/// What some editors write before a text.
+const MARK: char = '\u{feff}';
+
 /// One row.
 pub(super) struct Row {
     /// The line of the file that it begins on.
@@ -47,7 +50,7 @@ impl Rows {
         let input = if is_csv {
             let mut reader = Box::new(csv::ReaderBuilder::new().flexible(true).from_reader(file));
             let columns = reader.headers().context("the first line has no names of columns")?;
-            let columns = columns.clone();
+            let columns = columns.iter().map(|name| name.trim_start_matches(MARK)).collect();
             Input::Csv { reader, columns }
         } else {
             Input::Ndjson { lines: BufReader::new(file), line: 0, position: 0 }
@@ -91,7 +94,8 @@ impl Rows {
                 if read as u64 == MAX_ROW_BYTES && !text.ends_with('\n') {
                     return Err(misuse(format!("line {line} is too long to be a key")));
                 }
-                let text = text.trim().trim_start_matches('\u{feff}').to_owned();
+                let text = text.trim_matches(|one: char| one.is_whitespace() || one == MARK);
+                let text = text.to_owned();
                 if !text.is_empty() {
                     let values = object(&text);
                     return Ok(Some(Row { line: *line, raw: Raw::Line(text), values }));
