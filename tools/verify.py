@@ -582,12 +582,23 @@ def read_imported(r):
     }
 
 
+# A permission of at most 128 characters: `area.action` or one word, `*` only as the last part.
+PERMISSION = re.compile(r"([0-9A-Za-z_-]+\.)*([0-9A-Za-z_-]+|\*)")
+
+
+def read_permissions(r):
+    permissions = r.many(r.text)
+    lawful = all(len(one) <= 128 and PERMISSION.fullmatch(one) for one in permissions)
+    require(lawful, "an unlawful permission")
+    return permissions
+
+
 # The attributes that an edit may change: their names, and how a value is read.
 ATTRIBUTES = [
     ("name", lambda r: r.text()),
     ("description", lambda r: r.option(r.text)),
     ("role", lambda r: r.option(r.text)),
-    ("permissions", lambda r: r.many(r.text)),
+    ("permissions", read_permissions),
     ("project", lambda r: r.option(r.text)),
     ("allowed_ips", lambda r: r.many(r.text)),
     ("expires_at", lambda r: r.option(r.time)),
@@ -628,7 +639,7 @@ RULES = [
     ("account_alive", lambda r: {"most": r.uint(), "counted": r.uint()}),
     ("owner_active", lambda r: {"most": r.small(32), "counted": r.small(32)}),
     ("longest_life", lambda r: {"seconds": r.uint()}),
-    ("permissions", lambda r: {"permissions": r.many(r.text)}),
+    ("permissions", lambda r: {"permissions": read_permissions(r)}),
     ("secret_prefix", lambda r: {"prefix": r.text()}),
     ("unique_prefix", lambda r: {}),
 ]
@@ -652,7 +663,7 @@ def read_new_key(r, account):
     key["account"] = key["account"] or account
     require(key["account"] is not None, "a key without an account")
     key["kind"], key["environment"] = r.tag(2), r.tag(2)
-    key["role"], key["permissions"] = r.option(r.text), r.many(r.text)
+    key["role"], key["permissions"] = r.option(r.text), read_permissions(r)
     key["project"], key["allowed_ips"] = r.option(r.text), r.many(r.text)
     for name in ("expires_at", "rate_limit", "quota", "tags"):
         key[name] = READ[name](r)

@@ -274,6 +274,8 @@ fn a_key_that_breaks_the_rule_on_record_is_found_by_both_verifiers() {
     expect![[r#"
         permission: INVALID: record 2: the rules do not allow it: keys of this account may not have all of these permissions
         permission: INVALID: record 2: it has a permission that its rule does not allow
+        star: INVALID: record 2: a record holds an unlawful value: must be area.action such as orders.read, '*' allowed as last part
+        star: INVALID: record 2: an unlawful permission
         prefix: INVALID: record 2: the rules do not allow it: the prefix is not that of this account's keys
         prefix: INVALID: record 2: its prefix is not the one of its rule
         life: INVALID: record 2: the rules do not allow it: a key of this account must end within 3344 seconds of its creation
