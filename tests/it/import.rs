@@ -1,7 +1,4 @@
-//! Keys that were made elsewhere: one alone, and as a stream of lines.
-
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Shutdown, TcpStream};
+//! Keys that were made elsewhere: how they move in, and that they are keys like others.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -11,51 +8,13 @@ use crate::support::{Script, Service, keyledger};
 /// SHA-256 of `foreign-key-1`, which the tests import.
 const DIGEST: &str = "wGrgvtiFAyyvH4VTZOf6YUU-MzrpTKOYzp11tRb1W54";
 
-/// An import under way, over a connection of its own.
-struct Import {
-    socket: TcpStream,
-    answer: BufReader<TcpStream>,
-}
-
-impl Import {
-    fn open(service: &Service, token: &str, query: &str) -> Import {
-        let mut socket = TcpStream::connect(service.address()).unwrap();
-        let head = format!(
-            "POST /v1/keys/import{query} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
-        );
-        socket.write_all(head.as_bytes()).unwrap();
-        let answer = BufReader::new(socket.try_clone().unwrap());
-        Import { socket, answer }
-    }
-
-    fn send(&mut self, text: &str) {
-        let chunk = format!("{:x}\r\n{text}\r\n", text.len());
-        self.socket.write_all(chunk.as_bytes()).unwrap();
-    }
-
-    fn end(&mut self) {
-        self.socket.write_all(b"0\r\n\r\n").unwrap();
-    }
-
-    /// The next line of the answer. Head and chunks' lengths are no JSON.
-    fn line(&mut self) -> Value {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.answer.read_line(&mut line).unwrap(), 0, "the answer was cut off");
-            if line.starts_with('{') {
-                return serde_json::from_str(&line).unwrap();
-            }
-        }
-    }
-}
-
-fn line(number: u32) -> Value {
+/// A line that imports a key.
+pub(crate) fn line(number: u32) -> Value {
     json!({"name": format!("k{number}"), "owner": "ann", "idempotency_key": number.to_string(),
         "import": {"secret": format!("foreign-{number}"), "source": "elsewhere"}})
 }
 
-fn code(service: &Service, text: &str) -> String {
+pub(crate) fn code(service: &Service, text: &str) -> String {
     let verify = json!({ "key": text });
     let answer = service.client("verifier").send(&format!("POST /v1/keys/verify {verify}")).json();
     answer["code"].as_str().unwrap().to_owned()
@@ -117,83 +76,6 @@ fn a_key_moves_in_alone() {
 }
 
 #[test]
-fn a_bad_line_stops_none_of_the_others() {
-    let service = Service::start();
-    let mut import = Import::open(&service, &service.token("acme", "owner"), "");
-    import.send(&format!("{}\n\n{{\n", line(1)));
-    let first = import.line();
-    assert_eq!((&first["line"], &first["status"]), (&json!(1), &json!(201)));
-    // Answered while the rest is not even sent.
-    let second = import.line();
-    assert_eq!(
-        (&second["line"], &second["problem"]["detail"]),
-        (&json!(3), &json!("body: must be JSON"))
-    );
-    let mut others = vec![
-        (line(1), 200, ""),
-        (json!({"name": "k", "import": {"secret": "foreign-1"}}), 409, "key_exists"),
-        (json!({"name": "no import"}), 400, "invalid_request"),
-        (
-            json!({"name": "k", "import": {"secret": "foreign-9"}, "idempotency_key": "1"}),
-            422,
-            "idempotency_mismatch",
-        ),
-        (
-            json!({"name": "k", "account": "other", "import": {"secret": "foreign-9"}}),
-            403,
-            "forbidden",
-        ),
-        (json!({"name": "x".repeat(70_000)}), 413, "payload_too_large"),
-        (line(2), 201, ""),
-    ];
-    // The last line needs no end.
-    let text: Vec<_> = others.iter().map(|(line, ..)| line.to_string()).collect();
-    import.send(&text.join("\r\n"));
-    import.end();
-    for (number, (sent, status, code)) in (4..).zip(others.drain(..)) {
-        let answer = import.line();
-        assert_eq!(
-            (&answer["line"], &answer["status"]),
-            (&json!(number), &json!(status)),
-            "{sent}"
-        );
-        match code {
-            "" => assert!(answer["id"].is_string() && answer.get("problem").is_none()),
-            code => assert_eq!(answer["problem"]["code"], code, "{sent}"),
-        }
-    }
-    let counts = json!({"lines": 9, "imported": 2, "repeated": 1, "refused": 6, "complete": true});
-    assert_eq!(import.line(), json!({ "summary": counts }));
-    assert_eq!(code(&service, "foreign-2"), "VALID");
-    let metrics = service.client_with(None).send("GET /metrics").text;
-    assert!(metrics.contains("keyledger_keys_imported 2"), "{metrics}");
-    service.stop().0.is_in_order();
-}
-
-#[test]
-fn a_broken_import_is_simply_sent_again() {
-    let service = Service::start();
-    let token = service.token("acme", "owner");
-    let mut import = Import::open(&service, &token, "");
-    import.send(&format!("{}\n{}\n{}\n{{\"name\"", line(1), line(2), line(3)));
-    let ids: Vec<Value> = (0..3).map(|_| import.line()["id"].clone()).collect();
-    import.socket.shutdown(Shutdown::Both).unwrap();
-    // What was answered is there, whatever happens then.
-    let service = service.kill().start();
-    let all: String = (1..=4).map(|number| line(number).to_string() + "\n").collect();
-    let owner = service.client_with(Some(&token));
-    let again = owner.send_typed(&format!("POST /v1/keys/import {all}"), "application/x-ndjson");
-    let answers: Vec<Value> =
-        again.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for (answer, id) in answers.iter().zip(&ids) {
-        assert_eq!((&answer["status"], &answer["id"]), (&json!(200), id));
-    }
-    assert_eq!(answers[3]["status"], 201);
-    assert_eq!(answers[4]["summary"]["repeated"], 3);
-    assert_eq!(owner.all("/v1/keys").len(), 4);
-}
-
-#[test]
 fn a_dry_run_records_nothing() {
     let service = Service::start();
     let owner = service.client("owner");
@@ -219,69 +101,6 @@ fn what_is_no_import_is_refused_before_it_is_read() {
         assert_eq!(owner.send_with(route, &[header]).code(), code, "{header:?}");
     }
     assert_eq!(owner.send("POST /v1/keys/import?receipt=true {}").code(), "invalid_request");
-}
-
-/// Thousands of lines, sent as fast as they are taken; the limits that hold others back hold these
-/// back, and none is lost.
-#[test]
-fn many_lines_are_many_keys() {
-    let service = Service::start();
-    let mut import = Import::open(&service, &service.token("acme", "owner"), "");
-    let mut out = Import {
-        socket: import.socket.try_clone().unwrap(),
-        answer: BufReader::new(import.socket.try_clone().unwrap()),
-    };
-    let sending = std::thread::spawn(move || {
-        for group in 0..50 {
-            let lines = (0..100).map(|number| line(group * 100 + number).to_string() + "\n");
-            out.send(&lines.collect::<String>());
-        }
-        out.end();
-    });
-    for number in 1..=5_000 {
-        let answer = import.line();
-        assert_eq!((&answer["line"], &answer["status"]), (&json!(number), &json!(201)));
-    }
-    assert_eq!(import.line()["summary"]["imported"], 5_000);
-    sending.join().unwrap();
-    for number in [0, 2_500, 4_999] {
-        assert_eq!(code(&service, &format!("foreign-{number}")), "VALID");
-    }
-    let events = service.client("owner").all("/v1/events");
-    assert_eq!(events.len(), 5_000);
-    service.stop().0.is_in_order();
-}
-
-#[test]
-fn an_import_is_held_back_and_not_refused() {
-    let service =
-        Service::with(&["--max-changes-per-second", "40", "--max-exports-per-account", "1"]);
-    let token = service.token("acme", "owner");
-    let mut import = Import::open(&service, &token, "");
-    let lines: String = (0..100).map(|number| line(number).to_string() + "\n").collect();
-    import.send(&lines);
-    assert_eq!(import.line()["status"], 201);
-    let second = service.client_with(Some(&token)).send("POST /v1/keys/import {}");
-    assert_eq!(second.refusal(), (503, "overloaded".to_owned()));
-    import.end();
-    for _ in 1..100 {
-        assert_eq!(import.line()["status"], 201);
-    }
-    assert_eq!(import.line()["summary"]["complete"], true);
-}
-
-#[test]
-fn an_import_ends_with_its_token() {
-    let service = Service::start();
-    let token = service.token_of("acme", "mover", "owner");
-    let mut import = Import::open(&service, &token, "");
-    import.send(&format!("{}\n", line(1)));
-    assert_eq!(import.line()["status"], 201);
-    let ended = service.client("admin").send(r#"POST /v1/tokens/revoke {"subject":"mover"}"#);
-    assert_eq!(ended.status, 200, "{ended:?}");
-    let last = import.line();
-    assert_eq!(last["summary"]["complete"], false, "{last}");
-    assert_eq!(last["problem"]["code"], "unauthenticated", "{last}");
 }
 
 /// Whatever others do with a key, they do with one that moved in.

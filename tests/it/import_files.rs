@@ -82,21 +82,31 @@ fn a_table_moves_in_and_its_bad_rows_stay() {
     assert_eq!(lines[0]["problem"]["code"], "invalid_row");
 }
 
+/// Several requests at a time; where the account has one place, the others wait for it.
 #[test]
 fn lines_of_the_api_move_in_as_they_are() {
-    let service = Service::start();
-    let file = service.folder().join("keys.ndjson");
-    let lines: String = (0..1_234)
-        .map(|number| {
-            format!("{{\"name\":\"k{number}\",\"import\":{{\"secret\":\"old-{number}\"}}}}\n")
-        })
-        .collect();
-    write(&file, lines).unwrap();
-    let done = import(&service, &file, &[]);
-    assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.out.contains("1234 imported, 0 imported before, 0 refused"), "{done:?}");
-    assert!(!service.folder().join("keys.ndjson.refused").exists());
-    assert_eq!(service.client("owner").all("/v1/keys").len(), 1_234);
+    for options in [&[][..], &["--max-exports-per-account", "1"]] {
+        let service = Service::with(options);
+        let file = service.folder().join("keys.ndjson");
+        let line = |number| {
+            let permission = if number % 100 == 99 { "no permission" } else { "a.b" };
+            format!(
+                "{{\"name\":\"k{number}\",\"permissions\":[\"{permission}\"],\
+                 \"import\":{{\"secret\":\"old-{number}\"}}}}\n"
+            )
+        };
+        write(&file, (0..3_050).map(line).collect::<String>()).unwrap();
+        let done = import(&service, &file, &[]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.out.contains("3020 imported, 0 imported before, 30 refused"), "{done:?}");
+        // In their order, whichever request was answered first.
+        let refused: String = (0..30).map(|hundred| line(hundred * 100 + 99)).collect();
+        let path = service.folder().join("keys.ndjson.refused");
+        assert_eq!(read_to_string(path).unwrap(), refused);
+        assert_eq!(service.client("owner").all("/v1/keys").len(), 3_020);
+        let again = import(&service, &file, &[]);
+        assert!(again.out.contains("0 imported, 3020 imported before, 30 refused"), "{again:?}");
+    }
 }
 
 #[test]

@@ -42,6 +42,8 @@ mod home;
 mod idempotency;
 mod import;
 mod import_files;
+mod import_rules;
+mod import_stream;
 mod kill;
 mod lifecycle;
 mod limits;

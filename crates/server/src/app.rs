@@ -29,7 +29,8 @@ pub struct Config {
     pub forwarded_header: Option<ForwardedHeader>,
     /// The headers in which clients of gateways send their key.
     pub key_headers: Vec<KeyHeader>,
-    /// How long a request may take before it is answered with `timeout`.
+    /// How long a request may take before it is answered with `timeout`; and how long the client of an
+    /// import may be silent.
     pub request_timeout: Duration,
     /// The dialect that is spoken at `/` too, for clients that can change only the host.
     pub root_dialect: Option<Dialect>,

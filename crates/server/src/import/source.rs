@@ -1,8 +1,8 @@
-//! The body of an import, in groups of lines: as many as are there, when they are wanted.
+//! The body of an import, in groups of lines: whole ones, or what is there when it is wanted.
 
 use std::future::poll_fn;
 use std::io::Write as _;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody as _};
@@ -58,47 +58,56 @@ impl Source {
         Ok(Source { body, lines: Lines::default(), unpacker, end: End::NotYet })
     }
 
-    /// The next lines, at most so many: waits for the first, and not for another one behind it.
+    /// The next lines, at most so many: waits for the first, and for others until `wanted` is ready.
     ///
     /// # Errors
     ///
     /// The body was cut off, or is not packed as it says. All its whole lines were given before.
-    pub(super) async fn group(&mut self, most: usize) -> Result<Group, ApiError> {
-        let mut group = Group::new();
-        poll_fn(|context| self.poll_group(context, &mut group, most)).await;
+    pub(super) async fn group(
+        &mut self,
+        most: usize,
+        wanted: impl Future<Output = ()>,
+    ) -> Result<Group, ApiError> {
+        let mut wanted = pin!(wanted);
+        let (mut group, mut bytes, mut is_wanted) = (Group::new(), 0, false);
+        poll_fn(|context| {
+            let gathered = self.poll_lines(context, &mut group, &mut bytes, most);
+            is_wanted = is_wanted || wanted.as_mut().poll(context).is_ready();
+            if is_wanted && !group.is_empty() { Poll::Ready(()) } else { gathered }
+        })
+        .await;
         if group.is_empty() && self.end == End::CutOff {
             return Err(ApiError::field("body", "was cut off, or is not packed as it says"));
         }
         Ok(group)
     }
 
-    fn poll_group(
+    /// Adds the lines that are there. Ready when `group` is full, or there will be no more.
+    fn poll_lines(
         &mut self,
         context: &mut Context<'_>,
         group: &mut Group,
+        bytes: &mut usize,
         most: usize,
     ) -> Poll<()> {
-        let mut bytes = 0;
-        while group.len() < most && bytes < LARGE {
+        while group.len() < most && *bytes < LARGE {
             let mut line = self.lines.next();
             if line.is_none() && self.end == End::NotYet {
-                match self.poll_piece(context) {
-                    Poll::Pending if group.is_empty() => return Poll::Pending,
-                    Poll::Pending => break,
-                    Poll::Ready(Some(piece)) => {
+                match ready!(self.poll_piece(context)) {
+                    Some(piece) => {
                         self.lines.feed(piece);
                         continue;
                     }
                     // Of what was cut off the last line may be cut off, too.
-                    Poll::Ready(None) if self.end == End::CutOff => break,
-                    Poll::Ready(None) => {
+                    None if self.end == End::CutOff => break,
+                    None => {
                         self.end = End::Reached;
                         line = self.lines.last();
                     }
                 }
             }
             let Some(line) = line else { break };
-            bytes += line.text.as_ref().map_or(MAX_LINE, |text| text.len());
+            *bytes += line.text.as_ref().map_or(MAX_LINE, |text| text.len());
             group.push(line);
         }
         Poll::Ready(())
@@ -161,6 +170,7 @@ impl Unpacker {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
     use std::io;
 
     use axum::http::{HeaderValue, header};
@@ -186,13 +196,41 @@ mod tests {
         let mut source = Source::new(&HeaderMap::new(), body).unwrap();
         send.send(io::Result::Ok(piece("a\nb"))).unwrap();
         send.send(io::Result::Ok(piece("\nc\nd\ne"))).unwrap();
-        assert_eq!(numbers(&source.group(3).await.unwrap()), [1, 2, 3]);
-        assert_eq!(numbers(&source.group(3).await.unwrap()), [4]);
+        assert_eq!(numbers(&source.group(3, ready(())).await.unwrap()), [1, 2, 3]);
+        assert_eq!(numbers(&source.group(3, ready(())).await.unwrap()), [4]);
         send.send(io::Result::Ok(piece("\nf"))).unwrap();
-        assert_eq!(numbers(&source.group(3).await.unwrap()), [5]);
+        assert_eq!(numbers(&source.group(3, ready(())).await.unwrap()), [5]);
         drop(send);
-        assert_eq!(numbers(&source.group(3).await.unwrap()), [6]);
-        assert!(source.group(3).await.unwrap().is_empty());
+        assert_eq!(numbers(&source.group(3, ready(())).await.unwrap()), [6]);
+        assert!(source.group(3, ready(())).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_not_wanted_yet_is_filled() {
+        let (send, receive) = mpsc::unbounded_channel();
+        let body = Body::from_stream(UnboundedReceiverStream::new(receive));
+        let mut source = Source::new(&HeaderMap::new(), body).unwrap();
+        send.send(io::Result::Ok(piece("a\nb\n"))).unwrap();
+        {
+            let mut group = pin!(source.group(3, pending()));
+            for more in ["c", "\nd\n"] {
+                let polled = poll_fn(|context| Poll::Ready(group.as_mut().poll(context))).await;
+                assert!(polled.is_pending());
+                send.send(Ok(piece(more))).unwrap();
+            }
+            assert_eq!(numbers(&group.await.unwrap()), [1, 2, 3]);
+        }
+        drop(send);
+        assert_eq!(numbers(&source.group(3, pending()).await.unwrap()), [4]);
+        // Wanted before there is anything: it is given as soon as there is.
+        let (send, receive) = mpsc::unbounded_channel();
+        let body = Body::from_stream(UnboundedReceiverStream::new(receive));
+        let mut source = Source::new(&HeaderMap::new(), body).unwrap();
+        let mut group = pin!(source.group(3, ready(())));
+        let polled = poll_fn(|context| Poll::Ready(group.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        send.send(io::Result::Ok(piece("a\nb\n"))).unwrap();
+        assert_eq!(numbers(&group.await.unwrap()), [1, 2]);
     }
 
     #[tokio::test]
@@ -200,9 +238,9 @@ mod tests {
         let pieces = [Ok(piece("a\nb\nnot who")), Err(io::Error::other("gone"))];
         let body = Body::from_stream(tokio_stream::iter(pieces));
         let mut source = Source::new(&HeaderMap::new(), body).unwrap();
-        assert_eq!(numbers(&source.group(9).await.unwrap()), [1, 2]);
+        assert_eq!(numbers(&source.group(9, ready(())).await.unwrap()), [1, 2]);
         for _ in 0..2 {
-            assert!(source.group(9).await.is_err());
+            assert!(source.group(9, ready(())).await.is_err());
         }
     }
 
@@ -221,7 +259,7 @@ mod tests {
             let mut source = Source::new(&coding, body).unwrap();
             let mut found = Vec::new();
             loop {
-                match source.group(9).await {
+                match source.group(9, ready(())).await {
                     Ok(group) if group.is_empty() => return (found, true),
                     Ok(group) => found.extend(numbers(&group)),
                     Err(_) => return (found, false),

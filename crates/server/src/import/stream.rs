@@ -1,12 +1,14 @@
 //! An import under way: lines in, answers out.
 //!
 //! One group of lines after the other is parsed on the read pool, in the turn of its account, and
-//! decided by the writer in one command, also in its turn. The next group is read when the answers to
-//! the one before have been taken: neither a long import nor a client that does not read makes memory
-//! grow, and however many lines one account sends, the others wait for one command of it at a time.
-//! A client that sends faster than its account may change keys is read more slowly, and not refused.
+//! decided by the writer in one command, also in its turn. While a group is decided the next one is
+//! gathered, and parsed as soon as it is full; it is decided when the answers to the one before have
+//! been taken: neither a long import nor a client that does not read makes memory grow, and however
+//! many lines one account sends, the others wait for one command of it at a time. A client that sends
+//! faster than its account may change keys is read more slowly, and not refused.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use ledger::{Caller, ImportedKey, Ledger};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -30,9 +32,6 @@ use crate::request::context::HttpContext;
 use crate::wire;
 use crate::wire::{ImportAnswer, ImportCounts, ImportSummary, LineAnswer, Text, put_json};
 
-/// How long a client may send nothing, or take nothing of what it is answered; and how long there may
-/// be no room for its lines.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The delay before lines are tried again for which there was no room.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
@@ -44,8 +43,17 @@ pub(crate) struct ImportStream {
     bearer: Bearer,
     context: HttpContext,
     dry_run: bool,
-    counts: ImportCounts,
+    /// How long its client may send nothing, or take nothing of what it is answered; and how long there
+    /// may be no room for its lines.
+    patience: Duration,
     _slot: Slot,
+}
+
+/// Why an import goes no further.
+enum Stop {
+    /// Its client is gone.
+    Gone,
+    Problem(ApiError),
 }
 
 impl ImportStream {
@@ -58,15 +66,15 @@ impl ImportStream {
         dry_run: bool,
     ) -> Result<ImportStream, ApiError> {
         let slot = app.slots().take(&Share::from(&caller))?;
-        let (app, counts) = (app.clone(), ImportCounts::default());
-        Ok(ImportStream { app, caller, bearer, context, dry_run, counts, _slot: slot })
+        let (app, patience) = (app.clone(), app.config().request_timeout);
+        Ok(ImportStream { app, caller, bearer, context, dry_run, patience, _slot: slot })
     }
 
     /// Answers the lines of a body while they come.
     pub(crate) async fn answer(self, mut source: Source) -> Result<Response, ApiError> {
         // Before the head of the answer: a client that waits until it may go on (`Expect`) must not
         // take the head for the whole.
-        let first = source.group(self.app.ledger().most_imports()).await?;
+        let first = source.group(self.app.ledger().most_imports(), ready(())).await?;
         let (send, receive) = mpsc::channel(1);
         tokio::spawn(self.run(source, first, send));
         let body = ReceiverStream::new(receive).map(Ok::<Bytes, Infallible>);
@@ -74,56 +82,73 @@ impl ImportStream {
         Ok(wire::typed(StatusCode::OK, content_type, Body::from_stream(body)))
     }
 
-    async fn run(mut self, mut source: Source, first: Group, send: mpsc::Sender<Bytes>) {
-        let mut group = Ok(first);
+    async fn run(self, mut source: Source, first: Group, send: mpsc::Sender<Bytes>) {
+        let mut counts = ImportCounts::default();
+        let mut next = self.parse(first).await;
         let problem = loop {
-            let stop = match group {
-                Ok(group) if group.is_empty() => break None,
-                Ok(group) => {
-                    let (text, stop) = self.import(group).await;
-                    if put(&send, text).await.is_err() {
-                        return;
-                    }
-                    stop
-                }
-                Err(error) => Some(error),
+            let parsed = match next {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => break None,
+                Err(error) => break Some(error),
             };
-            if stop.is_some() {
-                break stop;
-            }
-            group = self.next(&mut source).await;
+            let (is_idle, idle) = watch::channel(false);
+            let decide = async {
+                let decided = self.decide(parsed, &mut counts, &send).await;
+                is_idle.send_replace(true);
+                decided
+            };
+            // What goes wrong with the next lines takes nothing from the answers to these.
+            let ahead = async { Ok(self.next(&mut source, idle).await) };
+            next = match tokio::try_join!(decide, ahead) {
+                Ok(((), ahead)) => ahead,
+                Err(Stop::Gone) => return,
+                Err(Stop::Problem(error)) => break Some(error),
+            };
         };
-        self.counts.complete = problem.is_none();
+        counts.complete = problem.is_none();
         let problem = problem.as_ref().map(|error| self.problem(error));
-        let summary = ImportSummary { summary: self.counts, problem };
+        let summary = ImportSummary { summary: counts, problem };
         let mut text = Vec::new();
         put_line(&mut text, &ImportAnswer::Summary(summary));
         // A client that is gone needs no summary.
-        let _ = put(&send, text).await;
+        drop(self.put(&send, text).await);
     }
 
-    /// The next lines, or why there are none any more.
-    async fn next(&self, source: &mut Source) -> Result<Group, ApiError> {
+    /// The next lines, parsed, or why there are none any more; `None` at their end. A whole group of
+    /// them, or from when nothing is decided any more (`idle`) as many as are there.
+    async fn next(
+        &self,
+        source: &mut Source,
+        idle: watch::Receiver<bool>,
+    ) -> Result<Option<Parsed>, ApiError> {
         let mut stopping = self.app.stopping();
         let (auth, ledger) = (self.app.auth(), self.app.ledger());
-        let group = tokio::time::timeout(PATIENCE, source.group(ledger.most_imports()));
-        tokio::select! {
+        let silence = async {
+            until_true(idle.clone()).await;
+            tokio::time::sleep(self.patience).await;
+        };
+        let group = tokio::select! {
             biased;
             // A dropped sender is a stop too.
             _ = stopping.wait_for(|stopping| *stopping) => {
                 Err(ApiError::new(Code::Overloaded, "the service stops; send the rest again"))
             }
-            () = self.bearer.ended(auth, ledger) => {
-                Err(ApiError::bad_token("the token has ended; send the rest with another one"))
+            () = self.bearer.ended(auth, ledger) => Err(token_ended()),
+            group = source.group(ledger.most_imports(), until_true(idle.clone())) => group,
+            () = silence => {
+                let patience = self.patience.as_secs();
+                let detail = format!("no line came for {patience} s; send the rest again");
+                Err(ApiError::new(Code::Timeout, detail))
             }
-            group = group => group.unwrap_or_else(|_| {
-                Err(ApiError::new(Code::Timeout, "no line came for 30 s; send the rest again"))
-            }),
-        }
+        };
+        self.parse(group?).await
     }
 
-    /// Imports the lines of a group. The text of their answers, and why it goes no further.
-    async fn import(&mut self, group: Group) -> (Vec<u8>, Option<ApiError>) {
+    /// Parses a group; one without lines is the end.
+    async fn parse(&self, group: Group) -> Result<Option<Parsed>, ApiError> {
+        if group.is_empty() {
+            return Ok(None);
+        }
         let (group, now) = (Arc::new(group), self.app.ledger().now());
         let route = self.context.route;
         let parsed = self.patiently(|| {
@@ -133,12 +158,20 @@ impl ImportStream {
             };
             self.app.read(self.caller.clone(), parse)
         });
-        let Parsed { lines, keys } = match parsed.await {
-            Ok(parsed) => parsed,
-            Err(error) => return (Vec::new(), Some(error.into())),
-        };
+        Ok(Some(parsed.await?))
+    }
+
+    /// Imports the keys of a group and answers its lines.
+    async fn decide(
+        &self,
+        Parsed { lines, keys }: Parsed,
+        counts: &mut ImportCounts,
+        send: &mpsc::Sender<Bytes>,
+    ) -> Result<(), Stop> {
         let decided = if keys.is_empty() {
             Ok(Vec::new())
+        } else if !self.bearer.is_good(self.app.auth(), self.app.ledger().now()) {
+            return Err(Stop::Problem(token_ended()));
         } else {
             let import = || self.app.ledger().import(&self.caller, Arc::clone(&keys), self.dry_run);
             self.patiently(import).await
@@ -160,9 +193,10 @@ impl ImportStream {
                 },
             };
             put_line(&mut text, &ImportAnswer::Line(self.line(line, became.as_ref())));
-            self.counts.add(became.as_ref().ok());
+            counts.add(became.as_ref().ok());
         }
-        (text, stop)
+        self.put(send, text).await?;
+        stop.map_or(Ok(()), |error| Err(Stop::Problem(error)))
     }
 
     /// What `attempt` comes to. While there is no room for it, or it comes too soon, it is made again.
@@ -170,7 +204,7 @@ impl ImportStream {
     where
         F: Future<Output = Result<T, ledger::Error>>,
     {
-        let (end, stopping) = (Instant::now() + PATIENCE, self.app.stopping());
+        let (end, stopping) = (Instant::now() + self.patience, self.app.stopping());
         loop {
             let (error, delay) = match attempt().await {
                 Err(error @ ledger::Error::RateLimited { retry_after_s }) => {
@@ -183,6 +217,17 @@ impl ImportStream {
                 return Err(error);
             }
             tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Sends a text, unless the client takes nothing, or is gone.
+    async fn put(&self, send: &mpsc::Sender<Bytes>, text: Vec<u8>) -> Result<(), Stop> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        match tokio::time::timeout(self.patience, send.send(text.into())).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Stop::Gone),
         }
     }
 
@@ -223,13 +268,11 @@ fn put_line(text: &mut Vec<u8>, answer: &ImportAnswer<'_>) {
     text.push(b'\n');
 }
 
-/// Sends a text, unless the client takes nothing, or is gone.
-async fn put(send: &mpsc::Sender<Bytes>, text: Vec<u8>) -> Result<(), ()> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    match tokio::time::timeout(PATIENCE, send.send(text.into())).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(()),
-    }
+fn token_ended() -> ApiError {
+    ApiError::bad_token("the token has ended; send the rest with another one")
+}
+
+/// Waits until it is `true`, or nobody is left who could say so.
+async fn until_true(mut flag: watch::Receiver<bool>) {
+    drop(flag.wait_for(|is_true| *is_true).await);
 }

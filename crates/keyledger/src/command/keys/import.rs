@@ -108,7 +108,8 @@ pub(super) fn run(options: &Import) -> Result<Exit> {
         listed: Table::new(&["LINE", "REFUSED", "WHY"]),
         progress: Progress::new("keys"),
     };
-    let imported = running.all(&mut rows, &mapping);
+    let sent = running.send(&mut rows, &mapping);
+    let imported = sent.and(running.finish());
     let Running { counts, refused, listed, progress, .. } = running;
     drop(progress);
     let refused = refused.finish()?;
@@ -121,38 +122,46 @@ pub(super) fn run(options: &Import) -> Result<Exit> {
 }
 
 impl Running<'_> {
-    /// Sends every row.
-    fn all(&mut self, rows: &mut Rows, mapping: &Mapping) -> Result<()> {
-        let mut waiting: Vec<Row> = Vec::new();
+    /// Sends every row. What is under way when it fails is not waited for.
+    fn send(&mut self, rows: &mut Rows, mapping: &Mapping) -> Result<()> {
         while let Some(row) = rows.next()? {
             let line = row.values.as_ref().map_err(Clone::clone);
             match line.and_then(|values| mapping.line(values)) {
-                Ok(line) => {
-                    self.sender.add(&line);
-                    waiting.push(row);
-                }
+                Ok(line) => self.sender.add(row, &line),
                 Err(why) => self.refuse(&row, &json!({ "code": "invalid_row", "detail": why }))?,
             }
             if self.sender.is_full() {
-                self.send(&mut waiting)?;
+                self.sender.send();
+                while self.sender.is_busy() {
+                    self.take_oldest().unwrap_or(Ok(()))?;
+                }
                 self.progress.of(self.counts.all(), rows.position(), rows.length());
             }
         }
-        self.send(&mut waiting)
+        self.sender.send();
+        Ok(())
     }
 
-    /// Sends what waits.
-    fn send(&mut self, waiting: &mut Vec<Row>) -> Result<()> {
-        if waiting.is_empty() {
-            return Ok(());
+    /// Takes all answers that are still to come. The first thing that is wrong with any.
+    fn finish(&mut self) -> Result<()> {
+        let mut finished = Ok(());
+        while let Some(taken) = self.take_oldest() {
+            finished = finished.and(taken);
         }
-        let outcomes = self.sender.send(waiting.len())?;
-        for (row, outcome) in waiting.drain(..).zip(outcomes) {
-            match outcome {
-                Outcome::Imported => self.counts.imported += 1,
-                Outcome::Repeated => self.counts.repeated += 1,
-                Outcome::Refused(problem) => self.refuse(&row, &problem)?,
-            }
+        finished
+    }
+
+    /// Takes the answer to the oldest request under way, if there is one.
+    fn take_oldest(&mut self) -> Option<Result<()>> {
+        let answer = self.sender.oldest()?;
+        Some(answer.and_then(|rows| rows.into_iter().try_for_each(|row| self.take(row))))
+    }
+
+    fn take(&mut self, (row, outcome): (Row, Outcome)) -> Result<()> {
+        match outcome {
+            Outcome::Imported => self.counts.imported += 1,
+            Outcome::Repeated => self.counts.repeated += 1,
+            Outcome::Refused(problem) => self.refuse(&row, &problem)?,
         }
         Ok(())
     }

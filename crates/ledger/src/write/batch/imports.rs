@@ -68,6 +68,11 @@ impl Batch<'_> {
 /// Whether a key that was made `at` that time is the wanted one.
 fn is_same(made: &NewKey, at: Timestamp, wanted: &WantedKey) -> bool {
     let due = wanted.ttl_s.map(|seconds| at.plus_secs(seconds));
-    let expires_at = due.or(wanted.key.expires_at);
-    *made == NewKey { id: made.id, number: made.number, expires_at, ..wanted.key.clone() }
+    let mut key = wanted.key.clone();
+    (key.id, key.number, key.expires_at) = (made.id, made.number, due.or(key.expires_at));
+    // Where they were left to its role, it has those that the role gave then.
+    if key.role.is_some() && !wanted.permissions_named {
+        key.permissions = Arc::clone(&made.permissions);
+    }
+    *made == key
 }

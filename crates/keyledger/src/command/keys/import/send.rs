@@ -1,10 +1,15 @@
-//! Lines on their way to the server: some hundreds in a request, sent again when it broke.
+//! Lines on their way to the server: some hundreds in a request, several requests at a time, each sent
+//! again when it broke.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
 
+use super::rows::Row;
 use crate::client::{Call, Client, Refused, pause};
 use crate::exit::Failure;
 use crate::options::Remote;
@@ -14,6 +19,8 @@ use crate::options::Remote;
 const MOST_LINES: usize = 500;
 /// The bytes of a request from which on no further line is added.
 const LARGE: usize = 256 * 1024;
+/// How many requests are under way at a time: the server decides one while the others travel.
+const MOST_UNDER_WAY: usize = 4;
 /// How often a request is sent, and the time before it is sent a second time, which then doubles.
 const ATTEMPTS: u32 = 7;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -27,9 +34,25 @@ pub(super) enum Outcome {
     Refused(Value),
 }
 
-/// The next request.
+/// The next request, and those under way.
 pub(super) struct Sender {
-    client: Client,
+    client: Arc<Client>,
+    dry_run: bool,
+    text: String,
+    /// Those that the lines of `text` are of.
+    rows: Vec<Row>,
+    /// The oldest first.
+    under_way: VecDeque<UnderWay>,
+}
+
+struct UnderWay {
+    rows: Vec<Row>,
+    outcomes: JoinHandle<Result<Vec<Outcome>>>,
+}
+
+/// What a thread sends.
+struct Request {
+    client: Arc<Client>,
     dry_run: bool,
     text: String,
     lines: usize,
@@ -44,48 +67,70 @@ enum Failed {
 
 impl Sender {
     pub(super) fn new(remote: &Remote, dry_run: bool) -> Result<Sender> {
-        let client = Client::new(remote)?;
-        Ok(Sender { client, dry_run, text: String::new(), lines: 0 })
+        let client = Arc::new(Client::new(remote)?);
+        let (text, rows, under_way) = (String::new(), Vec::new(), VecDeque::new());
+        Ok(Sender { client, dry_run, text, rows, under_way })
     }
 
-    /// Adds a line.
-    pub(super) fn add(&mut self, line: &str) {
+    /// Adds a row with its line.
+    pub(super) fn add(&mut self, row: Row, line: &str) {
         self.text += line;
         self.text.push('\n');
-        self.lines += 1;
+        self.rows.push(row);
     }
 
     /// Whether it is time to send.
     pub(super) fn is_full(&self) -> bool {
-        self.lines >= MOST_LINES || self.text.len() >= LARGE
+        self.rows.len() >= MOST_LINES || self.text.len() >= LARGE
     }
 
-    /// Sends the lines that were added, which are so many; each has an outcome. Again if need be: a line
-    /// has its idempotency key.
-    pub(super) fn send(&mut self, lines: usize) -> Result<Vec<Outcome>> {
+    /// Begins to send what was added.
+    pub(super) fn send(&mut self) {
+        let (text, rows) = (std::mem::take(&mut self.text), std::mem::take(&mut self.rows));
+        if rows.is_empty() {
+            return;
+        }
+        let (client, dry_run, lines) = (Arc::clone(&self.client), self.dry_run, rows.len());
+        let request = Request { client, dry_run, text, lines };
+        let outcomes = std::thread::spawn(move || request.send());
+        self.under_way.push_back(UnderWay { rows, outcomes });
+    }
+
+    /// Whether as many requests are under way as may be.
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.len() >= MOST_UNDER_WAY
+    }
+
+    /// Waits for the oldest request: its rows, and what became of each. `None` if none is under way.
+    pub(super) fn oldest(&mut self) -> Option<Result<Vec<(Row, Outcome)>>> {
+        let UnderWay { rows, outcomes } = self.under_way.pop_front()?;
+        let outcomes = outcomes.join().unwrap_or_else(|_| Err(anyhow!("a request was given up")));
+        Some(outcomes.map(|outcomes| rows.into_iter().zip(outcomes).collect()))
+    }
+}
+
+impl Request {
+    /// Sends the lines; each has an outcome. Again if need be: a line has its idempotency key.
+    fn send(&self) -> Result<Vec<Outcome>> {
         let mut wait = FIRST_PAUSE;
         for attempt in 1.. {
-            match self.attempt(lines) {
-                Ok(outcomes) => {
-                    self.text.clear();
-                    self.lines = 0;
-                    return Ok(outcomes);
-                }
+            match self.attempt() {
                 Err(Failed::Passing(_)) if attempt < ATTEMPTS => {
                     pause(wait);
                     wait *= 2;
                 }
+                Ok(outcomes) => return Ok(outcomes),
                 Err(Failed::Passing(error) | Failed::Lasting(error)) => return Err(error),
             }
         }
         unreachable!("the last attempt returns")
     }
 
-    fn attempt(&self, lines: usize) -> Result<Vec<Outcome>, Failed> {
+    fn attempt(&self) -> Result<Vec<Outcome>, Failed> {
         let call = Call::lines("/v1/keys/import", &self.text);
         let call = call.query("dry_run", self.dry_run.then_some(true));
         let answer = self.client.text(call).map_err(judged)?;
-        let mut outcomes = Vec::with_capacity(lines);
+        let mut outcomes = Vec::with_capacity(self.lines);
         for line in answer.lines() {
             let line: Value = serde_json::from_str(line)
                 .context("this is no answer to an import")
@@ -95,7 +140,7 @@ impl Sender {
             } else if let Some(problem) = line.get("problem") {
                 let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default();
                 return Err(Failed::Passing(anyhow!("refused: {}", crate::print::plain(detail))));
-            } else if outcomes.len() == lines {
+            } else if outcomes.len() == self.lines {
                 return Ok(outcomes);
             }
         }

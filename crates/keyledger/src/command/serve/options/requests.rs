@@ -14,7 +14,8 @@ use crate::option_values::duration;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Requests")]
 pub(crate) struct Requests {
-    /// How long a request may take before it is answered with 504, as in 30s or 2m
+    /// How long a request may take before it is answered with 504, as in 30s or 2m; and how long the
+    /// client of an import may be silent
     #[arg(
         long = "request-timeout",
         env = "KEYLEDGER_REQUEST_TIMEOUT",
