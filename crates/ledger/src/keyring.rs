@@ -22,9 +22,9 @@ use sha2::{Digest as _, Sha256};
 use zeroize::ZeroizeOnDrop;
 
 pub use self::file::KeyringError;
-use self::file::{KeyFile, Place, Slot, Stored};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::file::written_again;
+use self::file::{KeyFile, Place, Slot, Stored};
 pub use self::mac::Mac;
 
 /// How many keys are made at a time.

@@ -79,10 +79,25 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Adds what another one, which was `then`, has more `now`.
+    fn add_since(&mut self, then: Tally, now: Tally) {
+        let before = if then.period == now.period { then.used } else { 0 };
+        let more = now.used.saturating_sub(before);
+        if now.period > self.period {
+            *self = Tally { period: now.period, used: more };
+        } else if now.period == self.period {
+            self.used = self.used.saturating_add(more);
+        }
+    }
+}
+
 /// What was used of a key.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spent {
     arrival: Arrival,
+    /// Uses of one hour that were not collected yet.
+    hour: Tally,
     pub(crate) day: Tally,
     pub(crate) month: Tally,
     pub(crate) total: Tally,
@@ -134,6 +149,23 @@ impl Spent {
         (verdict, Limits { rate, quota, retry_after })
     }
 
+    /// Counts one verification that is good, until it is collected. `Some` if the key is to be
+    /// collected: with what it had counted of another hour, if it had.
+    pub(crate) fn count(&mut self, hour: u32) -> Option<Option<Tally>> {
+        let before = self.hour;
+        if before.used > 0 && before.period == hour {
+            self.hour.used = before.used.saturating_add(1);
+            return None;
+        }
+        self.hour = Tally { period: hour, used: 1 };
+        Some((before.used > 0).then_some(before))
+    }
+
+    /// Takes out what was counted since it was collected last.
+    pub(crate) fn collect(&mut self) -> Tally {
+        std::mem::take(&mut self.hour)
+    }
+
     /// Has all of the rate limit there again.
     pub(crate) fn forget_rate(&mut self) {
         self.arrival = Arrival::default();
@@ -144,15 +176,9 @@ impl Spent {
     pub(crate) fn add_since(&mut self, then: &Spent, now: &Spent) {
         let (mut then, mut now) = (*then, *now);
         for per in QuotaPeriod::ALL {
-            let (own, then, now) = (self.tally(*per), then.tally(*per), now.tally(*per));
-            let before = if then.period == now.period { then.used } else { 0 };
-            let more = now.used.saturating_sub(before);
-            if now.period > own.period {
-                *own = Tally { period: now.period, used: more };
-            } else if now.period == own.period {
-                own.used = own.used.saturating_add(more);
-            }
+            self.tally(*per).add_since(*then.tally(*per), *now.tally(*per));
         }
+        self.hour.add_since(then.hour, now.hour);
     }
 
     fn tally(&mut self, per: QuotaPeriod) -> &mut Tally {

@@ -18,6 +18,7 @@ mod run;
 mod series;
 #[cfg(test)]
 mod tests;
+mod used;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -28,10 +29,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use keys::{KeyId, Timestamp, Verdict};
 use parking_lot::Mutex;
 
-use self::bucket::hour_of;
-pub(crate) use self::bucket::{Bucket, day_of, start_of};
-use self::counters::Counters;
+pub(crate) use self::bucket::{Bucket, day_of, hour_of, start_of};
 pub use self::counters::VerdictCounts;
+use self::counters::{Counter, Counters};
 pub use self::folder::UsageError;
 use self::folder::{DayRun, Name, RunName};
 use self::journal::Journal;
@@ -39,6 +39,8 @@ use self::recent::{CHUNK, Collected, Recent, Stage, each_row};
 use self::row::Row;
 use self::run::{Run, Writer};
 pub(crate) use self::series::SeriesId;
+use self::used::{Used, UsedKeys};
+use crate::limits::Tally;
 use crate::projection::table::{KeyTable, LastUse};
 
 /// A journal of so many bytes is moved into runs.
@@ -77,7 +79,10 @@ pub struct UsageStats {
 /// All counts of use.
 pub(crate) struct Usage {
     options: UsageOptions,
+    /// Of refusals.
     counters: Counters,
+    /// Of uses, which each key counts.
+    used: UsedKeys,
     /// Held while what was counted is collected, so that whoever comes next finds it all.
     collecting: Mutex<()>,
     counts: Mutex<Counts>,
@@ -122,6 +127,7 @@ impl Usage {
         let usage = Usage {
             options,
             counters: Counters::new(),
+            used: UsedKeys::new(),
             collecting: Mutex::default(),
             counts: Mutex::default(),
             files: Mutex::default(),
@@ -140,6 +146,11 @@ impl Usage {
         usage
     }
 
+    /// Has the uses of a key collected; `earlier` is what it has no more.
+    pub(crate) fn collect_later(&self, key: KeyId, earlier: Option<Tally>) {
+        self.used.push(Used { key, earlier });
+    }
+
     /// Counts a verdict, and for which key and when. Memory only, and as good as no waiting.
     pub(crate) fn count(&self, verdict: Verdict, key: Option<(KeyId, Timestamp)>) {
         self.counters.count(verdict, key);
@@ -153,6 +164,21 @@ impl Usage {
     /// Collects what was counted, for keys, accounts and all.
     fn collect(&self, table: &KeyTable) {
         let _one = self.collecting.lock();
+        for used in self.used.take() {
+            for chunk in used.chunks(CHUNK) {
+                let mut collected = Collected::default();
+                for Used { key: id, earlier } in chunk {
+                    let Some(key) = table.get(*id) else { continue };
+                    table.orders.used(|| table.get(*id));
+                    let hours = [*earlier, Some(key.uses.collect())].into_iter().flatten();
+                    for Tally { period: hour, used: count } in hours.filter(|hour| hour.used > 0) {
+                        let counter = Counter { key: *id, bucket: Bucket::of_uses(hour), count };
+                        collected.add(counter, Some(&key.made.account));
+                    }
+                }
+                self.add(collected);
+            }
+        }
         for mut counters in self.counters.take() {
             let used = counters.len();
             let mut drained = counters.drain();
@@ -166,12 +192,16 @@ impl Usage {
                 if collected.is_empty() {
                     break;
                 }
-                let lost = self.counts.lock().recent.add(collected);
-                self.lost.fetch_add(lost, Ordering::Relaxed);
+                self.add(collected);
             }
             drop(drained);
             self.counters.give_back(counters, used);
         }
+    }
+
+    fn add(&self, collected: Collected) {
+        let lost = self.counts.lock().recent.add(collected);
+        self.lost.fetch_add(lost, Ordering::Relaxed);
     }
 
     /// The counts of a series from one day to another, both in it, up to the last verify.

@@ -68,10 +68,16 @@ impl Ledger {
             // That clock is read only where something is measured by it.
             let monotonic = attributes.rate_limit.map(|_| self.state().clock.monotonic());
             let monotonic = monotonic.unwrap_or_default();
-            (verdict, limits) = key.uses.spend(&attributes, question.cost, now, monotonic);
+            let collected;
+            (verdict, limits, collected) =
+                key.uses.spend(&attributes, question.cost, now, monotonic);
+            if let Some(earlier) = collected {
+                self.usage().collect_later(key.made.id, earlier);
+            }
         }
-        let counted = (question.cost.get() > 0).then_some((key.made.id, now));
-        self.usage().count(verdict, counted);
+        // A use is counted in the key.
+        let is_refusal = verdict != Verdict::Valid && question.cost.get() > 0;
+        self.usage().count(verdict, is_refusal.then_some((key.made.id, now)));
         Ok(Verified {
             verdict,
             key: Some(attributes.shared()),

@@ -1,4 +1,4 @@
-//! Speed: the counters that a verify adds to. Each thread has its own, behind a lock that nobody
+//! Speed: the counters of refusals. Each thread has its own, behind a lock that nobody
 //! else takes but for moving everything out, so that two threads that verify the same key do not
 //! wait for each other, and nothing is stored in a key: what is not used costs nothing.
 //! `benches/usage.rs` holds it against one counter in the key.
@@ -150,7 +150,7 @@ impl Counters {
 }
 
 /// A number for each thread.
-fn thread_number() -> usize {
+pub(crate) fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };

@@ -7,6 +7,7 @@ use keys::{Cost, NewKey, QuotaPeriod, Timestamp, Verdict};
 use parking_lot::Mutex;
 
 use crate::limits::{Limits, Spent, Tally};
+use crate::usage::hour_of;
 
 /// How a key was used: counted in memory, written aside now and then, never an event.
 #[derive(Default)]
@@ -42,20 +43,27 @@ impl LastUse {
 }
 
 impl Uses {
-    /// Judges one verification by the limits of `key`, and counts it if they grant it.
+    /// Judges one verification by the limits of `key`, and counts it if they grant it. `Some` says
+    /// that the key is to be collected, see [`Spent::count`].
     pub(crate) fn spend(
         &self,
         key: &NewKey,
         cost: Cost,
         now: Timestamp,
         monotonic: Duration,
-    ) -> (Verdict, Limits) {
+    ) -> (Verdict, Limits, Option<Option<Tally>>) {
         let mut spent = self.spent.lock();
         let (verdict, limits) = spent.spend(key, cost, now, monotonic);
-        if verdict == Verdict::Valid && cost.get() > 0 {
-            self.last.fetch_max(now.micros(), Ordering::Relaxed);
+        if verdict != Verdict::Valid || cost.get() == 0 {
+            return (verdict, limits, None);
         }
-        (verdict, limits)
+        self.last.fetch_max(now.micros(), Ordering::Relaxed);
+        (verdict, limits, spent.count(hour_of(now)))
+    }
+
+    /// Takes out what was counted since it was collected last: so many good verifications in one hour.
+    pub(crate) fn collect(&self) -> Tally {
+        self.spent.lock().collect()
     }
 
     /// The same, to be counted on by itself.

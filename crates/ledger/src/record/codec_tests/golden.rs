@@ -195,8 +195,14 @@ fn golden_of_a_life() -> Vec<(&'static str, Record)> {
             },
         ),
         (
-            "created, nothing set",
+            "created, nothing set, by one from elsewhere",
             Record {
+                actor: Actor {
+                    account: None,
+                    roles: Roles::default().with(Role::Admin),
+                    via: Via::Token { issuer: "https://id.example.com".into(), jti: None },
+                    ..record(Event::Enabled, alive).actor
+                },
                 dialect: Dialect::Callcov,
                 persons: Persons { owner: Some(person("bob")), ..of_ann },
                 ..record(Event::Created(bare_key().into()), link(None, Status::Enabled))
