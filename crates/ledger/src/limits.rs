@@ -150,15 +150,15 @@ impl Spent {
     }
 
     /// Counts one verification that is good, until it is collected. `Some` if the key is to be
-    /// collected: with what it had counted of another hour, if it had.
-    pub(crate) fn count(&mut self, hour: u32) -> Option<Option<Tally>> {
+    /// collected: with what it had counted of another hour, which may be nothing.
+    pub(crate) fn count(&mut self, hour: u32) -> Option<Tally> {
         let before = self.hour;
         if before.used > 0 && before.period == hour {
             self.hour.used = before.used.saturating_add(1);
             return None;
         }
         self.hour = Tally { period: hour, used: 1 };
-        Some((before.used > 0).then_some(before))
+        Some(before)
     }
 
     /// Takes out what was counted since it was collected last.

@@ -1,11 +1,11 @@
 //! Persons that may not be forgotten, and those who were: a projection of the access journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use keys::{Pseudonym, Subject, Timestamp};
 use parking_lot::Mutex;
 
-use crate::record::access::{Access, AccessEvent, Hold, HoldId};
+use crate::record::access::{Access, AccessEvent, Hold};
 
 /// A hold, and who placed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub(crate) struct Subjects(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
-    holds: BTreeMap<HoldId, HoldView>,
+    /// In the order of having been placed.
+    holds: Vec<HoldView>,
     erased: BTreeSet<Pseudonym>,
 }
 
@@ -34,10 +35,11 @@ impl Subjects {
         match &entry.event {
             AccessEvent::SubjectHeld(hold) => {
                 let (at, by) = (entry.at, entry.actor.subject.clone());
-                let view = HoldView { hold: hold.clone(), at, by };
-                self.0.lock().holds.insert(hold.id, view);
+                self.0.lock().holds.push(HoldView { hold: hold.clone(), at, by });
             }
-            AccessEvent::SubjectReleased(hold) => drop(self.0.lock().holds.remove(&hold.id)),
+            AccessEvent::SubjectReleased(hold) => {
+                self.0.lock().holds.retain(|view| view.hold.id != hold.id);
+            }
             AccessEvent::SubjectErased(erasure) => {
                 self.0.lock().erased.extend(erasure.persons.iter().copied());
             }
@@ -53,9 +55,7 @@ impl Subjects {
     pub(crate) fn holds(&self, persons: &[Pseudonym]) -> Vec<HoldView> {
         let held = self.0.lock();
         let is_of = |view: &&HoldView| view.hold.persons.iter().any(|one| persons.contains(one));
-        let mut holds: Vec<_> = held.holds.values().filter(is_of).cloned().collect();
-        holds.sort_by_key(|view| (view.at, view.hold.id));
-        holds
+        held.holds.iter().filter(is_of).cloned().collect()
     }
 
     /// How many holds there are, and how many pseudonyms of erased persons.
@@ -71,7 +71,7 @@ impl Subjects {
 
     /// Takes a person out of the texts of holds of others, which it placed.
     pub(crate) fn erase(&self, subject: &Subject, pseudonym: Pseudonym) {
-        for view in self.0.lock().holds.values_mut().filter(|view| view.by == *subject) {
+        for view in self.0.lock().holds.iter_mut().filter(|view| view.by == *subject) {
             view.by = Subject::erased(pseudonym);
             view.hold.reason = view.hold.reason.take().map(|_| keys::Reason::erased());
         }

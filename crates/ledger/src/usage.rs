@@ -147,7 +147,7 @@ impl Usage {
     }
 
     /// Has the uses of a key collected; `earlier` is what it has no more.
-    pub(crate) fn collect_later(&self, key: KeyId, earlier: Option<Tally>) {
+    pub(crate) fn collect_later(&self, key: KeyId, earlier: Tally) {
         self.used.push(Used { key, earlier });
     }
 
@@ -170,7 +170,7 @@ impl Usage {
                 for Used { key: id, earlier } in chunk {
                     let Some(key) = table.get(*id) else { continue };
                     table.orders.used(|| table.get(*id));
-                    let hours = [*earlier, Some(key.uses.collect())].into_iter().flatten();
+                    let hours = [*earlier, key.uses.collect()].into_iter();
                     for Tally { period: hour, used: count } in hours.filter(|hour| hour.used > 0) {
                         let counter = Counter { key: *id, bucket: Bucket::of_uses(hour), count };
                         collected.add(counter, Some(&key.made.account));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use eventlog::{Log as _, Seq};
+use eventlog::{Log, Seq};
 use ledger::{Clock as _, Journal, JournalOptions, Keyring, Ledger, Options, SystemClock};
 use serde_json::json;
 
@@ -41,23 +41,7 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
     drop(progress);
 
     let keyring = options.directory.keyring()?;
-    let mut progress = Progress::new("records decoded:");
-    let mut kinds = BTreeMap::new();
-    let mut at = Seq(0);
-    while at < checked.records {
-        let read = log.read(at, CHUNK)?;
-        let last = read.last().with_context(|| format!("there is no record {at}"))?.seq;
-        for record in read {
-            let seq = record.seq;
-            let record = ledger::decode(&record.bytes, &keyring)
-                .with_context(|| format!("record {seq} is damaged"))?;
-            *kinds.entry(record.event.kind()).or_insert(0_u64) += 1;
-        }
-        at = last.next();
-        progress.at(at.0);
-    }
-    drop(progress);
-
+    let kinds = decode_all(&*log, checked.records, &keyring)?;
     let mut progress = Progress::new("records applied:");
     // Read-only: whatever is wrong with the log, nothing is added to it.
     let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), checked.records));
@@ -107,6 +91,30 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
     print::line(format!("{:<12} {}", "table digest", hex::encode(digest)))?;
     print::line("in order")?;
     Ok(Exit::Fine)
+}
+
+/// Decodes the records before `until`, and returns how many there are of each kind.
+fn decode_all(
+    log: &dyn Log,
+    until: Seq,
+    keyring: &Arc<Keyring>,
+) -> Result<BTreeMap<keys::EventKind, u64>> {
+    let mut progress = Progress::new("records decoded:");
+    let mut kinds = BTreeMap::new();
+    let mut at = Seq(0);
+    while at < until {
+        let read = log.read(at, CHUNK)?;
+        let last = read.last().with_context(|| format!("there is no record {at}"))?.seq;
+        for record in read {
+            let seq = record.seq;
+            let record = ledger::decode(&record.bytes, keyring)
+                .with_context(|| format!("record {seq} is damaged"))?;
+            *kinds.entry(record.event.kind()).or_insert(0) += 1;
+        }
+        at = last.next();
+        progress.at(at.0);
+    }
+    Ok(kinds)
 }
 
 /// Checks the access journal and returns its number of entries.

@@ -57,8 +57,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     drop(token_key);
     let keyring = logs::keyring(options, &log)?;
     // First: who was erased must be forgotten before records are read.
-    let location = options.journal_options();
-    let journal = logs::journal(options, &location, log_key.signing.chain(), &keyring)?;
+    let journal = logs::journal(options, log_key.signing.chain(), &keyring)?;
     let ledger = logs::ledger(options, log_key, log, &keyring)?;
     let accounts = accounts.map(|(watch, rules)| {
         ledger.set_account_rules(rules);

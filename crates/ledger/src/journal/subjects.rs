@@ -172,3 +172,7 @@ impl Journal {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "subjects_tests.rs"]
+mod tests;

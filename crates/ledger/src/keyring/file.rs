@@ -104,7 +104,9 @@ impl KeyFile {
     /// more are taken.
     pub(super) fn append(&mut self, keys: &[PersonKey]) -> Result<Vec<Place>, KeyringError> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(SLOT * keys.len()));
-        keys.iter().for_each(|key| write_slot(key, &mut bytes));
+        for key in keys {
+            write_slot(key, &mut bytes);
+        }
         self.write(&[], &bytes)
     }
 

@@ -235,7 +235,12 @@ impl AccessEvent {
             AccessEvent::SubjectHeld(hold) | AccessEvent::SubjectReleased(hold) => {
                 hold.persons.first().copied().filter(|_| hold.reason.is_some())
             }
-            _ => None,
+            AccessEvent::Read(_)
+            | AccessEvent::TokenMade { .. }
+            | AccessEvent::TokenSeen(_)
+            | AccessEvent::TokenEnded { .. }
+            | AccessEvent::TokensEnded { .. }
+            | AccessEvent::SubjectErased(_) => None,
         }
     }
 

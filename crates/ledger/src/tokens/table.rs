@@ -5,12 +5,14 @@
 //! more tokens are taken all the same, but only for as long as somebody remembers them: they are not
 //! listed, and end by rules or while they are remembered.
 
+mod erased;
+
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
-use keys::{Account, Subject, Timestamp};
+use keys::{Account, Timestamp};
 
 use super::row::TokenRow;
 use super::rules::Rules;
@@ -213,31 +215,6 @@ impl Table {
     /// From when on a token like this one must have been made.
     pub(super) fn earliest(&self, token: &OwnToken) -> Option<Timestamp> {
         self.rules.earliest(token, &self.keyring)
-    }
-
-    /// Whether it was ended, and its bearer was erased since.
-    pub(super) fn was_of_erased(&self, token: &OwnToken) -> bool {
-        !self.ended_of_erased.is_empty()
-            && self.ended_of_erased.contains_key(&token.mac(&self.keyring))
-    }
-
-    /// Forgets a subject: its tokens are as if they had never been seen, but those that were ended
-    /// stay so.
-    pub(super) fn erase(&mut self, subject: &Subject) {
-        let rows = self.rows.values().map(|entry| Arc::clone(&entry.row));
-        let unlisted = self.unlisted.iter().filter_map(Weak::upgrade);
-        let of_subject = |row: &Arc<TokenRow>| row.token.subject == *subject;
-        let rows: Vec<_> = rows.chain(unlisted).filter(of_subject).collect();
-        for row in rows {
-            if let Some(at) = row.ended_at() {
-                self.ended_of_erased.insert(row.token.mac(&self.keyring), at);
-            }
-            self.remove(&row.token.jti);
-            // Who remembers it must see its end.
-            self.remember_unlisted(&row);
-        }
-        let Table { rows, unrecorded, .. } = self;
-        unrecorded.retain(|jti| rows.contains_key(jti));
     }
 
     /// It is on record that `token` was made.

@@ -15,8 +15,8 @@ const SHARDS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
     pub(crate) key: KeyId,
-    /// What the key had counted of an earlier hour, and has no more; `None`: it has all there is.
-    pub(crate) earlier: Option<Tally>,
+    /// What the key had counted of another hour, and has no more.
+    pub(crate) earlier: Tally,
 }
 
 /// The keys that were used. As long as keys are collected, none is there more than once an hour.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use eventlog::sled::{Options, SledLog};
+use eventlog::sled::SledLog;
 use eventlog::{Log, Seq};
 use ledger::{
     Journal, JournalOptions, KeyChain, Keyring, Ledger, OpenError, ReplayError, Signing,
@@ -71,12 +71,8 @@ pub(super) fn ledger(
 }
 
 /// Opens the journal of the log that these keys sign, or makes it.
-pub(super) fn journal(
-    options: &Serve,
-    location: &Options,
-    keys: &KeyChain,
-    keyring: &Arc<Keyring>,
-) -> Result<Journal> {
+pub(super) fn journal(options: &Serve, keys: &KeyChain, keyring: &Arc<Keyring>) -> Result<Journal> {
+    let location = options.journal_options();
     let data = location.dir.as_path();
     let key = LogKeyFile::read_or_generate_as(
         data,
@@ -96,7 +92,7 @@ pub(super) fn journal(
             key.signing.origin()
         );
     }
-    let log = SledLog::open(location).context("the access journal cannot be opened")?;
+    let log = SledLog::open(&location).context("the access journal cannot be opened")?;
     let fresh = format!("{}/access", log_key::new_origin()?);
     let journal =
         open_or_begin_anew(options, data, key, log, &fresh, |log, signing, accept_rollback| {

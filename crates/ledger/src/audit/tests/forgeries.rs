@@ -272,7 +272,11 @@ const FORGERIES: &[(&str, Forge, &str)] = &[
     ),
     (
         "a rotation to another owner",
-        |r| made(&mut r[4], |key| key.owner = keys::Subject::new("eve").unwrap()),
+        |r| {
+            let eve = keys::Subject::new("eve").unwrap();
+            r[4].persons.owner = keyring().person(&eve).ok();
+            made(&mut r[4], |key| key.owner = eve);
+        },
         "4: the new key and the key that it replaces do not belong together",
     ),
     (

@@ -120,13 +120,20 @@ impl<E: Entry> Shards<E> {
 /// without a secret of this process, so that many of them lie in one place, and every search waits.
 static SECRET: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
 
+/// The bits of an id that are not of the moment of creation: [`KeyId::random_part`].
+const RANDOM: u128 = (1 << 80) - 1;
+
 /// Of what does not come from the moment of creation: alike for ids that have that in common.
 pub(super) fn hash_id(id: KeyId) -> u64 {
-    SECRET.hash_one(id.random_part())
+    SECRET.hash_one(u128::from_be_bytes(id.to_bytes()) & RANDOM)
 }
 
+/// Of two numbers, which takes half the time that bytes take: a growing table hashes all keys again.
 pub(super) fn hash_digest(digest: &Digest) -> u64 {
-    SECRET.hash_one(digest)
+    let ([one, other], _) = digest.0.as_chunks::<16>() else {
+        unreachable!("a digest has 32 bytes")
+    };
+    SECRET.hash_one((u128::from_le_bytes(*one), u128::from_le_bytes(*other)))
 }
 
 /// A hash of a short text that we made ourselves: nobody can choose texts that collide.

@@ -51,7 +51,7 @@ impl Uses {
         cost: Cost,
         now: Timestamp,
         monotonic: Duration,
-    ) -> (Verdict, Limits, Option<Option<Tally>>) {
+    ) -> (Verdict, Limits, Option<Tally>) {
         let mut spent = self.spent.lock();
         let (verdict, limits) = spent.spend(key, cost, now, monotonic);
         if verdict != Verdict::Valid || cost.get() == 0 {

@@ -102,7 +102,11 @@ impl Sealed for Access {
                     AccessEvent::TokenSeen(token) | AccessEvent::TokenEnded { token, .. } => {
                         (Some(&*token.jti), None)
                     }
-                    _ => (None, None),
+                    AccessEvent::Read(_)
+                    | AccessEvent::TokensEnded { .. }
+                    | AccessEvent::SubjectHeld(_)
+                    | AccessEvent::SubjectReleased(_)
+                    | AccessEvent::SubjectErased(_) => (None, None),
                 };
                 write(
                     TokenTextsV1 { subject: subject.map(keys::Subject::as_str), jti, request },

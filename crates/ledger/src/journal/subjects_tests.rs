@@ -1,0 +1,265 @@
+//! Who may not be forgotten, and who was: on record, and so after a restart.
+
+use eventlog::memory::MemoryLog;
+use keys::{Account, Reason};
+use signedlog::Signing;
+
+use super::*;
+use crate::fuzzing::persons;
+use crate::journal::{EndTokens, JournalOptions, NewToken};
+use crate::keyring::{Keyring, PersonKey};
+use crate::record::codec::{self, Interner};
+use crate::record::{Actor, Persons};
+use crate::testing::{ManualClock, caller, draft, open_keyed};
+use crate::tokens::NotGood;
+use crate::{Clock, Ledger, Origin, OwnToken, Via};
+use std::sync::Arc;
+
+fn admin() -> Caller {
+    caller(None, Role::Admin)
+}
+
+fn subject(name: &str) -> Subject {
+    Subject::new(name).unwrap()
+}
+
+fn why(text: &str) -> RequestOptions {
+    RequestOptions { reason: Some(Reason::new(text).unwrap()), ..RequestOptions::default() }
+}
+
+struct Bench {
+    log: MemoryLog,
+    clock: Arc<ManualClock>,
+    keyring: Arc<Keyring>,
+    ledger: Ledger,
+    journal: Journal,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let (log, clock) = (MemoryLog::new(), ManualClock::new());
+        let keyring = Arc::new(Keyring::default());
+        let ledger = open_keyed(&(Arc::new(MemoryLog::new()) as _), &clock, &keyring);
+        let journal = journal(&log, &clock, &keyring);
+        Bench { log, clock, keyring, ledger, journal }
+    }
+
+    /// The journal, read again.
+    fn restart(&mut self) {
+        self.journal = journal(&self.log.reopen().unwrap(), &self.clock, &self.keyring);
+    }
+
+    async fn token(&self, name: &str) -> OwnToken {
+        let wanted = NewToken {
+            subject: subject(name),
+            account: Some(crate::Scope::Account(Account::new("acme").unwrap())),
+            roles: [Role::Owner].into_iter().collect(),
+            ttl_s: 3600,
+        };
+        let now = self.clock.now();
+        let made = self.journal.make_token(&admin(), wanted, &RequestOptions::default(), now).await;
+        made.unwrap().view.token
+    }
+
+    async fn erase(&self, name: &str) -> Result<Erased, Error> {
+        let (subject, basis) = (subject(name), Reason::new("Art. 17").ok());
+        let options = why("it was wanted");
+        let now = self.clock.now();
+        self.journal.erase(&self.ledger, &admin(), &subject, basis, &options, now).await
+    }
+
+    fn types(&self) -> Vec<&'static str> {
+        let page = self.journal.page(&admin(), eventlog::Seq(0), 500).unwrap();
+        page.items.iter().map(|(_, entry)| entry.event.as_str()).collect()
+    }
+}
+
+fn journal(log: &MemoryLog, clock: &Arc<ManualClock>, keyring: &Arc<Keyring>) -> Journal {
+    let signing = Signing::new("ledger.example.com/apikeys/access", [9; 32]).unwrap();
+    let (log, clock) = (Arc::new(log.clone()), Arc::clone(clock) as Arc<dyn Clock>);
+    let options = JournalOptions { keyring: Arc::clone(keyring), ..JournalOptions::default() };
+    Journal::open(log, clock, Arc::new(signing), options).unwrap()
+}
+
+#[tokio::test]
+async fn who_is_held_is_not_forgotten_until_every_hold_is_released() {
+    let mut bench = Bench::new();
+    let bob = subject("bob");
+    let now = bench.clock.now();
+    let place = |bench: &Bench, text| {
+        let (journal, bob, options) = (bench.journal.clone(), bob.clone(), why(text));
+        async move { journal.hold(&admin(), &bob, &options, now).await }
+    };
+    assert!(matches!(place(&bench, "x").await, Err(Error::SubjectNotFound)));
+    bench.token("bob").await;
+    let (one, other) =
+        (place(&bench, "case 1").await.unwrap(), place(&bench, "case 2").await.unwrap());
+    for _ in 0..2 {
+        assert_eq!(bench.journal.holds(&admin(), &bob).unwrap(), [&one, &other].map(Clone::clone));
+        assert!(matches!(bench.erase("bob").await, Err(Error::OnHold)));
+        bench.restart();
+    }
+    let release = |bench: &Bench, id| {
+        let (journal, bob, options) = (bench.journal.clone(), bob.clone(), why("over"));
+        async move { journal.release(&admin(), &bob, id, &options, now).await }
+    };
+    assert!(matches!(release(&bench, None).await, Err(Error::HoldNotNamed)));
+    assert_eq!(release(&bench, Some(one.hold.id)).await.unwrap(), one);
+    assert!(matches!(release(&bench, Some(one.hold.id)).await, Err(Error::HoldNotFound)));
+    assert!(matches!(bench.erase("bob").await, Err(Error::OnHold)));
+    assert_eq!(release(&bench, None).await.unwrap(), other);
+    assert!(matches!(release(&bench, None).await, Err(Error::HoldNotFound)));
+    assert_eq!(bench.erase("bob").await.unwrap().persons.len(), 1);
+    assert!(matches!(bench.erase("bob").await, Err(Error::SubjectNotFound)));
+    let held = ["subject_held", "subject_held", "subject_released", "subject_released"];
+    assert_eq!(bench.types(), [&["token_made"][..], &held, &["subject_erased"]].concat());
+    for role in [Role::Owner, Role::Auditor] {
+        let refused = bench.journal.holds(&caller(None, role), &bob);
+        assert!(matches!(refused, Err(Error::Forbidden)), "{role:?}");
+    }
+    assert!(bench.journal.holds(&caller(Some("acme"), Role::Admin), &bob).is_err());
+}
+
+#[tokio::test]
+async fn an_ended_token_stays_so_when_nobody_can_read_whose_it_was() {
+    let mut bench = Bench::new();
+    let options = RequestOptions::default();
+    let [by_id, by_rule, unseen] =
+        [bench.token("bob").await, bench.token("bob").await, bench.token("bob").await];
+    bench.clock.advance(1);
+    let now = bench.clock.now();
+    // Made elsewhere: never recorded as made.
+    let unseen = OwnToken { jti: "unseen".into(), ..unseen };
+    bench.journal.end_token(&admin(), &by_id.jti, &options, now).await.unwrap();
+    let which = EndTokens { subject: Some(subject("bob")), ..EndTokens::default() };
+    bench.journal.end_tokens(&admin(), which, &options, now).await.unwrap();
+    bench.clock.advance(1);
+    let good = bench.token("bob").await;
+    let row = bench.journal.tokens().see(&good).unwrap();
+    bench.erase("bob").await.unwrap();
+    for _ in 0..2 {
+        let tokens = bench.journal.tokens();
+        assert!(matches!(tokens.see(&by_id), Err(NotGood::Ended)));
+        assert!(matches!(tokens.see(&by_rule), Err(NotGood::Ended)));
+        assert!(matches!(tokens.see(&unseen), Err(NotGood::Ended)));
+        bench.restart();
+    }
+    // What was good is good, and comes back as somebody else's.
+    assert!(row.admit(bench.clock.now()));
+    assert!(bench.journal.tokens().see(&good).unwrap().admit(bench.clock.now()));
+    let page = bench.journal.page(&admin(), eventlog::Seq(0), 500).unwrap();
+    let shown = format!("{:?}", page.items);
+    assert!(shown.contains("erased") && !shown.contains("bob"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_key_that_came_back_is_destroyed_again_before_the_ledger_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keyring");
+    let mut bench = Bench::new();
+    bench.keyring = Arc::new(Keyring::open(&path, true).unwrap());
+    bench.restart();
+    let log = Arc::new(MemoryLog::new()) as _;
+    bench.ledger = open_keyed(&log, &bench.clock, &bench.keyring);
+    let bob = Caller {
+        identity: Arc::new(crate::Identity {
+            subject: subject("bob"),
+            ..(*caller(Some("acme"), Role::Owner).identity).clone()
+        }),
+        ..caller(None, Role::Owner)
+    };
+    bench.ledger.create(&bob, draft(None), RequestOptions::default()).await.unwrap();
+    let backup = std::fs::read(&path).unwrap();
+    let persons = bench.erase("bob").await.unwrap().persons;
+    std::fs::write(&path, backup).unwrap();
+
+    bench.keyring = Arc::new(Keyring::open(&path, false).unwrap());
+    assert!(matches!(bench.keyring.find(&persons[0]), Some(Found::Key(_))));
+    bench.restart();
+    assert_eq!(bench.journal.forget_again().unwrap(), 1);
+    assert_eq!(bench.journal.forget_again().unwrap(), 0);
+    assert_eq!(bench.keyring.find(&persons[0]), Some(Found::Destroyed));
+    let ledger = open_keyed(&log, &bench.clock, &bench.keyring);
+    let keys = ledger.state().table.slice(0, 10);
+    assert!(keys.iter().all(|key| key.current().owner.is_erased()));
+}
+
+fn entries() -> [Access; 3] {
+    let [ann, bob] = [1, 2].map(|byte| PersonKey::from_bytes([byte; 32]).pseudonym());
+    let hold = Hold { id: HoldId([7; 16]), persons: vec![bob], reason: Reason::new("case").ok() };
+    let erasure = Erasure {
+        persons: vec![bob, ann],
+        reason: Reason::new("wanted").ok(),
+        legal_basis: Reason::new("Art. 17").ok(),
+    };
+    let released = Hold { reason: None, ..hold.clone() };
+    let events = [
+        (AccessEvent::SubjectHeld(hold), Some(bob)),
+        (AccessEvent::SubjectReleased(released), None),
+        (AccessEvent::SubjectErased(erasure), None),
+    ];
+    events.map(|(event, owner)| Access {
+        at: Timestamp::from_micros(1_700_000_000_000_003),
+        actor: Actor {
+            subject: subject("ann"),
+            account: None,
+            roles: [Role::Admin].into_iter().collect(),
+            via: Via::Token { issuer: "https://id.example.com".into(), jti: Some("t1".into()) },
+        },
+        origin: Origin { ip: Some([203, 0, 113, 7].into()), request_id: Some("r1".into()) },
+        event,
+        salt: [9; 12],
+        persons: Persons { actor: Some(ann), owner, former: None },
+        mac: None,
+    })
+}
+
+/// Written once, never again: `schemas/access.md` describes it.
+const GOLDEN: [&str; 3] = [
+    concat!(
+        "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",
+        "0905070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda02010172cd6e8422c407fb6d",
+        "098690f1130b7d22c76e49a0cf3272f07e54814fdfda8415ebf6e0a6299fcdc866ec7fcbd0ddccb91098100272cd6e",
+        "8422c407fb6d098690f1130b7d75877bb41d393b5fb8455ce60ecd8dda170ef2bac706f6329a85d141e7b5a4edf176",
+        "7b15545e5a54",
+    ),
+    concat!(
+        "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",
+        "0906070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda01010172cd6e8422c407fb6d",
+        "098690f1130b7d22c76e49a0cf3272f07e54814fdfda8415ebf6e0a6299fcdc866ec7fcbd0ddccb91098",
+    ),
+    concat!(
+        "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",
+        "09070275877bb41d393b5fb8455ce60ecd8dda72cd6e8422c407fb6d098690f1130b7d01110172cd6e8422c407fb6d",
+        "098690f1130b7d33c76e49a0cf3272f07e54814fdfda8415ebf67ffc43fe5a92523c314eaf258bd34b74cea2c7d761",
+        "976863c4c77633410d36c168",
+    ),
+];
+
+#[test]
+fn an_entry_of_a_person_never_changes_its_bytes() {
+    let bytes = entries().map(|entry| codec::encode_access(&entry, &persons()).unwrap());
+    assert_eq!(bytes.each_ref().map(hex::encode), GOLDEN);
+    let mut interner = Interner::new(Arc::new(persons()));
+    let read = bytes.map(|bytes| codec::decode_access(&bytes, &mut interner).unwrap());
+    assert_eq!(read, entries());
+}
+
+/// Without the key of the actor, or of the other one, the entry is read and says that it was erased.
+#[test]
+fn an_entry_is_read_whoever_of_it_was_erased() {
+    for entry in entries() {
+        let bytes = codec::encode_access(&entry, &persons()).unwrap();
+        for gone in [1, 2] {
+            let keyring = persons();
+            let person = PersonKey::from_bytes([gone; 32]).pseudonym();
+            keyring.destroy(&[person]).unwrap();
+            let keyring = Arc::new(keyring);
+            let read = codec::decode_access(&bytes, &mut Interner::new(Arc::clone(&keyring)));
+            let read = read.unwrap();
+            assert_eq!(read.actor.subject.is_erased(), gone == 1);
+            assert!(gone == 2 || read.origin == Origin::default());
+            assert_eq!(codec::decode_access(&bytes, &mut Interner::new(keyring)).unwrap(), read);
+        }
+    }
+}
