@@ -252,7 +252,7 @@ fn another_signing_key_is_followed_from_the_old_one() {
 }
 
 /// Copies a stopped directory.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -12,7 +12,7 @@ use crate::webhooks::webhook;
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key, and
 /// `WEBHOOK` a webhook.
-const ROUTES: [&str; 44] = [
+const ROUTES: [&str; 48] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -57,6 +57,10 @@ const ROUTES: [&str; 44] = [
     r#"POST /v1/tokens {"subject":"bob","role":"user","ttl_s":60}"#,
     "DELETE /v1/tokens/none",
     r#"POST /v1/tokens/revoke {"subject":"nobody"}"#,
+    "GET /v1/subjects/ann",
+    "POST /v1/subjects/ann/hold",
+    "POST /v1/subjects/ann/release",
+    "POST /v1/subjects/ann/erase",
 ];
 
 /// Every route that needs a key as the bearer, and takes no token.
@@ -176,6 +180,10 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         POST /v1/tokens              owner: 201, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 201
         DELETE /v1/tokens/none       owner: 404 token_not_found, user: 404 token_not_found, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 404 token_not_found
         POST /v1/tokens/revoke       owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
+        GET /v1/subjects/ann         owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        POST /v1/subjects/ann/hold   owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        POST /v1/subjects/ann/release owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        POST /v1/subjects/ann/erase  owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /v1/self                 owner: 401 unauthenticated, user: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
         POST /v1/self/revoke         owner: 401 unauthenticated, user: 401 unauthenticated, verifier: 401 unauthenticated, auditor: 401 unauthenticated, worker: 401 unauthenticated, admin: 401 unauthenticated
     "#]].assert_eq(&table(&service, &callers));

@@ -1,5 +1,7 @@
 //! What the repository publishes is what the program does.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::Value;
 
 use crate::support::{Client, Service, keyledger};
@@ -67,6 +69,8 @@ struct Examples<'a> {
     nobody: Client,
     /// The first key, which nothing changes: it was there as of `seq:0`.
     first: (String, String),
+    /// How many persons there are.
+    persons: AtomicUsize,
 }
 
 impl<'a> Examples<'a> {
@@ -77,7 +81,7 @@ impl<'a> Examples<'a> {
         // So that there is something in the access journal.
         owner.send("GET /v1/events");
         let (admin, nobody) = (service.client("admin"), service.client_with(None));
-        Examples { document, owner, admin, nobody, first }
+        Examples { document, owner, admin, nobody, first, persons: AtomicUsize::new(0) }
     }
 
     /// As the owner of the key, or where that may not, as an admin of all accounts.
@@ -96,7 +100,8 @@ impl<'a> Examples<'a> {
             let name = parameter["name"].as_str().unwrap();
             let value = match (name, &parameter["example"]) {
                 ("id" | "key", _) => key.clone(),
-                ("jti", _) => self.new_token(),
+                ("jti", _) => self.new_token("x"),
+                ("subject", _) if parameter["in"] == "path" => self.new_person(id),
                 ("webhook", _) => webhook(&self.owner, "https://hooks.invalid/", &["created"]).0,
                 ("X-API-Key", _) => secret.clone(),
                 ("If-Match", _) if id == "enableKey" => "\"2\"".to_owned(),
@@ -146,9 +151,20 @@ impl<'a> Examples<'a> {
     }
 
     /// The id of a token that is there.
-    fn new_token(&self) -> String {
-        let made = self.owner.send(r#"POST /v1/tokens {"subject":"x","role":"user","ttl_s":60}"#);
+    fn new_token(&self, subject: &str) -> String {
+        let body = format!(r#"{{"subject":"{subject}","role":"user","ttl_s":60}}"#);
+        let made = self.owner.send(&format!("POST /v1/tokens {body}"));
         made.json()["token"]["jti"].as_str().unwrap().to_owned()
+    }
+
+    /// A person of whom there is something, with a hold for who releases one.
+    fn new_person(&self, operation: &str) -> String {
+        let person = format!("p{}", self.persons.fetch_add(1, Ordering::Relaxed));
+        self.new_token(&person);
+        if operation == "releaseSubject" {
+            assert_eq!(self.admin.send(&format!("POST /v1/subjects/{person}/hold")).status, 201);
+        }
+        person
     }
 }
 

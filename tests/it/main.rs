@@ -59,6 +59,8 @@ mod sinks;
 mod stderr;
 mod stopped;
 mod stream;
+mod subjects;
+mod subjects_traces;
 mod support;
 mod tokens;
 mod usage;

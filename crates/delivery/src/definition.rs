@@ -30,7 +30,7 @@ pub struct Definition {
     pub account: Option<String>,
     /// When it was made, in microseconds since 1970.
     pub created_at: i64,
-    /// Who made it.
+    /// Who made it, as the caller wrote it.
     pub created_by: String,
     /// What signs its messages.
     pub secret: Secret,
@@ -47,7 +47,7 @@ pub struct NewWebhook {
     pub events: Vec<String>,
     /// The account whose events it wants; `None` is all.
     pub account: Option<String>,
-    /// Who makes it.
+    /// Who makes it: any text.
     pub created_by: String,
     /// What signs its messages; `None`: it is made.
     pub secret: Option<Secret>,

@@ -9,6 +9,7 @@ mod keys;
 mod openapi;
 mod replay;
 mod serve;
+mod subjects;
 mod token;
 mod tokens;
 mod usage;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Usage(usage::Usage),
     /// Make, show, delete and replay webhooks
     Webhooks(webhooks::Webhooks),
+    /// All that there is about a person; hold it, release it, erase it
+    Subjects(subjects::Subjects),
     /// Look at a file with the rules of accounts
     Accounts(accounts::Accounts),
     /// Rebuild the table of keys from a stopped data directory, as it was at any moment
@@ -65,6 +68,7 @@ pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) 
         Command::Events(options) => events::run(&options),
         Command::Usage(options) => usage::run(&options),
         Command::Webhooks(options) => webhooks::run(&options),
+        Command::Subjects(options) => subjects::run(&options),
         Command::Accounts(options) => accounts::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Worker(options) => worker::run(&options),

@@ -14,6 +14,7 @@ mod exit;
 mod option_values;
 mod options;
 mod print;
+mod question;
 mod random;
 mod signals;
 mod table;

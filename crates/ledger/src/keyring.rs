@@ -10,6 +10,7 @@
 mod aead;
 mod file;
 mod mac;
+mod sealed_subject;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -242,8 +243,8 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// As [`Keyring::person`].
-    pub(crate) fn blind<const N: usize>(
+    /// [`KeyringError`], as for who has no key yet.
+    pub fn blind<const N: usize>(
         &self,
         subject: &Subject,
         bytes: &[u8; N],

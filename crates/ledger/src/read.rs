@@ -21,6 +21,7 @@ pub(crate) mod follow;
 pub(crate) mod key_filter;
 pub(crate) mod key_list;
 pub(crate) mod key_proof;
+pub(crate) mod person;
 pub(crate) mod proofs;
 #[cfg(test)]
 mod proofs_tests;

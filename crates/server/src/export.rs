@@ -3,5 +3,6 @@
 pub(crate) mod bundle;
 pub(crate) mod events;
 pub(crate) mod long;
+pub(crate) mod person;
 pub(crate) mod slots;
 pub(crate) mod walk;

@@ -58,6 +58,8 @@ pub(crate) struct Numbers {
     pub(crate) accounts_file_usable: bool,
     /// Accounts with rules, and how often these were replaced.
     pub(crate) account_rules: (u64, u64),
+    /// Holds on persons, and pseudonyms of those who were erased.
+    pub(crate) subjects: (usize, usize),
 }
 
 /// The gauges: name, help, and where each is read.
@@ -143,6 +145,12 @@ const READINGS: &[(&str, &str, Reading)] = &[
         "How often since the start the rules of accounts were replaced",
         |numbers| numbers.account_rules.1,
     ),
+    ("keyledger_subject_holds", "Holds that forbid to erase a person", |numbers| {
+        count(numbers.subjects.0)
+    }),
+    ("keyledger_erased_pseudonyms", "Pseudonyms of persons who were erased", |numbers| {
+        count(numbers.subjects.1)
+    }),
     ("keyledger_streams", "Event streams that are open", |numbers| count(numbers.streams)),
     ("keyledger_webhooks", "Webhooks", |numbers| count(numbers.webhooks.receivers)),
     ("keyledger_webhooks_retrying", "Webhooks whose receiver is tried again", |numbers| {

@@ -30,8 +30,8 @@ use crate::routes::operations::{health, home, metrics};
 use crate::routes::verify::batch;
 use crate::routes::webhooks::deliveries;
 use crate::routes::{
-    authorize, events, evidence, keys as keys_routes, own_key, report, tokens, usage, verify,
-    webhooks,
+    authorize, events, evidence, keys as keys_routes, own_key, report, subjects, tokens, usage,
+    verify, webhooks,
 };
 use crate::wire::words;
 use crate::{dialects, wire};
@@ -52,6 +52,7 @@ use crate::{dialects, wire};
         evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries, evidence::persons,
         evidence::inclusion, evidence::consistency, receipt::receipt, key_proof::proof, evidence::table,
         tokens::list, tokens::create, tokens::end, tokens::revoke,
+        subjects::show, subjects::erase, subjects::hold, subjects::release,
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,
         webhooks::create, webhooks::list, webhooks::one, webhooks::delete,
         deliveries::list, deliveries::replay, deliveries::keys,
@@ -76,6 +77,7 @@ use crate::{dialects, wire};
         (name = "webhooks", description = "Events, posted to receivers elsewhere (Standard Webhooks)"),
         (name = "evidence", description = "The log proves itself, in the formats of C2SP"),
         (name = "tokens", description = "The service's own tokens: who has which, and their end"),
+        (name = "subjects", description = "Persons: all that there is about one, and its end"),
         (name = "operations", description = "For those who run the service; no token needed")
     ),
     modifiers(&Conventions)
@@ -147,11 +149,12 @@ fn change_parameters(operation: &mut Operation, path: &str) {
         return;
     }
     let one_event = !matches!(path, "/v1/expirations" | "/v1/keys/bulk" | "/v1/webhooks");
-    if one_event && !of_a_webhook && !path.starts_with("/v1/tokens") {
+    let is_journaled = path.starts_with("/v1/tokens") || path.starts_with("/v1/subjects");
+    if one_event && !of_a_webhook && !is_journaled {
         let meaning = "The answer holds the event's receipt";
         parameter(operation, "receipt", ParameterIn::Query, meaning, flag());
     }
-    if !path.starts_with("/v1/tokens/") {
+    if !path.starts_with("/v1/tokens/") && !path.starts_with("/v1/subjects") {
         let meaning =
             "The same key and request within 24 hours give the same outcome, recorded once";
         let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[ -~]+$"));

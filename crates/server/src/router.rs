@@ -6,7 +6,8 @@ use crate::app::App;
 use crate::http::route::Routes;
 use crate::http::service::HttpService;
 use crate::routes::{
-    authorize, events, evidence, keys, operations, own_key, report, tokens, usage, verify, webhooks,
+    authorize, events, evidence, keys, operations, own_key, report, subjects, tokens, usage,
+    verify, webhooks,
 };
 use crate::{dialects, openapi};
 
@@ -26,6 +27,7 @@ fn routes(app: &App) -> Routes {
         .merge(verify::router())
         .merge(own_key::router())
         .merge(tokens::router())
+        .merge(subjects::router())
         .merge(authorize::router())
         .merge(events::router())
         .merge(report::router())

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod operations;
 pub(crate) mod own_key;
 pub(crate) mod report;
+pub(crate) mod subjects;
 pub(crate) mod tokens;
 pub(crate) mod usage;
 pub(crate) mod verify;

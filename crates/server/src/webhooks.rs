@@ -7,6 +7,7 @@
 mod dispatcher;
 mod event_kinds;
 mod log_source;
+mod maker;
 mod message_id;
 mod reminders;
 
@@ -17,7 +18,7 @@ use delivery::{
     AddressRules, Now, Poster, PosterOptions, Registry, RegistryOptions, SigningKey, Sink,
     SinkChannel, Stats, Terms, Webhook, WebhookChannel, tls_config,
 };
-use ledger::Ledger;
+use ledger::{Keyring, Ledger};
 use zeroize::Zeroizing;
 
 pub use self::dispatcher::deliver_webhooks;
@@ -40,6 +41,7 @@ struct Inner {
     give_up: Duration,
     sinks: Sinks,
     now: Now,
+    keyring: Arc<Keyring>,
 }
 
 /// What delivers to webhooks.
@@ -54,6 +56,8 @@ pub struct WebhookOptions {
     pub vouched: Option<String>,
     /// After how long without a message taken a receiver is given up.
     pub give_up: Duration,
+    /// The keys of the persons who made them.
+    pub keyring: Arc<Keyring>,
 }
 
 /// The sinks, to which all that is recorded is sent.
@@ -72,11 +76,14 @@ impl Webhooks {
     /// By the clock of `ledger`.
     #[must_use]
     pub fn new(options: WebhookOptions, sinks: Sinks, ledger: &Ledger) -> Webhooks {
-        let WebhookOptions { registry, poster, key, vouched, give_up } = options;
+        let WebhookOptions { registry, poster, key, vouched, give_up, keyring } = options;
         let clock = ledger.clone();
         let now = Arc::new(move || clock.now().micros());
         let (registry, poster, key) = (Arc::new(registry), Arc::new(poster), Arc::new(key));
-        Webhooks(Arc::new(Inner { registry, poster, key, vouched, give_up, sinks, now }))
+        let inner = Inner { registry, poster, key, vouched, give_up, sinks, now, keyring };
+        let webhooks = Webhooks(Arc::new(inner));
+        webhooks.learn_makers();
+        webhooks
     }
 
     /// None yet, and none that outlives the process: for tests and benches.
@@ -103,7 +110,8 @@ impl Webhooks {
             tls: Arc::clone(&tls),
             authorization: None,
         };
-        let options = WebhookOptions { registry, poster: poster(), key, vouched: None, give_up };
+        let (vouched, keyring) = (None, Arc::default());
+        let options = WebhookOptions { registry, poster: poster(), key, vouched, give_up, keyring };
         Webhooks::new(options, sinks, ledger)
     }
 

@@ -25,6 +25,7 @@ pub(crate) mod reminder;
 mod request;
 mod response;
 mod rules;
+pub(crate) mod subject;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -12,6 +12,8 @@ mod options;
 mod ready;
 mod running;
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 use delivery::{Position, Registry};
 use eventlog::sled::SledLog;
@@ -67,7 +69,8 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     webhook_key.write_if_new(&options.data.data)?;
     let give_up = options.webhooks.give_up;
     let vouched = Some(webhook_key.vouch(&options.data.data, &ledger)?);
-    let webhooks = WebhookOptions { registry, poster, key: webhook_key.key, vouched, give_up };
+    let (key, keyring) = (webhook_key.key, Arc::clone(&keyring));
+    let webhooks = WebhookOptions { registry, poster, key, vouched, give_up, keyring };
     let reminders = server::first_marks(ledger.now());
     let sinks = sinks.open(&options.data.data, &Position { next: 0, reminders })?;
     let webhooks = Webhooks::new(webhooks, sinks, &ledger);

@@ -25,13 +25,25 @@ pub struct Erased {
 }
 
 impl Journal {
-    /// The holds of a person, oldest first.
+    /// What a person is called in records, in order. Looks at the keys of all persons.
     ///
     /// # Errors
     ///
     /// [`Error::Forbidden`] but for admins of all accounts; [`Error::SubjectNotFound`].
+    pub fn pseudonyms(&self, caller: &Caller, subject: &Subject) -> Result<Vec<Pseudonym>, Error> {
+        caller.require_all(&[Role::Admin])?;
+        let mut persons = self.projections().keyring.pseudonyms(subject);
+        persons.sort_unstable();
+        if persons.is_empty() { Err(Error::SubjectNotFound) } else { Ok(persons) }
+    }
+
+    /// The holds of a person, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::pseudonyms`].
     pub fn holds(&self, caller: &Caller, subject: &Subject) -> Result<Vec<HoldView>, Error> {
-        Ok(self.projections().subjects.holds(&self.persons(caller, subject)?))
+        Ok(self.projections().subjects.holds(&self.pseudonyms(caller, subject)?))
     }
 
     /// Places a hold on a person, which is then not erased until every hold is released.
@@ -48,7 +60,7 @@ impl Journal {
         at: Timestamp,
     ) -> Result<HoldView, Error> {
         let _turn = self.0.subjects.lock().await;
-        let persons = self.persons(caller, subject)?;
+        let persons = self.pseudonyms(caller, subject)?;
         let mut id = HoldId([0; 16]);
         getrandom::fill(&mut id.0).map_err(Error::fault)?;
         let hold = Hold { id, persons, reason: options.reason.clone() };
@@ -105,12 +117,15 @@ impl Journal {
         at: Timestamp,
     ) -> Result<Erased, Error> {
         let _turn = self.0.subjects.lock().await;
-        let persons = self.persons(caller, subject)?;
+        let persons = self.pseudonyms(caller, subject)?;
         if !self.projections().subjects.holds(&persons).is_empty() {
             return Err(Error::OnHold);
         }
         if options.dry_run {
-            return Ok(Erased { at, persons, keys: 0 });
+            let (ledger, caller, subject) = (ledger.clone(), caller.clone(), subject.clone());
+            let count = move || ledger.count_keys_of(&caller, &subject);
+            let keys = tokio::task::spawn_blocking(count).await.map_err(Error::fault)??;
+            return Ok(Erased { at, persons, keys });
         }
         let erasure =
             Erasure { persons: persons.clone(), reason: options.reason.clone(), legal_basis };
@@ -143,13 +158,6 @@ impl Journal {
     #[must_use]
     pub fn subject_counts(&self) -> (usize, usize) {
         self.projections().subjects.count()
-    }
-
-    /// What a person is called in records.
-    fn persons(&self, caller: &Caller, subject: &Subject) -> Result<Vec<Pseudonym>, Error> {
-        caller.require_all(&[Role::Admin])?;
-        let persons = self.projections().keyring.pseudonyms(subject);
-        if persons.is_empty() { Err(Error::SubjectNotFound) } else { Ok(persons) }
     }
 
     /// Takes a person out of what is in memory.

@@ -245,7 +245,8 @@ impl AccessEvent {
     }
 
     /// Whose token it is about.
-    pub(crate) fn subject(&self) -> Option<&Subject> {
+    #[must_use]
+    pub fn subject(&self) -> Option<&Subject> {
         match self {
             AccessEvent::TokenMade { token, .. }
             | AccessEvent::TokenSeen(token)

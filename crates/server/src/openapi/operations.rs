@@ -6,13 +6,13 @@
 use crate::error::Code;
 use crate::error::Code::{
     AccountRequired, ActiveKeyLimit, Already, AlreadyReplaced, DiskFull, EventNotFound,
-    ExpiryRequired, Forbidden, IdempotencyMismatch, Internal, InvalidRequest, KeyExists,
-    KeyMissing, KeyNotAllowed, KeyNotFound, KeyRateLimited, KeyRejected, KeysCannotManageKeys,
-    KeysDiffer, LogBroken, MaxTtlExceeded, NotAcceptable, NotFound, NotReady, NotWhileDisabled,
-    NotWhileExpired, NotWhileRevoked, Overloaded, OwnerErased, PayloadTooLarge,
-    PermissionNotAllowed, RateLimited, RevisionMismatch, RoleNotAllowed, Timeout, TokenNotFound,
-    TooLong, TooManyHeaders, Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit,
-    WebhookNotFound,
+    ExpiryRequired, Forbidden, HoldNotFound, IdempotencyMismatch, Internal, InvalidRequest,
+    KeyExists, KeyMissing, KeyNotAllowed, KeyNotFound, KeyRateLimited, KeyRejected,
+    KeysCannotManageKeys, KeysDiffer, LogBroken, MaxTtlExceeded, NotAcceptable, NotFound, NotReady,
+    NotWhileDisabled, NotWhileExpired, NotWhileRevoked, OnHold, Overloaded, OwnerErased,
+    PayloadTooLarge, PermissionNotAllowed, RateLimited, RevisionMismatch, RoleNotAllowed,
+    SubjectNotFound, Timeout, TokenNotFound, TooLong, TooManyHeaders, Unauthenticated,
+    UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
 };
 
 /// What the document says of an operation beyond its annotation.
@@ -43,7 +43,7 @@ const CALLER: &[Code] =
 const BODY: &[Code] = &[PayloadTooLarge, UnsupportedEncoding];
 /// Of what is recorded.
 const WRITE: &[Code] = &[TooLong, IdempotencyMismatch, LogBroken, DiskFull];
-/// Of what is recorded of tokens.
+/// Of what is recorded of tokens and persons.
 const TOKEN_WRITE: &[Code] = &[TooLong, LogBroken, DiskFull];
 /// Of a change of one key.
 const OF_A_KEY: &[Code] = &[KeyNotFound, RevisionMismatch];
@@ -70,6 +70,8 @@ const ENDED: &[Code] = &[Already, NotWhileExpired];
 /// Of what anybody may read of the log.
 const PUBLIC: &[Code] = &[NotFound, Overloaded];
 
+/// Of one person.
+const OF_A_SUBJECT: &[&[Code]] = &[ANY, QUERY, CALLER, &[SubjectNotFound]];
 /// Of one webhook.
 const OF_A_WEBHOOK: &[&[Code]] = &[ANY, QUERY, CALLER, &[WebhookNotFound]];
 /// Of what becomes of one.
@@ -154,6 +156,10 @@ operations!(
     "createToken": &[ANY, QUERY, CALLER, BODY, WRITE, &[AccountRequired]], &["Idempotency-Replayed"];
     "endToken": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[TokenNotFound, Already]], &[];
     "revokeTokens": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE], &[];
+    "getSubject": OF_A_SUBJECT, TRAIL;
+    "eraseSubject": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[SubjectNotFound, OnHold]], &[];
+    "holdSubject": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[SubjectNotFound]], &[];
+    "releaseSubject": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[SubjectNotFound, HoldNotFound]], &[];
     "createWebhook": &[
         ANY, QUERY, CALLER, BODY, &[IdempotencyMismatch, WebhookLimit, LogBroken, DiskFull],
     ],

@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use keys::{KeyId, Timestamp};
+use keys::{KeyId, Subject, Timestamp};
 use ledger::{
     Caller, EXPIRE, Entry, Idempotency, Identity, MANAGE, Receipt, RequestOptions, Role, Scope, Via,
 };
@@ -123,6 +123,12 @@ impl Target for KeyId {
     fn revision(&self, app: &App, caller: &Caller) -> Option<u32> {
         // A key that is not there, or not for the caller, is at no revision.
         app.ledger().key(caller, *self).ok().map(|view| view.state.revision)
+    }
+}
+
+impl Target for Subject {
+    async fn of(parts: &mut Parts, app: &App) -> Result<Subject, ApiError> {
+        Path::from_request_parts(parts, app).await.map(|Path(subject)| subject)
     }
 }
 

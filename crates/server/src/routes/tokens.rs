@@ -212,7 +212,7 @@ pub(crate) async fn revoke(
     Ok(wire::json(StatusCode::OK, &EndedTokens::new(&ended)))
 }
 
-/// What becomes of tokens is recorded in the access journal, which gives no receipts.
-fn no_receipt(wanted: bool) -> Result<(), ApiError> {
+/// What becomes of tokens and persons is recorded in the access journal, which gives no receipts.
+pub(crate) fn no_receipt(wanted: bool) -> Result<(), ApiError> {
     if wanted { Err(ApiError::field("receipt", "is of changes of keys only")) } else { Ok(()) }
 }

@@ -17,7 +17,7 @@ use ledger::{Caller, Range, Reading, Role, Scope};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use self::chosen::{Change, MANAGE, SHOWN, Shown, digests_of, sees};
+use self::chosen::{Change, MANAGE, SHOWN, Shown, sees};
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::http::route::Routes;
@@ -78,8 +78,17 @@ pub(crate) async fn create(
     app.webhooks().rules().check(&target).map_err(|why| ApiError::field("url", why.to_string()))?;
     let of_account = account_of(&caller, account)?;
     let account = of_account.as_ref().map(|account| account.as_str().to_owned());
-    let created_by = caller.identity.subject.as_str().to_owned();
-    let idempotency = options.idempotency.map(digests_of);
+    let subject = &caller.identity.subject;
+    let broken = |error| ApiError::internal(&error);
+    let idempotency = options.idempotency.as_ref();
+    let idempotency = idempotency.map(|digests| app.webhooks().blinded(subject, digests));
+    let idempotency = idempotency.transpose().map_err(broken)?;
+    // Nobody is given a key by a rehearsal.
+    let created_by = if options.dry_run {
+        String::new()
+    } else {
+        app.webhooks().sealed_maker(subject).map_err(broken)?
+    };
     let new = NewWebhook { target, events, account, created_by, secret, idempotency };
     let now = app.ledger().now();
     app.webhooks().registry().check(&new, now.micros())?;
@@ -95,12 +104,12 @@ pub(crate) async fn create(
         if new.events.iter().any(|word| word == EXPIRING) { first_marks(now) } else { Vec::new() };
     let position = Position { next: next.0, reminders };
     let made = blocking(&app, move |registry| registry.create(new, position, now.micros()));
-    Ok(answer(&made.await?))
+    Ok(answer(&app, &made.await?))
 }
 
-fn answer(made: &delivery::Created) -> Response {
+fn answer(app: &App, made: &delivery::Created) -> Response {
     let secret = made.secret.as_ref().map(delivery::Secret::text);
-    let webhook = Some(ShownWebhook::new(&made.webhook));
+    let webhook = Some(shown(app, &made.webhook));
     let secret = secret.as_ref().map(|text| text.as_str());
     let answer = wire::webhook::NewWebhook { webhook, secret };
     let mut response = wire::receipted(StatusCode::CREATED, &answer, None);
@@ -165,17 +174,17 @@ pub(crate) async fn list(
     let after = page.cursor().map(cursor::webhook).transpose()?;
     let account: Option<Account> = parse("account", parameters.account.as_deref())?;
     let account = account.as_ref().map(Account::as_str);
-    let mut shown: Vec<Arc<Webhook>> = app.webhooks().registry().all();
-    shown.retain(|webhook| {
+    let mut found: Vec<Arc<Webhook>> = app.webhooks().registry().all();
+    found.retain(|webhook| {
         let definition = &webhook.definition;
         sees(&reader.caller, webhook)
             && (account.is_none() || account == definition.account.as_deref())
             && after.is_none_or(|after| webhook.id() > after)
     });
-    let more = shown.len() > most;
-    shown.truncate(most);
-    let next_cursor = shown.last().filter(|_| more).map(|last| cursor::of_webhook(last.id()));
-    let items = shown.iter().map(|webhook| ShownWebhook::new(webhook)).collect();
+    let more = found.len() > most;
+    found.truncate(most);
+    let next_cursor = found.last().filter(|_| more).map(|last| cursor::of_webhook(last.id()));
+    let items = found.iter().map(|webhook| shown(&app, webhook)).collect();
     Ok(wire::json(StatusCode::OK, &wire::Page { items, next_cursor }))
 }
 
@@ -189,8 +198,8 @@ pub(crate) async fn list(
     tag = "webhooks",
     responses((status = 200, body = ShownWebhook)),
 )]
-pub(crate) async fn one(Shown(webhook): Shown) -> Response {
-    wire::json(StatusCode::OK, &ShownWebhook::new(&webhook))
+pub(crate) async fn one(State(app): State<App>, Shown(webhook): Shown) -> Response {
+    wire::json(StatusCode::OK, &shown(&app, &webhook))
 }
 
 /// Deletes a webhook
@@ -213,14 +222,19 @@ pub(crate) async fn delete(
     let now = app.ledger().now().micros();
     let deleted = blocking(&app, move |registry| registry.delete(id, request, now));
     let Changed { webhook, replayed } = deleted.await?;
-    Ok(changed(&webhook, replayed))
+    Ok(changed(&app, &webhook, replayed))
 }
 
 /// What a change answers: the webhook as it is now, and whether that was done before.
-fn changed(webhook: &Webhook, replayed: bool) -> Response {
-    let mut response = wire::json(StatusCode::OK, &ShownWebhook::new(webhook));
+fn changed(app: &App, webhook: &Webhook, replayed: bool) -> Response {
+    let mut response = wire::json(StatusCode::OK, &shown(app, webhook));
     wire::replayed(&mut response, replayed);
     response
+}
+
+/// A webhook as it is shown.
+pub(crate) fn shown<'w>(app: &App, webhook: &'w Webhook) -> ShownWebhook<'w> {
+    ShownWebhook::new(webhook, &app.webhooks().maker(webhook))
 }
 
 /// Does what waits for the disk on a thread of its own.

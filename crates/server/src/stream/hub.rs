@@ -200,19 +200,18 @@ impl Hub {
     /// Handles the messages of connections and of the read pool.
     fn drain_inbox(&mut self) {
         let inbox = std::mem::take(&mut *self.shared.inbox.lock());
-        let Inbox { subscribed, ready, disconnected, reads, last_write, closed: _ } = inbox;
+        let Inbox { subscribed, ready, disconnected, reads, last_write, forget, closed: _ } = inbox;
         if subscribed.len() + ready.len() + disconnected.len() + reads.len() >= MANY_MESSAGES {
             self.inbox_at = Instant::now() + COALESCE_DELAY;
         }
         if let Some((bytes, took)) = last_write {
             self.pace.measured(bytes, took);
         }
-        for subscription in subscribed {
-            self.join(subscription);
+        if forget {
+            self.topics.forget();
         }
-        for read in reads {
-            self.finish_read(read);
-        }
+        subscribed.into_iter().for_each(|subscription| self.join(subscription));
+        reads.into_iter().for_each(|read| self.finish_read(read));
         for id in ready {
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.ready = true;

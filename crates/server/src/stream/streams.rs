@@ -14,6 +14,12 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
+    /// Drops every cached text, after a person was erased whom it may name.
+    pub(crate) fn forget(&self) {
+        self.shared.inbox.lock().forget = true;
+        self.shared.changed.notify_one();
+    }
+
     /// The number of open streams.
     pub(crate) fn open(&self) -> usize {
         self.shared.open()

@@ -78,6 +78,8 @@ pub(super) struct ReadResult {
     /// Whether the pool refused it; it is retried.
     pub(super) retry: bool,
     pub(super) took: Duration,
+    /// How often everything had been dropped when it began.
+    pub(super) forgotten: u64,
 }
 
 /// Messages to the hub.
@@ -89,6 +91,8 @@ pub(super) struct Inbox {
     pub(super) reads: Vec<ReadResult>,
     /// The bytes of the last write, and the time it took.
     pub(super) last_write: Option<(usize, Duration)>,
+    /// Whether a person was erased, whom cached texts may name.
+    pub(super) forget: bool,
     pub(super) closed: bool,
 }
 

@@ -5,6 +5,8 @@
 //! nothing. A topic caches its newest events while streams take them; older ones are read from the
 //! log, and cached for the streams at the same place.
 
+mod forget;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
@@ -127,6 +129,8 @@ pub(super) struct Topics {
     cached: VecDeque<(TopicId, u64)>,
     cached_bytes: usize,
     pub(super) meter: Meter,
+    /// How often everything was dropped because a person was erased.
+    pub(super) forgotten: u64,
 }
 
 impl Topics {
@@ -143,6 +147,7 @@ impl Topics {
             cached: VecDeque::new(),
             cached_bytes: 0,
             meter: Meter::default(),
+            forgotten: 0,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Webhooks in requests and answers.
 
 use delivery::{Attempt, Secret, Status, Target, Webhook, WebhookId};
-use keys::{Account, Timestamp};
+use keys::{Account, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -79,7 +79,7 @@ pub(crate) struct ShownWebhook<'a> {
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
     /// The subject that made it.
-    created_by: &'a str,
+    created_by: String,
     /// Whether its receiver takes messages: `failing` is one that was given up, until a replay.
     #[schema(value_type = words::WebhookStatus)]
     status: &'static str,
@@ -101,7 +101,8 @@ pub(crate) struct ShownWebhook<'a> {
 }
 
 impl<'a> ShownWebhook<'a> {
-    pub(crate) fn new(webhook: &'a Webhook) -> ShownWebhook<'a> {
+    /// `maker` is who made it.
+    pub(crate) fn new(webhook: &'a Webhook, maker: &Subject) -> ShownWebhook<'a> {
         let definition = &webhook.definition;
         let Status { kind, position, is_idle, failing_since, failures, retry_at, last } =
             webhook.progress.status();
@@ -111,7 +112,7 @@ impl<'a> ShownWebhook<'a> {
             events: &definition.events,
             account: definition.account.as_deref(),
             created_at: time(definition.created_at),
-            created_by: &definition.created_by,
+            created_by: maker.as_str().to_owned(),
             status: kind.as_str(),
             next_seq: position.next,
             is_idle,

@@ -1,7 +1,6 @@
 //! `--all` of `keyledger keys enable`, `disable`, `expire` and `revoke`: every key that filters take.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use super::selection::{How, Which};
 use crate::client::{Call, Client};
 use crate::exit::{Exit, misuse};
 use crate::print::{self, Progress, cell};
+use crate::question;
 use crate::table::Table;
 
 /// How many keys are shown before the question.
@@ -22,10 +22,7 @@ pub(super) fn run(which: &Which, how: &How, action: &str, body: Body) -> Result<
     if filter.as_object().is_none_or(serde_json::Map::is_empty) {
         return Err(misuse("--all needs a filter, such as --owner"));
     }
-    let asks = !which.yes && !how.care.dry_run;
-    if asks && !std::io::stdin().is_terminal() {
-        return Err(misuse("nobody can be asked here: look with --dry-run, then give --yes"));
-    }
+    let asks = question::is_needed(which.yes, how.care.dry_run)?;
     let client = Client::new(&how.remote)?;
     let body = body
         .with("action", Some(action))
@@ -39,7 +36,7 @@ pub(super) fn run(which: &Which, how: &How, action: &str, body: Body) -> Result<
     }
     if asks {
         preview(&client, action, &rehearsal, &concerned)?;
-        if !confirmed()? {
+        if !question::confirmed()? {
             print::line("Nothing was changed.")?;
             return Ok(Exit::Bad);
         }
@@ -96,14 +93,6 @@ fn preview(client: &Client, action: &str, rehearsal: &Value, concerned: &[String
         "\n{action} {at_least}{count} {keys}, of {} that match",
         cell(rehearsal, "/matching")
     ))
-}
-
-/// Asks on the terminal.
-fn confirmed() -> Result<bool> {
-    print::line("Go on? [y/N]")?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("the answer cannot be read")?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 /// Prints what came of it.

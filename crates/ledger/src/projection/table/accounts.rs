@@ -99,7 +99,7 @@ impl Accounts {
 
 impl AccountKeys {
     /// Whether `owner` has a key, or ever had one.
-    pub(super) fn knows(&self, owner: &Subject) -> bool {
+    pub(crate) fn knows(&self, owner: &Subject) -> bool {
         self.owners.knows(owner)
     }
 

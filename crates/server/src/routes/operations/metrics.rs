@@ -47,5 +47,6 @@ fn numbers(app: &App) -> Numbers {
         sinks,
         accounts_file_usable: app.config().accounts_file.is_usable(),
         account_rules: app.config().accounts_file.counts(),
+        subjects: app.journal().subject_counts(),
     }
 }

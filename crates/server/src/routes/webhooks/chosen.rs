@@ -56,19 +56,16 @@ impl FromRequestParts<App> for Change {
         let Path(PathId(id)) = Path::from_request_parts(parts, app).await?;
         let route = HttpContext::of(&parts.extensions).route;
         // What such a request has for a body is of no meaning.
-        let request = idempotency(parts, route, &reader.caller.identity, &[])?.map(digests_of);
+        let identity = &reader.caller.identity;
+        let request = idempotency(parts, route, identity, &[])?;
+        let request = request.map(|request| app.webhooks().blinded(&identity.subject, &request));
+        let request = request.transpose().map_err(|error| ApiError::internal(&error))?;
         let now = app.ledger().now().micros();
         let repeated = app.webhooks().registry().repeated(request, now)?;
         let is_repeated = repeated.is_some();
         let webhook = repeated.map_or_else(|| find(app, &reader.caller, id), Ok)?;
         Ok(Change { reader, webhook, request, is_repeated })
     }
-}
-
-/// The request for a change of webhooks, as they store it.
-pub(super) fn digests_of(request: ledger::Idempotency) -> Idempotency {
-    let ledger::Idempotency { key, request } = request;
-    Idempotency { key, request }
 }
 
 /// A webhook's id in a path.

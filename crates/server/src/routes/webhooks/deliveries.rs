@@ -78,7 +78,7 @@ pub(crate) async fn replay(
     let (id, now) = (webhook.id(), app.ledger().now().micros());
     let moved = blocking(&app, move |registry| registry.replay(id, next.0, request, now));
     let Changed { webhook, replayed } = moved.await?;
-    Ok(changed(&webhook, replayed))
+    Ok(changed(&app, &webhook, replayed))
 }
 
 /// Gives the public key that signs webhooks

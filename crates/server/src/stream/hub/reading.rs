@@ -56,6 +56,7 @@ impl Hub {
             self.active_reads += 1;
             let (app, shared) = (self.app.clone(), Arc::clone(&self.shared));
             let (bounds, meter) = (self.bounds, self.topics.meter.clone());
+            let forgotten = self.topics.forgotten;
             tokio::spawn(async move {
                 let (key, never) = (filter.key, filter.never);
                 let filter = filter.events();
@@ -80,7 +81,8 @@ impl Hub {
                     Err(ledger::Error::Overloaded) => (None, Duration::ZERO, true),
                     Err(_) => (None, Duration::ZERO, false),
                 };
-                shared.inbox.lock().reads.push(ReadResult { topic, pieces, retry, took });
+                let result = ReadResult { topic, pieces, retry, took, forgotten };
+                shared.inbox.lock().reads.push(result);
                 shared.changed.notify_one();
             });
         }
@@ -88,12 +90,12 @@ impl Hub {
 
     /// Caches what was read, and queues the streams that waited for it.
     pub(super) fn finish_read(&mut self, read: ReadResult) {
-        let ReadResult { topic, pieces, retry, took } = read;
+        let ReadResult { topic, pieces, retry, took, forgotten } = read;
         self.active_reads -= 1;
         self.pace.spend(took);
         let Some(behind) = self.behind.get_mut(&topic) else { return };
         behind.read_pending = false;
-        if retry {
+        if retry || forgotten != self.topics.forgotten {
             self.retries.push((Instant::now() + self.bounds.retry_delay, topic));
             return;
         }
