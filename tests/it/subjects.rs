@@ -54,6 +54,35 @@ fn all_that_there_is_about_a_person_is_shown() {
     assert!(journal.iter().any(|entry| entry["reading"] == "report"), "{journal:?}");
 }
 
+/// More than is read at a time, in several accounts.
+#[test]
+fn a_long_report_has_everything_once() {
+    const OF_EACH: usize = 700;
+    let service = Service::start();
+    for account in ["acme", "other"] {
+        let line = |number| {
+            let import = json!({"secret": format!("foreign-{account}-{number}")});
+            json!({"name": "k", "owner": "ann", "import": import}).to_string()
+        };
+        let lines: Vec<String> = (0..OF_EACH).map(line).collect();
+        let owner = service.client_of(account, "owner");
+        let line = format!("POST /v1/keys/import {}", lines.join("\n"));
+        let imported = owner.send_typed(&line, "application/x-ndjson");
+        assert_eq!(imported.status, 200, "{imported:?}");
+    }
+    let shown = service.client("admin").send("GET /v1/subjects/ann").json();
+    let mut keys = ids(&shown["keys"]);
+    let events = shown["key_events"].as_array().unwrap().iter();
+    let mut of_keys: Vec<_> = events.map(|event| event["key_id"].as_str().unwrap()).collect();
+    for list in [&mut keys, &mut of_keys] {
+        list.sort_unstable();
+        list.dedup();
+        assert_eq!(list.len(), 2 * OF_EACH);
+    }
+    assert_eq!(shown["key_events"].as_array().unwrap().len(), 2 * OF_EACH);
+    assert_eq!((&shown["keys_made"], &shown["events"]), (&json!([]), &json!([])));
+}
+
 /// A key that was hers and is somebody else's now: only what speaks of her.
 #[test]
 fn of_a_key_that_was_given_away_only_what_speaks_of_the_person_is_shown() {

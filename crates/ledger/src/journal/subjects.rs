@@ -1,5 +1,7 @@
 //! Persons in the journal: held, released, erased. What is answered is on stable storage.
 
+use std::time::Duration;
+
 use keys::{Pseudonym, Reason, Subject, Timestamp};
 
 use super::Journal;
@@ -12,6 +14,9 @@ use crate::record::Actor;
 use crate::record::access::{Access, AccessEvent, Erasure, Hold, HoldId};
 use crate::subjects::HoldView;
 use crate::write::request::RequestOptions;
+
+/// After how long it is tried again to forget somebody.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A person that was erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +65,7 @@ impl Journal {
         at: Timestamp,
     ) -> Result<HoldView, Error> {
         let _turn = self.0.subjects.lock().await;
-        let persons = self.pseudonyms(caller, subject)?;
+        let persons = self.find(caller, subject).await?;
         let mut id = HoldId([0; 16]);
         getrandom::fill(&mut id.0).map_err(Error::fault)?;
         let hold = Hold { id, persons, reason: options.reason.clone() };
@@ -85,7 +90,7 @@ impl Journal {
         at: Timestamp,
     ) -> Result<HoldView, Error> {
         let _turn = self.0.subjects.lock().await;
-        let mut holds = self.holds(caller, subject)?;
+        let mut holds = self.projections().subjects.holds(&self.find(caller, subject).await?);
         if let Some(id) = id {
             holds.retain(|view| view.hold.id == id);
         }
@@ -117,7 +122,7 @@ impl Journal {
         at: Timestamp,
     ) -> Result<Erased, Error> {
         let _turn = self.0.subjects.lock().await;
-        let persons = self.pseudonyms(caller, subject)?;
+        let persons = self.find(caller, subject).await?;
         if !self.projections().subjects.holds(&persons).is_empty() {
             return Err(Error::OnHold);
         }
@@ -130,7 +135,15 @@ impl Journal {
         let erasure =
             Erasure { persons: persons.clone(), reason: options.reason.clone(), legal_basis };
         self.record_subject(caller, AccessEvent::SubjectErased(erasure), at).await?;
-        let forgotten = ledger.forget(caller, subject).await?;
+        let forgotten = loop {
+            match ledger.forget(caller, subject).await {
+                // It is on record, and done as soon as there is room for it.
+                Err(Error::Overloaded | Error::RateLimited { .. }) => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                done => break done?,
+            }
+        };
         self.forget(subject, &persons);
         Ok(Erased { at, persons, keys: forgotten.keys })
     }
@@ -158,6 +171,13 @@ impl Journal {
     #[must_use]
     pub fn subject_counts(&self) -> (usize, usize) {
         self.projections().subjects.count()
+    }
+
+    /// What a person is called in records, looked for beside what this thread does for others.
+    async fn find(&self, caller: &Caller, subject: &Subject) -> Result<Vec<Pseudonym>, Error> {
+        let (journal, caller, subject) = (self.clone(), caller.clone(), subject.clone());
+        let find = move || journal.pseudonyms(&caller, &subject);
+        tokio::task::spawn_blocking(find).await.map_err(Error::fault)?
     }
 
     /// Takes a person out of what is in memory.

@@ -85,3 +85,7 @@ impl Ledger {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+#[path = "person_tests.rs"]
+mod tests;
