@@ -77,6 +77,22 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     inventory.save(&options.data.data, &verifier)?;
 
     let config = Config {
+        accounts_file: accounts.as_ref().map(AccountsWatch::status).unwrap_or_default(),
+        log_lines_lost: log_lines.0.lost(),
+        ..config(options)
+    };
+    let app = App::new(ledger, journal, auth, webhooks, config);
+    let runtime = runtime()?;
+    let ran = runtime.block_on(running::run(options, app, accounts, listeners));
+    // Does not wait for threads that are blocked by a disk or a client.
+    runtime.shutdown_background();
+    ran?;
+    Ok(Exit::Fine)
+}
+
+/// What of the service is an option.
+fn config(options: &Serve) -> Config {
+    Config {
         trusted_proxies: options.gateways.trusted_proxies.clone(),
         forwarded_header: options.gateways.forwarded_header(),
         key_headers: options.gateways.key_headers.clone(),
@@ -89,16 +105,8 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
         max_streams_per_account: options.requests.max_streams_per_account,
         metrics: options.listen.metrics.is_none(),
         fast_paths: true,
-        accounts_file: accounts.as_ref().map(AccountsWatch::status).unwrap_or_default(),
-        log_lines_lost: log_lines.0.lost(),
-    };
-    let app = App::new(ledger, journal, auth, webhooks, config);
-    let runtime = runtime()?;
-    let ran = runtime.block_on(running::run(options, app, accounts, listeners));
-    // Does not wait for threads that are blocked by a disk or a client.
-    runtime.shutdown_background();
-    ran?;
-    Ok(Exit::Fine)
+        ..Config::default()
+    }
 }
 
 /// The threads that answer requests.

@@ -1,10 +1,9 @@
 //! The hub: one task that takes committed events and delivers them to all streams.
 //!
 //! It wakes once for a group of commits, adds each event to the topics whose filter matches, and
-//! gives a stream its next text when the client has taken the one before. The processor time for
-//! this is limited (`pace`) and shared between accounts in turn (`round_robin`). A stream that is
-//! slower than the cache of texts reads the log from its position, through the read pool, and
-//! joins the others again near the end.
+//! gives a stream its next text when the client has taken the one before. The processor time for this is
+//! limited (`pace`) and shared between accounts in turn (`round_robin`). A stream that is slower than the
+//! cache of texts reads the log from its position, through the read pool, and joins the others near the end.
 
 mod reading;
 
@@ -28,6 +27,9 @@ use super::subscription::{Inbox, Shared, Slot, Subscription};
 use super::topics::{Id, Next, TopicId, Topics};
 use crate::app::App;
 use crate::auth::bearer::{Bearer, TokenChanges};
+
+/// Streams that wait for their turn, by account.
+type Queue = RoundRobin<Option<Account>, Id>;
 
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
 /// Heartbeats that are due within this time are sent together.
@@ -80,7 +82,7 @@ pub(super) struct Hub {
     topics: Topics,
     streams: HashMap<Id, Stream>,
     deadlines: BTreeSet<(Instant, Id)>,
-    delivery_queue: RoundRobin<Option<Account>, Id>,
+    delivery_queue: Queue,
     behind: HashMap<TopicId, Behind>,
     /// Topics that wait for a read of the log.
     read_queue: RoundRobin<Option<Account>, TopicId>,
@@ -210,8 +212,12 @@ impl Hub {
         if forget {
             self.topics.forget();
         }
-        subscribed.into_iter().for_each(|subscription| self.join(subscription));
-        reads.into_iter().for_each(|read| self.finish_read(read));
+        for subscription in subscribed {
+            self.join(subscription);
+        }
+        for read in reads {
+            self.finish_read(read);
+        }
         for id in ready {
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.ready = true;
@@ -384,11 +390,7 @@ impl Hub {
 }
 
 /// Completes the pieces under construction, and queues the streams that wait for them.
-fn publish(
-    topics: &mut Topics,
-    streams: &mut HashMap<Id, Stream>,
-    queue: &mut RoundRobin<Option<Account>, Id>,
-) {
+fn publish(topics: &mut Topics, streams: &mut HashMap<Id, Stream>, queue: &mut Queue) {
     for id in topics.publish() {
         if let Some(stream) = streams.get_mut(&id) {
             stream.state = StreamState::Queued;

@@ -49,10 +49,8 @@ pub(super) fn run(options: &Show) -> Result<Exit> {
 /// Prints texts, and of each list of things how many there are.
 fn print_summary(answer: &Value) -> Result<()> {
     for (name, value) in answer.as_object().into_iter().flatten() {
-        let shown = match value {
-            Value::Array(items) if name != "pseudonyms" => items.len().to_string(),
-            _ => cell(value, ""),
-        };
+        let items = value.as_array().filter(|_| name != "pseudonyms");
+        let shown = items.map_or_else(|| cell(value, ""), |items| items.len().to_string());
         print::line(format!("{name:<14} {shown}"))?;
     }
     Ok(())

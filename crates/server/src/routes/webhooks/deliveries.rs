@@ -65,7 +65,7 @@ pub(crate) async fn replay(
 ) -> Result<Response, ApiError> {
     let Change { reader, webhook, request, is_repeated } = change;
     if is_repeated {
-        return Ok(changed(&webhook, true));
+        return Ok(changed(&app, &webhook, true));
     }
     let next = parameters.after.map_or(Seq(0), |after| Seq(after).next());
     let length = *app.ledger().length().borrow();
