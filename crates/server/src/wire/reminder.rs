@@ -1,5 +1,5 @@
 //! A message that reminds of a key's end, in the form that webhooks send; what else says the same is in
-//! [`super::ocsf`] and [`super::cef`].
+//! [`super::ocsf()`] and [`super::cef()`].
 
 use keys::Timestamp;
 use ledger::KeyView;
