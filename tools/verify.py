@@ -770,13 +770,18 @@ def check_plan(parts, record, way):
     (actor, *_), (before, *_) = found.get(ACTOR, (None,)), found.get(BEFORE, (None,))
     require((actor is None) == (way == WORKER), "everybody is somebody but the worker")
     owner, *_ = found.get(KEY) or found.get(AFTER) or found.get(REASON, ())[1:] or (None,)
+    if REASON in found:
+        reader, *meant = found[REASON]
+        former = before if before != owner else None
+        require(reader == actor, "a reason that is not sealed for who gave it")
+        require(set(meant) <= {former, owner} - {actor}, "a reason that is sealed for a stranger")
     wanted = {}
     for section, persons, is_there in [
         (ACTOR, (actor,), way != WORKER),
         (KEY, (owner,), record["type"] == 0),
         (BEFORE, (before,), bool(sealed_edits(record))),
         (AFTER, (owner,), bool(sealed_edits(record))),
-        (REASON, (actor,) if owner in (None, actor) else (actor, owner), REASON in found),
+        (REASON, found.get(REASON), REASON in found),
     ]:
         if is_there:
             wanted[persons] = wanted.get(persons, 0) | section

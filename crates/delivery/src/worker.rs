@@ -111,18 +111,23 @@ struct Task<S, C> {
 impl<S: Source, C: Channel> Task<S, C> {
     /// Delivers what comes next, or waits for it.
     async fn step(&mut self, turn: &mut Turn) -> Step {
+        // Before anything is read: what is sent is what the log says then, when somebody may have been
+        // erased since the last attempt.
         let from = turn.position.clone();
         let next = tokio::select! {
             biased;
             deleted = turn.over() => return over(deleted),
-            next = self.source.next(from) => next,
+            next = async {
+                due(self.progress.trouble(), &self.terms.now).await;
+                self.source.next(from).await
+            } => next,
         };
         let (wait, idle) = match next {
             Next::Messages(messages) => {
                 for messages in messages.chunks(self.channel.most().max(1)) {
                     match self.deliver(messages, turn).await {
-                        Step::Done => {}
-                        step @ (Step::Moved | Step::Deleted) => return step,
+                        Step::Done if self.progress.trouble().is_none() => {}
+                        step @ (Step::Done | Step::Moved | Step::Deleted) => return step,
                     }
                 }
                 return Step::Done;
@@ -149,46 +154,36 @@ impl<S: Source, C: Channel> Task<S, C> {
         step
     }
 
-    /// Tries until the messages are taken.
+    /// Tries once to have the messages taken.
     async fn deliver(&mut self, messages: &[Message], turn: &mut Turn) -> Step {
         let Some(last) = messages.last() else { return Step::Done };
-        loop {
-            let before = self.progress.trouble();
-            tokio::select! {
-                biased;
-                deleted = turn.over() => return over(deleted),
-                () = due(before, &self.terms.now) => {}
-            }
-            let (at, began) = ((self.terms.now)(), Instant::now());
-            let outcome = tokio::select! {
-                biased;
-                deleted = turn.over() => return over(deleted),
-                outcome = self.channel.send(messages) => outcome,
-            };
-            self.source.attempted(outcome.kind);
-            let attempt = Attempt {
-                at,
-                message: last.id.clone(),
-                kind: last.kind.to_owned(),
-                seq: last.seq,
-                number: before.map_or(0, |before| before.failures).saturating_add(1),
-                outcome: outcome.kind,
-                status: outcome.status,
-                took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            };
-            let trouble = self.trouble_after(before, outcome);
-            self.log(before, trouble, outcome);
-            let delivered = trouble.is_none();
-            if delivered {
-                turn.position = last.then.clone();
-            }
-            let position = turn.position.clone();
-            let entry = Entry { trouble, attempt: Some(attempt), ..Entry::at(position) };
-            record(Arc::clone(&self.progress), turn.epoch, entry).await;
-            if delivered {
-                return Step::Done;
-            }
+        let before = self.progress.trouble();
+        let (at, began) = ((self.terms.now)(), Instant::now());
+        let outcome = tokio::select! {
+            biased;
+            deleted = turn.over() => return over(deleted),
+            outcome = self.channel.send(messages) => outcome,
+        };
+        self.source.attempted(outcome.kind);
+        let attempt = Attempt {
+            at,
+            message: last.id.clone(),
+            kind: last.kind.to_owned(),
+            seq: last.seq,
+            number: before.map_or(0, |before| before.failures).saturating_add(1),
+            outcome: outcome.kind,
+            status: outcome.status,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let trouble = self.trouble_after(before, outcome);
+        self.log(before, trouble, outcome);
+        if trouble.is_none() {
+            turn.position = last.then.clone();
         }
+        let position = turn.position.clone();
+        let entry = Entry { trouble, attempt: Some(attempt), ..Entry::at(position) };
+        record(Arc::clone(&self.progress), turn.epoch, entry).await;
+        Step::Done
     }
 
     fn trouble_after(&self, before: Option<Trouble>, outcome: Outcome) -> Option<Trouble> {

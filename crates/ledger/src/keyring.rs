@@ -114,6 +114,8 @@ struct Entry {
     person: Option<Subject>,
     /// Where in the file it is; `None` is only in memory.
     place: Option<Place>,
+    /// Whether something is left in the file of a key that cannot be used.
+    is_torn: bool,
 }
 
 impl Keyring {
@@ -126,7 +128,7 @@ impl Keyring {
                 Found::Key(key) => Some(key),
                 Found::Destroyed => None,
             };
-            (pseudonym, Entry { key, person: None, place: None })
+            (pseudonym, Entry { key, person: None, place: None, is_torn: false })
         }));
         keyring
     }
@@ -151,11 +153,12 @@ impl Keyring {
     pub fn open(path: &Path, may_create: bool) -> Result<Keyring, KeyringError> {
         let (file, Stored { own, slots }) = KeyFile::open(path, may_create)?;
         let mut keys = Keys::default();
-        for Slot { pseudonym, key, place, .. } in slots {
+        for Slot { pseudonym, key, place, is_torn } in slots {
             if key.is_some() {
                 keys.spare.push(pseudonym);
             }
-            keys.all.insert(pseudonym, Entry { key, person: None, place: Some(place) });
+            let entry = Entry { key, person: None, place: Some(place), is_torn };
+            keys.all.insert(pseudonym, entry);
         }
         Ok(Keyring {
             own: Some(own),
@@ -273,6 +276,26 @@ impl Keyring {
         }
     }
 
+    /// Whether anything of the key behind a pseudonym is there.
+    pub(crate) fn has_left(&self, pseudonym: &Pseudonym) -> bool {
+        self.keys.read().all.get(pseudonym).is_some_and(Entry::has_left)
+    }
+
+    /// How many keys are damaged: their persons read as erased.
+    #[must_use]
+    pub fn damaged(&self) -> usize {
+        self.keys.read().all.values().filter(|entry| entry.is_torn).count()
+    }
+
+    /// Whether keys can be stored and destroyed.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::Broken`]
+    pub fn check(&self) -> Result<(), KeyringError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.lock().check())
+    }
+
     /// Who is behind a pseudonym, as far as a record said so.
     pub(crate) fn subject(&self, pseudonym: &Pseudonym) -> Option<Subject> {
         self.keys.read().all.get(pseudonym)?.person.clone()
@@ -305,7 +328,7 @@ impl Keyring {
             let keys = self.keys.read();
             for pseudonym in pseudonyms {
                 match keys.all.get(pseudonym) {
-                    Some(entry) => places.extend(entry.place.filter(|_| entry.key.is_some())),
+                    Some(entry) => places.extend(entry.place.filter(|_| entry.has_left())),
                     None => drop(unknown.insert(*pseudonym)),
                 }
             }
@@ -315,7 +338,8 @@ impl Keyring {
         let mut keys = self.keys.write();
         let mut made = made.into_iter().flatten();
         for pseudonym in unknown {
-            keys.all.insert(pseudonym, Entry { key: None, person: None, place: made.next() });
+            let place = made.next();
+            keys.all.insert(pseudonym, Entry { key: None, person: None, place, is_torn: false });
         }
         for pseudonym in pseudonyms {
             keys.destroy(*pseudonym);
@@ -340,11 +364,19 @@ impl Keyring {
         let mut keys = self.keys.write();
         for key in made {
             let pseudonym = key.pseudonym();
-            let entry = Entry { key: Some(key), person: None, place: places.next() };
+            let place = places.next();
+            let entry = Entry { key: Some(key), person: None, place, is_torn: false };
             keys.all.insert(pseudonym, entry);
             keys.spare.push(pseudonym);
         }
         Ok(())
+    }
+}
+
+impl Entry {
+    /// Whether anything of the key is there.
+    fn has_left(&self) -> bool {
+        self.key.is_some() || self.is_torn
     }
 }
 
@@ -368,7 +400,7 @@ impl Keys {
     /// Drops a key, which writes over it where it is, and who it was of.
     fn destroy(&mut self, pseudonym: Pseudonym) {
         let Some(entry) = self.all.get_mut(&pseudonym) else { return };
-        entry.key = None;
+        (entry.key, entry.is_torn) = (None, false);
         if let Some(person) = entry.person.take()
             && self.persons.get(&person) == Some(&pseudonym)
         {

@@ -141,6 +141,9 @@ pub struct Persons {
     pub owner: Option<Pseudonym>,
     /// The owner before, if that was another one.
     pub former: Option<Pseudonym>,
+    /// The one of these, beside who acted, whom the reason is sealed for: of a key that changes hands the
+    /// owner before.
+    pub meant: Option<Pseudonym>,
 }
 
 impl Persons {

@@ -58,6 +58,12 @@ impl Subjects {
         held.holds.iter().filter(is_of).cloned().collect()
     }
 
+    /// Whether it is on record that any of these was erased.
+    pub(crate) fn is_erased(&self, persons: &[Pseudonym]) -> bool {
+        let held = self.0.lock();
+        persons.iter().any(|person| held.erased.contains(person))
+    }
+
     /// How many holds there are, and how many pseudonyms of erased persons.
     pub(crate) fn count(&self) -> (usize, usize) {
         let held = self.0.lock();

@@ -368,3 +368,16 @@ fn pages_are_in_the_order_of_being_made_and_show_what_is_reached() {
     assert!(later.items.is_empty(), "their time is over");
     assert!(tokens.page(&caller(None, Role::Auditor), &every, None, 9, at(1)).is_err());
 }
+
+/// What is on its way to the journal when a bearer is erased is applied after that.
+#[test]
+fn an_ended_token_that_is_seen_after_its_bearer_was_erased_stays_ended() {
+    let tokens = Tokens::new(MAX_TTL_S, Arc::default());
+    let ann = token("a", "acme", "ann", Role::Owner, 0);
+    tokens.apply(&entry(AccessEvent::TokenEnded { token: ann.clone(), reason: None }, 1));
+    tokens.erase(&ann.subject);
+    assert!(matches!(tokens.see(&ann), Err(NotGood::Ended)));
+    tokens.apply(&entry(AccessEvent::TokenSeen(ann.clone()), 2));
+    assert!(!tokens.see(&ann).unwrap().admit(at(3)));
+    assert!(tokens.take_unrecorded(9).is_empty());
+}

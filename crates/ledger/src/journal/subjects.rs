@@ -8,7 +8,6 @@ use super::Journal;
 use super::projection::Projections;
 use crate::caller::{Caller, Role};
 use crate::error::Error;
-use crate::keyring::Found;
 use crate::ledger::Ledger;
 use crate::record::Actor;
 use crate::record::access::{Access, AccessEvent, Erasure, Hold, HoldId};
@@ -68,7 +67,11 @@ impl Journal {
         let persons = self.find(caller, subject).await?;
         let mut id = HoldId([0; 16]);
         getrandom::fill(&mut id.0).map_err(Error::fault)?;
-        let hold = Hold { id, persons, reason: options.reason.clone() };
+        // One whose erasure is on record and not done yet: that is done at the next start.
+        if self.projections().subjects.is_erased(&persons) {
+            return Err(Error::SubjectNotFound);
+        }
+        let hold = Hold { id, subject: subject.clone(), persons, reason: options.reason.clone() };
         if !options.dry_run {
             self.record_subject(caller, AccessEvent::SubjectHeld(hold.clone()), at).await?;
         }
@@ -132,13 +135,15 @@ impl Journal {
             let keys = tokio::task::spawn_blocking(count).await.map_err(Error::fault)??;
             return Ok(Erased { at, persons, keys });
         }
+        // Nothing is put on record that cannot be done.
+        self.projections().keyring.check().map_err(Error::fault)?;
         let erasure =
             Erasure { persons: persons.clone(), reason: options.reason.clone(), legal_basis };
         self.record_subject(caller, AccessEvent::SubjectErased(erasure), at).await?;
         let forgotten = loop {
             match ledger.forget(caller, subject).await {
                 // It is on record, and done as soon as there is room for it.
-                Err(Error::Overloaded | Error::RateLimited { .. }) => {
+                Err(Error::Overloaded | Error::RateLimited { .. } | Error::Full) => {
                     tokio::time::sleep(AGAIN).await;
                 }
                 done => break done?,
@@ -156,7 +161,7 @@ impl Journal {
     /// A fault of the keyring.
     pub fn forget_again(&self) -> Result<usize, Error> {
         let Projections { keyring, subjects, .. } = self.projections();
-        let is_back = |person: &Pseudonym| matches!(keyring.find(person), Some(Found::Key(_)));
+        let is_back = |person: &Pseudonym| keyring.has_left(person);
         let back: Vec<_> = subjects.erased().into_iter().filter(is_back).collect();
         let persons = back.iter().filter_map(|one| Some((keyring.subject(one)?, *one)));
         let persons: Vec<_> = persons.collect();

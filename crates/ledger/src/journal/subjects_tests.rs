@@ -7,7 +7,7 @@ use signedlog::Signing;
 use super::*;
 use crate::fuzzing::persons;
 use crate::journal::{EndTokens, JournalOptions, NewToken};
-use crate::keyring::{Keyring, PersonKey};
+use crate::keyring::{Found, Keyring, PersonKey};
 use crate::record::codec::{self, Interner};
 use crate::record::{Actor, Persons};
 use crate::testing::{ManualClock, caller, draft, open_keyed};
@@ -186,7 +186,12 @@ async fn a_key_that_came_back_is_destroyed_again_before_the_ledger_reads() {
 
 fn entries() -> [Access; 3] {
     let [ann, bob] = [1, 2].map(|byte| PersonKey::from_bytes([byte; 32]).pseudonym());
-    let hold = Hold { id: HoldId([7; 16]), persons: vec![bob], reason: Reason::new("case").ok() };
+    let hold = Hold {
+        id: HoldId([7; 16]),
+        subject: subject("bob"),
+        persons: vec![bob],
+        reason: Reason::new("case").ok(),
+    };
     let erasure = Erasure {
         persons: vec![bob, ann],
         reason: Reason::new("wanted").ok(),
@@ -194,11 +199,11 @@ fn entries() -> [Access; 3] {
     };
     let released = Hold { reason: None, ..hold.clone() };
     let events = [
-        (AccessEvent::SubjectHeld(hold), Some(bob)),
-        (AccessEvent::SubjectReleased(released), None),
-        (AccessEvent::SubjectErased(erasure), None),
+        (AccessEvent::SubjectHeld(hold), Some(bob), Some(bob)),
+        (AccessEvent::SubjectReleased(released), Some(bob), None),
+        (AccessEvent::SubjectErased(erasure), None, None),
     ];
-    events.map(|(event, owner)| Access {
+    events.map(|(event, owner, meant)| Access {
         at: Timestamp::from_micros(1_700_000_000_000_003),
         actor: Actor {
             subject: subject("ann"),
@@ -209,7 +214,7 @@ fn entries() -> [Access; 3] {
         origin: Origin { ip: Some([203, 0, 113, 7].into()), request_id: Some("r1".into()) },
         event,
         salt: [9; 12],
-        persons: Persons { actor: Some(ann), owner, former: None },
+        persons: Persons { actor: Some(ann), owner, former: None, meant },
         mac: None,
     })
 }
@@ -218,15 +223,17 @@ fn entries() -> [Access; 3] {
 const GOLDEN: [&str; 3] = [
     concat!(
         "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",
-        "0905070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda02010172cd6e8422c407fb6d",
-        "098690f1130b7d22c76e49a0cf3272f07e54814fdfda8415ebf6e0a6299fcdc866ec7fcbd0ddccb91098100272cd6e",
-        "8422c407fb6d098690f1130b7d75877bb41d393b5fb8455ce60ecd8dda170ef2bac706f6329a85d141e7b5a4edf176",
-        "7b15545e5a54",
+        "0905070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda03010172cd6e8422c407fb6d",
+        "098690f1130b7d22c76e49a0cf3272f07e54814fdfda8415ebf6e0a6299fcdc866ec7fcbd0ddccb91098020175877b",
+        "b41d393b5fb8455ce60ecd8dda1721961b0c8fef3fc849d24eb03e020949a0c12369c84249100272cd6e8422c407fb",
+        "6d098690f1130b7d75877bb41d393b5fb8455ce60ecd8dda170ef2bac706f6329a85d141e7b5a4edf1767b15545e5a",
+        "54",
     ),
     concat!(
         "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",
-        "0906070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda01010172cd6e8422c407fb6d",
-        "098690f1130b7d22c76e49a0cf3272f07e54814fdfda8415ebf6e0a6299fcdc866ec7fcbd0ddccb91098",
+        "0906070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda02010172cd6e8422c407fb6d",
+        "098690f1130b7d22c76e49a0cf3272f07e54814fdfda8415ebf6e0a6299fcdc866ec7fcbd0ddccb91098020175877b",
+        "b41d393b5fb8455ce60ecd8dda1721961b0c8fef3fc849d24eb03e020949a0c12369c84249",
     ),
     concat!(
         "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",

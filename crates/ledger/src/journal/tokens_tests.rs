@@ -193,7 +193,12 @@ fn entries() -> [Access; 4] {
     let [ann, bob] = [1, 2].map(|byte| PersonKey::from_bytes([byte; 32]).pseudonym());
     events.map(|event| Access {
         mac: event.mac(&persons()),
-        persons: Persons { actor: Some(ann), owner: Some(bob), former: None },
+        persons: Persons {
+            actor: Some(ann),
+            owner: Some(bob),
+            former: None,
+            meant: event.has_reason().then_some(bob),
+        },
         at: Timestamp::from_micros(1_700_000_000_000_003),
         actor: Actor {
             subject: Subject::new("ann").unwrap(),

@@ -216,9 +216,9 @@ impl Writer {
         let keyring = &self.projections.keyring;
         let person = |subject| keyring.person(subject).map_err(Error::fault);
         let actor = person(&access.actor.subject)?;
-        let of_token = access.event.subject().map(person).transpose()?;
-        let held = access.event.held().filter(|held| *held != actor);
-        access.persons = Persons { actor: Some(actor), owner: of_token.or(held), former: None };
+        let owner = access.event.subject().map(person).transpose()?;
+        let meant = owner.filter(|owner| *owner != actor && access.event.has_reason());
+        access.persons = Persons { actor: Some(actor), owner, former: None, meant };
         access.mac = access.event.mac(keyring);
         Ok(())
     }

@@ -75,8 +75,8 @@ pub(super) struct Slot {
     /// `None` was destroyed.
     pub(super) key: Option<PersonKey>,
     pub(super) place: Place,
-    /// Whether something is left of a destroyed key.
-    is_torn: bool,
+    /// Whether there is something else than its key: that was damaged, or half destroyed.
+    pub(super) is_torn: bool,
 }
 
 impl KeyFile {
@@ -94,10 +94,7 @@ impl KeyFile {
             Err(error) => return Err(fault(error)),
         };
         let (stored, end) = slots_of(&mut file, path)?;
-        let mut file = KeyFile { file, path: path.to_owned(), end, is_broken: false };
-        let torn = stored.slots.iter().filter(|slot| slot.is_torn).map(|slot| slot.place);
-        file.destroy(&torn.collect::<Vec<_>>(), &[])?;
-        Ok((file, stored))
+        Ok((KeyFile { file, path: path.to_owned(), end, is_broken: false }, stored))
     }
 
     /// Appends keys, and says where; they are on stable storage when this returns. After an error no
@@ -125,16 +122,21 @@ impl KeyFile {
         self.write(places, &slots.collect::<Vec<_>>())
     }
 
+    /// Whether it can be written: no write failed with an unknown outcome.
+    pub(super) fn check(&self) -> Result<(), KeyringError> {
+        if self.is_broken { Err(KeyringError::Broken) } else { Ok(()) }
+    }
+
     fn write(&mut self, destroyed: &[Place], appended: &[u8]) -> Result<Vec<Place>, KeyringError> {
-        if self.is_broken {
-            return Err(KeyringError::Broken);
-        }
+        self.check()?;
+        let fault = |source| KeyringError::File { path: self.path.clone(), source };
+        // What is behind the end is nobody's, and is written over: a full disk breaks nothing.
+        self.file.write_all_at(appended, self.end).map_err(fault)?;
         self.is_broken = true;
         let mut keys = destroyed.iter();
         let written = keys.try_for_each(|place| self.file.write_all_at(&[0; 32], place + NAME));
-        let written = written.and_then(|()| self.file.write_all_at(appended, self.end));
         let synced = written.and_then(|()| self.file.sync_data());
-        synced.map_err(|source| KeyringError::File { path: self.path.clone(), source })?;
+        synced.map_err(fault)?;
         let start = self.end;
         self.end += appended.len() as u64;
         self.is_broken = false;

@@ -107,7 +107,7 @@ impl State {
 
     /// Takes in from a record that was read who is behind the pseudonyms in it.
     fn learn(&self, record: &Record) {
-        let Persons { actor, owner, former } = record.persons;
+        let Persons { actor, owner, former, meant: _ } = record.persons;
         let learn = |pseudonym: Option<Pseudonym>, subject: &Subject| {
             if let Some(pseudonym) = pseudonym {
                 self.keyring.learn(pseudonym, subject);

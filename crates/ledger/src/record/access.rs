@@ -197,6 +197,8 @@ impl FromStr for HoldId {
 pub struct Hold {
     /// Its name.
     pub id: HoldId,
+    /// Who.
+    pub subject: Subject,
     /// What the person is called in records.
     pub persons: Vec<Pseudonym>,
     /// Why, in the caller's words.
@@ -229,22 +231,25 @@ impl AccessEvent {
         }
     }
 
-    /// The person that may not be forgotten, or may.
-    pub(crate) fn held(&self) -> Option<Pseudonym> {
+    /// Whether it has a reason.
+    pub(crate) fn has_reason(&self) -> bool {
         match self {
-            AccessEvent::SubjectHeld(hold) | AccessEvent::SubjectReleased(hold) => {
-                hold.persons.first().copied().filter(|_| hold.reason.is_some())
+            AccessEvent::TokenEnded { reason, .. } | AccessEvent::TokensEnded { reason, .. } => {
+                reason.is_some()
             }
-            AccessEvent::Read(_)
-            | AccessEvent::TokenMade { .. }
-            | AccessEvent::TokenSeen(_)
-            | AccessEvent::TokenEnded { .. }
-            | AccessEvent::TokensEnded { .. }
-            | AccessEvent::SubjectErased(_) => None,
+            AccessEvent::SubjectHeld(hold) | AccessEvent::SubjectReleased(hold) => {
+                hold.reason.is_some()
+            }
+            AccessEvent::SubjectErased(erasure) => {
+                erasure.reason.is_some() || erasure.legal_basis.is_some()
+            }
+            AccessEvent::Read(_) | AccessEvent::TokenMade { .. } | AccessEvent::TokenSeen(_) => {
+                false
+            }
         }
     }
 
-    /// Whose token it is about.
+    /// Whose token it is about, or whose hold.
     #[must_use]
     pub fn subject(&self) -> Option<&Subject> {
         match self {
@@ -252,10 +257,10 @@ impl AccessEvent {
             | AccessEvent::TokenSeen(token)
             | AccessEvent::TokenEnded { token, .. } => Some(&token.subject),
             AccessEvent::TokensEnded { range, .. } => range.subject.as_ref(),
-            AccessEvent::Read(_)
-            | AccessEvent::SubjectHeld(_)
-            | AccessEvent::SubjectReleased(_)
-            | AccessEvent::SubjectErased(_) => None,
+            AccessEvent::SubjectHeld(hold) | AccessEvent::SubjectReleased(hold) => {
+                Some(&hold.subject)
+            }
+            AccessEvent::Read(_) | AccessEvent::SubjectErased(_) => None,
         }
     }
 

@@ -131,7 +131,7 @@ impl Table {
                 return Err(NotGood::SameId);
             }
             let row = Arc::clone(&entry.row);
-            if entry.sighted.is_none() {
+            if entry.sighted.is_none() && !row.is_ended() {
                 self.await_record(&row);
             }
             return Ok(row);
@@ -239,7 +239,8 @@ impl Table {
             return;
         }
         let row = Arc::new(TokenRow::new(token.clone()));
-        if self.earliest(token).is_some_and(|earliest| token.made_at < earliest) {
+        let is_early = self.earliest(token).is_some_and(|earliest| token.made_at < earliest);
+        if is_early || self.was_of_erased(token) {
             row.end(at);
             self.ended += 1;
         }

@@ -54,10 +54,10 @@ impl WriteCommand for Forget {
     }
 
     fn between(&mut self, state: &State, reply: &mut Forgotten) -> Result<(), Error> {
-        self.look_on(state)?;
         reply.pseudonyms = state.keyring.pseudonyms(&self.subject);
         reply.pseudonyms.sort_unstable();
         state.keyring.destroy(&reply.pseudonyms).map_err(Error::fault)?;
+        self.look_on(state)?;
         // Until the next start who had several has one of them, which nobody can see.
         if let Some(pseudonym) = reply.pseudonyms.first() {
             let erased = Subject::erased(*pseudonym);

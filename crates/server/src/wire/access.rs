@@ -119,6 +119,9 @@ pub(crate) struct SubjectEntry<'a> {
     actor: Actor<'a>,
     /// From where.
     origin: AccessOrigin<'a>,
+    /// Who; null of an erasure.
+    #[schema(required)]
+    subject: Option<&'a str>,
     /// What the person is called in records.
     #[schema(value_type = Vec<String>)]
     pseudonyms: Vec<Text<keys::Pseudonym>>,
@@ -182,14 +185,15 @@ impl<'a> AccessEntry<'a> {
                     reason,
                 });
             }
-            AccessEvent::SubjectHeld(Hold { id, persons, reason: why })
-            | AccessEvent::SubjectReleased(Hold { id, persons, reason: why }) => {
+            AccessEvent::SubjectHeld(Hold { id, subject, persons, reason: why })
+            | AccessEvent::SubjectReleased(Hold { id, subject, persons, reason: why }) => {
                 return AccessEntry::Subject(SubjectEntry {
                     seq,
                     r#type,
                     at,
                     actor,
                     origin,
+                    subject: Some(subject.as_str()),
                     pseudonyms: persons.iter().copied().map(Text).collect(),
                     hold: Some(Text(*id)),
                     reason: reason(why.as_ref()),
@@ -203,6 +207,7 @@ impl<'a> AccessEntry<'a> {
                     at,
                     actor,
                     origin,
+                    subject: None,
                     pseudonyms: persons.iter().copied().map(Text).collect(),
                     hold: None,
                     reason: reason(why.as_ref()),

@@ -23,9 +23,18 @@ pub(super) fn keyring(options: &Serve, log: &SledLog) -> Result<Arc<Keyring>> {
     if options.storage.accept_rollback {
         return Ok(Arc::new(Keyring::open_with_losses(&path)?));
     }
-    // A log without records speaks of nobody yet.
-    let is_new = *log.length().borrow() == Seq(0);
-    Ok(Arc::new(Keyring::open(&path, is_new)?))
+    // A log without records speaks of nobody yet, but the journal may.
+    let journal = options.journal_options().dir.join("log");
+    let is_new = *log.length().borrow() == Seq(0) && !journal.exists();
+    let keyring = Keyring::open(&path, is_new)?;
+    let damaged = keyring.damaged();
+    if damaged > 0 {
+        tracing::error!(
+            damaged,
+            "keys of persons are damaged: these read as erased; restore the keyring"
+        );
+    }
+    Ok(Arc::new(keyring))
 }
 
 /// Opens the ledger, or makes it.

@@ -231,10 +231,10 @@ impl<'a> EventV1<'a> {
                 AccessEvent::TokensEnded { range, reason: reason()? }
             }
             EventV1::SubjectHeld { hold, persons } => {
-                AccessEvent::SubjectHeld(read_hold(hold, persons, reason()?))
+                AccessEvent::SubjectHeld(read_hold(hold, persons, personal)?)
             }
             EventV1::SubjectReleased { hold, persons } => {
-                AccessEvent::SubjectReleased(read_hold(hold, persons, reason()?))
+                AccessEvent::SubjectReleased(read_hold(hold, persons, personal)?)
             }
             EventV1::SubjectErased { persons } => AccessEvent::SubjectErased(Erasure {
                 persons: pseudonyms(persons),
@@ -245,8 +245,18 @@ impl<'a> EventV1<'a> {
     }
 }
 
-fn read_hold(id: [u8; 16], persons: Vec<[u8; 16]>, reason: Option<Reason>) -> Hold {
-    Hold { id: HoldId(id), persons: pseudonyms(persons), reason }
+/// A hold; without its texts that of one who was erased.
+fn read_hold(
+    id: [u8; 16],
+    persons: Vec<[u8; 16]>,
+    personal: &Personal<'_>,
+) -> Result<Hold, DecodeError> {
+    let erased = personal.persons.owner.ok_or(DecodeError::NotCanonical)?;
+    let subject = match personal.token.as_ref().and_then(|texts| texts.subject) {
+        Some(subject) => Subject::stored(subject)?,
+        None => Subject::erased(erased),
+    };
+    Ok(Hold { id: HoldId(id), subject, persons: pseudonyms(persons), reason: personal.reason()? })
 }
 
 /// A token: whose it is and its id are sealed.

@@ -107,7 +107,7 @@ fn record(event: Event, link: Link) -> Record {
         links: link.into(),
         salt: [5; 12],
         idempotency: Some(Idempotency { key: [6; 32], request: [7; 32] }),
-        persons: Persons { actor: Some(person("ann")), owner, former: None },
+        persons: Persons { actor: Some(person("ann")), owner, ..Persons::default() },
     }
 }
 
@@ -204,7 +204,11 @@ fn golden_of_a_life() -> Vec<(&'static str, Record)> {
                     ..record(Event::Enabled, alive).actor
                 },
                 dialect: Dialect::Callcov,
-                persons: Persons { owner: Some(person("bob")), ..of_ann },
+                persons: Persons {
+                    owner: Some(person("bob")),
+                    meant: Some(person("bob")),
+                    ..of_ann
+                },
                 ..record(Event::Created(bare_key().into()), link(None, Status::Enabled))
             },
         ),
@@ -218,7 +222,11 @@ fn golden_of_a_life() -> Vec<(&'static str, Record)> {
                     ..record(Event::Disabled, alive).actor
                 },
                 origin: Origin { ip: Some("2001:db8::1".parse().unwrap()), request_id: None },
-                persons: Persons { owner: Some(person("bob")), ..of_ann },
+                persons: Persons {
+                    owner: Some(person("bob")),
+                    meant: Some(person("bob")),
+                    ..of_ann
+                },
                 ..record(Event::Disabled, alive)
             },
         ),
@@ -255,6 +263,7 @@ fn golden_of_its_end_and_of_edits() -> Vec<(&'static str, Record)> {
                 persons: Persons {
                     owner: Some(person("ann")),
                     former: Some(person("bob")),
+                    meant: Some(person("bob")),
                     ..of_ann
                 },
                 ..record(set, link(Some(Status::Disabled), Status::Disabled))
@@ -267,6 +276,7 @@ fn golden_of_its_end_and_of_edits() -> Vec<(&'static str, Record)> {
                 persons: Persons {
                     owner: Some(person("bob")),
                     former: Some(person("ann")),
+                    meant: Some(person("bob")),
                     ..of_ann
                 },
                 ..record(cleared, link(Some(Status::Enabled), Status::Enabled))

@@ -67,13 +67,13 @@ impl AccessEvent {
 
 impl Sealed for Access {
     fn persons(&self, section: u8) -> Option<(Pseudonym, Option<Pseudonym>)> {
-        let Persons { actor, owner, .. } = self.persons;
+        let Persons { actor, owner, meant, .. } = self.persons;
         match section {
             ACTOR => actor.map(|actor| (actor, None)),
             TOKEN if self.event.subject().is_some() => owner.map(|owner| (owner, None)),
             REASON => {
                 self.event.reason()?;
-                actor.map(|actor| (actor, owner.filter(|owner| *owner != actor)))
+                actor.map(|actor| (actor, meant))
             }
             _ => None,
         }
@@ -140,9 +140,9 @@ impl Sections {
     ///
     /// [`DecodeError`], for bytes that no ledger sealed.
     pub(in super::super) fn of_access(&self) -> Result<Personal<'_>, DecodeError> {
-        let reader = self.find(REASON).and_then(|(plan, _)| plan.second);
-        let owner = self.person(TOKEN).or(reader);
-        let persons = Persons { actor: self.person(ACTOR), owner, former: None };
+        let meant = self.find(REASON).and_then(|(plan, _)| plan.second);
+        let (actor, owner) = (self.person(ACTOR), self.person(TOKEN));
+        let persons = Persons { actor, owner, former: None, meant };
         let mut personal = Personal {
             actor: None,
             token: None,

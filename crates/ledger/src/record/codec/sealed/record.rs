@@ -37,16 +37,14 @@ pub(in super::super) struct KeyTextsV1<'a> {
 
 impl Sealed for Record {
     fn persons(&self, section: u8) -> Option<(Pseudonym, Option<Pseudonym>)> {
-        let Persons { actor, owner, former } = self.persons;
+        let Persons { actor, owner, former, meant } = self.persons;
         let is_sealed_update = || matches!(&self.event, Event::Updated(update) if personal(update));
         match section {
             ACTOR => actor.map(|actor| (actor, None)),
             KEY if matches!(self.event, Event::Created(_)) => owner.map(|owner| (owner, None)),
             BEFORE if is_sealed_update() => former.or(owner).map(|owner| (owner, None)),
             AFTER if is_sealed_update() => owner.map(|owner| (owner, None)),
-            REASON if self.reason.is_some() => {
-                actor.map(|actor| (actor, owner.filter(|owner| *owner != actor)))
-            }
+            REASON if self.reason.is_some() => actor.map(|actor| (actor, meant)),
             _ => None,
         }
     }
@@ -151,9 +149,9 @@ impl Sections {
     /// Who a record speaks of.
     fn persons(&self) -> Persons {
         let owner = self.person(KEY).or_else(|| self.person(AFTER));
-        let reader = self.find(REASON).and_then(|(plan, _)| plan.second);
+        let meant = self.find(REASON).and_then(|(plan, _)| plan.second);
         let former = self.person(BEFORE).filter(|former| Some(*former) != owner);
-        Persons { actor: self.person(ACTOR), owner: owner.or(reader), former }
+        Persons { actor: self.person(ACTOR), owner: owner.or(meant), former, meant }
     }
 
     /// Whether values before or after edits cannot be read any more.
