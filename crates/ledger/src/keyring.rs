@@ -8,6 +8,7 @@
 //! write of its own.
 
 mod aead;
+mod entries;
 mod file;
 mod mac;
 mod sealed_subject;
@@ -16,16 +17,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use hashbrown::HashMap;
 use keys::{Pseudonym, Subject};
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 use zeroize::ZeroizeOnDrop;
 
+use self::entries::{Entry, Keys};
 pub use self::file::KeyringError;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::file::written_again;
-use self::file::{KeyFile, Place, Slot, Stored};
+use self::file::{KeyFile, Slot, Stored};
 pub use self::mac::Mac;
 
 /// How many keys are made at a time.
@@ -97,25 +98,6 @@ pub struct Keyring {
     file: Option<Mutex<KeyFile>>,
     /// What was looked for and is not there, of a keyring that may have lost keys.
     lost: Option<Mutex<BTreeSet<Pseudonym>>>,
-}
-
-#[derive(Default)]
-struct Keys {
-    all: HashMap<Pseudonym, Entry>,
-    persons: HashMap<Subject, Pseudonym>,
-    /// Keys that are nobody's yet. Some are given already after a replay, which then says so.
-    spare: Vec<Pseudonym>,
-}
-
-struct Entry {
-    /// `None` was destroyed.
-    key: Option<PersonKey>,
-    /// Whose it is. One person may have several, made by several nodes.
-    person: Option<Subject>,
-    /// Where in the file it is; `None` is only in memory.
-    place: Option<Place>,
-    /// Whether something is left in the file of a key that cannot be used.
-    is_torn: bool,
 }
 
 impl Keyring {
@@ -370,42 +352,6 @@ impl Keyring {
             keys.spare.push(pseudonym);
         }
         Ok(())
-    }
-}
-
-impl Entry {
-    /// Whether anything of the key is there.
-    fn has_left(&self) -> bool {
-        self.key.is_some() || self.is_torn
-    }
-}
-
-impl Keys {
-    /// Gives `subject` a key that is nobody's; `None` if there is none left.
-    fn give(&mut self, subject: &Subject) -> Option<Pseudonym> {
-        if let Some(pseudonym) = self.persons.get(subject) {
-            return Some(*pseudonym);
-        }
-        loop {
-            let pseudonym = self.spare.pop()?;
-            let is_nobodys = |entry: &&mut Entry| entry.person.is_none() && entry.key.is_some();
-            if let Some(entry) = self.all.get_mut(&pseudonym).filter(is_nobodys) {
-                entry.person = Some(subject.clone());
-                self.persons.insert(subject.clone(), pseudonym);
-                return Some(pseudonym);
-            }
-        }
-    }
-
-    /// Drops a key, which writes over it where it is, and who it was of.
-    fn destroy(&mut self, pseudonym: Pseudonym) {
-        let Some(entry) = self.all.get_mut(&pseudonym) else { return };
-        (entry.key, entry.is_torn) = (None, false);
-        if let Some(person) = entry.person.take()
-            && self.persons.get(&person) == Some(&pseudonym)
-        {
-            self.persons.remove(&person);
-        }
     }
 }
 

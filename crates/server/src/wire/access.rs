@@ -147,14 +147,17 @@ pub(crate) struct AccessOrigin<'a> {
     request_id: Option<&'a str>,
 }
 
+impl<'a> AccessOrigin<'a> {
+    fn new(origin: &'a ledger::Origin) -> AccessOrigin<'a> {
+        AccessOrigin { ip: origin.ip.map(Text), request_id: origin.request_id.as_deref() }
+    }
+}
+
 impl<'a> AccessEntry<'a> {
     pub(crate) fn new((seq, access): &'a (Seq, Access)) -> AccessEntry<'a> {
         let (seq, r#type, at) = (seq.0, access.event.as_str(), Time(access.at));
         let actor = Actor::new(&access.actor);
-        let origin = AccessOrigin {
-            ip: access.origin.ip.map(Text),
-            request_id: access.origin.request_id.as_deref(),
-        };
+        let origin = AccessOrigin::new(&access.origin);
         let (token, why) = match &access.event {
             AccessEvent::Read(readings) => {
                 let Readings { last_at, count, reading, from, until, account, key } = readings;

@@ -160,9 +160,8 @@ pub(super) fn golden() -> Vec<(&'static str, Record)> {
     [golden_of_a_life(), golden_of_its_end_and_of_edits()].concat()
 }
 
-fn golden_of_a_life() -> Vec<(&'static str, Record)> {
-    let alive = link(Some(Status::Enabled), Status::Disabled);
-    let bare = Record {
+fn expired_by_the_worker() -> Record {
+    Record {
         actor: Actor {
             account: None,
             roles: Roles::default().with(Role::Worker),
@@ -177,7 +176,11 @@ fn golden_of_a_life() -> Vec<(&'static str, Record)> {
             Event::Expired { due: Some(Timestamp::from_secs(1_700_000_000)) },
             link(Some(Status::Disabled), Status::Expired),
         )
-    };
+    }
+}
+
+fn golden_of_a_life() -> Vec<(&'static str, Record)> {
+    let alive = link(Some(Status::Enabled), Status::Disabled);
     let of_ann = record(Event::Enabled, alive).persons;
     vec![
         (
@@ -230,7 +233,7 @@ fn golden_of_a_life() -> Vec<(&'static str, Record)> {
                 ..record(Event::Disabled, alive)
             },
         ),
-        ("expired, by the worker", bare),
+        ("expired, by the worker", expired_by_the_worker()),
         (
             "expired, by its owner",
             record(Event::Expired { due: None }, link(Some(Status::Enabled), Status::Expired)),
