@@ -12,15 +12,17 @@ use crate::record::{Entry, Link, Record, Salt};
 use signedlog::Leaf;
 
 /// A key in the table. What events change lies under its own lock, held for a copy at a time.
+/// Speed: what a verify looks at stands together, in front.
+#[repr(C)]
 pub(crate) struct Key {
+    pub(crate) uses: Uses,
+    present: RwLock<Present>,
     /// The key as it was made. What nothing changes may be taken from here; for the rest see
     /// [`Key::attributes`].
     pub(crate) made: Arc<NewKey>,
     pub(crate) created_at: Timestamp,
     /// That of its first record, for its row in the table's note.
     pub(crate) salt: Salt,
-    present: RwLock<Present>,
-    pub(crate) uses: Uses,
 }
 
 /// What events change about a key.
