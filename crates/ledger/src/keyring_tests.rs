@@ -201,3 +201,19 @@ fn what_is_sealed_for_two_needs_both() {
     }
     assert_eq!(one.with(&other).open(&[8; 12], &bytes), None);
 }
+
+/// As of a full disk: nothing was given that is not stored, and the next time there may be room.
+#[test]
+fn a_key_that_could_not_be_appended_breaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keyring");
+    let keyring = Keyring::open(&path, true).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    keyring.fail_writes();
+    for _ in 0..2 {
+        assert!(matches!(keyring.person(&subject("ann")), Err(KeyringError::File { .. })));
+        keyring.check().unwrap();
+    }
+    assert_eq!(keyring.pseudonyms(&subject("ann")), []);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}

@@ -179,23 +179,16 @@ impl Usage {
                 self.add(collected);
             }
         }
-        for mut counters in self.counters.take() {
-            let used = counters.len();
-            let mut drained = counters.drain();
-            loop {
+        for counters in self.counters.take() {
+            let counters: Vec<Counter> = counters.into_iter().collect();
+            for chunk in counters.chunks(CHUNK) {
                 let mut collected = Collected::default();
-                for counter in drained.by_ref().take(CHUNK) {
+                for counter in chunk {
                     let key = table.get(counter.key);
-                    table.orders.used(|| table.get(counter.key));
-                    collected.add(counter, key.as_ref().map(|key| &key.made.account));
-                }
-                if collected.is_empty() {
-                    break;
+                    collected.add(*counter, key.as_ref().map(|key| &key.made.account));
                 }
                 self.add(collected);
             }
-            drop(drained);
-            self.counters.give_back(counters, used);
         }
     }
 

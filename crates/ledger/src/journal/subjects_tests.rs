@@ -184,6 +184,25 @@ async fn a_key_that_came_back_is_destroyed_again_before_the_ledger_reads() {
     assert!(keys.iter().all(|key| key.current().owner.is_erased()));
 }
 
+/// The next start does what is on record: nobody may be told meanwhile that it is not done.
+#[tokio::test]
+async fn who_is_on_record_as_erased_is_not_held_and_not_put_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new();
+    bench.keyring = Arc::new(Keyring::open(&folder.path().join("keyring"), true).unwrap());
+    bench.restart();
+    bench.ledger = open_keyed(&(Arc::new(MemoryLog::new()) as _), &bench.clock, &bench.keyring);
+    bench.token("bob").await;
+    bench.keyring.fail_writes();
+    for _ in 0..2 {
+        assert!(matches!(bench.erase("bob").await, Err(Error::Fault(_))));
+        assert_eq!(bench.types(), ["token_made", "subject_erased"]);
+    }
+    let (journal, bob, now) = (&bench.journal, subject("bob"), bench.clock.now());
+    let held = journal.hold(&admin(), &bob, &why("case"), now).await;
+    assert!(matches!(held, Err(Error::SubjectNotFound)));
+}
+
 fn entries() -> [Access; 3] {
     let [ann, bob] = [1, 2].map(|byte| PersonKey::from_bytes([byte; 32]).pseudonym());
     let hold = Hold {

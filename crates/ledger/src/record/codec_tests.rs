@@ -5,7 +5,7 @@ mod golden;
 
 use std::sync::Arc;
 
-use keys::{Account, Event, KeyName, NewKey, Project, Subject};
+use keys::{Account, Event, KeyName, NewKey, Project, Reason, Subject};
 use proptest::prelude::*;
 
 use self::golden::{full_key, golden, person};
@@ -157,5 +157,20 @@ proptest! {
         if let Ok(record) = decode(&bytes, &mut interner()) {
             prop_assert_eq!(stored(&record), bytes);
         }
+    }
+}
+
+#[test]
+fn the_reason_for_which_a_key_changes_hands_is_forgotten_with_who_had_it() {
+    let handed_on = golden().into_iter().find(|(name, _)| *name == "updated, everything set");
+    let bytes = stored(&handed_on.unwrap().1);
+    for (gone, reason) in [("bob", Reason::erased()), ("nobody", Reason::new("because").unwrap())] {
+        let keyring = persons();
+        if gone == "bob" {
+            keyring.destroy(&[person(gone)]).unwrap();
+        }
+        let read = decode(&bytes, &mut Interner::new(Arc::new(keyring))).unwrap();
+        assert_eq!(read.reason, Some(reason));
+        assert!(!read.actor.subject.is_erased());
     }
 }

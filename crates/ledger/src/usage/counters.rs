@@ -1,7 +1,7 @@
-//! Speed: the counters of refusals. Each thread has its own, behind a lock that nobody
-//! else takes but for moving everything out, so that two threads that verify the same key do not
-//! wait for each other, and nothing is stored in a key: what is not used costs nothing.
-//! `benches/usage.rs` holds it against one counter in the key.
+//! Speed: the counters of refusals; good verifications are counted in the key. Each thread has its
+//! own, behind a lock that nobody else takes but for moving everything out, so that two threads that
+//! refuse the same key do not wait for each other, and a key has no counter for each verdict.
+//! `benches/usage.rs` holds it against counters in the key.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,12 +16,10 @@ use super::bucket::Bucket;
 /// More than there are threads that answer requests on most machines; more threads share.
 const SHARDS: usize = 64;
 /// A shard with so many counters is set aside as it is, so that none grows for long.
-pub(crate) const MOST_IN_SHARD: usize = 28_672;
+pub(crate) const MOST_IN_SHARD: usize = 8_192;
 /// So many shards set aside, a million counters, wait for the writer at most. What is counted when
 /// all are full is lost.
-pub(crate) const MOST_ASIDE: usize = 36;
-/// So many emptied tables are held ready, so that no shard has to grow again.
-const MOST_SPARE: usize = 4;
+pub(crate) const MOST_ASIDE: usize = 128;
 
 /// How many verdicts of each kind there were, in the order of [`Verdict::ALL`].
 pub type VerdictCounts = [u64; Verdict::ALL.len()];
@@ -30,7 +28,6 @@ pub type VerdictCounts = [u64; Verdict::ALL.len()];
 pub(crate) struct Counters {
     shards: Box<[Shard]>,
     aside: Mutex<Vec<HashTable<Counter>>>,
-    spare: Mutex<Vec<HashTable<Counter>>>,
     lost: AtomicU64,
 }
 
@@ -67,7 +64,6 @@ impl Counters {
         Counters {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             aside: Mutex::default(),
-            spare: Mutex::default(),
             lost: AtomicU64::new(0),
         }
     }
@@ -91,23 +87,11 @@ impl Counters {
             Entry::Vacant(entry) => {
                 entry.insert(Counter { key, bucket, count: 1 });
                 if shard.counters.len() >= MOST_IN_SHARD {
-                    let full = std::mem::replace(&mut shard.counters, self.empty());
+                    let full = std::mem::take(&mut shard.counters);
                     drop(shard);
                     self.set_aside(full);
                 }
             }
-        }
-    }
-
-    fn empty(&self) -> HashTable<Counter> {
-        self.spare.lock().pop().unwrap_or_default()
-    }
-
-    /// Takes back what [`Counters::take`] gave, empty, unless far more memory is in it than was used.
-    pub(crate) fn give_back(&self, emptied: HashTable<Counter>, used: usize) {
-        let mut spare = self.spare.lock();
-        if spare.len() < MOST_SPARE && used >= emptied.capacity() / 4 {
-            spare.push(emptied);
         }
     }
 
@@ -127,7 +111,7 @@ impl Counters {
         for Shard(shard) in &self.shards {
             let mut shard = shard.lock();
             if !shard.counters.is_empty() {
-                taken.push(std::mem::replace(&mut shard.counters, self.empty()));
+                taken.push(std::mem::take(&mut shard.counters));
             }
         }
         taken

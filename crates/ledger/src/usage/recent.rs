@@ -50,10 +50,6 @@ impl Collected {
             u64::from(counter.count);
         self.keys.push(counter);
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
 }
 
 /// Counts in every stage.

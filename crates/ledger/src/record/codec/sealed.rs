@@ -9,11 +9,37 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::config;
 use super::error::DecodeError;
+use super::values::IpV1;
+use crate::caller::{Origin, Via};
 use crate::keyring::{Found, Keyring, PersonKey};
-use crate::record::Salt;
+use crate::record::{Actor, Salt};
 
 /// The sections that there may be, a bit each.
 const ALL: [u8; 5] = [1, 2, 4, 8, 16];
+
+/// Who acted, and from where.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ActorV1<'a> {
+    pub(super) subject: &'a str,
+    pub(super) jti: Option<&'a str>,
+    pub(super) ip: Option<IpV1>,
+    pub(super) request_id: Option<&'a str>,
+}
+
+impl<'a> ActorV1<'a> {
+    fn new(actor: &'a Actor, origin: &'a Origin) -> ActorV1<'a> {
+        let jti = match &actor.via {
+            Via::Token { jti, .. } => jti.as_deref(),
+            Via::Key(_) | Via::Worker => None,
+        };
+        ActorV1 {
+            subject: actor.subject.as_str(),
+            jti,
+            ip: origin.ip.map(Into::into),
+            request_id: origin.request_id.as_deref(),
+        }
+    }
+}
 
 /// What has sections that are sealed.
 pub(super) trait Sealed {

@@ -147,9 +147,7 @@ impl<'a> RecordV1<'a> {
             event,
             links,
             salt: self.salt,
-            idempotency: actor
-                .and_then(|actor| actor.idempotency)
-                .map(|(key, request)| Idempotency { key, request }),
+            idempotency: personal.idempotency.map(|(key, request)| Idempotency { key, request }),
             persons,
         })
     }

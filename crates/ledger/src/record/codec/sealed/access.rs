@@ -5,23 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::super::bytes::write;
 use super::super::error::DecodeError;
-use super::super::values::IpV1;
-use super::{Sealed, Sections, take};
-use crate::caller::Via;
+use super::{ActorV1, Sealed, Sections, take};
 use crate::record::Persons;
 use crate::record::access::{Access, AccessEvent};
 
 const ACTOR: u8 = 1;
 const TOKEN: u8 = 2;
 const REASON: u8 = 16;
-
-#[derive(Serialize, Deserialize)]
-pub(in super::super) struct ActorV1<'a> {
-    pub(in super::super) subject: &'a str,
-    pub(in super::super) jti: Option<&'a str>,
-    pub(in super::super) ip: Option<IpV1>,
-    pub(in super::super) request_id: Option<&'a str>,
-}
 
 /// Whose tokens it is about, and which.
 #[derive(Default, Serialize, Deserialize)]
@@ -82,17 +72,7 @@ impl Sealed for Access {
     fn write_section(&self, section: u8, bytes: &mut Vec<u8>) {
         match section {
             ACTOR => {
-                let jti = match &self.actor.via {
-                    Via::Token { jti, .. } => jti.as_deref(),
-                    Via::Key(_) | Via::Worker => None,
-                };
-                let actor = ActorV1 {
-                    subject: self.actor.subject.as_str(),
-                    jti,
-                    ip: self.origin.ip.map(Into::into),
-                    request_id: self.origin.request_id.as_deref(),
-                };
-                write(actor, bytes);
+                write(ActorV1::new(&self.actor, &self.origin), bytes);
             }
             TOKEN => {
                 let is_own = self.persons.owner == self.persons.actor;

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::bytes::write;
 use super::super::error::DecodeError;
-use super::super::values::IpV1;
-use super::{Sealed, Sections, take};
-use crate::caller::Via;
+use super::{ActorV1, Sealed, Sections, take};
 use crate::record::{Idempotency, Persons, Record};
 
 const ACTOR: u8 = 1;
@@ -15,15 +13,6 @@ const KEY: u8 = 2;
 const BEFORE: u8 = 4;
 const AFTER: u8 = 8;
 const REASON: u8 = 16;
-
-#[derive(Serialize, Deserialize)]
-pub(in super::super) struct ActorV1<'a> {
-    pub(in super::super) subject: &'a str,
-    pub(in super::super) jti: Option<&'a str>,
-    pub(in super::super) ip: Option<IpV1>,
-    pub(in super::super) request_id: Option<&'a str>,
-    pub(in super::super) idempotency: Option<([u8; 32], [u8; 32])>,
-}
 
 #[derive(Serialize, Deserialize)]
 pub(in super::super) struct KeyTextsV1<'a> {
@@ -52,20 +41,9 @@ impl Sealed for Record {
     fn write_section(&self, section: u8, bytes: &mut Vec<u8>) {
         match (section, &self.event) {
             (ACTOR, _) => {
-                let jti = match &self.actor.via {
-                    Via::Token { jti, .. } => jti.as_deref(),
-                    Via::Key(_) | Via::Worker => None,
-                };
-                let actor = ActorV1 {
-                    subject: self.actor.subject.as_str(),
-                    jti,
-                    ip: self.origin.ip.map(Into::into),
-                    request_id: self.origin.request_id.as_deref(),
-                    idempotency: self
-                        .idempotency
-                        .map(|Idempotency { key, request }| (key, request)),
-                };
-                write(actor, bytes);
+                write(ActorV1::new(&self.actor, &self.origin), bytes);
+                let idempotency = self.idempotency;
+                write(idempotency.map(|Idempotency { key, request }| (key, request)), bytes);
             }
             (KEY, Event::Created(key)) => {
                 let is_own = self.persons.owner == self.persons.actor;
@@ -127,6 +105,8 @@ fn write_value(edit: &Edit, is_before: bool, bytes: &mut Vec<u8>) {
 /// What could be opened of a record, and for whom it was sealed.
 pub(in super::super) struct Personal<'b> {
     pub(in super::super) actor: Option<ActorV1<'b>>,
+    /// SHA-256 of the idempotency key with what it belongs to, and of the request.
+    pub(in super::super) idempotency: Option<([u8; 32], [u8; 32])>,
     pub(in super::super) key: Option<KeyTextsV1<'b>>,
     pub(in super::super) reason: Option<&'b str>,
     pub(in super::super) persons: Persons,
@@ -181,6 +161,7 @@ impl Sections {
     ) -> Result<Personal<'_>, DecodeError> {
         let mut personal = Personal {
             actor: None,
+            idempotency: None,
             key: None,
             reason: None,
             persons: self.persons(),
@@ -189,7 +170,10 @@ impl Sections {
         };
         self.read(|section, rest| {
             match section {
-                ACTOR => personal.actor = Some(take(rest)?),
+                ACTOR => {
+                    personal.actor = Some(take(rest)?);
+                    personal.idempotency = take(rest)?;
+                }
                 KEY => personal.key = Some(take(rest)?),
                 BEFORE => personal.before = Some(values(edited, rest)?),
                 AFTER => personal.after = Some(values(edited, rest)?),
