@@ -163,6 +163,24 @@ fn what_is_not_taken_comes_again() {
     assert!(elsewhere.received().is_empty(), "a redirect was followed");
 }
 
+/// What waits for its receiver is in the log alone: each attempt sends what that says then.
+#[test]
+fn who_was_erased_between_two_attempts_is_not_sent() {
+    let (service, receiver) = (service(), Receiver::that(Answers::With(500)));
+    let admin = service.client("admin");
+    let (id, _) = webhook(&admin, &receiver.url(), ALL);
+    admin.create(r#"{"name":"Annabel's laptop","account":"acme","owner":"annabel"}"#);
+    until("an attempt failed", || !deliveries(&admin, &id).is_empty());
+    assert!(receiver.wait_for(1)[0].body.contains("Annabel"));
+    assert_eq!(admin.send("POST /v1/subjects/annabel/erase {}").status, 200);
+    let before = receiver.received().len();
+    receiver.answers(Answers::With(200));
+    let messages = receiver.wait("an attempt after that", |all| all.len() > before);
+    let last = messages.last().unwrap();
+    assert_eq!((last.id(), &last.json()["seq"]), (messages[0].id(), &json!(0)));
+    assert!(!last.body.to_lowercase().contains("annabel"), "{}", last.body);
+}
+
 /// More than is read of an answer is no failure.
 #[test]
 fn an_endless_answer_is_an_answer() {
