@@ -36,50 +36,54 @@ pub struct Imported {
 
 /// Everything about a key when it is made. An edit may change what [`crate::Attribute`] lists;
 /// nothing ever changes the rest.
+///
+/// Speed: a key that nobody looked at for long lies in slow memory. What a verify compares and tells
+/// stands in front, on three lines of memory and not on five.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct NewKey {
+    /// SHA-256 of its whole text.
+    pub digest: Digest,
     /// Its identity.
     pub id: KeyId,
-    /// Its place in its account's creation order, from 1, never reused.
-    pub number: u64,
     /// The tenant.
     pub account: Account,
     /// The subject it belongs to.
     pub owner: Subject,
     /// Its display name.
     pub name: KeyName,
-    /// What it is for.
-    pub description: Option<Description>,
-    /// Secret or public.
-    pub kind: Kind,
-    /// Live or sandbox.
-    pub environment: Environment,
-    /// A role that the services behind the gateway understand.
-    pub role: Option<KeyRole>,
     /// What it may do; none means nothing.
     pub permissions: Arc<[Permission]>,
+    /// A role that the services behind the gateway understand.
+    pub role: Option<KeyRole>,
     /// The only project it works on; `None` is all.
     pub project: Option<Project>,
     /// From where it may be used; empty is anywhere.
     pub allowed_ips: AllowedIps,
-    /// When it ends by itself, as first set. A rotation may bring that forward.
-    pub expires_at: Option<Timestamp>,
+    /// The caller's own pairs.
+    pub metadata: Metadata,
     /// How often in how long it may be used.
     pub rate_limit: Option<RateLimit>,
     /// How often it may be used in a day, in a month, or at all.
     pub quota: Option<Quota>,
-    /// The caller's own pairs.
-    pub metadata: Metadata,
+    /// Secret or public.
+    pub kind: Kind,
+    /// Live or sandbox.
+    pub environment: Environment,
+    /// The dialect through which it was made.
+    pub dialect: Dialect,
+    /// Its place in its account's creation order, from 1, never reused.
+    pub number: u64,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// When it ends by itself, as first set. A rotation may bring that forward.
+    pub expires_at: Option<Timestamp>,
     /// Words by which it is found.
     pub tags: Tags,
     /// What may be shown of it.
     pub prefix: Prefix,
-    /// SHA-256 of its whole text.
-    pub digest: Digest,
     /// The key it takes the place of.
     pub replaces: Option<Box<Replaces>>,
-    /// The dialect through which it was made.
-    pub dialect: Dialect,
     /// The whole text of a public key.
     pub public_value: Option<Box<str>>,
     /// Where it comes from, if it was not made here: its secret was never known.

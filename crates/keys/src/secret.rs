@@ -169,9 +169,6 @@ impl Digest {
     /// may look the same. Allocates nothing.
     #[must_use]
     pub fn of_presented(text: &str) -> Option<Digest> {
-        if !is_presentable(text) {
-            return None;
-        }
         for format in all_formats().filter(|format| format.checksum) {
             if let Some(rest) = text.strip_prefix(format.literal) {
                 let lawful = text.len() == format.length()
@@ -180,7 +177,7 @@ impl Digest {
                 return lawful.then(|| Digest::of(text));
             }
         }
-        Some(Digest::of(text))
+        is_presentable(text).then(|| Digest::of(text))
     }
 }
 

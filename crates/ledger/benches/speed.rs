@@ -19,6 +19,9 @@ use ledger::{
     RequestOptions, Role, Scope, Seq, Signing, Via,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn caller() -> Result<Caller, keys::Invalid> {
     caller_of("acme")
 }

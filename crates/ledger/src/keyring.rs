@@ -22,6 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 use zeroize::ZeroizeOnDrop;
 
+pub(crate) use self::aead::LastCipher;
 use self::entries::{Entry, Keys};
 pub use self::file::KeyringError;
 #[cfg(any(test, feature = "fuzzing"))]

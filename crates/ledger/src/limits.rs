@@ -113,9 +113,7 @@ impl Spent {
         now: Timestamp,
         monotonic: Duration,
     ) -> (Verdict, Limits) {
-        for per in QuotaPeriod::ALL {
-            self.tally(*per).enter(per.number(now));
-        }
+        self.enter(now);
         let nanos = u64::try_from(monotonic.as_nanos()).unwrap_or(u64::MAX);
         let wanted = cost.get().max(1);
         let arrival = key.rate_limit.map(|rate| self.arrival.after(wanted, rate, nanos));
@@ -147,6 +145,15 @@ impl Spent {
             (Ok(_), _) => None,
         };
         (verdict, Limits { rate, quota, retry_after })
+    }
+
+    /// Has the tallies count in the periods of `now`. A day that goes on lies in a month that does.
+    fn enter(&mut self, now: Timestamp) {
+        if self.day.period != QuotaPeriod::Day.number(now) {
+            for per in QuotaPeriod::ALL {
+                self.tally(*per).enter(per.number(now));
+            }
+        }
     }
 
     /// Counts one verification that is good, until it is collected. `Some` if the key is to be

@@ -14,8 +14,8 @@ use crate::tiles::{StoredTiles, extras_of};
 use crate::tree::{Leaf, TreeHead};
 
 /// Records that are read at once.
-const CHUNK: usize = 2048;
-/// Chunks that are read ahead.
+const CHUNK: usize = 1024;
+/// Chunks that are read ahead, and decoded ahead.
 const AHEAD: usize = 4;
 
 /// What is done about a log that is not what was recorded or signed.
@@ -67,7 +67,7 @@ impl<T> Chunk<T> {
 
 /// Reads the records `from..until` and gives them to `apply` in order.
 ///
-/// Reading and decoding run ahead on a thread of their own.
+/// Reading and decoding run ahead, each on a thread of its own.
 pub(crate) fn read_ahead<T: Send, E: From<ReplayError> + Send>(
     log: &dyn Log,
     from: Seq,
@@ -75,43 +75,56 @@ pub(crate) fn read_ahead<T: Send, E: From<ReplayError> + Send>(
     mut decode: impl FnMut(&Record) -> Result<T, E> + Send,
     mut apply: impl FnMut(Chunk<T>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (send, receive) = sync_channel(AHEAD);
+    // Nobody receives what comes after an error.
+    let (read, stored) = sync_channel::<Result<Vec<Record>, ReplayError>>(AHEAD);
+    let (decoded, chunks) = sync_channel(AHEAD);
     std::thread::scope(|scope| {
-        let reader = std::thread::Builder::new().name("log-reader".into());
-        let spawned = reader.spawn_scoped(scope, move || {
+        let thread = std::thread::Builder::new().name("log-reader".into());
+        let spawned = thread.spawn_scoped(scope, move || {
             let mut next = from;
             while next < until {
-                let chunk = read_chunk(log, next, until, &mut decode);
-                let end = chunk.as_ref().ok().and_then(|chunk| Some(chunk.last()?.0.seq.next()));
-                // Nobody receives what comes after an error.
-                if send.send(chunk).is_err() {
-                    return;
-                }
-                let Some(end) = end else { return };
+                let chunk = read_chunk(log, next, until);
+                let end = chunk.as_ref().ok().and_then(|chunk| Some(chunk.last()?.seq.next()));
+                let (true, Some(end)) = (read.send(chunk).is_ok(), end) else { return };
                 next = end;
             }
         });
         spawned.map_err(ReplayError::Thread)?;
-        receive.into_iter().try_for_each(|chunk| apply(Chunk::new(chunk?)))
+        let thread = std::thread::Builder::new().name("log-decoder".into());
+        let spawned = thread.spawn_scoped(scope, move || {
+            for chunk in stored {
+                let chunk = chunk.map_err(E::from).and_then(|read| decode_chunk(read, &mut decode));
+                let is_last = chunk.is_err();
+                if decoded.send(chunk).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        spawned.map_err(ReplayError::Thread)?;
+        chunks.into_iter().try_for_each(|chunk| apply(Chunk::new(chunk?)))
     })
 }
 
-fn read_chunk<T, E: From<ReplayError>>(
-    log: &dyn Log,
-    from: Seq,
-    until: Seq,
-    decode: &mut impl FnMut(&Record) -> Result<T, E>,
-) -> Result<Vec<(Record, T)>, E> {
+fn read_chunk(log: &dyn Log, from: Seq, until: Seq) -> Result<Vec<Record>, ReplayError> {
     let limit = usize::try_from(until.0 - from.0).map_or(CHUNK, |left| left.min(CHUNK));
     let read = log.read(from, limit).map_err(ReplayError::Read)?;
     if read.is_empty() {
-        return Err(ReplayError::Ended { end: from, length: until }.into());
+        return Err(ReplayError::Ended { end: from, length: until });
     }
-    let decoded = read.into_iter().map(|stored| {
+    Ok(read)
+}
+
+fn decode_chunk<T, E>(
+    read: Vec<Record>,
+    decode: &mut impl FnMut(&Record) -> Result<T, E>,
+) -> Result<Vec<(Record, T)>, E> {
+    // Results are not collected: that would not know how many there will be, and copy them as it goes.
+    let mut decoded = Vec::with_capacity(read.len());
+    for stored in read {
         let record = decode(&stored)?;
-        Ok((stored, record))
-    });
-    decoded.collect()
+        decoded.push((stored, record));
+    }
+    Ok(decoded)
 }
 
 /// A tree that is made again from the records of a log.

@@ -20,7 +20,7 @@ use crate::projection::table_snapshot::TableSnapshots;
 use crate::record::Entry;
 use crate::record::codec::Interner;
 use crate::record::pool::Pool;
-use crate::record::replay::{ReplayError, decode};
+use crate::record::replay::{ReplayError, decode_own};
 use crate::record::{Persons, Record};
 
 /// By how many seconds a clock may step, where nobody says otherwise.
@@ -201,7 +201,7 @@ impl State {
         let mut interner = self.interner();
         self.log.recover(
             mismatch,
-            |stored| decode(stored, &mut interner),
+            |stored| decode_own(stored, &mut interner),
             |chunk| {
                 self.apply_chunk(chunk, length);
                 progress(self.size());
@@ -212,7 +212,7 @@ impl State {
     /// Applies what another writer appended, up to `until`, and publishes it.
     pub(crate) fn catch_up(&self, until: Seq) -> Result<(), ReplayError> {
         let mut interner = self.interner();
-        let decode = |stored: &_| decode(stored, &mut interner);
+        let decode = |stored: &_| decode_own(stored, &mut interner);
         self.log.catch_up(until, decode, |chunk| self.apply_chunk(chunk, until))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventlog::Seq;
 use keys::{Digest, NewKey, Question, Timestamp, Verdict, judge};
 
-use crate::caller::{AUDIT, Caller, Grant, VERIFY};
+use crate::caller::{AUDIT, Caller, VERIFY};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
@@ -50,15 +50,19 @@ impl Ledger {
         let grant = caller.require(VERIFY)?;
         // Before the lookup: the answer has seen at least this much.
         let log_size = self.state().size();
-        let key = match self.bearing(grant, presented) {
+        let nothing = |verdict| {
+            self.usage().count(verdict, None);
+            Ok(Verified::without_key(verdict, log_size))
+        };
+        let key = match self.bearing(presented) {
             Ok(key) => key,
-            Err(verdict) => {
-                self.usage().count(verdict, None);
-                return Ok(Verified::without_key(verdict, log_size));
-            }
+            Err(verdict) => return nothing(verdict),
         };
         let now = self.judged_at();
         let (state, attributes) = key.present();
+        if !grant.covers(&attributes) {
+            return nothing(Verdict::NotFound);
+        }
         if let Some(due) = state.expires_at.filter(|due| *due <= now) {
             self.state().monotone.met_due(due);
         }
@@ -103,10 +107,13 @@ impl Ledger {
     ) -> Result<Verified, Error> {
         let grant = caller.require(AUDIT)?;
         let nothing = |verdict| Ok(Verified::without_key(verdict, moment.length));
-        let key = match self.bearing(grant, presented) {
+        let key = match self.bearing(presented) {
             Ok(key) => key,
             Err(verdict) => return nothing(verdict),
         };
+        if !grant.covers(&key.attributes()) {
+            return nothing(Verdict::NotFound);
+        }
         let (Some((state, attributes)), _) = self.key_at(&key, moment)? else {
             return nothing(Verdict::NotFound);
         };
@@ -119,10 +126,9 @@ impl Ledger {
         })
     }
 
-    /// The key of that text, as far as the caller may know of it.
-    fn bearing(&self, grant: Grant<'_>, presented: &str) -> Result<Arc<Key>, Verdict> {
+    /// The key of that text, whoever may know of it.
+    fn bearing(&self, presented: &str) -> Result<Arc<Key>, Verdict> {
         let digest = Digest::of_presented(presented).ok_or(Verdict::Malformed)?;
-        let key = self.state().table.by_digest(&digest).ok_or(Verdict::NotFound)?;
-        if grant.covers(&key.attributes()) { Ok(key) } else { Err(Verdict::NotFound) }
+        self.state().table.by_digest(&digest).ok_or(Verdict::NotFound)
     }
 }

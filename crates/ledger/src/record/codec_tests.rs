@@ -44,6 +44,8 @@ fn golden_bytes_are_read_back() {
     for (name, record) in golden() {
         let read = decode(&stored(&record), &mut interner()).unwrap();
         assert_eq!(read, record, "{name}");
+        let own = decode_own(&stored(&record), &mut interner()).unwrap();
+        assert_eq!(own, record, "{name}");
     }
 }
 

@@ -62,6 +62,15 @@ pub(crate) fn read(
     decoded.collect()
 }
 
+/// Decodes a record as it was read, see [`codec::decode_own`].
+pub(crate) fn decode_own(
+    stored: &eventlog::Record,
+    interner: &mut Interner,
+) -> Result<Record, ReplayError> {
+    codec::decode_own(&stored.bytes, interner)
+        .map_err(|source| ReplayError::Record { seq: stored.seq, source })
+}
+
 /// Decodes a record as it was read.
 pub(crate) fn decode(
     stored: &eventlog::Record,

@@ -15,24 +15,25 @@ use signedlog::Leaf;
 /// Speed: what a verify looks at stands together, in front.
 #[repr(C)]
 pub(crate) struct Key {
-    pub(crate) uses: Uses,
-    present: RwLock<Present>,
     /// The key as it was made. What nothing changes may be taken from here; for the rest see
     /// [`Key::attributes`].
     pub(crate) made: Arc<NewKey>,
+    pub(crate) uses: Uses,
+    present: RwLock<Present>,
     pub(crate) created_at: Timestamp,
     /// That of its first record, for its row in the table's note.
     pub(crate) salt: Salt,
 }
 
-/// What events change about a key.
+/// What events change about a key. In this order in memory too, as in [`Key`].
 #[derive(Clone)]
+#[repr(C)]
 struct Present {
+    /// `None` while it is as it was made, which most keys are for ever.
+    edited: Option<Box<Edited>>,
     chained: ChainedState,
     /// Who made it; of who was erased what there is of that one still.
     created_by: Subject,
-    /// `None` while it is as it was made, which most keys are for ever.
-    edited: Option<Box<Edited>>,
 }
 
 /// A key that was edited.
@@ -47,6 +48,7 @@ struct Edited {
 
 /// What events change about a key's state, and the record that did last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct ChainedState {
     pub(crate) state: KeyState,
     /// Place and leaf of the last record that touched it: the head of its chain.

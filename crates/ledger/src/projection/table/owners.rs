@@ -32,7 +32,11 @@ impl Places {
 
     /// Adds a place, unless it is there. Whether it was not.
     fn add(&mut self, place: u32) -> bool {
-        let Err(at) = self.as_slice().binary_search(&place) else { return false };
+        let places = self.as_slice();
+        // Mostly it is a key that was just made, and comes last.
+        let is_last = places.last().is_some_and(|last| *last < place);
+        let at = if is_last { Err(places.len()) } else { places.binary_search(&place) };
+        let Err(at) = at else { return false };
         match self {
             Places::One(first) => {
                 *self = Places::Several(vec![place.min(*first), place.max(*first)]);

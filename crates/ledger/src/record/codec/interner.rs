@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, LastCipher};
 use crate::record::pool::Pool;
 
 /// Shares equal texts of decoded records: a million keys have few accounts. Bounded.
 #[derive(Default)]
 pub(crate) struct Interner {
     pub(super) keyring: Arc<Keyring>,
+    pub(super) ciphers: LastCipher,
     texts: HashSet<Arc<str>>,
     pub(super) pool: Pool,
 }

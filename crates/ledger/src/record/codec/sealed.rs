@@ -11,7 +11,7 @@ use super::bytes::config;
 use super::error::DecodeError;
 use super::values::IpV1;
 use crate::caller::{Origin, Via};
-use crate::keyring::{Found, Keyring, PersonKey};
+use crate::keyring::{Found, Keyring, LastCipher, PersonKey};
 use crate::record::{Actor, Salt};
 
 /// The sections that there may be, a bit each.
@@ -180,6 +180,7 @@ impl Sections {
         parts: &[PartV1<'_>],
         salt: &Salt,
         keys: &impl Find,
+        ciphers: &mut LastCipher,
     ) -> Result<Sections, DecodeError> {
         let opened = parts.iter().map(|part| {
             let (first, second) = match part.persons.as_slice() {
@@ -193,7 +194,9 @@ impl Sections {
                 _ if part.sealed.is_empty() => None,
                 _ if part.sealed.len() < TAG => return Err(DecodeError::Sealed),
                 None => None,
-                Some(key) => Some(key.open(salt, part.sealed).ok_or(DecodeError::Sealed)?),
+                Some(key) => {
+                    Some(ciphers.of(&key).open(salt, part.sealed).ok_or(DecodeError::Sealed)?)
+                }
             };
             Ok((plan, bytes))
         });
