@@ -279,6 +279,12 @@ impl Keyring {
         self.file.as_ref().map_or(Ok(()), |file| file.lock().check())
     }
 
+    /// Whether a write of the file had an unknown outcome. Waits for none that goes on.
+    pub(crate) fn is_broken(&self) -> bool {
+        let file = self.file.as_ref().and_then(Mutex::try_lock);
+        file.is_some_and(|file| file.check().is_err())
+    }
+
     /// Who is behind a pseudonym, as far as a record said so.
     pub(crate) fn subject(&self, pseudonym: &Pseudonym) -> Option<Subject> {
         self.keys.read().all.get(pseudonym)?.person.clone()

@@ -20,7 +20,7 @@ use crate::write::batch::Idempotent;
 use crate::write::change::ChangeStatus;
 use crate::{
     Change, Changes, Created, Followed, KeyEdits, KeyFilter, KeyQuery, KeySort, Keyring,
-    NewKeyRequest, RequestOptions,
+    NewKeyRequest, NotReady, RequestOptions,
 };
 
 /// A step of a story: somebody does something to a key, or somebody is forgotten.
@@ -325,6 +325,7 @@ async fn where_keys_cannot_be_destroyed_nobody_is_forgotten() {
         let failed = bench.ledger.forget(&admin(), &subject("ann")).await;
         assert!(matches!(failed, Err(Error::Fault(_))), "{failed:?}");
     }
+    assert_eq!(bench.ledger.ready(), Err(NotReady::KeyringBroken));
     assert_eq!(bench.ledger.key(&admin(), id).unwrap().key.owner, subject("ann"));
     bench.check("as before");
     bench.ledger.change(&by("ann"), id, Change::Disable, plain()).await.unwrap();
