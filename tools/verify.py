@@ -8,7 +8,8 @@ Needs Python 3.9 or later, its standard library, and `openssl` 3 for the signatu
 Written from the descriptions of the layouts (schemas/record.md, table.md, evidence.md, bundle.md)
 and not from the program, so that a fault of the one is not a fault of the other.
 
-Exit codes: 0 good, 2 wrong usage or not readable, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
+Exit codes: 0 good, 2 wrong usage or not readable, 10 invalid, 11 a fork, 12 a rollback, 13 stale,
+14 rolled back, which is on record.
 """
 
 import argparse
@@ -36,7 +37,7 @@ except ImportError:
         """Something was not sealed with this key and nonce."""
 
 
-GOOD, MISUSE, INVALID, FORK, ROLLBACK, STALE = 0, 2, 10, 11, 12, 13
+GOOD, MISUSE, INVALID, FORK, ROLLBACK, STALE, ROLLED_BACK = 0, 2, 10, 11, 12, 13, 14
 
 
 class Refused(Exception):
@@ -182,7 +183,7 @@ class Key:
     def __init__(self, text):
         parts = text.split("+", 2)
         require(len(parts) == 3, "not a verifier key")
-        self.text, self.name = text, parts[0]
+        self.text, self.name, self.ended = text, parts[0], None
         data = strict_base64(parts[2], "a verifier key")
         require(len(data) == 33 and data[0] == 1, "not an Ed25519 verifier key")
         self.public = data[1:]
@@ -253,7 +254,8 @@ def open_note(text, keys, what):
 
 
 def statement(text, keys, origin, what):
-    """The size and root of a note in the form of a checkpoint."""
+    """The size and root of a note in the form of a checkpoint, and the key that signed it. A key that
+    was succeeded signs for nothing larger than what it was succeeded at."""
     body, by = open_note(text, keys, what)
     lines = body[:-1].split("\n")
     require(len(lines) == 3 and lines[0], f"{what}: not three lines")
@@ -263,33 +265,105 @@ def statement(text, keys, origin, what):
     require(signed, f"{what}: not signed in the log's own name")
     root = strict_base64(lines[2], what)
     require(len(root) == 32, f"{what}: the root is no hash")
-    return {"note": text, "size": number(lines[1], what), "root": root}
+    size, by = number(lines[1], what), by[-1]
+    beyond = by.ended is not None and size > by.ended["last"]["size"]
+    require(not beyond, f"{what}: {by.text} signed for {size} records, and was succeeded before")
+    return {"note": text, "size": size, "root": root, "by": by}
+
+
+def parse_head(name, text, what):
+    """A size and a root at the beginning of a text, and the rest of it."""
+    match = re.match(rf"{name} ([^\n]*)\nroot ([^\n]*)\n", text)
+    require(match, f"{what}: a note has no {name} and root")
+    root = strict_base64(match[2], what)
+    require(len(root) == 32, f"{what}: a note has no root")
+    return {"size": number(match[1], what), "root": root}, text[match.end() :]
 
 
 def parse_keys(text):
-    """The keys that signed the log, oldest first, and what it was when one took over from another
-    of the same name. Every key is named by the one before it."""
+    """The keys that signed the log, oldest first. Every key is named by the one before it; how it was
+    succeeded is in its `ended`."""
     head, *rest = text.split("\n\n")
     lines = head.split("\n") if rest else head[:-1].split("\n")
     require(rest or head.endswith("\n"), "keys: cut off")
     keys = [Key(line) for line in lines]
     require(len(rest) == 2 * (len(keys) - 1), "keys: there must be a note for each but the first")
-    rotations = []
     for place, (old, new) in enumerate(zip(keys, keys[1:])):
         signatures = rest[2 * place + 1]
         if place < len(keys) - 2:
             signatures += "\n"
         body, by = open_note(f"{rest[2 * place]}\n\n{signatures}", [old, new], "keys")
-        form = f"keyledger succession v1\nold {old.text}\nnew {new.text}\nsize "
+        form = f"keyledger succession v1\nold {old.text}\nnew {new.text}\n"
         require(body.startswith(form), "keys: a note names other keys")
-        size, _, root = body[len(form) : -1].partition("\nroot ")
-        size, root = number(size, "keys"), strict_base64(root, "keys")
-        require(len(root) == 32, "keys: a note has no root")
-        if old.name == new.name:
-            note = f"{rest[2 * place]}\n\n{signatures}"
-            rotations.append({"note": note, "size": size, "root": root})
+        last, more = parse_head("size", body[len(form) :], "keys")
+        begun, rotates = None, old.name == new.name
+        if more and not rotates:
+            begun, more = parse_head("from", more, "keys")
+        require(not more, "keys: a note says more than a succession does")
         require(len({key.text for key in by}) == 2, "keys: a note is not signed by both keys")
-    return keys, rotations
+        note = f"{rest[2 * place]}\n\n{signatures}"
+        old.ended = {"note": note, "last": last, "from": begun, "rotates": rotates, "old": old}
+    return keys
+
+
+def rolled_back(ended):
+    """The verdict on a log in which a new origin lost something of the one before."""
+    last, begun = ended["last"]["size"], ended["from"]
+    less = "this log does not have all of them"
+    if begun and begun["size"] < last:
+        gone = last - begun["size"]
+        less = f"this log goes on from {begun['size']} of them; {gone} are gone"
+    sentence = f"the log was rolled back: `{ended['old'].name}` signed for {last} records, and {less}"
+    return Refused(sentence, ROLLED_BACK, (ended["note"],))
+
+
+def admits_loss(ended):
+    last, begun = ended["last"], ended["from"]
+    if not begun:
+        return False
+    return begun["size"] < last["size"] or (begun["size"] == last["size"] and begun != last)
+
+
+def contains_at_most(ended):
+    """How many of the records that the old origin signed for are in the log still."""
+    return min(ended["from"]["size"], ended["last"]["size"]) if ended["from"] else 0
+
+
+def new_origins(keys, since):
+    """How a new origin began, wherever that was after the key `since`."""
+    later = keys[keys.index(since) :]
+    return [key.ended for key in later if key.ended and not key.ended["rotates"]]
+
+
+def lost_later(keys, once):
+    """The last new origin whose log does not have all that a statement is of."""
+    found = [e for e in new_origins(keys, once["by"]) if contains_at_most(e) < once["size"]]
+    return found[-1] if found else None
+
+
+def lineage(keys):
+    """A line for each key: what it signed last, and what was lost when it began."""
+    if len(keys) < 2:
+        return
+    before = None
+    for place, key in enumerate(keys, 1):
+        says = []
+        if before and not before["rotates"]:
+            begun, last = before["from"], before["last"]["size"]
+            if admits_loss(before):
+                most = contains_at_most(before)
+                says.append(
+                    f"a new origin, on {begun['size']} records, of which at most {most} are among the "
+                    f"{last} that the one before signed for"
+                )
+            elif begun:
+                says.append(f"a new origin, on {begun['size']} records")
+            else:
+                says.append("a new origin; on how many records is not on record")
+        ended = key.ended
+        says.append(f"signed last for {ended['last']['size']} records" if ended else "signs now")
+        print(f"lineage      {place}. {key.text}: {'; '.join(says)}")
+        before = ended
 
 
 # --- AES-256-GCM: FIPS 197, NIST SP 800-38D -------------------------------------------------------
@@ -1585,19 +1659,26 @@ class Check:
     def __init__(self, bundle, key, kept):
         self.bundle = bundle
         self.manifest, text, self.whole = read_manifest(bundle)
-        keys, self.rotations = parse_keys(bundle.text("keys"))
+        keys = self.keys = parse_keys(bundle.text("keys"))
         places = [place for place, each in enumerate(keys) if each.text == key.text]
         require(places, "the given key is not one of this log's keys")
         trusted, origin = keys[places[0] :], self.manifest["origin"]
         require(keys[-1].name == origin, "the manifest is of another log")
-        self._check_manifest_note(text.encode(), origin, trusted)
+        self._check_manifest_note(text.encode(), origin, keys[-1:])
         self.now = statement(bundle.text("checkpoint"), trusted, origin, "checkpoint")
         name = "checkpoint-earlier"
         self.earlier = statement(bundle.text(name), keys, None, name)
         self.table = statement(bundle.text("table"), trusted, origin + "/table", "table")
         self.consistency = hashes(bundle.text("consistency"), "consistency")
         self.kept = kept and statement(kept, keys, None, "the kept checkpoint")
-        self.signed_by, size = keys[-1], self.manifest["size"]
+        self.trusted, size = trusted[0], self.manifest["size"]
+        # What the log was when only its key was changed; it is that still, unless a new origin took an
+        # older log later.
+        ends = [key.ended for key in keys if key.ended and key.ended["rotates"]]
+        once = [{"note": e["note"], **e["last"], "by": e["old"]} for e in ends]
+        self.rotations = [each for each in once if not lost_later(keys, each)]
+        self.origins = new_origins(keys, self.trusted)
+        self.lost = next((e for e in self.origins if admits_loss(e)), None)
         require(self.now["size"] == size, "the manifest names another size than the checkpoint")
         require(self.table["size"] <= size, "the table's note is of a later size")
         self.exports, self.records = Exports(bundle), 0
@@ -1616,7 +1697,8 @@ class Check:
         for once in (self.kept, self.earlier, *self.rotations):
             if once and once["size"] > self.now["size"]:
                 sentence = f"the log has {self.now['size']} records, and once signed for"
-                raise Refused(f"{sentence} {once['size']}", ROLLBACK, (once["note"],))
+                found = Refused(f"{sentence} {once['size']}", ROLLBACK, (once["note"],))
+                raise self._explained(once, found)
         self._whole() if self.whole else self._part()
         self.exports.finish()
         same = show_persons(self.persons, self.met) == self.bundle.text("persons")
@@ -1625,8 +1707,18 @@ class Check:
         extends = check_consistency(
             earlier["size"], earlier["root"], now["size"], now["root"], self.consistency
         )
+        # All else is good, and so this is the whole finding.
+        shorter = [e for e in self.origins if e["last"]["size"] > now["size"]]
+        lost = self.lost or (shorter and shorter[0])
+        if lost:
+            raise rolled_back(lost)
         if not extends:
-            raise fork(earlier, now)
+            raise self._explained(earlier, fork(earlier, now))
+
+    def _explained(self, once, found):
+        """What the comparison with a statement found, unless that the log is another is on record."""
+        ended = lost_later(self.keys, once)
+        return rolled_back(ended) if ended else found
 
     def _one(self, auditor, seq, data):
         leaf = leaf_hash(data)
@@ -1666,7 +1758,13 @@ class Check:
         """Compares what was signed at the size that is reached."""
         for once in (self.kept, self.earlier, *self.rotations):
             if once and once["size"] == tree.size and once["root"] != tree.root():
-                raise fork(once, self.now)
+                raise self._explained(once, fork(once, self.now))
+        for ended in self.origins:
+            last, begun = ended["last"], ended["from"]
+            if begun and begun["size"] == tree.size and begun["root"] != tree.root():
+                raise fork(ended, self.now)
+            if last["size"] == tree.size and last["root"] != tree.root():
+                self.lost = self.lost or ended
         if self.table["size"] == tree.size:
             sentence = f"the records give a different table of keys than the log signed at size {tree.size}"
             require(self.auditor.table_root() == self.table["root"], sentence)
@@ -1676,7 +1774,7 @@ class Check:
             same = [s for s in (self.earlier, self.now) if s["size"] == self.kept["size"]]
             require(same, "the kept checkpoint cannot be compared with this part of the log")
             if same[0]["root"] != self.kept["root"]:
-                raise fork(self.kept, same[0])
+                raise self._explained(self.kept, fork(self.kept, same[0]))
         text, accounts = self.bundle.text("accounts"), {}
         for line in text.split("\n")[:-1]:
             key_id, _, account = line.partition(" ")
@@ -1732,7 +1830,7 @@ def duration(text):
 def main():
     parser = argparse.ArgumentParser(
         description="Checks a keyledger bundle offline. Exit codes: 0 good, 10 invalid, "
-        "11 a fork, 12 a rollback, 13 stale."
+        "11 a fork, 12 a rollback, 13 stale, 14 rolled back, which is on record."
     )
     parser.add_argument("bundle")
     parser.add_argument("--key", required=True, help="a verifier key of the log")
@@ -1743,6 +1841,7 @@ def main():
         key = Key(arguments.key)
     except Refused as refused:
         parser.error(f"--key: {refused}")
+    check = None
     try:
         kept = open(arguments.kept, encoding="utf-8", newline="").read() if arguments.kept else None
         check = Check(Bundle(arguments.bundle), key, kept)
@@ -1758,9 +1857,15 @@ def main():
         print("INVALID: something in it is in no form that a bundle has")
         return INVALID
     except Refused as refused:
-        word = {FORK: "FORK", ROLLBACK: "ROLLBACK", STALE: "STALE"}.get(refused.code, "INVALID")
+        words = {FORK: "FORK", ROLLBACK: "ROLLBACK", STALE: "STALE", ROLLED_BACK: "ROLLED BACK"}
+        word = words.get(refused.code, "INVALID")
         plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", str(refused))
         print(f"{word}: {plain}")
+        if check:
+            lineage(check.keys)
+            if refused.code == ROLLED_BACK:
+                newest = check.keys[-1].text
+                print(f"whoever accepts the loss trusts the new origin: --key '{newest}'")
         for place, note in enumerate(refused.evidence, 1):
             path = f"{arguments.bundle}.evidence-{place}"
             with open(path, "w", encoding="utf-8", newline="") as file:
@@ -1772,8 +1877,12 @@ def main():
             print("\r\x1b[K", end="", file=sys.stderr)
     root = base64.b64encode(check.now["root"]).decode()
     print(f"log {check.manifest['origin']}, size {check.now['size']}, root {root}")
-    keys, signed_by = len(check.auditor.keys), check.signed_by.text
+    keys, signed_by = len(check.auditor.keys), check.now["by"].text
     print(f"{check.records} records of {keys} keys, signed by {signed_by}")
+    lineage(check.keys)
+    newest = check.keys[-1].text
+    if newest != check.trusted.text:
+        print(f"the key you gave was succeeded; from now on give --key '{newest}'")
     if check.whole:
         print("good: every record, every change by the rules, the table of keys, every byte")
     else:

@@ -47,6 +47,7 @@ mod import_stream;
 mod kill;
 mod lifecycle;
 mod limits;
+mod lineage;
 mod lists;
 mod memory;
 mod noise;

@@ -1,5 +1,6 @@
 //! The consistency of two signed statements of one log.
 
+use tlog::note::VerifierKey;
 use tlog::{Hash, ProofError, verify_consistency};
 
 use crate::refused::{Invalid, Refused};
@@ -13,6 +14,8 @@ pub struct Statement {
     pub size: u64,
     /// The root hash.
     pub root: Hash,
+    /// The key of the log that signed it.
+    pub by: VerifierKey,
 }
 
 /// Checks that the tree of `later` extends that of `earlier`.

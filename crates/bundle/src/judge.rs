@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{AuditRecord, Auditor, Entry};
+use ledger::{AuditRecord, Auditor, Entry, Succession, TreeHead};
 use tlog::{Hash, Rebuild};
 
 use crate::accounts::Accounts;
 use crate::archive::Stored;
 use crate::consistency::{Statement, fork};
 use crate::layout;
+use crate::lineage::{explained, not_rolled_back, rolled_back, rotations};
 use crate::opened::Opened;
 use crate::persons::Persons;
 use crate::refused::{Invalid, Refused};
@@ -19,6 +20,10 @@ enum Signed {
     Root(Statement),
     /// The root of the table of keys.
     Table(Hash),
+    /// What an old origin signed last.
+    Last(Succession),
+    /// What a new origin went on from.
+    From(Succession, TreeHead),
 }
 
 pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
@@ -32,6 +37,9 @@ pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
     accounts: Accounts,
     persons: Persons,
     records: u64,
+    /// The first succession of origins, among those that matter to the auditor, whose old log this one
+    /// does not contain.
+    lost: Option<Succession>,
 }
 
 impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
@@ -47,6 +55,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             accounts: Accounts::default(),
             persons: Persons::default(),
             records: 0,
+            lost: None,
         };
         if !opened.scope.is_whole() {
             let accounts = Accounts::parse(&opened.small(layout::ACCOUNTS)?);
@@ -55,15 +64,18 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             return comparable(opened, trusted).map(|()| judge);
         }
         judge.tree = Some(Rebuild::new(opened));
-        let rotations = opened.chain.rotations().map(|(note, head)| Statement {
-            note: note.to_owned(),
-            size: head.size,
-            root: head.root,
-        });
+        let rotations = rotations(&opened.chain);
         // A fork is reported before anything else that is wrong at that size.
         for statement in trusted.into_iter().chain([opened.earlier.clone()]).chain(rotations) {
             // A larger one is reported as a rollback when the two are compared.
             judge.expect(statement.size, Signed::Root(statement));
+        }
+        let successions = opened.chain.successions_after(&opened.trusted).unwrap_or_default();
+        for anew in successions.iter().filter(|succession| !succession.is_rotation) {
+            judge.expect(anew.last.size, Signed::Last(anew.clone()));
+            if let Some(from) = anew.from {
+                judge.expect(from.size, Signed::From(anew.clone(), from));
+            }
         }
         judge.expect(opened.table.size, Signed::Table(opened.table.root));
         judge.compare()?;
@@ -113,15 +125,25 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         if *next.key() != self.records {
             return Ok(());
         }
+        let root = tree.edge().root();
         for signed in next.remove() {
             match signed {
-                Signed::Table(root) if root != self.auditor.table_root() => {
+                Signed::Table(table) if table != self.auditor.table_root() => {
                     return Err(Invalid::Table(self.records).into());
                 }
-                Signed::Root(statement) if statement.root != tree.edge().root() => {
-                    return Err(fork(&statement, &self.opened.checkpoint));
+                Signed::Root(statement) if statement.root != root => {
+                    let found = fork(&statement, &self.opened.checkpoint);
+                    return Err(explained(&self.opened.chain, &statement, found));
                 }
-                Signed::Table(_) | Signed::Root(_) => {}
+                Signed::From(succession, from) if from.root != root => {
+                    let one = succession.note().to_owned();
+                    let other = self.opened.checkpoint.note.clone();
+                    return Err(Refused::Fork { one, other });
+                }
+                Signed::Last(succession) if succession.last.root != root => {
+                    self.lost.get_or_insert(succession);
+                }
+                Signed::Table(_) | Signed::Root(_) | Signed::From(..) | Signed::Last(_) => {}
             }
         }
         Ok(())
@@ -129,7 +151,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
 
     /// Compares the final state, after the last record.
     pub(crate) fn finish(self) -> Result<(u64, Auditor), Refused> {
-        let Judge { opened, auditor, tree, accounts, persons, records, .. } = self;
+        let Judge { opened, auditor, tree, accounts, persons, records, lost, .. } = self;
         if opened.small(layout::PERSONS)? != persons.text() {
             return Err(Invalid::Malformed(layout::PERSONS).into());
         }
@@ -139,6 +161,9 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         } else if opened.small(layout::ACCOUNTS)? != accounts.text() {
             return Err(Invalid::Malformed(layout::ACCOUNTS).into());
         }
+        // All else is good, and so it is the whole finding.
+        not_rolled_back(&opened.chain, &opened.trusted, opened.checkpoint.size)?;
+        lost.map_or(Ok(()), |lost| Err(rolled_back(&opened.chain, &lost)))?;
         Ok((records, auditor))
     }
 }
@@ -152,7 +177,9 @@ fn comparable<S: Stored + ?Sized>(
     let bundled = [&opened.earlier, &opened.checkpoint];
     match bundled.into_iter().find(|one| one.size == trusted.size) {
         None => Err(Invalid::Incomparable(trusted.size).into()),
-        Some(one) if one.root != trusted.root => Err(fork(&trusted, one)),
+        Some(one) if one.root != trusted.root => {
+            Err(explained(&opened.chain, &trusted, fork(&trusted, one)))
+        }
         Some(_) => Ok(()),
     }
 }

@@ -94,9 +94,9 @@ pub fn check_key_proof(
         return Err(malformed());
     }
     let trusted = chain.from(trusted).ok_or(Invalid::Stranger)?;
-    let checkpoint = statement("the checkpoint", &reply.checkpoint, trusted)?;
+    let checkpoint = statement("the checkpoint", &reply.checkpoint, chain, trusted)?;
     let origin = format!("{}/table", chain.newest().name());
-    let table = note("the table note", &reply.table, trusted, &origin)?;
+    let table = note("the table note", &reply.table, chain, trusted, &origin)?;
     let (records, row_at_note, state) = records(&reply, key, &checkpoint, table.size)?;
     let present = match (&reply.row, &reply.neighbours) {
         (Some(row), None) => {

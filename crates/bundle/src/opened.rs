@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ledger::{KeyChain, Keyring, manifest_text};
 use sha2::{Digest as _, Sha256};
-use tlog::note::{Note, NoteError, VerifierKey};
+use tlog::note::{Note, VerifierKey};
 use tlog::{Checkpoint, Hash, Tile, TileIndex, TileReader};
 
 use crate::Exports;
@@ -29,6 +29,8 @@ pub(crate) struct Opened<'s, S: ?Sized> {
     stored: &'s S,
     files: HashMap<String, File>,
     pub(crate) chain: KeyChain,
+    /// The key that the auditor trusts.
+    pub(crate) trusted: VerifierKey,
     pub(crate) checkpoint: Statement,
     pub(crate) earlier: Statement,
     pub(crate) consistency: Vec<Hash>,
@@ -63,11 +65,13 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         if chain.newest().name() != manifest.origin {
             return Err(Invalid::Malformed(layout::MANIFEST));
         }
-        check_manifest_note(stored, &placed, &manifest.origin, &manifest_text, trusted)?;
-        let checkpoint = statement(layout::CHECKPOINT, &small(layout::CHECKPOINT)?, trusted)?;
-        let earlier = statement(layout::EARLIER, &small(layout::EARLIER)?, chain.keys())?;
+        let newest = std::slice::from_ref(chain.newest());
+        check_manifest_note(stored, &placed, &manifest.origin, &manifest_text, newest)?;
+        let checkpoint = small(layout::CHECKPOINT)?;
+        let checkpoint = statement(layout::CHECKPOINT, &checkpoint, &chain, trusted)?;
+        let earlier = statement(layout::EARLIER, &small(layout::EARLIER)?, &chain, chain.keys())?;
         let of_table = format!("{}/table", manifest.origin);
-        let table = note(layout::TABLE, &small(layout::TABLE)?, trusted, &of_table)?;
+        let table = note(layout::TABLE, &small(layout::TABLE)?, &chain, trusted, &of_table)?;
         if checkpoint.size != manifest.size || table.size > manifest.size {
             return Err(Invalid::Malformed(layout::MANIFEST));
         }
@@ -76,6 +80,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         Ok(Opened {
             stored,
             chain,
+            trusted: key.clone(),
             checkpoint,
             earlier,
             consistency: consistency.ok_or(Invalid::Malformed(layout::CONSISTENCY))?,
@@ -155,7 +160,7 @@ fn read_manifest<S: Stored + ?Sized>(
 }
 
 /// A file that is not in the manifest.
-fn raw<S: Stored + ?Sized>(
+pub(crate) fn raw<S: Stored + ?Sized>(
     stored: &S,
     placed: &Placed,
     name: &'static str,
@@ -242,57 +247,56 @@ fn check_manifest_note<S: Stored + ?Sized>(
     placed: &[Placed],
     origin: &str,
     manifest: &[u8],
-    trusted: &[VerifierKey],
+    newest: &[VerifierKey],
 ) -> Result<(), Invalid> {
     let name = layout::NOTE;
     let place = placed.last().ok_or(Invalid::Malformed(name))?;
     let parsed = Note::parse(&raw(stored, place, name)?).map_err(Invalid::note(name))?;
-    parsed.verify(trusted).map_err(Invalid::note(name))?;
+    parsed.verify(newest).map_err(Invalid::note(name))?;
     let one = parsed.signatures().len() == 1;
     let exact = parsed.text() == manifest_text(origin, manifest);
     if one && exact { Ok(()) } else { Err(Invalid::Malformed(name)) }
 }
 
-/// A checkpoint that one of `keys` signed under its own name.
+/// A checkpoint that one of `keys`, which are of the chain, signed under its own name and was allowed to.
 ///
 /// # Errors
 ///
 /// [`Invalid::Unsigned`] if none of them did.
-pub fn signed_statement(text: &str, keys: &[VerifierKey]) -> Result<Statement, Invalid> {
-    statement("the checkpoint", text, keys)
+pub fn signed_statement(
+    text: &str,
+    chain: &KeyChain,
+    keys: &[VerifierKey],
+) -> Result<Statement, Invalid> {
+    statement("the checkpoint", text, chain, keys)
 }
 
 pub(crate) fn statement(
     name: &'static str,
     text: &str,
+    chain: &KeyChain,
     keys: &[VerifierKey],
 ) -> Result<Statement, Invalid> {
-    let mut refused = NoteError::Unsigned.into();
-    for key in keys.iter().rev() {
-        match Checkpoint::open(text.as_bytes(), key) {
-            Ok(found) => {
-                let (size, root) = (found.size(), found.root());
-                return Ok(Statement { note: text.to_owned(), size, root });
-            }
-            Err(error) => refused = error,
-        }
-    }
-    Err(Invalid::unsigned(name)(refused))
+    let (found, by) = chain.open_by(text.as_bytes(), keys).map_err(Invalid::unsigned(name))?;
+    Ok(Statement { note: text.to_owned(), size: found.size(), root: found.root(), by: by.clone() })
 }
 
-/// A note in the form of a checkpoint of `origin`, signed by one of `keys`.
+/// A note in the form of a checkpoint of `origin`, signed by one of `keys`, which are of the chain.
 pub(crate) fn note(
     name: &'static str,
     text: &str,
+    chain: &KeyChain,
     keys: &[VerifierKey],
     origin: &str,
 ) -> Result<Statement, Invalid> {
-    let opened = tlog::note::open(text.as_bytes(), keys).map_err(Invalid::note(name))?;
-    let checkpoint: Checkpoint = opened.text().parse().map_err(Invalid::unsigned(name))?;
+    let (opened, by) = chain.open_note(text.as_bytes(), keys).map_err(Invalid::unsigned(name))?;
+    let checkpoint: Checkpoint = opened.parse().map_err(Invalid::unsigned(name))?;
     if checkpoint.origin() != origin {
         return Err(Invalid::Malformed(name));
     }
-    Ok(Statement { note: text.to_owned(), size: checkpoint.size(), root: checkpoint.root() })
+    let (size, root) = (checkpoint.size(), checkpoint.root());
+    chain.signs_for(by, size).map_err(Invalid::unsigned(name))?;
+    Ok(Statement { note: text.to_owned(), size, root, by: by.clone() })
 }
 
 /// Hashes, one a line.

@@ -1,7 +1,6 @@
 //! The reasons why a bundle is refused.
 
-use ledger::{Finding, SigningError};
-use tlog::checkpoint::CheckpointError;
+use ledger::{Finding, SigningError, StatementError};
 use tlog::note::NoteError;
 
 use crate::ArchiveError;
@@ -30,6 +29,19 @@ pub enum Refused {
         once: u64,
         /// The checkpoint of that size.
         checkpoint: String,
+    },
+    /// An older log was put in the place of the one that was signed for, and that is on record: a new
+    /// origin says so.
+    #[error("{}", lost(origin, *last, *from))]
+    RolledBack {
+        /// The origin of the log that was.
+        origin: String,
+        /// How many records it is known to have signed for last.
+        last: u64,
+        /// How many records there were when the new origin began, if that is on record.
+        from: Option<u64>,
+        /// The note that says so, signed by the old key and the new.
+        note: String,
     },
     /// The last record is older than allowed.
     #[error("nothing has come since {since}")]
@@ -74,7 +86,7 @@ pub enum Invalid {
         /// The file.
         name: &'static str,
         /// The reason.
-        source: CheckpointError,
+        source: StatementError,
     },
     /// The proof that one tree extends another is wrong.
     #[error("the consistency proof is wrong: {0}")]
@@ -119,12 +131,12 @@ pub enum Invalid {
 }
 
 impl Invalid {
-    pub(crate) fn unsigned(name: &'static str) -> impl Fn(CheckpointError) -> Invalid {
-        move |source| Invalid::Unsigned { name, source }
+    pub(crate) fn unsigned<E: Into<StatementError>>(name: &'static str) -> impl Fn(E) -> Invalid {
+        move |source| Invalid::Unsigned { name, source: source.into() }
     }
 
     pub(crate) fn note(name: &'static str) -> impl Fn(NoteError) -> Invalid {
-        move |source| Invalid::Unsigned { name, source: source.into() }
+        Invalid::unsigned(name)
     }
 }
 
@@ -140,6 +152,21 @@ impl From<Finding> for Refused {
     }
 }
 
+/// What was lost when another origin began.
+fn lost(origin: &str, last: u64, from: Option<u64>) -> String {
+    match from {
+        Some(from) if from < last => format!(
+            "the log was rolled back: `{origin}` signed for {last} records, and this log goes on from \
+             {from} of them; {} are gone",
+            last - from
+        ),
+        Some(_) | None => format!(
+            "the log was rolled back: `{origin}` signed for {last} records, and this log does not have \
+             all of them"
+        ),
+    }
+}
+
 impl Refused {
     /// The exit code (`schemas/bundle.md`).
     #[must_use]
@@ -149,6 +176,7 @@ impl Refused {
             Refused::Fork { .. } => 11,
             Refused::Rollback { .. } => 12,
             Refused::Stale { .. } => 13,
+            Refused::RolledBack { .. } => 14,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use keys::Timestamp;
-use ledger::{AuditRecord, Auditor, Entry};
+use ledger::{AuditRecord, Auditor, Entry, KeyChain};
 use tlog::note::VerifierKey;
 
 use crate::Exports;
@@ -17,6 +17,7 @@ use crate::archive::Stored;
 use crate::compare::{Buffers, Comparison, Regenerated, regenerate};
 use crate::consistency::{Statement, extends};
 use crate::judge::Judge;
+use crate::lineage::{explained, rotations};
 use crate::manifest::Scope;
 use crate::opened::{Opened, statement};
 use crate::read::Chunks;
@@ -54,8 +55,10 @@ pub struct Verified {
     pub scope: Scope,
     /// The time of the last record that was checked.
     pub last_at: Option<Timestamp>,
-    /// The key that signs the log at present.
+    /// The key that signed the checkpoint.
     pub signed_by: VerifierKey,
+    /// All keys of the log, and how each named the next.
+    pub chain: KeyChain,
 }
 
 /// Checks a bundle. `progress` is called with the number of records done.
@@ -71,18 +74,21 @@ pub fn verify<S: Stored + ?Sized>(
 ) -> Result<Verified, Refused> {
     let opened = Opened::new(stored, &trust.key, exports)?;
     let trusted = trust.checkpoint.as_deref();
-    let trusted = trusted.map(|note| statement("the kept checkpoint", note, opened.chain.keys()));
+    let keys = opened.chain.keys();
+    let trusted = trusted.map(|note| statement("the kept checkpoint", note, &opened.chain, keys));
     let trusted = trusted.transpose()?;
     if let Some(larger) = trusted.as_ref().filter(|one| one.size > opened.checkpoint.size) {
         // Fails as a rollback.
-        extends(larger, &opened.checkpoint, &[])?;
+        let shorter = extends(larger, &opened.checkpoint, &[]);
+        shorter.map_err(|refused| explained(&opened.chain, larger, refused))?;
     }
     not_shorter(&opened)?;
     let chunks = Chunks::of(&opened);
     let mut judge = Judge::new(&opened, trusted)?;
     stream(&opened, &chunks, &mut judge, exports, progress)?;
     let (records, auditor) = judge.finish()?;
-    extends(&opened.earlier, &opened.checkpoint, &opened.consistency)?;
+    extends(&opened.earlier, &opened.checkpoint, &opened.consistency)
+        .map_err(|refused| explained(&opened.chain, &opened.earlier, refused))?;
     let last_at = (records > 0).then(|| auditor.last_at());
     if let (Some(last_at), Some(not_before)) = (last_at, trust.not_before)
         && last_at < not_before
@@ -95,10 +101,8 @@ pub fn verify<S: Stored + ?Sized>(
 /// Checks that the log is not shorter than at the rotations of its key.
 fn not_shorter<S: Stored + ?Sized>(opened: &Opened<'_, S>) -> Result<(), Refused> {
     let size = opened.checkpoint.size;
-    match opened.chain.rotations().find(|(_, once)| once.size > size) {
-        Some((note, once)) => {
-            Err(Refused::Rollback { size, once: once.size, checkpoint: note.to_owned() })
-        }
+    match rotations(&opened.chain).find(|once| once.size > size) {
+        Some(once) => Err(Refused::Rollback { size, once: once.size, checkpoint: once.note }),
         None => Ok(()),
     }
 }
@@ -112,7 +116,8 @@ fn verified<S: Stored + ?Sized>(
     Verified {
         size: opened.checkpoint.size,
         table: opened.scope.is_whole().then_some(opened.table.size),
-        signed_by: opened.chain.newest().clone(),
+        signed_by: opened.checkpoint.by.clone(),
+        chain: opened.chain,
         origin: opened.origin,
         checkpoint: opened.checkpoint,
         earlier: opened.earlier,

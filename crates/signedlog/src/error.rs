@@ -3,6 +3,7 @@
 //! An append fails as [`eventlog::AppendError`] says: signing adds no failure of its own.
 
 use eventlog::{ReadError, Seq};
+use tlog::checkpoint::CheckpointError;
 use tlog::entries::BundleError;
 use tlog::note::{KeyError, NoteError};
 use tlog::{ProveError, TileIndex};
@@ -69,6 +70,30 @@ pub enum IntegrityError {
     /// The guard holds no checkpoint, or one that none of this log's keys signed.
     #[error("the guard holds no checkpoint that this log's key signed")]
     Seal,
+}
+
+/// Why a signed statement about a log is not to be believed.
+#[derive(Debug, thiserror::Error)]
+pub enum StatementError {
+    /// None of the keys signed it, or it is in no form that they sign.
+    #[error(transparent)]
+    Unsigned(#[from] CheckpointError),
+    /// The key was taken out of use before.
+    #[error("{key} signed for {size} records, and was succeeded at {last}")]
+    Succeeded {
+        /// The key.
+        key: String,
+        /// How many records it signed for.
+        size: u64,
+        /// The size that it signed for last, by the note in which it names the next key.
+        last: u64,
+    },
+}
+
+impl From<NoteError> for StatementError {
+    fn from(error: NoteError) -> StatementError {
+        StatementError::Unsigned(error.into())
+    }
 }
 
 /// Why a log was not read up to its end.

@@ -1,16 +1,13 @@
-//! The keys that signed a log, and how each named the next.
+//! The keys that signed a log, how each named the next, and what each may sign for.
 
 use std::fmt;
 
 use tlog::Checkpoint;
-use tlog::note::{self, Algorithm, Note, NoteError, Signer, VerifierKey};
+use tlog::note::{self, Algorithm, NoteError, Signer, VerifierKey};
 
-use crate::error::SigningError;
+use crate::error::{SigningError, StatementError};
+use crate::succession::Succession;
 use crate::tree::TreeHead;
-
-/// The first line of a note in which one key names its successor: part of the format, whatever
-/// the log is of.
-const SUCCESSION: &str = "keyledger succession v1";
 
 /// The keys that signed a log, oldest first, and the notes in which each names the next.
 ///
@@ -22,31 +19,50 @@ pub struct KeyChain {
     keys: Vec<VerifierKey>,
     /// The last of `keys`.
     newest: VerifierKey,
-    notes: Vec<String>,
+    /// One between each two keys.
+    successions: Vec<Succession>,
+}
+
+/// A key of a log, and when it signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Era<'c> {
+    /// The key.
+    pub key: &'c VerifierKey,
+    /// How it took over; `None` for the first.
+    pub began: Option<&'c Succession>,
+    /// How the next one took over; `None` for the newest.
+    pub ended: Option<&'c Succession>,
+}
+
+impl Era<'_> {
+    /// Whether the key may sign for so many records: not for more than when it was succeeded.
+    #[must_use]
+    pub fn signs_for(&self, size: u64) -> bool {
+        self.ended.is_none_or(|ended| size <= ended.last.size)
+    }
 }
 
 impl KeyChain {
     /// The chain of a log whose key never changed.
     pub(crate) fn of_first(signer: &Signer) -> KeyChain {
         let newest = signer.verifier_key().clone();
-        KeyChain { keys: vec![newest.clone()], newest, notes: Vec::new() }
+        KeyChain { keys: vec![newest.clone()], newest, successions: Vec::new() }
     }
 
-    /// The chain in which `new` follows `old`, the newest key of this one. Both sign for `last`.
+    /// The chain in which `new` follows `old`, the newest key of this one; see [`Succession`] for the
+    /// heads.
     pub(crate) fn followed_by(
         &self,
         old: &Signer,
         new: &Signer,
         last: TreeHead,
+        from: Option<TreeHead>,
     ) -> Result<KeyChain, NoteError> {
-        let (old_key, new_key) = (old.verifier_key(), new.verifier_key());
-        let TreeHead { size, root } = last;
-        let text =
-            format!("{SUCCESSION}\nold {old_key}\nnew {new_key}\nsize {size}\nroot {root}\n");
-        let note = note::sign(&text, &[old, new])?;
+        let new_key = new.verifier_key();
+        let succession = Succession::sign(old, new, last, from)?;
         let keys = [&*self.keys, std::slice::from_ref(new_key)].concat();
-        let notes = [&*self.notes, &[note]].concat();
-        Ok(KeyChain { keys, newest: new_key.clone(), notes })
+        let successions = [&*self.successions, &[succession]].concat();
+        Ok(KeyChain { keys, newest: new_key.clone(), successions })
     }
 
     /// Reads a chain, and checks that every key is named by the one before it.
@@ -56,27 +72,31 @@ impl KeyChain {
     /// [`SigningError`]; nothing of it is to be believed.
     pub fn parse(text: &str) -> Result<KeyChain, SigningError> {
         let malformed = SigningError::Malformed;
-        let (lines, notes) = match text.split_once("\n\n") {
-            Some((lines, notes)) => (lines, Some(notes)),
-            None => (text.strip_suffix('\n').ok_or(malformed("it is cut off"))?, None),
-        };
+        // The keys; then for each note its text, its signatures and an empty line.
+        let mut parts = text.split("\n\n");
+        let lines = parts.next().unwrap_or_default();
+        let lines = lines.strip_suffix('\n').unwrap_or(lines);
         let keys = lines.split('\n').map(str::parse).collect::<Result<Vec<VerifierKey>, _>>()?;
         if keys.iter().any(|key| key.algorithm() != Algorithm::Ed25519) {
             return Err(malformed("a key is not one that signs notes"));
         }
-        // A note is a text of 5 lines, an empty line, 2 signatures; then an empty line.
-        let lines: Vec<&str> = notes.unwrap_or("").split_inclusive('\n').collect();
-        let notes: Vec<String> =
-            lines.chunks(9).map(|lines| lines.get(..8).unwrap_or(lines).concat()).collect();
+        let mut successions = Vec::new();
+        for pair in keys.windows(2) {
+            let (text, signatures) = parts
+                .next()
+                .zip(parts.next())
+                .ok_or(malformed("there must be a note for every key but the first"))?;
+            let end = signatures.strip_suffix('\n').unwrap_or(signatures);
+            let [old, new] = pair else { continue };
+            successions.push(Succession::open(format!("{text}\n\n{end}\n"), old, new)?);
+        }
         let newest = keys.last().ok_or(malformed("it has no key"))?.clone();
-        let chain = KeyChain { keys, newest, notes };
-        if chain.notes.len() + 1 != chain.keys.len() || chain.to_string() != text {
-            return Err(malformed("there must be a note for every key but the first"));
+        let chain = KeyChain { keys, newest, successions };
+        if chain.to_string() == text {
+            Ok(chain)
+        } else {
+            Err(malformed("it is cut off, or goes on"))
         }
-        for (pair, note) in chain.keys.windows(2).zip(&chain.notes) {
-            check_succession(pair, note)?;
-        }
-        Ok(chain)
     }
 
     /// The key that signs now.
@@ -91,6 +111,23 @@ impl KeyChain {
         &self.keys
     }
 
+    /// All keys, the oldest first, and when each signed.
+    #[must_use]
+    pub fn eras(&self) -> impl DoubleEndedIterator<Item = Era<'_>> + ExactSizeIterator + '_ {
+        self.keys.iter().enumerate().map(|(place, key)| Era {
+            key,
+            began: place.checked_sub(1).and_then(|before| self.successions.get(before)),
+            ended: self.successions.get(place),
+        })
+    }
+
+    /// How the keys followed each other after `key`, the oldest first; `None` if it is not one of them.
+    #[must_use]
+    pub fn successions_after(&self, key: &VerifierKey) -> Option<&[Succession]> {
+        let place = self.keys.iter().position(|own| own == key)?;
+        self.successions.get(place..)
+    }
+
     /// The chain from `trusted` on; `None` if it is not one of the chain's keys.
     #[must_use]
     pub fn from(&self, trusted: &VerifierKey) -> Option<&[VerifierKey]> {
@@ -98,57 +135,81 @@ impl KeyChain {
         self.keys.get(place..)
     }
 
-    /// What the log was when its key was changed: the notes of rotations, each with the size and
-    /// root that both keys signed for. Where a new origin began, the log is not that any more.
-    pub fn rotations(&self) -> impl Iterator<Item = (&str, TreeHead)> + '_ {
-        let pairs = self.keys.windows(2).zip(&self.notes);
-        pairs.filter_map(|(pair, note)| {
-            let [old, new] = pair else { return None };
-            let stated = stated(pair, note).ok().filter(|_| old.name() == new.name());
-            stated.map(|head| (note.as_str(), head))
-        })
+    /// The rotations: what the log was when only its key was changed, and is still.
+    pub fn rotations(&self) -> impl Iterator<Item = &Succession> + '_ {
+        self.successions.iter().filter(|succession| succession.is_rotation)
     }
 
-    /// Reads a checkpoint that one of the keys signed under its own origin.
+    /// Whether `key` may sign for so many records of this log.
     ///
     /// # Errors
     ///
-    /// The newest key's complaint, if none of them did.
-    pub fn open(&self, note: &[u8]) -> Result<Checkpoint, tlog::checkpoint::CheckpointError> {
-        let signed = self.keys.iter().rev().find_map(|key| Checkpoint::open(note, key).ok());
-        signed.map_or_else(|| Checkpoint::open(note, self.newest()), Ok)
+    /// [`StatementError::Succeeded`] for more than when it was succeeded: whoever holds a key that was
+    /// taken out of use can sign anything.
+    pub fn signs_for(&self, key: &VerifierKey, size: u64) -> Result<(), StatementError> {
+        let era = self.eras().find(|era| era.key == key);
+        match era.and_then(|era| era.ended).filter(|ended| size > ended.last.size) {
+            None => Ok(()),
+            Some(ended) => {
+                Err(StatementError::Succeeded { key: key.to_string(), size, last: ended.last.size })
+            }
+        }
     }
-}
 
-/// Both keys must have signed that the one follows the other.
-fn check_succession(pair: &[VerifierKey], note: &str) -> Result<(), SigningError> {
-    stated(pair, note)?;
-    if note::open(note.as_bytes(), pair)?.verified.len() == 2 {
-        Ok(())
-    } else {
-        Err(SigningError::Malformed("a note is not signed by both keys"))
+    /// Reads a checkpoint that one of `keys`, which are of this chain, signed under its own origin, and
+    /// was allowed to; and says which one did.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`]: the newest key's complaint, if none of them signed it.
+    pub fn open_by<'k>(
+        &self,
+        note: &[u8],
+        keys: &'k [VerifierKey],
+    ) -> Result<(Checkpoint, &'k VerifierKey), StatementError> {
+        let mut refused = NoteError::Unsigned.into();
+        for key in keys {
+            match Checkpoint::open(note, key) {
+                Ok(found) => {
+                    self.signs_for(key, found.size())?;
+                    return Ok((found, key));
+                }
+                Err(error) => refused = error,
+            }
+        }
+        Err(StatementError::Unsigned(refused))
     }
-}
 
-/// The size and root in a note between two keys. Its signatures are not looked at.
-fn stated(pair: &[VerifierKey], note: &str) -> Result<TreeHead, SigningError> {
-    let malformed = SigningError::Malformed;
-    let [old, new] = pair else { return Err(malformed("a succession is of two keys")) };
-    let note = Note::parse(note.as_bytes())?;
-    let start = format!("{SUCCESSION}\nold {old}\nnew {new}\nsize ");
-    let rest = note.text().strip_prefix(&start);
-    let rest = rest.ok_or(malformed("a note names other keys"))?;
-    let numbers = rest.strip_suffix('\n').and_then(|rest| rest.split_once("\nroot "));
-    let stated = numbers.and_then(|(text, root)| {
-        let size = text.parse::<u64>().ok().filter(|size| size.to_string() == text)?;
-        Some(TreeHead { size, root: root.parse().ok()? })
-    });
-    stated.ok_or(malformed("a note states no size and root"))
+    /// Reads a checkpoint that any of the keys signed under its own origin, and was allowed to.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyChain::open_by`].
+    pub fn open(&self, note: &[u8]) -> Result<Checkpoint, StatementError> {
+        self.open_by(note, &self.keys).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// Reads another note that one of `keys`, which are of this chain, signed; says which one did.
+    /// What it may sign for is to be checked with [`KeyChain::signs_for`].
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError::Unsigned`]
+    pub fn open_note<'k>(
+        &self,
+        note: &[u8],
+        keys: &'k [VerifierKey],
+    ) -> Result<(String, &'k VerifierKey), StatementError> {
+        let opened = note::open(note, keys)?;
+        let by = |key: &&VerifierKey| opened.verified.iter().any(|signed| signed.key == **key);
+        let key = keys.iter().rev().find(by).ok_or(NoteError::Unsigned)?;
+        Ok((opened.text().to_owned(), key))
+    }
 }
 
 impl fmt::Display for KeyChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.keys.iter().try_for_each(|key| writeln!(f, "{key}"))?;
-        self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
+        self.successions.iter().try_for_each(|succession| write!(f, "\n{}", succession.note()))
     }
 }

@@ -85,20 +85,24 @@ mod proofs;
 mod receipt;
 mod replay;
 mod signing;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod tiles;
 mod tree;
 mod vouched;
 
-pub use error::{CloseError, IntegrityError, ProofError, ReplayError, SigningError};
+pub use error::{
+    CloseError, IntegrityError, ProofError, ReplayError, SigningError, StatementError,
+};
 pub use eventlog::{AppendError, Seq};
 pub use head::PublishedTree;
-pub use key_chain::KeyChain;
+pub use key_chain::{Era, KeyChain};
 pub use log::SignedLog;
 pub use proofs::{Consistency, Inclusion};
 pub use receipt::{Receipt, ReceiptTail};
-pub use replay::{Chunk, Mismatch};
+pub use replay::{Chunk, Mismatch, head_of};
 pub use signing::{SignedRoot, Signing};
+pub use succession::Succession;
 pub use tree::{Leaf, TreeHead};
 pub use vouched::Vouched;

@@ -105,6 +105,27 @@ pub(crate) fn read_ahead<T: Send, E: From<ReplayError> + Send>(
     })
 }
 
+/// The head of the tree over all records of a log as it is, whatever was signed for it.
+///
+/// # Errors
+///
+/// [`ReplayError`]: the records cannot be read.
+pub fn head_of(log: &dyn Log) -> Result<TreeHead, ReplayError> {
+    let mut tree = tlog::Frontier::new();
+    let until = *log.length().borrow();
+    read_ahead(
+        log,
+        Seq(0),
+        until,
+        |_| Ok(()),
+        |chunk| {
+            chunk.iter().for_each(|(_, leaf, ())| tree.push(leaf.into()));
+            Ok::<(), ReplayError>(())
+        },
+    )?;
+    Ok(TreeHead { size: tree.size(), root: tree.root() })
+}
+
 fn read_chunk(log: &dyn Log, from: Seq, until: Seq) -> Result<Vec<Record>, ReplayError> {
     let limit = usize::try_from(until.0 - from.0).map_or(CHUNK, |left| left.min(CHUNK));
     let read = log.read(from, limit).map_err(ReplayError::Read)?;

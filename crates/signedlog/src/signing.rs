@@ -95,14 +95,13 @@ impl Signing {
         &self.chain
     }
 
-    /// The key that comes after this one: for the same origin, or for another one that goes on
-    /// from what this one signed last, `last`.
+    /// The key that comes after this one for the same origin, which this one signed last for `last`.
     ///
     /// ```
     /// use signedlog::{KeyChain, Signing, TreeHead};
     ///
     /// let old = Signing::new("example.com/deployments", [7; 32])?;
-    /// let new = old.succeed("example.com/deployments", [8; 32], TreeHead::empty())?;
+    /// let new = old.rotate([8; 32], TreeHead::empty())?;
     ///
     /// // Whoever trusts the old key reads in the published chain which key follows it.
     /// let chain = KeyChain::parse(&new.chain().to_string())?;
@@ -114,15 +113,39 @@ impl Signing {
     ///
     /// # Errors
     ///
-    /// [`SigningError::Key`] for an unlawful origin.
-    pub fn succeed(
+    /// [`SigningError::Key`], which no key that was read has.
+    pub fn rotate(&self, seed: [u8; 32], last: TreeHead) -> Result<Signing, SigningError> {
+        self.succeed(self.origin(), seed, last, None)
+    }
+
+    /// The key of another origin that takes the place of this one, which signed last for `last`, and
+    /// goes on from another log, which is `from`.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError::Key`] for an unlawful origin; [`SigningError::Malformed`] for the present one.
+    pub fn begin_anew(
         &self,
         origin: &str,
         seed: [u8; 32],
         last: TreeHead,
+        from: TreeHead,
+    ) -> Result<Signing, SigningError> {
+        if origin == self.origin() {
+            return Err(SigningError::Malformed("another log needs another origin"));
+        }
+        self.succeed(origin, seed, last, Some(from))
+    }
+
+    fn succeed(
+        &self,
+        origin: &str,
+        seed: [u8; 32],
+        last: TreeHead,
+        from: Option<TreeHead>,
     ) -> Result<Signing, SigningError> {
         let mut next = Signing::new(origin, seed)?;
-        next.chain = self.chain.followed_by(&self.signer, &next.signer, last)?;
+        next.chain = self.chain.followed_by(&self.signer, &next.signer, last, from)?;
         Ok(next)
     }
 

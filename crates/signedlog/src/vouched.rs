@@ -85,7 +85,9 @@ mod tests {
         let open = |note: &str, log: &Signing| Vouched::open(note.as_bytes(), log.chain());
         assert_eq!(open(&note, &log), Some(vouched("k")));
         // A key that came later still believes it.
-        let later = log.succeed("example.com/other", [8; 32], TreeHead::empty()).unwrap();
+        let later = log
+            .begin_anew("example.com/other", [8; 32], TreeHead::empty(), TreeHead::empty())
+            .unwrap();
         assert_eq!(open(&note, &later), Some(vouched("k")));
         let stranger = Signing::new("example.com/log", [9; 32]).unwrap();
         assert_eq!(open(&note, &stranger), None);

@@ -3,6 +3,7 @@
 mod checkpoint_file;
 mod diff;
 mod export;
+mod lineage;
 mod monitor;
 mod prove;
 mod rotate;
@@ -18,7 +19,7 @@ use crate::exit::Exit;
 /// Take the log away, check it, watch it
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Exit codes of what checks: 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
+Exit codes of what checks: 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale, 14 rolled back.
 The auditor's guide is in every bundle, as README.md.")]
 pub(crate) struct Audit {
     #[command(subcommand)]

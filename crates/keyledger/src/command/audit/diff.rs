@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Diff) -> Result<Exit> {
     };
     let (auditor, checkpoint) = match replayed {
         Ok(replayed) => replayed,
-        Err(refused) => return verdict::report(&refused, base, options.json.json),
+        Err(refused) => return verdict::report(&refused, None, base, options.json.json),
     };
     let table = table(&client, checkpoint.size)?;
     let mut differences = Vec::new();

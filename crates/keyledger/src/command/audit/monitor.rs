@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use bundle::{Refused, Statement, extends};
+use bundle::{Refused, Statement, explained, extends, not_rolled_back};
 use clap::Args;
-use ledger::{Clock as _, SystemClock};
+use ledger::{Clock as _, KeyChain, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
 use super::served::{Checked, Served};
-use super::verdict;
+use super::{lineage, verdict};
 use crate::client::{Client, pause};
 use crate::exit::{Exit, Failure};
 use crate::option_values::duration;
@@ -25,7 +25,8 @@ The state file holds the last checkpoint as the log signed it, and nothing else;
 last grew. Keep it where the operator of the log cannot reach it. No token is needed: checkpoint,
 keys and tiles are public. Without --key the first answer is taken on trust, and everything after is
 held against it.
-Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale; 3 when it cannot be reached.
+Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale, 14 rolled back, which is on record;
+3 when it cannot be reached.
 
 Examples:
   keyledger audit monitor --url https://ledger.example.com --state /var/lib/audit/ledger
@@ -56,11 +57,11 @@ pub(crate) fn run(options: &Monitor) -> Result<Exit> {
     let client = Client::public(&options.remote)?;
     let mut reached = true;
     loop {
-        let checked = match check_once(options, &client) {
+        let looked = match look(options, &client) {
             // A log that cannot be reached is stale after a while; before that it is tried again.
             Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => {
                 match stale(&options.state, options.max_age)? {
-                    Some(refused) => Ok(Err(refused)),
+                    Some(refused) => Ok(Looked { chain: None, outcome: Err(refused) }),
                     None if options.once => return Err(error),
                     None => {
                         // Only once, not on every attempt.
@@ -74,12 +75,17 @@ pub(crate) fn run(options: &Monitor) -> Result<Exit> {
                     }
                 }
             }
-            checked => checked,
+            looked => looked,
         }?;
         reached = true;
-        match checked {
-            Err(refused) => return verdict::report(&refused, &options.state, options.json.json),
-            Ok(observed) => report(&observed, options.json.json)?,
+        let Looked { chain, outcome } = looked;
+        match (outcome, &chain) {
+            (Ok(observed), Some(chain)) => report(&observed, chain, options.json.json)?,
+            (Ok(_), None) => {}
+            (Err(refused), chain) => {
+                let (state, as_json) = (&options.state, options.json.json);
+                return verdict::report(&refused, chain.as_ref(), state, as_json);
+            }
         }
         if options.once {
             return Ok(Exit::Fine);
@@ -92,28 +98,41 @@ pub(crate) fn run(options: &Monitor) -> Result<Exit> {
 struct Observed {
     checkpoint: Statement,
     before: Option<u64>,
+    trusted: VerifierKey,
 }
 
-fn check_once(options: &Monitor, client: &Client) -> Checked<Observed> {
+/// What came of one look, and the keys of the log if they could be read.
+struct Looked {
+    chain: Option<KeyChain>,
+    outcome: Result<Observed, Refused>,
+}
+
+fn look(options: &Monitor, client: &Client) -> Result<Looked> {
+    match Served::new(client, options.key.as_ref())? {
+        Err(refused) => Ok(Looked { chain: None, outcome: Err(refused) }),
+        Ok(mut served) => {
+            let outcome = observe(options, &mut served)?;
+            Ok(Looked { chain: Some(served.chain), outcome })
+        }
+    }
+}
+
+fn observe(options: &Monitor, served: &mut Served<'_>) -> Checked<Observed> {
     let previous = match std::fs::read_to_string(&options.state) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         text => Some(text.with_context(|| unreadable(&options.state))?),
     };
-    let mut served = match Served::new(client, options.key.as_ref())? {
-        Ok(served) => served,
-        Err(refused) => return Ok(Err(refused)),
+    let keys = served.chain.keys();
+    let previous =
+        previous.map(|note| bundle::signed_statement(&note, &served.chain, keys)).transpose();
+    let previous = match previous {
+        Err(refused) => return Ok(Err(refused.into())),
+        Ok(previous) => previous,
     };
-    let previous = match previous.map(|note| signer(&served, &note)).transpose() {
-        Err(refused) => return Ok(Err(refused)),
-        Ok(None) => None,
-        Ok(Some((previous, key))) => {
-            // The key that signed the kept checkpoint is trusted from then on.
-            if options.key.is_none() {
-                served.trusted = key;
-            }
-            Some(previous)
-        }
-    };
+    // The key that signed the kept checkpoint is trusted from then on.
+    if let (None, Some(previous)) = (&options.key, &previous) {
+        served.trusted = previous.by.clone();
+    }
     let checkpoint = match served.checkpoint()? {
         Ok(checkpoint) => checkpoint,
         Err(refused) => return Ok(Err(refused)),
@@ -123,8 +142,11 @@ fn check_once(options: &Monitor, client: &Client) -> Checked<Observed> {
         let proof =
             if larger { served.consistency(previous.size, checkpoint.size)? } else { vec![] };
         if let Err(refused) = extends(previous, &checkpoint, &proof) {
-            return Ok(Err(refused));
+            return Ok(Err(explained(&served.chain, previous, refused)));
         }
+    }
+    if let Err(refused) = not_rolled_back(&served.chain, &served.trusted, checkpoint.size) {
+        return Ok(Err(refused));
     }
     let before = previous.map(|previous| previous.size);
     if before == Some(checkpoint.size) {
@@ -135,22 +157,11 @@ fn check_once(options: &Monitor, client: &Client) -> Checked<Observed> {
         eventlog::files::replace(&options.state, checkpoint.note.as_bytes())
             .with_context(|| format!("`{}` cannot be written", options.state.display()))?;
     }
-    Ok(Ok(Observed { checkpoint, before }))
+    Ok(Ok(Observed { checkpoint, before, trusted: served.trusted.clone() }))
 }
 
 fn unreadable(path: &Path) -> String {
     format!("the state `{}` cannot be read", path.display())
-}
-
-/// The kept checkpoint, and which key of the log signed it.
-fn signer(served: &Served<'_>, note: &str) -> Result<(Statement, VerifierKey), Refused> {
-    let keys = served.chain.keys();
-    let previous = bundle::signed_statement(note, keys)?;
-    let by = |key: &&VerifierKey| {
-        bundle::signed_statement(&previous.note, std::slice::from_ref(*key)).is_ok()
-    };
-    let key = keys.iter().find(by).unwrap_or(served.chain.newest()).clone();
-    Ok((previous, key))
 }
 
 /// Whether the state has not grown for too long.
@@ -165,17 +176,20 @@ fn stale(state: &Path, max_age: Duration) -> Result<Option<Refused>> {
     Ok((age > max_age).then(|| Refused::Stale { since: grown.to_string() }))
 }
 
-fn report(observed: &Observed, as_json: bool) -> Result<()> {
-    let Observed { checkpoint, before } = observed;
+fn report(observed: &Observed, chain: &KeyChain, as_json: bool) -> Result<()> {
+    let Observed { checkpoint, before, trusted } = observed;
     let (size, root) = (checkpoint.size, checkpoint.root);
     if as_json {
         return print::json_line(&json!({
             "ok": true, "size": size, "root": root.to_string(), "before": before,
+            "signed_by": checkpoint.by.to_string(), "lineage": lineage::json(chain),
         }));
     }
     print::line(match before {
         None => format!("size {size}, root {root}; the first that is kept"),
         Some(before) if *before == size => format!("size {size}, root {root}; nothing new"),
         Some(before) => format!("size {size}, root {root}; extends size {before}"),
-    })
+    })?;
+    lineage::print(chain)?;
+    lineage::print_newer(chain, trusted)
 }

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use bundle::{Invalid, KeyProved, Refused, check_key_proof};
+use bundle::{Invalid, KeyProved, Refused, check_key_proof, not_rolled_back};
 use clap::Args;
 use keys::KeyId;
+use ledger::KeyChain;
 use serde_json::{Value, json};
 use tlog::ProofFile;
 use tlog::note::VerifierKey;
 
 use super::served::{Checked, Served};
-use super::verdict;
+use super::{lineage, verdict};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
@@ -23,7 +24,7 @@ use crate::print;
 Of an event it gets the receipt and the stored record, checks that the record is in the signed log,
 and that the event says what the record says. Of a key it gets all records and the table's note: how
 the key stands, that these are all its events, or that there is no such key.
-Exit code 0 proved, 10 not.
+Exit code 0 proved, 10 not, 14 the log was rolled back, which is on record.
 
 Examples:
   keyledger audit prove --seq 17 --key ledger.example.com/keys+dd441a68+AepKbGPi… --out 17.tlog-proof
@@ -58,7 +59,7 @@ pub(crate) fn run(options: &Prove) -> Result<Exit> {
     let client = Client::new(&options.remote)?;
     let served = match Served::new(&client, options.key.as_ref())? {
         Ok(served) => served,
-        Err(refused) => return options.report(&refused),
+        Err(refused) => return options.report(&refused, None),
     };
     let proved = match (options.what.seq, options.what.key_id) {
         (Some(seq), _) => event(&served, seq)?,
@@ -67,7 +68,7 @@ pub(crate) fn run(options: &Prove) -> Result<Exit> {
     };
     let Proof { mut summary, file } = match proved {
         Ok(proved) => proved,
-        Err(refused) => return options.report(&refused),
+        Err(refused) => return options.report(&refused, Some(&served.chain)),
     };
     if let Some(path) = &options.out {
         eventlog::files::replace(path, file.as_bytes())
@@ -78,11 +79,16 @@ pub(crate) fn run(options: &Prove) -> Result<Exit> {
         fields.insert("key_given".into(), options.key.is_some().into());
     }
     if options.json.json {
+        if let Some(fields) = summary.as_object_mut() {
+            fields.insert("lineage".into(), lineage::json(&served.chain));
+        }
         print::json(&summary)?;
     } else {
         for (name, value) in summary.as_object().into_iter().flatten() {
             print::line(format!("{name:<14} {}", print::cell(value, "")))?;
         }
+        lineage::print(&served.chain)?;
+        lineage::print_newer(&served.chain, &served.trusted)?;
         if options.key.is_none() {
             print::line("checked with the key that the server names; give --key to trust yours")?;
         }
@@ -91,9 +97,9 @@ pub(crate) fn run(options: &Prove) -> Result<Exit> {
 }
 
 impl Prove {
-    fn report(&self, refused: &Refused) -> Result<Exit> {
+    fn report(&self, refused: &Refused, chain: Option<&KeyChain>) -> Result<Exit> {
         let base = self.out.clone().unwrap_or_else(|| "keyledger-proof".into());
-        verdict::report(refused, &base, self.json.json)
+        verdict::report(refused, chain, &base, self.json.json)
     }
 }
 
@@ -106,7 +112,10 @@ struct Proof {
 fn fetch(served: &Served<'_>, id: KeyId) -> Checked<(KeyProved, String)> {
     let answer = served.client.text(Call::get(format!("/v1/keys/{id}/proof")))?;
     let checked = check_key_proof(&answer, id, &served.chain, &served.trusted);
-    Ok(checked.map(|proved| (proved, answer)).map_err(Refused::from))
+    Ok(checked.map_err(Refused::from).and_then(|proved| {
+        not_rolled_back(&served.chain, &served.trusted, proved.checkpoint.size)?;
+        Ok((proved, answer))
+    }))
 }
 
 fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
@@ -126,6 +135,7 @@ fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
         "last_event_at": last,
         "complete_as_of_size": proved.table_size,
         "log_size": proved.checkpoint.size,
+        "signed_by": proved.checkpoint.by.to_string(),
     });
     Ok(Ok(Proof { summary, file }))
 }
@@ -145,11 +155,13 @@ fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
     };
     let file: Result<ProofFile, _> = receipt.parse();
     let trusted = served.trusted_keys()?;
-    let checked = file
-        .ok()
-        .filter(|file| file.index == seq)
-        .and_then(|file| trusted.iter().rev().find_map(|key| file.verify(bytes, key).ok()));
-    let Some(tree) = checked else {
+    let signed = |file: ProofFile| {
+        let by = |key| Some((key, file.verify(bytes, key).ok()?));
+        let (key, tree) = trusted.iter().rev().find_map(by)?;
+        served.chain.signs_for(key, tree.size()).is_ok().then_some((key, tree))
+    };
+    let checked = file.ok().filter(|file| file.index == seq).and_then(signed);
+    let Some((signed_by, tree)) = checked else {
         return Ok(Err(Invalid::Malformed("the receipt").into()));
     };
     let mut texts = Default::default();
@@ -166,6 +178,7 @@ fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
         "leaf": tlog::leaf_hash(bytes).to_string(),
         "log_size": tree.size(),
         "root": tree.root().to_string(),
+        "signed_by": signed_by.to_string(),
     });
     Ok(Ok(Proof { summary, file: receipt }))
 }

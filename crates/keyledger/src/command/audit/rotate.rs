@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Rotate) -> Result<Exit> {
     let SignedRoot { size, root, .. } = ledger.checkpoint()?;
     let last = TreeHead { size, root };
     let seed = random::bytes()?;
-    let next = signing.succeed(signing.origin(), *seed, last)?;
+    let next = signing.rotate(*seed, last)?;
     log_key::replace(data, &next)?;
     drop(log);
     let (old, new) = (signing.chain().newest().to_string(), next.chain().newest().to_string());

@@ -45,7 +45,8 @@ impl<'c> Served<'c> {
     /// The last checkpoint.
     pub(super) fn checkpoint(&self) -> Checked<Statement> {
         let text = self.client.text(Call::get("/log/checkpoint"))?;
-        Ok(signed_statement(&text, self.trusted_keys()?).map_err(Refused::from))
+        let signed = signed_statement(&text, &self.chain, self.trusted_keys()?);
+        Ok(signed.map_err(Refused::from))
     }
 
     /// The proof that the log of `new` records extends that of `old`. With a token the server makes

@@ -12,7 +12,7 @@ use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
-use super::{checkpoint_file, verdict};
+use super::{checkpoint_file, lineage, verdict};
 use crate::exit::{Exit, misuse};
 use crate::option_values::duration;
 use crate::options::Json;
@@ -24,7 +24,7 @@ use crate::print::{self, Progress};
 It trusts the given key and nothing else: every record is hashed and judged by the rules again, the
 tree and the table of keys are made again, and so is every byte of the bundle. Give it the key as
 you got it from the operator, not as the bundle has it.
-Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale.
+Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale, 14 rolled back, which is on record.
 
 Examples:
   keyledger audit verify today.tar --key ledger.example.com/keys+dd441a68+AepKbGPi…
@@ -71,15 +71,18 @@ pub(crate) fn run(options: &Verify) -> Result<Exit> {
                 eventlog::files::replace(path, note)
                     .with_context(|| format!("`{}` cannot be written", path.display()))?;
             }
-            print_verified(&verified, options.json.json)?;
+            print_verified(&verified, &options.key, options.json.json)?;
             Ok(Exit::Fine)
         }
-        Err(refused) => verdict::report(&refused, &options.bundle, options.json.json),
+        Err(refused) => {
+            let chain = bundle::key_chain(&file);
+            verdict::report(&refused, chain.as_ref(), &options.bundle, options.json.json)
+        }
     }
 }
 
-fn print_verified(verified: &Verified, as_json: bool) -> Result<()> {
-    let Verified { scope, checkpoint, earlier, .. } = verified;
+fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> Result<()> {
+    let Verified { scope, checkpoint, earlier, chain, .. } = verified;
     let partial = !scope.is_whole();
     if as_json {
         return print::json(&json!({
@@ -97,6 +100,8 @@ fn print_verified(verified: &Verified, as_json: bool) -> Result<()> {
             "to": scope.to.map(|to| to.to_string()),
             "last_recorded_at": verified.last_at.map(|at| at.to_string()),
             "signed_by": verified.signed_by.to_string(),
+            "newest_key": chain.newest().to_string(),
+            "lineage": lineage::json(chain),
         }));
     }
     let mut rows = vec![
@@ -113,6 +118,8 @@ fn print_verified(verified: &Verified, as_json: bool) -> Result<()> {
     for (what, value) in rows {
         print::line(format!("{what:<12} {}", print::plain(&value)))?;
     }
+    lineage::print(chain)?;
+    lineage::print_newer(chain, trusted)?;
     print::line(if partial {
         "good, but partial: these records are in the log and follow the rules; \
          what is not in the bundle was not checked"

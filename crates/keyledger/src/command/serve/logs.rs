@@ -8,7 +8,7 @@ use eventlog::sled::SledLog;
 use eventlog::{Log, Seq};
 use ledger::{
     Journal, JournalOptions, KeyChain, Keyring, Ledger, OpenError, ReplayError, Signing,
-    SystemClock, TreeHead,
+    SystemClock, TreeHead, head_of,
 };
 
 use super::options::Serve;
@@ -141,9 +141,13 @@ fn open_or_begin_anew<T>(
                 size: last.size(),
                 root: last.root(),
             });
-            let next = signing.succeed(fresh, *random::bytes()?, last)?;
+            let from = head_of(&*log).map_err(ReplayError::from).map_err(OpenError::from)?;
+            let next = signing.begin_anew(fresh, *random::bytes()?, last, from)?;
             log_key::replace(data, &next)?;
-            tracing::warn!(%why, origin = next.origin(), "a new origin begins");
+            tracing::warn!(
+                %why, origin = next.origin(), signed_for = last.size, goes_on_from = from.size,
+                "a new origin begins"
+            );
             Ok(open(log, Arc::new(next), true)?)
         }
         Err(error @ OpenError::Replay(ReplayError::Integrity(_))) => {
