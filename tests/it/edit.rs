@@ -175,11 +175,29 @@ fn what_bounds_a_key_of_another_api_stays_as_that_made_it() {
     let made = owner.send(r#"POST /dialects/callcov/api/v1/api-keys {"name":"k"}"#);
     assert!(made.status < 300, "{}", made.status);
     let id = owner.all("/v1/keys")[0]["id"].as_str().unwrap().to_owned();
-    for body in [json!({"owner": "bob"}), json!({"permissions": ["*"]}), json!({"ttl_s": 60})] {
+    for body in [json!({"owner": "bob"}), json!({"permissions": ["*"]}), json!({"role": "x"})] {
         assert_eq!(owner.send(&patch(&id, &body)).code(), "invalid_request", "{body}");
     }
-    let named = owner.send(&patch(&id, &json!({"name": "other", "tags": ["x"]}))).json();
-    assert_eq!(named["key"]["name"], "other");
+    // No such rule is about its limits, nor about when it ends.
+    let limits = json!({"name": "other", "tags": ["x"], "ttl_s": 60, "daily_limit": 7});
+    let edited = owner.send(&patch(&id, &limits)).json();
+    assert_eq!(edited["key"]["name"], "other");
+    assert_eq!(edited["key"]["daily_limit"], 7);
+    assert!(edited["key"]["expires_at"].is_string(), "{edited}");
+}
+
+#[test]
+fn null_clears_a_field_or_is_refused() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let (id, _) = owner.create(r#"{"name":"a","ttl_s":600,"description":"b"}"#);
+    for field in ["name", "owner"] {
+        let refused = owner.send(&patch(&id, &json!({field: null, "description": "c"})));
+        assert_eq!(refused.field().as_deref(), Some(field), "{}", refused.text);
+    }
+    let cleared = owner.send(&patch(&id, &json!({"ttl_s": null, "description": null}))).json();
+    assert_eq!(cleared["key"]["expires_at"], Value::Null);
+    assert_eq!(cleared["key"]["description"], Value::Null);
 }
 
 /// An edit of an attribute and of nothing else, by its own words on the command line.

@@ -1,5 +1,7 @@
 //! Many keys in one verify, over HTTP and on the command line.
 
+use serde_json::json;
+
 use crate::support::{Service, keyledger};
 
 #[test]
@@ -118,4 +120,18 @@ fn the_command_line_puts_permissions_together_and_takes_many_keys() {
     assert!(rows[149].starts_with("299") && rows[149].contains("MALFORMED"), "{}", rows[149]);
     assert!(rows[150].contains(&id) && rows[150].contains("VALID"), "{}", rows[150]);
     verify(&["--lines"], &"k".repeat(5_000)).says(2, &["line 1"]);
+}
+
+/// Each of them is good alone; together they used to be too long.
+#[test]
+fn a_hundred_long_questions_are_answered() {
+    let service = Service::start();
+    let needed: Vec<String> = (0..20).map(|n| format!("a{n}.{}", "b".repeat(100))).collect();
+    let question = json!({ "key": "x".repeat(512), "permission": { "all": needed } });
+    let owner = service.client("owner");
+    let alone = owner.send(&format!("POST /v1/keys/verify {question}"));
+    assert_eq!(alone.json()["code"], "NOT_FOUND", "{}", alone.text);
+    let all = json!({ "keys": vec![question; 100] });
+    let answer = owner.send(&format!("POST /v1/keys/verify/batch {all}"));
+    assert_eq!(answer.json()["results"].as_array().map(Vec::len), Some(100), "{}", answer.text);
 }

@@ -16,11 +16,12 @@ mod sealed_subject;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use keys::{Pseudonym, Subject};
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
-use zeroize::ZeroizeOnDrop;
+use zeroize::Zeroizing;
 
 pub(crate) use self::aead::LastCipher;
 use self::entries::{Entry, Keys};
@@ -33,22 +34,25 @@ pub use self::mac::Mac;
 /// How many keys are made at a time.
 const AHEAD: usize = 1_024;
 
-/// The key of one person, or what was derived from those of two.
-#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
-pub struct PersonKey([u8; 32]);
+/// The key of one person, or what was derived from those of two. However often it is cloned, its bytes
+/// are in memory once, and are written over with zeros when the last clone is dropped: else a table
+/// that grows would leave copies behind.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonKey(Arc<Zeroizing<[u8; 32]>>);
 
 impl PersonKey {
     /// The key with these bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> PersonKey {
-        PersonKey(bytes)
+        PersonKey(Arc::new(Zeroizing::new(bytes)))
     }
 
     /// A new one.
     fn random() -> Result<PersonKey, KeyringError> {
-        let mut bytes = zeroize::Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *bytes).map_err(|_| KeyringError::NoRandom)?;
-        Ok(PersonKey(*bytes))
+        let mut bytes = Arc::new(Zeroizing::new([0; 32]));
+        let filled = Arc::get_mut(&mut bytes).map(|bytes| getrandom::fill(&mut **bytes));
+        filled.and_then(Result::ok).ok_or(KeyringError::NoRandom)?;
+        Ok(PersonKey(bytes))
     }
 
     /// Its bytes.
@@ -60,7 +64,7 @@ impl PersonKey {
     /// What its person is called in records: it commits to the key.
     #[must_use]
     pub fn pseudonym(&self) -> Pseudonym {
-        let hash: [u8; 32] = Sha256::digest(self.0).into();
+        let hash: [u8; 32] = Sha256::digest(self.as_bytes()).into();
         let mut first = [0; 16];
         first.copy_from_slice(hash.get(..16).unwrap_or_default());
         Pseudonym(first)
@@ -69,7 +73,8 @@ impl PersonKey {
     /// The key of what speaks of two persons, which needs both.
     pub(crate) fn with(&self, other: &PersonKey) -> PersonKey {
         let hash = Sha256::new().chain_update(b"keyledger both");
-        PersonKey(hash.chain_update(self.0).chain_update(other.0).finalize().into())
+        let hash = hash.chain_update(self.as_bytes()).chain_update(other.as_bytes());
+        PersonKey::from_bytes(hash.finalize().into())
     }
 }
 

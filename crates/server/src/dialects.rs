@@ -21,7 +21,7 @@ mod rights;
 mod role_table;
 mod unlisted_fields;
 
-use keys::{Dialect, NewKey};
+use keys::{Dialect, Kind, NewKey};
 use ledger::Changes;
 use utoipa::openapi::OpenApi;
 
@@ -31,6 +31,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::http::error_form::ErrorForm;
 use crate::http::route::Routes;
+use crate::wire::Patch;
 
 /// Every dialect but the native API, which the rest of this crate serves.
 static FACES: [&Face; 5] =
@@ -63,10 +64,11 @@ pub(crate) fn may_enable(rights: Rights, key: &NewKey) -> Result<(), ApiError> {
     face(key.dialect).map_or(Ok(()), |face| (face.rules.enable)(rights))
 }
 
-/// Refuses an edit through the native API of what bounds a key that a dialect made: its rules about
-/// who may have which key hold for an edit too. `bounds` is the first such field, if there is one.
-pub(crate) fn may_edit(key: &NewKey, bounds: Option<&str>) -> Result<(), ApiError> {
-    match bounds {
+/// Refuses an edit through the native API of what a dialect has rules about: who may have which key,
+/// and when a public one ends. It may be given limits, another list of addresses and another end.
+pub(crate) fn may_edit(key: &NewKey, patch: &Patch) -> Result<(), ApiError> {
+    let end = patch.end().filter(|_| key.kind == Kind::Public);
+    match patch.authority().or(end) {
         Some(field) if face(key.dialect).is_some() => {
             let why = format!("stays as {} made it; rotate the key to change it", key.dialect);
             Err(ApiError::field(field, format_args!("{why}")))

@@ -77,8 +77,8 @@ pub struct BulkSearch {
 /// A key that is to be changed.
 struct Found {
     key: Arc<Key>,
-    /// The revision at which it was found.
-    revision: u32,
+    /// The revision at which it matched; `None` if it was named.
+    revision: Option<u32>,
 }
 
 /// What a bulk change came to.
@@ -92,7 +92,8 @@ pub struct BulkChanged {
     /// How many keys match, changed and refused: exact if [`BulkChanged::more`] is `false` or there
     /// are at most 10,000 keys to look at, else at least so many.
     pub matching: u64,
-    /// Whether there may be more to change: the same again goes on with them.
+    /// Whether there may be more to change: the same again goes on with them, and with those that were
+    /// found and changed by somebody else before they could be.
     pub more: bool,
     /// Whether `changed` is the recorded outcome of an earlier request.
     pub replayed: bool,
@@ -129,7 +130,7 @@ impl BulkSearch {
     }
 
     /// Takes a key that matches, or says why not.
-    fn take(&mut self, key: &Arc<Key>, revision: u32, verdict: Result<(), NotChanged>) {
+    fn take(&mut self, key: &Arc<Key>, revision: Option<u32>, verdict: Result<(), NotChanged>) {
         self.matching += 1;
         match verdict {
             Err(why) => self.refuse(key.made.id, why),
@@ -189,7 +190,7 @@ impl Ledger {
                 let mut seen = HashSet::new();
                 for id in ids.iter().copied().filter(|id| seen.insert(*id)) {
                     match self.find(grant, id, &RequestOptions::default()) {
-                        Ok(key) => search.take(&key, key.state().revision, verdict(&key)),
+                        Ok(key) => search.take(&key, None, verdict(&key)),
                         Err(_) => search.refuse(id, NotChanged::Refused(Refusal::UnknownKey)),
                     }
                 }
@@ -202,7 +203,7 @@ impl Ledger {
                 let way = (Direction::Ascending, Some(from));
                 let next =
                     self.walk(grant, &list, filter, &moment, way, &mut |key, state, _| {
-                        search.take(key, state.revision, verdict(key));
+                        search.take(key, Some(state.revision), verdict(key));
                         ControlFlow::Continue(())
                     })?;
                 search.next = next;
@@ -237,7 +238,13 @@ impl Ledger {
             Idempotent::Decided(Done { changed, refused }) => {
                 self.state().bulk_changed.fetch_add(changed.len() as u64, Ordering::Relaxed);
                 for (id, why) in refused {
-                    search.refuse(id, NotChanged::Refused(why));
+                    // Something happened to it since it was found. It may match still: to be found
+                    // again, and not to be passed over because somebody renamed it.
+                    if matches!(why, Refusal::RevisionMismatch(_)) {
+                        search.beyond = true;
+                    } else {
+                        search.refuse(id, NotChanged::Refused(why));
+                    }
                 }
                 Ok(search.answer(changed))
             }
@@ -296,7 +303,7 @@ impl WriteCommand for BulkChange {
             let mut done = Done { changed: Vec::new(), refused: Vec::new() };
             for Found { key, revision } in &self.found {
                 let id = key.made.id;
-                context.if_revision = Some(revision + u32::from(expired.contains(&id)));
+                context.if_revision = revision.map(|at| at + u32::from(expired.contains(&id)));
                 match batch.transition(&context, &batch.again(key), self.command.clone()) {
                     Ok(_) => done.changed.push(id),
                     Err(Error::Refused(refusal)) => done.refused.push((id, refusal)),

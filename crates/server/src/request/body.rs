@@ -10,27 +10,27 @@ use flate2::read::MultiGzDecoder;
 
 use crate::error::{ApiError, Code};
 
-/// The longest body that is read, unpacked.
+/// The longest body that is read, unpacked, but for those of many requests.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// What some editors write before a text. RFC 8259 §8.1 lets a reader pass over it.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-fn too_large() -> ApiError {
-    ApiError::new(Code::PayloadTooLarge, "the body may have 65536 bytes")
+fn too_large(limit: usize) -> ApiError {
+    ApiError::new(Code::PayloadTooLarge, format!("the body may have {limit} bytes"))
 }
 
-/// Reads a whole body of at most [`MAX_BODY`] bytes. One that comes in one piece is not copied.
-async fn read_body(mut body: HttpBody) -> Result<Bytes, ApiError> {
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_large());
+/// Reads a whole body of at most `limit` bytes. One that comes in one piece is not copied.
+async fn read_body(mut body: HttpBody, limit: usize) -> Result<Bytes, ApiError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
     }
     let mut whole = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|_| ApiError::field("body", "was cut off"))?;
         // What is no data is a trailer, and says nothing.
         let Ok(piece) = frame.into_data() else { continue };
-        if whole.len() + piece.len() > MAX_BODY {
-            return Err(too_large());
+        if whole.len() + piece.len() > limit {
+            return Err(too_large(limit));
         }
         if whole.is_empty() && body.is_end_stream() {
             return Ok(piece);
@@ -67,24 +67,33 @@ impl Coding {
         Ok(coding)
     }
 
-    fn unpack(self, packed: Bytes) -> Result<Bytes, ApiError> {
+    fn unpack(self, packed: Bytes, limit: usize) -> Result<Bytes, ApiError> {
         if self == Coding::Identity || packed.is_empty() {
             return Ok(packed);
         }
         let mut whole = Vec::new();
         // One byte more than may be, to see that there is one.
-        let mut unpacked = MultiGzDecoder::new(&packed[..]).take(MAX_BODY as u64 + 1);
+        let mut unpacked = MultiGzDecoder::new(&packed[..]).take(limit as u64 + 1);
         unpacked
             .read_to_end(&mut whole)
             .map_err(|_| ApiError::field("body", "must be gzip, as content-encoding says"))?;
-        if whole.len() > MAX_BODY { Err(too_large()) } else { Ok(whole.into()) }
+        if whole.len() > limit { Err(too_large(limit)) } else { Ok(whole.into()) }
     }
 }
 
-/// Reads a whole body that is JSON, as far as its type says.
+/// Reads a whole body of at most [`MAX_BODY`] bytes that is JSON, as far as its type says.
 pub(crate) async fn read_json(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, ApiError> {
+    read_long_json(headers, body, MAX_BODY).await
+}
+
+/// The same of at most `limit` bytes.
+pub(crate) async fn read_long_json(
+    headers: &HeaderMap,
+    body: HttpBody,
+    limit: usize,
+) -> Result<Bytes, ApiError> {
     let coding = Coding::of(headers)?;
-    let bytes = coding.unpack(read_body(body).await?)?;
+    let bytes = coding.unpack(read_body(body, limit).await?, limit)?;
     match headers.get(header::CONTENT_TYPE) {
         Some(declared) if !bytes.is_empty() && !is_json(declared.as_bytes()) => {
             Err(ApiError::field("content-type", "must be application/json"))
@@ -160,15 +169,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit() {
-        assert_eq!(read_body(HttpBody::from(vec![b' '; MAX_BODY])).await.unwrap().len(), MAX_BODY);
-        let accepted = read_body(HttpBody::from(vec![b' '; MAX_BODY + 1])).await.unwrap_err();
+        assert_eq!(
+            read_body(HttpBody::from(vec![b' '; MAX_BODY]), MAX_BODY).await.unwrap().len(),
+            MAX_BODY
+        );
+        let accepted =
+            read_body(HttpBody::from(vec![b' '; MAX_BODY + 1]), MAX_BODY).await.unwrap_err();
         assert_eq!(accepted.code, Code::PayloadTooLarge);
         let chunks = (0..65).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 1024])));
         let unknown = HttpBody::from_stream(tokio_stream::iter(chunks));
-        assert_eq!(read_body(unknown).await.unwrap_err().code, Code::PayloadTooLarge);
+        assert_eq!(read_body(unknown, MAX_BODY).await.unwrap_err().code, Code::PayloadTooLarge);
         let broken = [Err::<Bytes, _>(std::io::Error::other("gone"))];
         let broken = HttpBody::from_stream(tokio_stream::iter(broken));
-        assert_eq!(read_body(broken).await.unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(read_body(broken, MAX_BODY).await.unwrap_err().code, Code::InvalidRequest);
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::object::Object;
 use super::request::{allowed_ips, expiry, permissions, tags};
+use super::whole::Whole;
 use super::{limits, whole, words};
 use crate::error::ApiError;
 use crate::request::extract::parse;
@@ -21,8 +22,9 @@ use crate::request::extract::parse;
 #[schema(as = UpdateKey)]
 pub(crate) struct Patch {
     /// Its display name; cannot be cleared.
-    #[schema(min_length = 1, max_length = 200)]
-    name: Option<String>,
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[serde(default, deserialize_with = "present")]
+    name: Option<Option<String>>,
     /// What it is for.
     #[schema(value_type = Option<String>, max_length = 500)]
     #[serde(default, deserialize_with = "present")]
@@ -47,10 +49,10 @@ pub(crate) struct Patch {
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default, deserialize_with = "present")]
     expires_at: Option<Option<String>>,
-    /// After how many seconds from now it ends.
-    #[schema(minimum = 1, maximum = 4_000_000_000_u64)]
-    #[serde(default, deserialize_with = "whole::optional")]
-    ttl_s: Option<u64>,
+    /// After how many seconds from now it ends, null for never.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_000_000_000_u64)]
+    #[serde(default, deserialize_with = "present_number")]
+    ttl_s: Option<Option<u64>>,
     /// How often it may be used on one UTC day: the short form of a quota per day. Null clears one, and
     /// no other quota.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u64, format = Int64)]
@@ -73,11 +75,16 @@ pub(crate) struct Patch {
     #[serde(default, deserialize_with = "present")]
     tags: Option<Option<Vec<String>>>,
     /// The subject it belongs to; cannot be cleared.
-    #[schema(min_length = 1, max_length = 255)]
-    owner: Option<String>,
+    #[schema(value_type = String, min_length = 1, max_length = 255)]
+    #[serde(default, deserialize_with = "present")]
+    owner: Option<Option<String>>,
     /// Why, for the record.
     #[schema(max_length = 500)]
     pub(crate) reason: Option<String>,
+}
+
+fn first<const N: usize>(fields: [(&'static str, bool); N]) -> Option<&'static str> {
+    fields.into_iter().find(|(_, named)| *named).map(|(field, _)| field)
 }
 
 /// A field that is there, `null` too: without this it would look like a missing one.
@@ -89,29 +96,30 @@ where
     Option::deserialize(deserializer).map(Some)
 }
 
-fn present_number<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<u32>>, D::Error> {
+fn present_number<'de, D, N>(deserializer: D) -> Result<Option<Option<N>>, D::Error>
+where
+    D: Deserializer<'de>,
+    N: Whole,
+{
     whole::optional(deserializer).map(Some)
 }
 
 impl Patch {
-    /// The fields beyond those that mean the same for the keys of every API: a name, what it is for,
-    /// what it is found by.
-    pub(crate) fn bounds(&self) -> Option<&'static str> {
-        let fields = [
+    /// The first field that says who has the key and what that may do: in the APIs of others there are
+    /// rules about that.
+    pub(crate) fn authority(&self) -> Option<&'static str> {
+        first([
             ("role", self.role.is_some()),
             ("permissions", self.permissions.is_some()),
             ("project", self.project.is_some()),
-            ("allowed_ips", self.allowed_ips.is_some()),
-            ("expires_at", self.expires_at.is_some()),
-            ("ttl_s", self.ttl_s.is_some()),
-            ("daily_limit", self.daily_limit.is_some()),
-            ("rate_limit", self.rate_limit.is_some()),
-            ("quota", self.quota.is_some()),
             ("owner", self.owner.is_some()),
-        ];
-        fields.into_iter().find(|(_, named)| *named).map(|(field, _)| field)
+        ])
+    }
+
+    /// The first field that says when it ends: in the APIs of others there are rules about that for
+    /// public keys.
+    pub(crate) fn end(&self) -> Option<&'static str> {
+        first([("expires_at", self.expires_at.is_some()), ("ttl_s", self.ttl_s.is_some())])
     }
 
     /// What it asks for.
@@ -120,7 +128,8 @@ impl Patch {
             return Err(ApiError::field("ttl_s", "must not come with expires_at"));
         }
         // Its bounds are those of a new key.
-        expiry(None, self.ttl_s)?;
+        expiry(None, self.ttl_s.flatten())?;
+        let expires_at = self.expires_at.or(self.ttl_s.filter(Option::is_none).map(|_| None));
         let daily = self.daily_limit.map(limits::daily_limit).transpose()?;
         let quota = self.quota.map(limits::quota).transpose()?;
         if let (Some(daily), Some(quota)) = (daily, quota) {
@@ -134,20 +143,32 @@ impl Patch {
         };
         let list = |texts: Option<Option<Vec<String>>>| texts.map(Option::unwrap_or_default);
         let edits = Edits {
-            name: parse("name", self.name.as_deref())?,
+            name: lasting("name", self.name)?,
             description: each(self.description, |text| parse("description", text))?,
             role: each(self.role, |text| parse("role", text))?,
             permissions: permissions(list(self.permissions))?.map(Into::into),
             project: each(self.project, |text| parse("project", text))?,
             allowed_ips: allowed_ips(list(self.allowed_ips).as_deref())?,
-            expires_at: each(self.expires_at, |text| parse("expires_at", text))?,
+            expires_at: each(expires_at, |text| parse("expires_at", text))?,
             rate_limit: self.rate_limit.map(limits::rate_limit).transpose()?,
             quota: quota.or(daily.filter(Option::is_some)),
             metadata: cleared,
             tags: tags(list(self.tags))?,
-            owner: parse("owner", self.owner.as_deref())?,
+            owner: lasting("owner", self.owner)?,
         };
-        Ok(KeyEdits { edits, ttl_s: self.ttl_s, metadata, no_daily_quota, ..KeyEdits::default() })
+        let ttl_s = self.ttl_s.flatten();
+        Ok(KeyEdits { edits, ttl_s, metadata, no_daily_quota, ..KeyEdits::default() })
+    }
+}
+
+/// Reads a field that cannot be cleared.
+fn lasting<T: std::str::FromStr<Err = keys::Invalid>>(
+    name: &'static str,
+    field: Option<Option<String>>,
+) -> Result<Option<T>, ApiError> {
+    match field {
+        Some(None) => Err(ApiError::field(name, "cannot be cleared")),
+        field => parse(name, field.flatten().as_deref()),
     }
 }
 

@@ -105,7 +105,8 @@ pub(crate) async fn delete(
 ///
 /// A JSON merge patch (RFC 7396): a missing field stays as it is, null clears it. The secret stays
 /// the same. Where nothing would change, nothing is recorded and `event` is null. Of a key that
-/// another API made only `name`, `description`, `metadata` and `tags` are edited here.
+/// another API made `owner`, `role`, `permissions` and `project` stay as that made it, and of a public one
+/// `expires_at` too.
 #[utoipa::path(
     patch,
     path = "/v1/keys/{id}",
@@ -118,10 +119,9 @@ pub(crate) async fn update(
     State(app): State<App>,
     request: ChangeRequest<Patch, KeyId>,
 ) -> Result<Response, ApiError> {
-    let bounds = request.body.bounds();
-    let edits = request.body.edits()?;
     let view = app.ledger().key(&request.caller, request.target)?;
-    dialects::may_edit(&view.key, bounds)?;
+    dialects::may_edit(&view.key, &request.body)?;
+    let edits = request.body.edits()?;
     let edited =
         app.ledger().update(&request.caller, request.target, edits, request.options).await?;
     match edited {

@@ -13,17 +13,20 @@ use super::{asker, unrecorded, verify_as_of};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::request::as_of::AsOfAnswer;
-use crate::request::body::read_json;
+use crate::request::body::read_long_json;
 use crate::request::context::HttpContext;
 use crate::request::extract::{json, parse, query};
 use crate::request::parameters::NoParameters;
 use crate::wire;
 use crate::wire::{Verify, VerifyBatch};
 
+/// The longest body: 100 questions of the longest fields that are good alone.
+const MAX_BODY: usize = 512 * 1024;
+
 /// Says of several presented keys whether they may be used
 ///
 /// As many requests to verify, in one: `results` has what each alone is answered, in order, and each
-/// counts alone. The body may have 65536 bytes.
+/// counts alone. The body may have 524288 bytes.
 ///
 /// If anything is wrong with one of them, it is named (`keys[2].ip`) and none is answered or counted.
 #[utoipa::path(
@@ -41,7 +44,7 @@ pub(crate) async fn verify_batch(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let authenticated = asker(&app, &parts.headers, &context)?;
-    let bytes = read_json(&parts.headers, body).await?;
+    let bytes = read_long_json(&parts.headers, body, MAX_BODY).await?;
     let NoParameters {} = query(parts.uri.query())?;
     let batch = json::<VerifyBatch<'_>>(&bytes)?.keys()?;
     let items: Vec<BatchItem<'_>> = batch
