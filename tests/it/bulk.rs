@@ -150,7 +150,89 @@ fn the_command_line_looks_first_and_changes_all_of_them() {
     assert_eq!((done.code, done.out.contains("2 changed")), (Some(0), true), "{done:?}");
     assert_eq!(owner.all("/v1/keys?status=revoked").len(), 2);
     let again = run(&["disable", "--all", "--owner", "ann", "--yes", "--json"]);
+    assert_eq!(again.code, Some(1), "nothing was changed");
     let again: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(again["changed"], json!([]));
     assert_eq!(again["refused"][0]["code"], "not_while_revoked");
+}
+
+/// Exit code and first line of a change of many keys, whatever becomes of each.
+#[test]
+fn a_bulk_change_that_was_refused_ends_so() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let token = service.token("acme", "owner");
+    let run = |line: &str| {
+        let arguments: Vec<_> = line.split(' ').collect();
+        let program = keyledger(&["keys"]).with(&arguments).env("KEYLEDGER_URL", &service.url());
+        program.env("KEYLEDGER_TOKEN", &token).run()
+    };
+    let make = |owners: &str| owner.create(&format!(r#"{{"name":"k","owner":"{owners}"}}"#)).0;
+    let (first, _) = (make("ann"), make("ann"));
+    let rows = [
+        ("revoke --all --owner nobody --yes", 0, "0 changed, 0 refused"),
+        ("enable --all --owner ann --yes", 1, "0 changed, 2 refused"),
+        ("disable --all --owner ann --yes", 0, "2 changed, 0 refused"),
+        ("disable --all --owner ann --dry-run", 1, "0 would be changed, 2 refused"),
+        (&format!("enable {first}"), 0, ""),
+        // Another was so already.
+        ("disable --all --owner ann --yes", 0, "1 changed, 1 refused"),
+        (&format!("revoke {first}"), 0, ""),
+        // Another has ended: that is more than disabled, and can never be enabled.
+        ("enable --all --owner ann --yes", 1, "1 changed, 1 refused"),
+        ("disable --all --owner ann --yes", 0, "1 changed, 1 refused"),
+        ("expire --all --owner ann --yes", 0, "1 changed, 1 refused"),
+        ("revoke --all --owner ann --yes", 0, "1 changed, 1 refused"),
+        ("revoke --all --owner ann --yes", 1, "0 changed, 2 refused"),
+        ("revoke --all --owner ann --yes --json", 1, ""),
+    ];
+    for (line, code, says) in rows {
+        let ended = run(line);
+        assert_eq!((ended.code, ended.out.contains(says)), (Some(code), true), "{line}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_rehearsal_names_the_first_of_the_keys() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    for number in 0..7 {
+        owner.create(&format!(r#"{{"name":"name-{number}","owner":"ann"}}"#));
+    }
+    let token = service.token("acme", "owner");
+    let all = ["keys", "revoke", "--all", "--owner", "ann", "--dry-run"];
+    let run = |more: &[&str]| {
+        let program = keyledger(&all).with(more).env("KEYLEDGER_URL", &service.url());
+        program.env("KEYLEDGER_TOKEN", &token).good()
+    };
+    let shown = run(&[]);
+    let names: Vec<_> = (0..7).filter(|n| shown.contains(&format!("name-{n}"))).collect();
+    assert_eq!(names, [0, 1, 2, 3, 4], "{shown}");
+    assert!(shown.ends_with("and 2 more\n7 would be changed, 0 refused\n"), "{shown}");
+    let json: Value = serde_json::from_str(&run(&["--json"])).unwrap();
+    assert_eq!(json["changed"].as_array().unwrap().len(), 7);
+}
+
+/// Those that one request changed are refused to the next, which is no refusal of the whole.
+#[test]
+fn more_keys_than_a_request_changes_are_changed_and_counted() {
+    let service = Service::start();
+    let owner = service.client("owner");
+    let token = service.token("acme", "owner");
+    let run = |arguments: &[&str], input: &str| {
+        let program = keyledger(&["keys"]).with(arguments).env("KEYLEDGER_URL", &service.url());
+        program.env("KEYLEDGER_TOKEN", &token).input(input).run()
+    };
+    let line = |number| format!("{{\"secret\":\"s-{number}\",\"owner\":\"ann\"}}\n");
+    run(&["import", "-"], &(0..1_001).map(line).collect::<String>());
+    let (last, _) = owner.create(r#"{"name":"last","owner":"ann"}"#);
+    let disabled = run(&["disable", "--all", "--owner", "ann", "--yes"], "");
+    assert!(disabled.out.contains("1002 changed, 0 refused"), "{disabled:?}");
+    run(&["revoke", &last], "");
+    let looked = run(&["enable", "--all", "--owner", "ann", "--dry-run"], "");
+    assert!(looked.out.contains("at least 1000 would be changed, 1 refused"), "{looked:?}");
+    let enabled = run(&["enable", "--all", "--owner", "ann", "--yes"], "");
+    assert_eq!(enabled.code, Some(1), "{enabled:?}");
+    assert!(enabled.out.contains("1001 changed, 1 refused"), "{enabled:?}");
+    assert!(enabled.out.contains(&last), "{enabled:?}");
 }

@@ -233,6 +233,10 @@ fn wrong_usage_ends_with_2_and_an_unreachable_server_with_3() {
     let url = format!("http://{nobody}");
     keyledger(&["keys", "list"]).run().says(2, &["KEYLEDGER_TOKEN"]);
     let with_token = |arguments: &[&str]| keyledger(arguments).env("KEYLEDGER_TOKEN", "t").run();
+    for nothing in [&[][..], &["--reason", "x", "--if-match", "1", "--dry-run"]] {
+        let update = [&["keys", "update", "some-id"], nothing].concat();
+        with_token(&update).says(2, &["nothing to change", "--name"]);
+    }
     with_token(&["keys", "list", "--url", "ftp://x"]).says(2, &["http://"]);
     with_token(&["keys", "list", "--url", &url]).says(3, &[&url, "serve"]);
     with_token(&["events", "--follow", "--url", &url]).says(3, &[&url]);

@@ -59,6 +59,12 @@ impl Program {
         self
     }
 
+    /// In that folder.
+    pub(crate) fn folder(mut self, folder: &Path) -> Program {
+        self.command.current_dir(folder);
+        self
+    }
+
     /// As another user, if one is named.
     pub(crate) fn user(mut self, user: Option<u32>) -> Program {
         if let Some(user) = user {

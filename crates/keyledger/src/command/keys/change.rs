@@ -26,8 +26,10 @@ pub(super) struct Change {
 /// A change of the status of one key, or of every key that filters take
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Without --all it is one key, and no filter is given. With it the first keys are shown, and a question
-is asked; then a thousand are changed in a commit, until none is left.
+Without --all it is one key, and no filter is given. With it the first keys are shown, and a
+question is asked; then a thousand are changed in a commit, until none is left. It fails (exit code
+1) if keys were refused and none was changed, or if one was refused although it is not so already
+and has not ended. For `enable` a key that has ended is a failure.
 
 Examples:
   keyledger keys disable ID

@@ -5,14 +5,14 @@ mod refused;
 mod rows;
 mod send;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use self::fields::Mapping;
-use self::refused::RefusedFile;
+use self::refused::{EXTENSION, Left, RefusedFile};
 use self::rows::{Row, Rows};
 use self::send::{Outcome, Sender};
 use crate::exit::Exit;
@@ -32,19 +32,22 @@ table: columns that are named as a field are taken, others with --map. Fields ar
 owner account environment role permissions project allowed_ips expires_at daily_limit tags metadata
 metadata.NAME reason, and of where it was made: sha256 secret prefix created_at last_used_at source.
 Lists are written with commas or spaces, times as RFC 3339, as SQL writes them, or as seconds or
-milliseconds since 1970; times without a zone are UTC.
+milliseconds since 1970; times without a zone are UTC. A row without a name is called `imported
+key`; a line whose `import` is an object is sent as it is, and has to have a name.
 
-Rows that are refused go to FILE.refused. The same command can be run again whenever it broke off:
-what is there is not made twice.
+Rows that are refused go to FILE.refused, of stdin to stdin.ndjson.refused or stdin.csv.refused:
+mend them and import that file with the same options. It has then what is still refused, and is
+removed when nothing is. A dry run leaves it as it is. The same command can be run again whenever it
+broke off: what is there is not made twice.
 
 Examples:
   keyledger keys import keys.csv --map sha256=key_hash --map name=label --source billing --dry-run
   keyledger keys import keys.csv --secret-column key --map owner=consumer --map tags=groups
   keyledger keys import keys.ndjson")]
 pub(super) struct Import {
-    /// The file, of NDJSON or CSV
+    /// The file, of NDJSON or CSV; `-` is stdin
     file: PathBuf,
-    /// How it is written; by its name, if you do not say
+    /// How it is written; if you do not say, CSV if its name ends in `.csv` or `.csv.refused`, else NDJSON
     #[arg(long)]
     format: Option<Format>,
     /// Take this field from that column; may be given more than once
@@ -74,6 +77,19 @@ enum Format {
     Csv,
 }
 
+impl Format {
+    /// That of a file with this name. One of refused rows is written like the file they come from.
+    fn guessed(file: &Path) -> Format {
+        let mut name = file.to_owned();
+        while name.extension().is_some_and(|extension| extension == EXTENSION) {
+            name.set_extension("");
+        }
+        let is_csv =
+            name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        if is_csv { Format::Csv } else { Format::Ndjson }
+    }
+}
+
 /// What became of the rows.
 #[derive(Default)]
 struct Counts {
@@ -86,7 +102,8 @@ struct Counts {
 struct Running<'o> {
     options: &'o Import,
     sender: Sender,
-    refused: RefusedFile,
+    /// None of a dry run.
+    refused: Option<RefusedFile>,
     counts: Counts,
     /// The first refusals.
     listed: Table,
@@ -94,16 +111,20 @@ struct Running<'o> {
 }
 
 pub(super) fn run(options: &Import) -> Result<Exit> {
-    let is_csv = options.file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
-    let format = options.format.unwrap_or(if is_csv { Format::Csv } else { Format::Ndjson });
+    let is_csv = options.format.unwrap_or_else(|| Format::guessed(&options.file)) == Format::Csv;
     let mut mapping = Mapping::new(&options.map, options.secret_column.as_deref())?;
     mapping.source.clone_from(&options.source);
-    let mut rows = Rows::open(&options.file, format == Format::Csv)?;
+    let (mut rows, file) = if options.file.as_os_str() == "-" {
+        let name = if is_csv { "stdin.csv" } else { "stdin.ndjson" };
+        (Rows::of_stdin(is_csv)?, Path::new(name))
+    } else {
+        (Rows::open(&options.file, is_csv)?, options.file.as_path())
+    };
     mapping.fits(rows.columns())?;
     let mut running = Running {
         options,
         sender: Sender::new(&options.remote, options.dry_run)?,
-        refused: RefusedFile::beside(&options.file, rows.columns()),
+        refused: (!options.dry_run).then(|| RefusedFile::of(file, rows.columns())),
         counts: Counts::default(),
         listed: Table::new(&["LINE", "REFUSED", "WHY"]),
         progress: Progress::new("keys"),
@@ -112,13 +133,16 @@ pub(super) fn run(options: &Import) -> Result<Exit> {
     let imported = sent.and(running.finish());
     let Running { counts, refused, listed, progress, .. } = running;
     drop(progress);
-    let refused = refused.finish()?;
     if let Err(error) = imported {
+        if let Some(file) = refused {
+            file.give_up();
+        }
         let done = counts.imported + counts.repeated;
         let again = format!("{done} keys are imported; run the same command again for the rest");
         return Err(error.context(again));
     }
-    finish(options, &counts, listed, refused)
+    let left = refused.map_or(Ok(Left::Nothing), RefusedFile::finish)?;
+    finish(options, &counts, listed, &left)
 }
 
 impl Running<'_> {
@@ -128,14 +152,20 @@ impl Running<'_> {
             let line = row.values.as_ref().map_err(Clone::clone);
             match line.and_then(|values| mapping.line(values)) {
                 Ok(line) => self.sender.add(row, &line),
-                Err(why) => self.refuse(&row, &json!({ "code": "invalid_row", "detail": why }))?,
+                Err(why) => {
+                    let problem = json!({ "code": "invalid_row", "detail": why });
+                    self.sender.add_refused(row, problem);
+                }
             }
             if self.sender.is_full() {
                 self.sender.send();
                 while self.sender.is_busy() {
                     self.take_oldest().unwrap_or(Ok(()))?;
                 }
-                self.progress.of(self.counts.all(), rows.position(), rows.length());
+                match rows.length() {
+                    Some(length) => self.progress.of(self.counts.all(), rows.position(), length),
+                    None => self.progress.at(self.counts.all()),
+                }
             }
         }
         self.sender.send();
@@ -168,7 +198,9 @@ impl Running<'_> {
 
     fn refuse(&mut self, row: &Row, problem: &Value) -> Result<()> {
         self.counts.refused += 1;
-        self.refused.add(&row.raw)?;
+        if let Some(file) = &mut self.refused {
+            file.add(&row.raw)?;
+        }
         if self.options.json.json {
             print::json_line(&json!({ "line": row.line, "problem": problem }))?;
         } else if self.counts.refused <= LISTED as u64 {
@@ -186,12 +218,7 @@ impl Counts {
 }
 
 /// Prints what came of it.
-fn finish(
-    options: &Import,
-    counts: &Counts,
-    listed: Table,
-    refused_file: Option<PathBuf>,
-) -> Result<Exit> {
+fn finish(options: &Import, counts: &Counts, listed: Table, left: &Left) -> Result<Exit> {
     let Counts { imported, repeated, refused } = counts;
     if options.json.json {
         print::json_line(&json!({ "summary": {
@@ -208,8 +235,13 @@ fn finish(
         print::line(format!(
             "{imported} {would}imported, {repeated} imported before, {refused} refused"
         ))?;
-        if let Some(file) = refused_file {
-            print::line(format!("the refused ones are in {}", file.display()))?;
+        match left {
+            Left::Rows(file) => print::line(format!(
+                "the refused ones are in {}: mend them and import that file with the same options",
+                file.display()
+            ))?,
+            Left::Removed(file) => print::line(format!("{} is removed", file.display()))?,
+            Left::Nothing => {}
         }
     }
     Ok(if *refused == 0 { Exit::Fine } else { Exit::Bad })

@@ -59,6 +59,10 @@ impl Body {
         self.with(name, (!pairs.is_empty()).then(|| Value::Object(object())))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(in crate::command) fn done(self) -> Value {
         Value::Object(self.0)
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::output::print_key;
 use super::request::{Body, Care, path};
 use crate::client::{Call, Client};
-use crate::exit::Exit;
+use crate::exit::{Exit, misuse};
 use crate::option_values::{duration, pair, quota, rate_limit};
 use crate::options::{Json, Remote};
 use crate::print;
@@ -111,7 +111,7 @@ impl Update {
             .any(|list| !list.is_empty())
     }
 
-    /// What is named, but for the lists.
+    /// What is to change, but for the lists.
     fn patch(&self) -> Body {
         let text = |text: &Option<String>| {
             text.clone().map(|text| if text.is_empty() { Value::Null } else { text.into() })
@@ -139,7 +139,6 @@ impl Update {
             .with("quota", self.no_quota.then_some(Value::Null))
             .with("metadata", (!metadata.is_empty()).then_some(Value::Object(metadata)))
             .with("owner", self.owner.clone())
-            .with("reason", self.reason.clone())
     }
 }
 
@@ -157,8 +156,12 @@ fn edited(key: &Value, name: &str, add: &[String], remove: &[String]) -> Vec<Str
 }
 
 pub(super) fn run(options: &Update) -> Result<Exit> {
-    let client = Client::new(&options.remote)?;
     let (mut body, mut revision) = (options.patch(), options.if_match);
+    if body.is_empty() && !options.changes_a_list() {
+        return Err(misuse("there is nothing to change: say what, as with --name or --ttl"));
+    }
+    body = body.with("reason", options.reason.clone());
+    let client = Client::new(&options.remote)?;
     if options.changes_a_list() {
         let key = client.call(Call::get(path(&options.id, "")))?;
         let found = key.get("revision").and_then(Value::as_u64).context("a key has a revision")?;

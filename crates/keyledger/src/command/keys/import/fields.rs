@@ -44,6 +44,8 @@ const FIELDS: &[(&str, Kind)] = &[
 const OF_IMPORT: &[&str] = &["sha256", "secret", "prefix", "created_at", "last_used_at", "source"];
 /// A pair of the metadata.
 const PAIR: &str = "metadata.";
+/// What a key is called where no column says it.
+const NAMELESS: &str = "imported key";
 /// From this number on a time is in milliseconds: as seconds it would be the year 5138.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
@@ -89,7 +91,7 @@ impl Mapping {
 
     /// The line that imports the key of a row, with an idempotency key that follows from it.
     pub(super) fn line(&self, row: &Map<String, Value>) -> Result<String, String> {
-        let is_whole = self.named.is_empty() && row.get("import").is_some_and(Value::is_object);
+        let is_whole = row.get("import").is_some_and(Value::is_object);
         let mut body = if is_whole { row.clone() } else { self.body(row)? };
         if !body.contains_key("idempotency_key") {
             let digest = Digest::of(&Value::Object(body.clone()).to_string());
@@ -125,7 +127,7 @@ impl Mapping {
         if let Some(source) = &self.source {
             import.entry("source").or_insert_with(|| source.as_str().into());
         }
-        body.entry("name").or_insert_with(|| "imported key".into());
+        body.entry("name").or_insert_with(|| NAMELESS.into());
         body.insert("import".to_owned(), import.into());
         Ok(body)
     }
@@ -242,7 +244,9 @@ mod tests {
     #[test]
     fn a_line_that_has_an_import_is_left_as_it_is() {
         let line = json!({"name": "k", "import": {"sha256": "x"}, "colour": 1});
-        assert_eq!(mapped(&[], &line), Ok(line));
+        for map in [&[][..], &[("sha256", "hash"), ("metadata.id", "name")]] {
+            assert_eq!(mapped(map, &line), Ok(line.clone()));
+        }
     }
 
     #[test]

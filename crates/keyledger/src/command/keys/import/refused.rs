@@ -1,6 +1,6 @@
 //! The file of the rows that were refused, written like the one they came from.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, remove_file, rename};
 use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,28 @@ use csv::StringRecord;
 
 use super::rows::{Raw, of_file};
 
-/// `FILE.refused`, made with the first row. It may hold secrets: only its owner may read it.
+/// The extension of such a file.
+pub(super) const EXTENSION: &str = "refused";
+
+/// `FILE.refused`: the rows that the last whole import of FILE refused, and no file if there are none.
+/// If FILE is such a file itself, it is that file, which so has what is still to be mended.
+///
+/// It is written aside, since it may be the one that is read, and takes its place at the end. It may
+/// hold secrets: only its owner may read it.
 pub(super) struct RefusedFile {
     path: PathBuf,
+    aside: PathBuf,
     columns: Option<StringRecord>,
     out: Option<Out>,
+}
+
+/// What there is at the end.
+pub(super) enum Left {
+    /// Rows, in this file.
+    Rows(PathBuf),
+    /// No rows, and no longer this file, which an earlier import left.
+    Removed(PathBuf),
+    Nothing,
 }
 
 enum Out {
@@ -23,11 +40,12 @@ enum Out {
 }
 
 impl RefusedFile {
-    /// The one beside `file`, with these columns, if it has any.
-    pub(super) fn beside(file: &Path, columns: Option<&StringRecord>) -> RefusedFile {
-        let mut path = file.as_os_str().to_owned();
-        path.push(".refused");
-        RefusedFile { path: path.into(), columns: columns.cloned(), out: None }
+    /// The one of `file`, with these columns, if it has any. Makes nothing yet.
+    pub(super) fn of(file: &Path, columns: Option<&StringRecord>) -> RefusedFile {
+        let is_one = file.extension().is_some_and(|extension| extension == EXTENSION);
+        let path = if is_one { file.to_owned() } else { extended(file, EXTENSION) };
+        let aside = extended(&path, "new");
+        RefusedFile { path, aside, columns: columns.cloned(), out: None }
     }
 
     /// Adds a row.
@@ -37,10 +55,10 @@ impl RefusedFile {
         }
         match (&mut self.out, row) {
             (Some(Out::Lines(out)), Raw::Line(line)) => {
-                writeln!(out, "{line}").map_err(of_file(&self.path, "written"))
+                writeln!(out, "{line}").map_err(of_file(&self.aside, "written"))
             }
             (Some(Out::Records(out)), Raw::Record(record)) => {
-                out.write_record(record).with_context(|| self.path.display().to_string())
+                out.write_record(record).with_context(|| self.aside.display().to_string())
             }
             // A file is written like the one that its rows come from.
             (Some(Out::Lines(_) | Out::Records(_)) | None, Raw::Line(_) | Raw::Record(_)) => Ok(()),
@@ -48,26 +66,57 @@ impl RefusedFile {
     }
 
     fn create(&self) -> Result<Out> {
+        // What an import that was killed left.
+        remove(&self.aside)?;
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let file = options.open(&self.path).map_err(of_file(&self.path, "written"))?;
+        options.write(true).create_new(true).mode(0o600);
+        let file = options.open(&self.aside).map_err(of_file(&self.aside, "written"))?;
         let Some(columns) = &self.columns else { return Ok(Out::Lines(BufWriter::new(file))) };
         // A row that was refused because it has too many cells still does.
         let mut out = csv::WriterBuilder::new().flexible(true).from_writer(file);
-        out.write_record(columns).with_context(|| self.path.display().to_string())?;
+        out.write_record(columns).with_context(|| self.aside.display().to_string())?;
         Ok(Out::Records(Box::new(out)))
     }
 
-    /// Where the rows are, if there are any.
-    pub(super) fn finish(self) -> Result<Option<PathBuf>> {
+    /// Puts the rows in their place, after all of FILE was decided.
+    pub(super) fn finish(self) -> Result<Left> {
         match self.out {
-            None => return Ok(None),
-            Some(Out::Lines(mut out)) => out.flush(),
-            Some(Out::Records(mut out)) => out.flush(),
+            None => {
+                remove(&self.aside)?;
+                let was_there = remove(&self.path)?;
+                return Ok(if was_there { Left::Removed(self.path) } else { Left::Nothing });
+            }
+            Some(Out::Lines(mut out)) => out.flush().and_then(|()| out.get_ref().sync_all()),
+            Some(Out::Records(mut out)) => out.flush().and_then(|()| out.get_ref().sync_all()),
         }
+        .and_then(|()| rename(&self.aside, &self.path))
         .map_err(of_file(&self.path, "written"))?;
-        Ok(Some(self.path))
+        Ok(Left::Rows(self.path))
     }
+
+    /// Leaves what was there before. What cannot be removed is so by the next import.
+    pub(super) fn give_up(self) {
+        if self.out.is_some() {
+            drop(remove(&self.aside));
+        }
+    }
+}
+
+fn extended(path: &Path, extension: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".");
+    path.push(extension);
+    path.into()
+}
+
+/// Removes a file; whether it was there. One that is not there is no error even where nothing can be
+/// written.
+fn remove(path: &Path) -> Result<bool> {
+    let is_there = path.symlink_metadata().is_ok();
+    if is_there {
+        remove_file(path).map_err(of_file(path, "removed"))?;
+    }
+    Ok(is_there)
 }
 
 #[cfg(test)]
@@ -87,10 +136,10 @@ mod tests {
         loop {
             match rows.next() {
                 Ok(Some(row)) => found.push(row),
-                Ok(None) => return (found, rows.position() == rows.length()),
+                Ok(None) => return (found, Some(rows.position()) == rows.length()),
                 Err(_) => return (found, false),
             }
-            assert!(rows.position() <= rows.length(), "no more is read than there is");
+            assert!(Some(rows.position()) <= rows.length(), "no more is read than there is");
         }
     }
 
@@ -102,11 +151,11 @@ mod tests {
     /// The rows of the file of those that were refused, which are all of `path`.
     fn refused(path: &Path, is_csv: bool, all: &[Row]) -> Vec<Row> {
         let opened = Rows::open(path, is_csv).unwrap();
-        let mut file = RefusedFile::beside(path, opened.columns());
+        let mut file = RefusedFile::of(path, opened.columns());
         for row in all {
             file.add(&row.raw).unwrap();
         }
-        let Some(path) = file.finish().unwrap() else { return Vec::new() };
+        let Left::Rows(path) = file.finish().unwrap() else { return Vec::new() };
         let (again, whole) = rows(&path, is_csv);
         assert!(whole, "it can be read to its end");
         again

@@ -32,28 +32,52 @@ pub(super) enum Raw {
     Record(StringRecord),
 }
 
+impl Raw {
+    /// How long its text is, but for what separates its cells.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Raw::Line(line) => line.len(),
+            Raw::Record(record) => record.as_slice().len(),
+        }
+    }
+}
+
 /// Rows, one after the other.
 pub(super) struct Rows {
     input: Input,
-    length: u64,
+    length: Option<u64>,
 }
 
+/// Where the bytes come from.
+type Source = Box<dyn io::Read>;
+
 enum Input {
-    Ndjson { lines: BufReader<File>, line: u64, position: u64 },
-    Csv { reader: Box<csv::Reader<File>>, columns: StringRecord },
+    Ndjson { lines: BufReader<Source>, line: u64, position: u64 },
+    Csv { reader: Box<csv::Reader<Source>>, columns: StringRecord },
 }
 
 impl Rows {
+    /// Those of a file.
     pub(super) fn open(path: &Path, is_csv: bool) -> Result<Rows> {
         let file = File::open(path).map_err(of_file(path, "read"))?;
         let length = file.metadata().map_err(of_file(path, "read"))?.len();
+        Rows::of(Box::new(file), Some(length), is_csv)
+    }
+
+    /// Those on stdin.
+    pub(super) fn of_stdin(is_csv: bool) -> Result<Rows> {
+        Rows::of(Box::new(io::stdin()), None, is_csv)
+    }
+
+    fn of(source: Source, length: Option<u64>, is_csv: bool) -> Result<Rows> {
         let input = if is_csv {
-            let mut reader = Box::new(csv::ReaderBuilder::new().flexible(true).from_reader(file));
+            let mut reader = Box::new(csv::ReaderBuilder::new().flexible(true).from_reader(source));
             let columns = reader.headers().context("the first line has no names of columns")?;
             let columns = columns.iter().map(|name| name.trim_start_matches(MARK)).collect();
+            separated_by_commas(&columns)?;
             Input::Csv { reader, columns }
         } else {
-            Input::Ndjson { lines: BufReader::new(file), line: 0, position: 0 }
+            Input::Ndjson { lines: BufReader::new(source), line: 0, position: 0 }
         };
         Ok(Rows { input, length })
     }
@@ -74,8 +98,8 @@ impl Rows {
         }
     }
 
-    /// How many there are.
-    pub(super) fn length(&self) -> u64 {
+    /// How many there are; none of stdin, which does not say it.
+    pub(super) fn length(&self) -> Option<u64> {
         self.length
     }
 
@@ -112,6 +136,17 @@ impl Rows {
             }
         }
     }
+}
+
+/// Refuses names of columns that are one name only because nobody separates them by commas. They are
+/// not shown: without a line of names they are the first key.
+fn separated_by_commas(columns: &StringRecord) -> Result<()> {
+    let only = columns.get(0).filter(|_| columns.len() == 1).unwrap_or_default();
+    let others = [(';', "semicolons"), ('\t', "tabs")];
+    let Some((_, by)) = others.iter().find(|(other, _)| only.contains(*other)) else {
+        return Ok(());
+    };
+    Err(misuse(format!("the columns are separated by {by}; write the file anew with commas")))
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {

@@ -39,14 +39,20 @@ pub(super) struct Sender {
     client: Arc<Client>,
     dry_run: bool,
     text: String,
-    /// Those that the lines of `text` are of.
-    rows: Vec<Row>,
+    /// The rows of the request, in their order: those that the lines of `text` are of, and those
+    /// that are refused already and wait for their turn.
+    rows: Vec<Waiting>,
+    /// How long the rows or their lines are, whichever is longer.
+    bytes: usize,
     /// The oldest first.
     under_way: VecDeque<UnderWay>,
 }
 
+/// A row, and its problem if it has no line.
+type Waiting = (Row, Option<Value>);
+
 struct UnderWay {
-    rows: Vec<Row>,
+    rows: Vec<Waiting>,
     outcomes: JoinHandle<Result<Vec<Outcome>>>,
 }
 
@@ -69,28 +75,37 @@ impl Sender {
     pub(super) fn new(remote: &Remote, dry_run: bool) -> Result<Sender> {
         let client = Arc::new(Client::new(remote)?);
         let (text, rows, under_way) = (String::new(), Vec::new(), VecDeque::new());
-        Ok(Sender { client, dry_run, text, rows, under_way })
+        Ok(Sender { client, dry_run, text, rows, bytes: 0, under_way })
     }
 
     /// Adds a row with its line.
     pub(super) fn add(&mut self, row: Row, line: &str) {
         self.text += line;
         self.text.push('\n');
-        self.rows.push(row);
+        self.bytes += line.len().max(row.raw.bytes());
+        self.rows.push((row, None));
+    }
+
+    /// Adds a row that has no line, with its problem.
+    pub(super) fn add_refused(&mut self, row: Row, problem: Value) {
+        self.bytes += row.raw.bytes();
+        self.rows.push((row, Some(problem)));
     }
 
     /// Whether it is time to send.
     pub(super) fn is_full(&self) -> bool {
-        self.rows.len() >= MOST_LINES || self.text.len() >= LARGE
+        self.rows.len() >= MOST_LINES || self.bytes >= LARGE
     }
 
     /// Begins to send what was added.
     pub(super) fn send(&mut self) {
         let (text, rows) = (std::mem::take(&mut self.text), std::mem::take(&mut self.rows));
+        self.bytes = 0;
         if rows.is_empty() {
             return;
         }
-        let (client, dry_run, lines) = (Arc::clone(&self.client), self.dry_run, rows.len());
+        let lines = rows.iter().filter(|(_, problem)| problem.is_none()).count();
+        let (client, dry_run) = (Arc::clone(&self.client), self.dry_run);
         let request = Request { client, dry_run, text, lines };
         let outcomes = std::thread::spawn(move || request.send());
         self.under_way.push_back(UnderWay { rows, outcomes });
@@ -105,13 +120,22 @@ impl Sender {
     pub(super) fn oldest(&mut self) -> Option<Result<Vec<(Row, Outcome)>>> {
         let UnderWay { rows, outcomes } = self.under_way.pop_front()?;
         let outcomes = outcomes.join().unwrap_or_else(|_| Err(anyhow!("a request was given up")));
-        Some(outcomes.map(|outcomes| rows.into_iter().zip(outcomes).collect()))
+        Some(outcomes.map(|outcomes| {
+            let mut outcomes = outcomes.into_iter();
+            let each = rows.into_iter().map_while(|(row, problem)| {
+                Some((row, problem.map(Outcome::Refused).or_else(|| outcomes.next())?))
+            });
+            each.collect()
+        }))
     }
 }
 
 impl Request {
     /// Sends the lines; each has an outcome. Again if need be: a line has its idempotency key.
     fn send(&self) -> Result<Vec<Outcome>> {
+        if self.lines == 0 {
+            return Ok(Vec::new());
+        }
         let mut wait = FIRST_PAUSE;
         for attempt in 1.. {
             match self.attempt() {
