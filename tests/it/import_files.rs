@@ -218,7 +218,12 @@ fn what_does_not_fit_is_misuse() {
     let service = Service::start();
     let file = service.folder().join("keys.csv");
     write(&file, "key,name\nx,y\n").unwrap();
-    import(&service, &file, &["--map", "sha256=hash"]).says(2, &["hash", "key, name"]);
+    let mapped = ["--map", "sha256=hash", "--map", "name=name"];
+    import(&service, &file, &mapped).says(2, &["hash", "key, name"]);
+    // Where nothing fits it may be no header, and hold a key.
+    let secret = import(&service, &file, &mapped[..2]);
+    assert!(!secret.err.contains("key, name"), "{secret:?}");
+    secret.says(2, &["hash", "has 2 of other names"]);
     import(&service, &file, &["--map", "colour=key"]).says(2, &["colour", "sha256"]);
     for (separator, word) in [(";", "semicolons"), ("\t", "tabs")] {
         write(&file, ["sha256", "name\nx", "y\n"].join(separator)).unwrap();

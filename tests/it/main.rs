@@ -37,6 +37,7 @@ mod evidence;
 mod expiry;
 mod files;
 mod find;
+mod freshness;
 mod gateways;
 mod home;
 mod idempotency;

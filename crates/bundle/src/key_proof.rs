@@ -12,6 +12,7 @@ use tlog::note::VerifierKey;
 use tlog::{Hash, empty_root, leaf_hash, verify_inclusion};
 
 use crate::consistency::Statement;
+use crate::freshness::Beat;
 use crate::opened::{note, statement};
 use crate::persons::person;
 use crate::refused::Invalid;
@@ -22,6 +23,7 @@ struct ProofReply {
     key_id: String,
     checkpoint: String,
     table: String,
+    heartbeat: String,
     rows: u64,
     row: Option<RowReply>,
     neighbours: Option<Neighbours>,
@@ -57,6 +59,8 @@ pub struct KeyProved {
     pub checkpoint: Statement,
     /// The size of the table note.
     pub table_size: u64,
+    /// That the log had no more than that at a moment.
+    pub heartbeat: Beat,
     /// The state of the key after its records; `None` if it was proved that the key does not exist.
     pub state: Option<KeyState>,
     /// Its records, oldest first, with their bytes.
@@ -97,6 +101,11 @@ pub fn check_key_proof(
     let checkpoint = statement("the checkpoint", &reply.checkpoint, chain, trusted)?;
     let origin = format!("{}/table", chain.newest().name());
     let table = note("the table note", &reply.table, chain, trusted, &origin)?;
+    let heartbeat = Beat::open(&reply.heartbeat, chain, trusted)?;
+    // Of a larger size it would say nothing of what came between, of a smaller one nothing of now.
+    if heartbeat.statement.size != table.size {
+        return Err(malformed());
+    }
     let (records, row_at_note, state) = records(&reply, key, &checkpoint, table.size)?;
     let present = match (&reply.row, &reply.neighbours) {
         (Some(row), None) => {
@@ -117,7 +126,7 @@ pub fn check_key_proof(
         (_, _) => return Err(malformed()),
     };
     let state = state.filter(|_| present || !records.is_empty());
-    Ok(KeyProved { checkpoint, table_size: table.size, state, records })
+    Ok(KeyProved { checkpoint, table_size: table.size, heartbeat, state, records })
 }
 
 type Read = (Vec<(Entry, Vec<u8>)>, Option<Row>, Option<KeyState>);

@@ -9,6 +9,7 @@ mod accounts;
 mod archive;
 mod compare;
 mod consistency;
+mod freshness;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -31,6 +32,7 @@ use ledger::Entry;
 
 pub use crate::archive::{ArchiveError, Stored};
 pub use crate::consistency::{Statement, extends};
+pub use crate::freshness::Beat;
 pub use crate::key_proof::{KeyProved, check_key_proof};
 pub use crate::lineage::{explained, key_chain, not_rolled_back};
 pub use crate::make::make;

@@ -88,6 +88,9 @@ pub enum Invalid {
         /// The reason.
         source: StatementError,
     },
+    /// A statement is of a time that is not yet.
+    #[error("it was signed for {0}, which is not yet: the clock of the log or this one is wrong")]
+    Future(String),
     /// The proof that one tree extends another is wrong.
     #[error("the consistency proof is wrong: {0}")]
     Consistency(tlog::ProofError),

@@ -68,8 +68,8 @@ pub use record::replay::ReplayError;
 pub use record::token::{OwnToken, TokenRange};
 pub use record::{Actor, Entry, Idempotency, Link, Persons, Record, Salt};
 pub use signedlog::{
-    Consistency, Era, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail, SignedRoot,
-    Signing, SigningError, StatementError, Succession, TreeHead, Vouched, head_of,
+    Consistency, Era, Heartbeat, Inclusion, IntegrityError, KeyChain, Leaf, Receipt, ReceiptTail,
+    SignedRoot, Signing, SigningError, StatementError, Succession, TreeHead, Vouched, head_of,
 };
 pub use subjects::HoldView;
 pub use tokens::{NotGood, TokenFilter, TokenPlace, TokenRow, TokenStats, TokenView, Tokens};

@@ -1,6 +1,7 @@
 //! What is projected from the log: pure functions of the records that were applied.
 
 pub(crate) mod feed;
+pub(crate) mod heartbeat;
 pub(crate) mod history;
 pub(crate) mod key_view;
 pub(crate) mod outcomes;

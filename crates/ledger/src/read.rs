@@ -18,6 +18,7 @@ pub(crate) mod find;
 #[cfg(test)]
 mod find_tests;
 pub(crate) mod follow;
+pub(crate) mod heartbeat;
 pub(crate) mod key_filter;
 pub(crate) mod key_list;
 pub(crate) mod key_proof;

@@ -49,7 +49,7 @@ use crate::{dialects, wire};
         keys_routes::rotate, usage::of_key, usage::of_account, verify::verify, batch::verify_batch, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
-        evidence::checkpoint, evidence::keys, evidence::tile, evidence::entries, evidence::persons,
+        evidence::checkpoint, evidence::heartbeat, evidence::keys, evidence::tile, evidence::entries, evidence::persons,
         evidence::inclusion, evidence::consistency, receipt::receipt, key_proof::proof, evidence::table,
         tokens::list, tokens::create, tokens::end, tokens::revoke,
         subjects::show, subjects::erase, subjects::hold, subjects::release,

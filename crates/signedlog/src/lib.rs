@@ -79,6 +79,7 @@
 mod error;
 mod guard;
 mod head;
+mod heartbeat;
 mod key_chain;
 mod log;
 mod proofs;
@@ -97,6 +98,7 @@ pub use error::{
 };
 pub use eventlog::{AppendError, Seq};
 pub use head::PublishedTree;
+pub use heartbeat::Heartbeat;
 pub use key_chain::{Era, KeyChain};
 pub use log::SignedLog;
 pub use proofs::{Consistency, Inclusion};

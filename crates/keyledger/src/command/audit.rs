@@ -11,8 +11,11 @@ mod served;
 mod verdict;
 mod verify;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use keys::Timestamp;
 
 use crate::exit::Exit;
 
@@ -40,6 +43,12 @@ enum What {
     Diff(diff::Diff),
     /// Give a stopped log another key to sign with, which the present one names
     RotateSigningKey(rotate::Rotate),
+}
+
+/// The moment that is `age` before `now`.
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(now.micros().saturating_sub(age))
 }
 
 pub(crate) fn run(options: &Audit) -> Result<Exit> {

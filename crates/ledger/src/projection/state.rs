@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::monotone_clock::MonotoneClock;
 use crate::projection::feed::Feed;
+use crate::projection::heartbeat::LastHeartbeat;
 use crate::projection::history::History;
 use crate::projection::outcomes::{Outcomes, Secrets};
 use crate::projection::table::{KeyTable, Traces};
@@ -34,6 +35,7 @@ pub(crate) struct State {
     pub(crate) history: History,
     /// The table as one signed hash, as last made.
     pub(crate) snapshots: TableSnapshots,
+    pub(crate) heartbeat: LastHeartbeat,
     pub(crate) outcomes: Mutex<Outcomes>,
     pub(crate) secrets: Mutex<Secrets>,
     /// What new keys share with others.
@@ -80,6 +82,7 @@ impl State {
             table: KeyTable::new(),
             history: History::default(),
             snapshots: TableSnapshots::default(),
+            heartbeat: LastHeartbeat::default(),
             outcomes: Mutex::default(),
             secrets: Mutex::default(),
             pool: Mutex::default(),

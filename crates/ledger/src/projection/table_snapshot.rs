@@ -20,6 +20,8 @@ pub(crate) struct TableSnapshot {
     tree: MemoryTree,
     /// When it was made, on the monotonic clock.
     pub(crate) made_at: Duration,
+    /// That the log had no more at a moment, and when that was signed.
+    pub(crate) heartbeat: Mutex<(SignedRoot, Duration)>,
 }
 
 /// The last snapshot that was made.
@@ -66,7 +68,7 @@ impl TableSnapshot {
         mut rows: Vec<Row>,
         size: Seq,
         signing: &Signing,
-        made_at: Duration,
+        (heartbeat, made_at): (SignedRoot, Duration),
     ) -> Result<TableSnapshot, NoteError> {
         rows.sort_unstable();
         let tree: MemoryTree = rows.iter().map(|row| leaf_hash(&row.to_bytes())).collect();
@@ -74,7 +76,8 @@ impl TableSnapshot {
         let text = format!("{}/table\n{size}\n{root}\n", signing.origin());
         let note = signing.sign(&text)?.into();
         let signed = SignedRoot { note, size: size.0, root };
-        Ok(TableSnapshot { signed, rows, tree, made_at })
+        let heartbeat = Mutex::new((heartbeat, made_at));
+        Ok(TableSnapshot { signed, rows, tree, made_at, heartbeat })
     }
 
     /// What it says of the key whose rows are at `place`, see [`Row::place`].

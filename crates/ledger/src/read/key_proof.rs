@@ -48,6 +48,9 @@ pub struct KeyProof {
     pub checkpoint: SignedRoot,
     /// The table's snapshot; its size is at most the checkpoint's.
     pub table: SignedRoot,
+    /// That the log had no more than that at a moment, which is at most a minute ago but for the time
+    /// that the next snapshot takes to be made.
+    pub heartbeat: SignedRoot,
     /// The number of rows.
     pub rows: u64,
     /// What the snapshot says of the key.
@@ -106,6 +109,7 @@ impl Ledger {
         Ok(KeyProof {
             checkpoint,
             table: snapshot.signed.clone(),
+            heartbeat: snapshot.heartbeat.lock().0.clone(),
             rows: snapshot.rows.len() as u64,
             in_table: snapshot.find(&Row::place(id))?,
             records: proved.collect(),
@@ -147,13 +151,20 @@ impl Ledger {
         let Some(_making) = shared.making.try_lock() else {
             return shared.last.lock().clone().ok_or(Error::Overloaded);
         };
-        let now = self.state().clock.monotonic();
+        let (moment, now) = (self.state().clock.now(), self.state().clock.monotonic());
+        // After the clock: what came later is not denied.
         let size = self.state().size();
         if let Some(snapshot) = shared.last.lock().as_ref()
             && (snapshot.signed.size == size.0 || now.saturating_sub(snapshot.made_at) < INTERVAL)
         {
+            let mut heartbeat = snapshot.heartbeat.lock();
+            if snapshot.signed.size == size.0 && now.saturating_sub(heartbeat.1) >= INTERVAL {
+                *heartbeat = (self.heartbeat_at(size.0, moment)?, now);
+            }
+            drop(heartbeat);
             return Ok(Arc::clone(snapshot));
         }
+        let heartbeat = self.heartbeat_at(size.0, moment)?;
         let mut rows = Vec::new();
         let mut place = 0;
         loop {
@@ -167,7 +178,8 @@ impl Ledger {
                 break;
             }
         }
-        let snapshot = TableSnapshot::sign(rows, size, signing, now).map_err(Error::fault)?;
+        let snapshot = TableSnapshot::sign(rows, size, signing, (heartbeat, now));
+        let snapshot = snapshot.map_err(Error::fault)?;
         let snapshot = Arc::new(snapshot);
         *shared.last.lock() = Some(Arc::clone(&snapshot));
         Ok(snapshot)

@@ -137,6 +137,7 @@ operations!(
     "accessReport": READ, TRAIL;
     "tableDigest": READ, &[];
     "logCheckpoint": EVIDENCE, &[];
+    "logHeartbeat": EVIDENCE, &[];
     "logKeys": EVIDENCE, &[];
     "logTile": EVIDENCE, &[];
     "logEntries": READ_LOG, TRAIL;

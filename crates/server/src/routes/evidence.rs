@@ -33,6 +33,7 @@ use crate::wire::Text;
 pub(crate) fn router() -> Routes {
     Routes::default()
         .add("/log/checkpoint", get(checkpoint))
+        .add("/log/heartbeat", get(heartbeat))
         .add("/log/keys", get(keys))
         .add("/log/tile/entries/{*tile}", get(entries))
         .add("/log/tile/{level}/{*tile}", get(tile))
@@ -63,6 +64,26 @@ pub(crate) async fn checkpoint(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     Ok(fresh(app.ledger().checkpoint()?.note.to_string()))
+}
+
+/// Says what the log has, also when nothing happens
+///
+/// A signed note (c2sp.org/signed-note) with the size and root of the log and the time, at most a minute
+/// old: the log had no more than that then. `<origin>/heartbeat`, the size, the root and `time <seconds
+/// since 1970>`, a line each.
+#[utoipa::path(
+    get,
+    path = "/log/heartbeat",
+    operation_id = "logHeartbeat",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn heartbeat(
+    State(app): State<App>,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Response, ApiError> {
+    Ok(fresh(app.ledger().heartbeat()?.note.to_string()))
 }
 
 /// Gives the keys that sign the log

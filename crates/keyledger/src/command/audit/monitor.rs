@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use bundle::{Refused, Statement, explained, extends, not_rolled_back};
+use bundle::{Refused, Statement, not_rolled_back};
 use clap::Args;
 use ledger::{Clock as _, KeyChain, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
 use super::served::{Checked, Served};
-use super::{lineage, verdict};
+use super::{before, lineage, verdict};
 use crate::client::{Client, pause};
 use crate::exit::{Exit, Failure};
 use crate::option_values::duration;
@@ -21,8 +21,8 @@ use crate::print;
 /// Watch a running log: what it signed once must be in what it signs now
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The state file holds the last checkpoint as the log signed it, and nothing else; its time is when it
-last grew. Keep it where the operator of the log cannot reach it. No token is needed: checkpoint,
+The state file holds the last checkpoint as the log signed it, and nothing else; its time is that of
+the last heartbeat, which a log signs every minute, whether it grows or not. Keep it where the operator of the log cannot reach it. No token is needed: checkpoint,
 keys and tiles are public. Without --key the first answer is taken on trust, and everything after is
 held against it.
 Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale, 14 rolled back, which is on record;
@@ -44,7 +44,7 @@ pub(crate) struct Monitor {
     /// How often to look
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     every: Duration,
-    /// How long the log may go without anything new, or without being reached
+    /// How old its last heartbeat may be, and how long it may not be reached
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     max_age: Duration,
     #[command(flatten)]
@@ -133,30 +133,34 @@ fn observe(options: &Monitor, served: &mut Served<'_>) -> Checked<Observed> {
     if let (None, Some(previous)) = (&options.key, &previous) {
         served.trusted = previous.by.clone();
     }
+    let heartbeat = match served.heartbeat()? {
+        Ok(heartbeat) => heartbeat,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    // After the heartbeat, so that this is not of a larger tree.
     let checkpoint = match served.checkpoint()? {
         Ok(checkpoint) => checkpoint,
         Err(refused) => return Ok(Err(refused)),
     };
-    if let Some(previous) = &previous {
-        let larger = checkpoint.size >= previous.size;
-        let proof =
-            if larger { served.consistency(previous.size, checkpoint.size)? } else { vec![] };
-        if let Err(refused) = extends(previous, &checkpoint, &proof) {
-            return Ok(Err(explained(&served.chain, previous, refused)));
+    for earlier in previous.iter().chain([&heartbeat.statement]) {
+        if let Err(refused) = served.extends(earlier, &checkpoint)? {
+            return Ok(Err(refused));
         }
     }
     if let Err(refused) = not_rolled_back(&served.chain, &served.trusted, checkpoint.size) {
         return Ok(Err(refused));
     }
-    let before = previous.map(|previous| previous.size);
-    if before == Some(checkpoint.size) {
-        if let Some(refused) = stale(&options.state, options.max_age)? {
-            return Ok(Err(refused));
-        }
-    } else {
-        eventlog::files::replace(&options.state, checkpoint.note.as_bytes())
-            .with_context(|| format!("`{}` cannot be written", options.state.display()))?;
+    let now = SystemClock::default().now();
+    if let Err(refused) = heartbeat.is_fresh(before(now, options.max_age), now) {
+        return Ok(Err(refused));
     }
+    let before = previous.map(|previous| previous.size);
+    let unwritable = || format!("`{}` cannot be written", options.state.display());
+    if before != Some(checkpoint.size) {
+        eventlog::files::replace(&options.state, checkpoint.note.as_bytes())
+            .with_context(unwritable)?;
+    }
+    set_time(&options.state, heartbeat.at).with_context(unwritable)?;
     Ok(Ok(Observed { checkpoint, before, trusted: served.trusted.clone() }))
 }
 
@@ -164,7 +168,14 @@ fn unreadable(path: &Path) -> String {
     format!("the state `{}` cannot be read", path.display())
 }
 
-/// Whether the state has not grown for too long.
+/// Has a file be from that moment.
+fn set_time(path: &Path, at: keys::Timestamp) -> std::io::Result<()> {
+    let since_1970 = Duration::from_micros(u64::try_from(at.micros()).unwrap_or(0));
+    let file = std::fs::File::options().write(true).open(path)?;
+    file.set_modified(SystemTime::UNIX_EPOCH + since_1970)
+}
+
+/// Whether the log has said nothing for too long.
 fn stale(state: &Path, max_age: Duration) -> Result<Option<Refused>> {
     let Ok(metadata) = std::fs::metadata(state) else { return Ok(None) };
     let grown = metadata.modified().with_context(|| unreadable(state))?;

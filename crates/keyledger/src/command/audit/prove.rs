@@ -1,20 +1,22 @@
 //! `keyledger audit prove`: has a server prove an event or a key, and checks the proof.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bundle::{Invalid, KeyProved, Refused, check_key_proof, not_rolled_back};
+use bundle::{Invalid, KeyProved, Refused, check_key_proof, not_rolled_back, signed_statement};
 use clap::Args;
 use keys::KeyId;
-use ledger::KeyChain;
+use ledger::{Clock as _, KeyChain, SystemClock};
 use serde_json::{Value, json};
 use tlog::ProofFile;
 use tlog::note::VerifierKey;
 
 use super::served::{Checked, Served};
-use super::{lineage, verdict};
+use super::{before, checkpoint_file, lineage, verdict};
 use crate::client::{Call, Client};
 use crate::exit::Exit;
+use crate::option_values::duration;
 use crate::options::{Json, Remote};
 use crate::print;
 
@@ -24,7 +26,8 @@ use crate::print;
 Of an event it gets the receipt and the stored record, checks that the record is in the signed log,
 and that the event says what the record says. Of a key it gets all records and the table's note: how
 the key stands, that these are all its events, or that there is no such key.
-Exit code 0 proved, 10 not, 14 the log was rolled back, which is on record.
+Exit code 0 proved, 10 not, 11 a fork, 12 a rollback, 13 the proof is not of now, 14 the log was rolled
+back, which is on record.
 
 Examples:
   keyledger audit prove --seq 17 --key ledger.example.com/keys+dd441a68+AepKbGPi… --out 17.tlog-proof
@@ -35,6 +38,12 @@ pub(crate) struct Prove {
     /// A verifier key of the log; without it the server's own word is taken
     #[arg(long, value_name = "NAME+ID+KEY")]
     key: Option<VerifierKey>,
+    /// A checkpoint that you kept: the log must extend it
+    #[arg(long = "kept", value_name = "FILE")]
+    previous: Option<PathBuf>,
+    /// How old the heartbeat in the proof may be: an older answer may be one shown again
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    max_age: Duration,
     /// Write what was checked there: the receipt of an event, the proof of a key
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -61,9 +70,18 @@ pub(crate) fn run(options: &Prove) -> Result<Exit> {
         Ok(served) => served,
         Err(refused) => return options.report(&refused, None),
     };
+    if let Some(path) = &options.previous {
+        let note = checkpoint_file::read(path)?;
+        if let Err(refused) = extends_earlier(&served, &note)? {
+            return options.report(&refused, Some(&served.chain));
+        }
+    }
+    let now = SystemClock::default().now();
+    let not_before = before(now, options.max_age);
+    let fresh = |proved: &KeyProved| proved.heartbeat.is_fresh(not_before, now);
     let proved = match (options.what.seq, options.what.key_id) {
-        (Some(seq), _) => event(&served, seq)?,
-        (None, Some(id)) => key(&served, id)?,
+        (Some(seq), _) => event(&served, seq, &fresh)?,
+        (None, Some(id)) => key(&served, id, &fresh)?,
         (None, None) => anyhow::bail!("name an event with --seq or a key with --key-id"),
     };
     let Proof { mut summary, file } = match proved {
@@ -109,17 +127,39 @@ struct Proof {
     file: String,
 }
 
-fn fetch(served: &Served<'_>, id: KeyId) -> Checked<(KeyProved, String)> {
-    let answer = served.client.text(Call::get(format!("/v1/keys/{id}/proof")))?;
-    let checked = check_key_proof(&answer, id, &served.chain, &served.trusted);
-    Ok(checked.map_err(Refused::from).and_then(|proved| {
-        not_rolled_back(&served.chain, &served.trusted, proved.checkpoint.size)?;
-        Ok((proved, answer))
-    }))
+/// Whether the log extends a checkpoint that the auditor has.
+fn extends_earlier(served: &Served<'_>, note: &str) -> Checked<()> {
+    let earlier = match signed_statement(note, &served.chain, served.chain.keys()) {
+        Ok(earlier) => earlier,
+        Err(refused) => return Ok(Err(refused.into())),
+    };
+    match served.checkpoint()? {
+        Ok(checkpoint) => served.extends(&earlier, &checkpoint),
+        Err(refused) => Ok(Err(refused)),
+    }
 }
 
-fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
-    let (proved, file) = match fetch(served, id)? {
+/// Whether what was proved is of now.
+type Fresh<'f> = &'f dyn Fn(&KeyProved) -> Result<(), Refused>;
+
+fn fetch(served: &Served<'_>, id: KeyId, fresh: Fresh<'_>) -> Checked<(KeyProved, String)> {
+    let answer = served.client.text(Call::get(format!("/v1/keys/{id}/proof")))?;
+    let checked = check_key_proof(&answer, id, &served.chain, &served.trusted);
+    let checked = checked.map_err(Refused::from).and_then(|proved| {
+        not_rolled_back(&served.chain, &served.trusted, proved.checkpoint.size)?;
+        fresh(&proved)?;
+        Ok((proved, answer))
+    });
+    let (proved, answer) = match checked {
+        Ok(found) => found,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let extended = served.extends(&proved.heartbeat.statement, &proved.checkpoint)?;
+    Ok(extended.map(|()| (proved, answer)))
+}
+
+fn key(served: &Served<'_>, id: KeyId, fresh: Fresh<'_>) -> Checked<Proof> {
+    let (proved, file) = match fetch(served, id, fresh)? {
         Ok(found) => found,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -134,6 +174,7 @@ fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
         "events": events,
         "last_event_at": last,
         "complete_as_of_size": proved.table_size,
+        "complete_as_of": proved.heartbeat.at.to_string(),
         "log_size": proved.checkpoint.size,
         "signed_by": proved.checkpoint.by.to_string(),
     });
@@ -141,11 +182,11 @@ fn key(served: &Served<'_>, id: KeyId) -> Checked<Proof> {
 }
 
 /// The receipt proves the record, and the record proves the event.
-fn event(served: &Served<'_>, seq: u64) -> Checked<Proof> {
+fn event(served: &Served<'_>, seq: u64, fresh: Fresh<'_>) -> Checked<Proof> {
     let shown = served.client.call(Call::get(format!("/v1/events/{seq}")))?;
     let receipt = served.client.text(Call::get(format!("/v1/events/{seq}/receipt")))?;
     let id = shown.get("key_id").and_then(Value::as_str).and_then(|id| id.parse().ok());
-    let (proved, _) = match fetch(served, id.context("the answer is no event")?)? {
+    let (proved, _) = match fetch(served, id.context("the answer is no event")?, fresh)? {
         Ok(found) => found,
         Err(refused) => return Ok(Err(refused)),
     };

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use bundle::{Invalid, Refused, Statement, signed_statement};
+use bundle::{Beat, Invalid, Refused, Statement, signed_statement};
 use ledger::{KeyChain, Keyring};
 use serde_json::Value;
 use tlog::note::VerifierKey;
@@ -49,9 +49,24 @@ impl<'c> Served<'c> {
         Ok(signed.map_err(Refused::from))
     }
 
+    /// What the log says it has now, and when.
+    pub(super) fn heartbeat(&self) -> Checked<Beat> {
+        let text = self.client.text(Call::get("/log/heartbeat"))?;
+        Ok(Beat::open(&text, &self.chain, self.trusted_keys()?).map_err(Refused::from))
+    }
+
+    /// Checks that the log of `later` extends that of `earlier`. That it is another one may be on record.
+    pub(super) fn extends(&self, earlier: &Statement, later: &Statement) -> Checked<()> {
+        let is_longer = later.size >= earlier.size;
+        let proof =
+            if is_longer { self.consistency(earlier.size, later.size)? } else { Vec::new() };
+        let checked = bundle::extends(earlier, later, &proof);
+        Ok(checked.map_err(|refused| bundle::explained(&self.chain, earlier, refused)))
+    }
+
     /// The proof that the log of `new` records extends that of `old`. With a token the server makes
     /// it, else it is computed from the tiles, which are public.
-    pub(super) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
+    fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
         if old == 0 || old == new {
             return Ok(Vec::new());
         }

@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use bundle::{Trust, Verified};
 use clap::Args;
-use keys::Timestamp;
 use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
-use super::{checkpoint_file, lineage, verdict};
+use super::{before, checkpoint_file, lineage, verdict};
 use crate::exit::{Exit, misuse};
 use crate::option_values::duration;
 use crate::options::Json;
@@ -52,14 +51,11 @@ pub(crate) fn run(options: &Verify) -> Result<Exit> {
     let file = File::open(&options.bundle).map_err(|error| {
         misuse(format!("the bundle `{}` cannot be read: {error}", options.bundle.display()))
     })?;
-    let age = |age: Duration| i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    let now = SystemClock::default().now().micros();
+    let now = SystemClock::default().now();
     let trust = Trust {
         key: options.key.clone(),
         checkpoint: options.previous.as_deref().map(checkpoint_file::read).transpose()?,
-        not_before: options
-            .max_age
-            .map(|limit| Timestamp::from_micros(now.saturating_sub(age(limit)))),
+        not_before: options.max_age.map(|limit| before(now, limit)),
     };
     let mut progress = Progress::new("records checked:");
     let checked = bundle::verify(&file, &trust, &server::EXPORTS, &mut |count| progress.at(count));

@@ -51,6 +51,9 @@ pub(crate) struct Proof {
     table: String,
     /// The size of the log that the note speaks of.
     table_size: u64,
+    /// A signed note that the log had no more than that at a moment, as `/log/heartbeat`: at most a minute
+    /// old, but for the time that a new table takes to be made.
+    heartbeat: String,
     /// The number of rows.
     rows: u64,
     /// The key's row in it; null if it has none.
@@ -135,6 +138,7 @@ impl Proof {
             size: proof.checkpoint.size,
             table: proof.table.note.to_string(),
             table_size: proof.table.size,
+            heartbeat: proof.heartbeat.note.to_string(),
             rows: proof.rows,
             row,
             neighbours,

@@ -82,9 +82,16 @@ impl Mapping {
         match self.named.iter().find(|(_, column)| missing(column)) {
             None => Ok(()),
             Some((_, column)) => {
-                let there: Vec<_> = columns.iter().collect();
-                let there = there.join(", ");
-                Err(misuse(format!("there is no column `{column}`; there are: {there}")))
+                // Of a file without a header the first line may hold a key.
+                let is_header = self.named.iter().any(|(_, column)| !missing(column));
+                let there = columns.iter().filter(|_| is_header).collect::<Vec<_>>().join(", ");
+                let why = if is_header {
+                    format!("there are: {there}")
+                } else {
+                    let count = columns.len();
+                    format!("the first line must name the columns, and has {count} of other names")
+                };
+                Err(misuse(format!("there is no column `{column}`; {why}")))
             }
         }
     }
