@@ -1884,7 +1884,7 @@ def main():
     if newest != check.trusted.text:
         print(f"the key you gave was succeeded; from now on give --key '{newest}'")
     if check.whole:
-        print("good: every record, every change by the rules, the table of keys, every byte")
+        print("good: every record, every change by the rules, the table of keys, the exports")
     else:
         print("good, but partial: what is not in the bundle was not checked")
     return GOOD

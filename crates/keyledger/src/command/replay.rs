@@ -80,7 +80,8 @@ impl Replay {
         let bearer =
             Bearer { token: self.bearer.token.clone(), token_file: self.bearer.token_file.clone() };
         let client = Client::new(&Remote { url: url.clone(), bearer })?;
-        let answer = client.call(Call::get("/v1/table-digest").query("seq", Some(length)))?;
+        let last = length.get().checked_sub(1);
+        let answer = client.call(Call::get("/v1/table-digest").query("seq", last))?;
         let digest = answer.get("digest").and_then(Value::as_str);
         Ok(Some(digest.context("the server's answer has no digest")?.to_owned()))
     }

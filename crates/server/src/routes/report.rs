@@ -169,15 +169,18 @@ pub(crate) async fn access(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct At {
-    /// After so many records; all of them by default.
+    /// Right after this record, as `as_of=seq:N` means it; after the last one by default.
     seq: Option<u64>,
 }
 
 /// What the table of keys was.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TableDigest {
+    /// The last record that it was built from; null if there is none.
+    #[schema(required)]
+    seq: Option<u64>,
     /// How many records it was built from.
-    seq: u64,
+    log_size: u64,
     /// SHA-256 of the table in its one written form, in hex.
     digest: String,
 }
@@ -199,11 +202,11 @@ pub(crate) async fn table_digest(
     Query(parameters): Query<At>,
 ) -> Result<Response, ApiError> {
     reader.require_all(AUDIT)?;
-    let length = parameters.seq.map(Seq);
+    let length = parameters.seq.map(|last| Seq(last.saturating_add(1)));
     let digest = app.read(reader.caller, move |ledger, caller| ledger.table_digest(caller, length));
-    let (seq, digest) = digest.await?;
-    let digest = hex(&digest);
-    Ok(wire::json(StatusCode::OK, &TableDigest { seq: seq.0, digest }))
+    let (Seq(log_size), digest) = digest.await?;
+    let digest = TableDigest { seq: log_size.checked_sub(1), log_size, digest: hex(&digest) };
+    Ok(wire::json(StatusCode::OK, &digest))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -21,7 +21,7 @@ use crate::print::{self, Progress};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 It trusts the given key and nothing else: every record is hashed and judged by the rules again, the
-tree and the table of keys are made again, and so is every byte of the bundle. Give it the key as
+tree, the table of keys and the exports are made again, and the file has no byte more. Give it the key as
 you got it from the operator, not as the bundle has it.
 Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale, 14 rolled back, which is on record.
 
@@ -120,6 +120,6 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
         "good, but partial: these records are in the log and follow the rules; \
          what is not in the bundle was not checked"
     } else {
-        "good: every record, every change by the rules, the table of keys, every byte"
+        "good: every record, every change by the rules, the table of keys, the exports"
     })
 }
