@@ -516,7 +516,7 @@ TYPES = ["created", "enabled", "disabled", "expired", "revoked", "updated"]
 UPDATED = 5
 ROLES = ["owner", "verifier", "auditor", "worker", "admin", "user", "key"]
 PERIODS = ["day", "month", "total"]
-TOKENS, WORKER = (0, 1), 3
+TOKENS, BY_KEY, WORKER = (0, 1), 2, 3
 # The issuer of a service's own tokens, which has a tag of its own.
 OWN_ISSUER = "keyledger"
 MIN_TIME, MAX_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -591,11 +591,14 @@ class Reader:
 
 def read_via(r):
     tag = r.tag(4)
+    if tag == BY_KEY:
+        key = r.id()
+        return tag, f"key:{uuid.UUID(bytes=key)}", key
     if tag in TOKENS:
         issuer = r.text() if tag else OWN_ISSUER
         require(tag == 0 or issuer != OWN_ISSUER, "this issuer has a tag of its own")
-        return tag, f"token:{issuer}:"
-    return tag, f"key:{uuid.UUID(bytes=r.id())}" if tag == 2 else "worker"
+        return tag, f"token:{issuer}:", None
+    return tag, "worker", None
 
 
 def read_ip(r):
@@ -779,7 +782,8 @@ def decode(data, persons):
     record["account"], roles = r.option(r.text), r.byte()
     require(roles < 1 << len(ROLES), "an unknown role")
     record["roles"] = [name for place, name in enumerate(ROLES) if roles >> place & 1]
-    way, record["via"] = read_via(r)
+    way, record["via"], record["acting"] = read_via(r)
+    record["way"] = way
     record["dialect"], record["rules"] = r.tag(len(DIALECTS)), read_rules(r)
     read_event(r, record)
     read_links(r, record)
@@ -1038,7 +1042,7 @@ class Auditor:
             require(on_time and key["due"] == record["due"], "the key is not due then")
         else:
             require(not is_due(key, record["at"]), "the key was due, and that is not on record")
-            self._in_scope(record, key["account"])
+        self._may_act(record, key["account"], key["made"] and key["made"]["owner"])
         lawful, after = MOVES[event]
         was = STATUSES[key["status"]]
         require(key["status"] in lawful, f"{TYPES[event]} while the key is {was}")
@@ -1163,7 +1167,7 @@ class Auditor:
     def _created(self, seq, leaf, record):
         key, now = record["key"], record["at"]
         rules = record["rules"]
-        self._in_scope(record, key["account"])
+        self._may_act(record, key["account"], key["owner"])
         require(key["id"] not in self.keys, "the key exists already")
         require(key["digest"] not in self.digests, "the new key has the digest of an earlier one")
         public = key["public_value"]
@@ -1266,9 +1270,46 @@ class Auditor:
         self._advance(old, link, ENABLED, seq, leaf)
         return until == now
 
-    def _in_scope(self, record, account):
-        own = record["account"]
-        require(own is None or own == account, "the actor acts for another account than the key's")
+    def _may_act(self, record, account, owner):
+        """Whether the actor may do that to a key of this account and owner (None: not known)."""
+        own, way, roles = record["account"], record["way"], set(record["roles"])
+        when_due = record["type"] == 3 and record["due"] is not None
+        if own not in (None, account):
+            require(when_due, "the actor acts for another account than the key's")
+        elif way == WORKER:
+            require(when_due, "the worker only records that keys are due")
+        elif way in TOKENS and when_due:
+            require(roles & {"worker", "admin"}, "the actor's role records no ends")
+        elif way in TOKENS:
+            require(roles & {"owner", "admin", "user"}, "the actor's role changes no keys")
+            if not roles & {"owner", "admin"}:
+                self._own_keys_alone(record, owner)
+        elif "key" in roles:
+            itself = record["type"] == 4 and record["link"]["key"] == record["acting"]
+            require(itself, "a key that calls as itself only ends itself")
+        else:
+            self._key_acts(record)
+
+    def _own_keys_alone(self, record, owner):
+        require(record["account"] is not None, "a user is one of an account")
+        given = record.get("edits", {}).get("owner", (None, None))[1]
+        for whose in (owner, given):
+            erased = any(name and name.startswith(ERASED) for name in (whose, record["subject"]))
+            same = whose is None or whose == record["subject"] or erased
+            require(same, "a user changes its own keys alone, and gives none away")
+
+    def _key_acts(self, record):
+        require(record["dialect"] != NATIVE, "no native key changes keys")
+        require(record["account"] is not None, "a key acts for its own account")
+        key = self.keys.get(record["acting"])
+        if key is None:
+            require(self.accounts is not None, "the key that acts was never created")
+            return
+        require(key["account"] == record["account"], "the key that acts is of another account")
+        dialect = key["made"] and key["made"]["dialect"]
+        require(dialect in (None, record["dialect"]), "the key that acts is of another API")
+        good = key["status"] == ENABLED and not is_due(key, record["at"])
+        require(good, "the key that acts was not good then")
 
     def table_root(self):
         """The root of the table of keys (schemas/table.md)."""

@@ -17,6 +17,7 @@ mod accounts_file;
 mod as_of;
 mod audit;
 mod auth;
+mod authority;
 mod bad_start;
 mod bulk;
 mod cli;

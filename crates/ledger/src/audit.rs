@@ -9,9 +9,11 @@
 //! neither settings nor the name of a dialect have to be known. Of a part of a log the counts that a
 //! rule names are believed as far as the part does not disprove them.
 
+mod authority;
 mod facts;
 mod finding;
 mod lookups;
+mod new_key;
 mod rows;
 mod tracked_key;
 
@@ -20,12 +22,10 @@ use std::sync::Arc;
 
 use eventlog::Seq;
 use hashbrown::HashMap;
-use keys::{
-    Account, Command, Digest, Event, Facts, KeyId, KeyState, Kind, NewKey, Policy, Timestamp,
-    decide,
-};
+use keys::{Account, Command, Event, Facts, KeyId, KeyState, NewKey, Policy, Timestamp, decide};
 
-use self::facts::{check_link, facts, in_scope, is_recorded, no_facts, not_due, rotated};
+use self::authority::About;
+use self::facts::{check_link, facts, is_recorded, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Violation};
 use self::lookups::{Lookups, claimed};
 use self::tracked_key::{AttributeHashes, Extent, Made, TrackedKey};
@@ -200,8 +200,9 @@ impl Auditor {
         let when_due = matches!(command, Command::ExpireDue);
         if !when_due {
             not_due(link.key, &state, record.at)?;
-            in_scope(record, &tracked.account)?;
         }
+        let owner = tracked.made.as_ref().map(|made| &made.owner);
+        self.may_act(record, &About { account: &tracked.account, owner })?;
         let owner_active = self.owner_active_after(&tracked, record);
         let facts = Facts { owner_active, ..facts(&tracked, record) };
         is_recorded(&decide(&facts, command)?, record)?;
@@ -290,37 +291,6 @@ impl Auditor {
         self.keys.extend(replaced);
         self.track(audited, made);
         Ok(made.account.clone())
-    }
-
-    /// Whether the parts of a new key fit each other, the record, and the keys before it.
-    fn fits(&self, record: &Record, made: &NewKey) -> Result<(), Violation> {
-        let first = Link::first(made.id);
-        if record.links.own != first {
-            return Err(Violation::Link { key: made.id, field: "beginning" });
-        }
-        in_scope(record, &made.account)?;
-        if made.replaces.is_none() && made.dialect != record.dialect {
-            return Err(Violation::Key("is of another dialect than the request"));
-        }
-        let public = made.public_value.as_deref().map(Digest::of);
-        if public.is_some() != (made.kind == Kind::Public) {
-            return Err(Violation::Key("is public without its text, or secret with it"));
-        }
-        if public.is_some_and(|digest| digest != made.digest) {
-            return Err(Violation::Key("has a digest that is not that of its text"));
-        }
-        if self.lookups.knows_digest(&made.digest) {
-            return Err(Violation::Key("has the digest of an earlier one"));
-        }
-        let expected = match (&self.extent, self.lookups.last_number(&made.account)) {
-            (Extent::Whole, None) => 1,
-            (Extent::Part(_), None) | (Extent::Key, _) => made.number,
-            (Extent::Whole | Extent::Part(_), Some(last)) => last.saturating_add(1),
-        };
-        if made.number != expected {
-            return Err(Violation::Number { expected, found: made.number });
-        }
-        Ok(())
     }
 
     /// Remembers a new key.

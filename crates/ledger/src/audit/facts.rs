@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keys::{
-    Account, Command, Decision, Facts, KeyId, KeyState, NewKey, Policy, Replaces, Rotation, Rule,
-    Timestamp, decide,
+    Command, Decision, Facts, KeyId, KeyState, NewKey, Policy, Replaces, Rotation, Rule, Timestamp,
+    decide,
 };
 
 use super::{Made, TrackedKey, Violation};
@@ -91,14 +91,6 @@ pub(super) fn rotated(
 pub(super) fn not_due(key: KeyId, state: &KeyState, now: Timestamp) -> Result<(), Violation> {
     match state.expires_at {
         Some(due) if state.is_due(now) => Err(Violation::Due { key, due }),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Whether the actor could see the key at all.
-pub(super) fn in_scope(record: &Record, account: &Account) -> Result<(), Violation> {
-    match &record.actor.account {
-        Some(own) if own != account => Err(Violation::Scope(account.clone())),
         Some(_) | None => Ok(()),
     }
 }

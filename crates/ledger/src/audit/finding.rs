@@ -88,4 +88,7 @@ pub enum Violation {
     /// The actor acted for one account and touched a key of another.
     #[error("the actor acts for another account than the key's, {0}")]
     Scope(Account),
+    /// The actor may not do that.
+    #[error("its actor may not do that: {0}")]
+    Authority(&'static str),
 }

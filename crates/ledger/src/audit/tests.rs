@@ -2,6 +2,7 @@
 //! is found.
 
 mod any;
+mod authority;
 mod forgeries;
 
 use std::sync::Arc;

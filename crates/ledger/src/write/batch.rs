@@ -3,10 +3,12 @@
 //! The writer gathers the facts of each command here, lets [`keys::decide`] judge them and writes
 //! down the event. Nothing of it is visible to anybody until the log has it.
 
+mod acting;
 mod alive;
 mod edit;
 mod facts;
 mod imports;
+mod once;
 mod persons;
 mod salts;
 #[cfg(test)]
@@ -137,30 +139,6 @@ impl<'s> Batch<'s> {
     /// The place of its next record.
     fn next_seq(&self) -> Seq {
         Seq(self.start.0 + self.bytes.len() as u64)
-    }
-
-    /// Decides a command, unless the same request was answered before.
-    pub(crate) fn once<R>(
-        &mut self,
-        context: &RequestContext,
-        decide: impl FnOnce(&mut Batch<'s>) -> Result<R, Error>,
-    ) -> Result<Idempotent<R>, Error> {
-        match self.earlier(context)? {
-            Some(outcome) => Ok(Idempotent::Earlier(outcome)),
-            None => decide(self).map(Idempotent::Decided),
-        }
-    }
-
-    /// The earlier outcome of the same request, if there is one.
-    fn earlier(&self, context: &RequestContext) -> Result<Option<Outcome>, Error> {
-        let Some(Idempotency { key, request }) = context.idempotency else { return Ok(None) };
-        let mut remembered = self.state.outcomes.lock();
-        match self.outcomes.get(&key).copied().or_else(|| remembered.find(&key, self.now)) {
-            Some(outcome) if outcome.request == request => Ok(Some(outcome)),
-            Some(_) => Err(Error::IdempotencyMismatch),
-            None if remembered.has_room(&context.caller.holder(), self.outcomes.len()) => Ok(None),
-            None => Err(Error::OutcomesFull),
-        }
     }
 
     /// The object that stands for `key` in the table now, see [`KeyTable::again`].

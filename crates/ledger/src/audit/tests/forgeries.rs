@@ -1,6 +1,6 @@
 //! What a forger could do to a log whose hashes he then makes right, one line for each.
 
-use keys::{Edit, Revocation, Rotation, Status};
+use keys::{Edit, Kind, Revocation, Rotation, Status};
 
 use super::*;
 use crate::testing::caller;
