@@ -21,7 +21,7 @@ use crate::webhook_id::WebhookId;
 
 /// For how long a request with an idempotency key is remembered, in microseconds.
 const REMEMBERED_US: i64 = 86_400_000_000;
-/// For how long it is answered with the secret.
+/// For how long it is answered with the secret, by the process that made the webhook.
 const SECRET_SHOWN_US: i64 = 600_000_000;
 
 /// Where webhooks are stored, and how many there may be.
@@ -70,7 +70,7 @@ pub enum Refusal {
 pub struct Created {
     /// The webhook.
     pub webhook: Arc<Webhook>,
-    /// What signs its messages; `None` for a repeated request that came too late.
+    /// What signs its messages; `None` for a repeated request that came too late, or after a restart.
     pub secret: Option<Secret>,
     /// Whether it was made by an earlier request with this idempotency key.
     pub replayed: bool,
@@ -160,7 +160,7 @@ impl Registry {
             if !is_repeated(new.idempotency, made, now)? {
                 continue;
             }
-            let shown = now - definition.created_at < SECRET_SHOWN_US;
+            let shown = webhook.made_here && now - definition.created_at < SECRET_SHOWN_US;
             let secret = shown.then(|| definition.secret.clone());
             let webhook = Arc::clone(webhook);
             return Ok(Some(Created { webhook, secret, replayed: true }));
@@ -214,7 +214,8 @@ impl Registry {
             file = Some(AttemptFile::create(attempt_file::path(folder, id), entry)?);
             definition.write(folder)?;
         }
-        let webhook = Arc::new(assemble(definition, &lines, file));
+        let webhook = Webhook { made_here: true, ..assemble(definition, &lines, file) };
+        let webhook = Arc::new(webhook);
         self.webhooks.write().insert(id, Arc::clone(&webhook));
         self.changes.send_modify(|changes| *changes += 1);
         Ok(Created { webhook, secret: Some(secret), replayed: false })
@@ -354,7 +355,7 @@ fn read(folder: &Path, path: &Path) -> io::Result<Webhook> {
 
 fn assemble(definition: Definition, lines: &VecDeque<Entry>, file: Option<AttemptFile>) -> Webhook {
     let progress = Progress::new(format!("webhook {}", definition.id), lines, file);
-    Webhook { definition, progress: Arc::new(progress) }
+    Webhook { definition, progress: Arc::new(progress), made_here: false }
 }
 
 /// Whether a crash left this file when a webhook was made or deleted, or a file was written.

@@ -74,12 +74,16 @@ fn a_repeated_request_makes_one_webhook() {
     };
     let registry = Registry::open(options(folder.path())).unwrap();
     let made = registry.create(request(1, 1), at(0), 0).unwrap();
-    let registry = Registry::open(options(folder.path())).unwrap();
     let again = registry.create(request(1, 1), at(5), SECRET_SHOWN_US - 1).unwrap();
     assert!(again.replayed && again.webhook.id() == made.webhook.id());
     assert_eq!(again.secret.unwrap().text(), made.secret.unwrap().text());
     let late = registry.create(request(1, 1), at(5), SECRET_SHOWN_US).unwrap();
     assert!(late.replayed && late.secret.is_none());
+    // Another process does not give it, however soon.
+    let registry = Registry::open(options(folder.path())).unwrap();
+    let again = registry.create(request(1, 1), at(5), 1).unwrap();
+    assert!(again.replayed && again.webhook.id() == made.webhook.id());
+    assert!(again.secret.is_none());
     let other = registry.create(request(1, 2), at(5), 1);
     assert!(matches!(other, Err(Refusal::IdempotencyMismatch)));
     assert!(!registry.create(request(1, 2), at(5), REMEMBERED_US).unwrap().replayed);

@@ -17,6 +17,8 @@ pub struct Webhook {
     pub definition: Definition,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// Whether this process made it: the request that did can be given its secret again.
+    pub(crate) made_here: bool,
 }
 
 impl Webhook {

@@ -8,6 +8,7 @@
 //! minute are counted in memory, and written as one entry when the minute is over: a crash loses
 //! at most how often somebody read again what is on record that they read.
 
+mod outcomes;
 mod projection;
 mod readers;
 mod subjects;
@@ -22,10 +23,10 @@ use signedlog::{KeyChain, Mismatch, SignedLog, SignedRoot, Signing};
 use tlog::TileIndex;
 use tokio::sync::{oneshot, watch};
 
+pub use self::outcomes::{Answer, Erased, TokensEnded};
 use self::projection::Projections;
 use self::readers::{Outcome, Readers, Verdict};
-pub use self::subjects::Erased;
-pub use self::tokens::{EndTokens, MadeToken, NewToken, TokensEnded};
+pub use self::tokens::{EndTokens, MadeToken, NewToken};
 use self::writer::Writer;
 
 use crate::caller::{AUDIT, Caller};
@@ -148,17 +149,18 @@ impl Journal {
 
     /// Records a change, and applies it. Returns how many listed tokens it ended.
     async fn record_change(&self, access: Access) -> Result<usize, Error> {
-        let writer = &self.0.writer;
+        let (writer, projections) = (&self.0.writer, self.projections());
         let (reply, recorded) = oneshot::channel();
+        let (event, request) = (access.event.clone(), access.request);
+        projections.outcomes.begin(&access)?;
         if self.is_broken() {
-            self.tokens().not_recorded(&access.event);
+            projections.not_recorded(&event, request);
             return Err(Error::Broken);
         }
-        let event = access.event.clone();
         let access = Box::new(access);
         writer
             .put(Job { access, reply: Reply::Change(reply) })
-            .inspect_err(|_| self.tokens().not_recorded(&event))?;
+            .inspect_err(|_| projections.not_recorded(&event, request))?;
         tokio::select! {
             biased;
             recorded = recorded => recorded.unwrap_or(Err(Error::Broken)),

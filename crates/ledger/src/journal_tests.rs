@@ -253,6 +253,7 @@ fn access(reading: Reading) -> Access {
         salt: [9; 12],
         persons: Persons { actor: Some(ann), ..Persons::default() },
         mac: None,
+        request: None,
     }
 }
 

@@ -16,6 +16,7 @@ mod keyring;
 mod ledger;
 mod limits;
 mod monotone_clock;
+mod outcome_memory;
 mod page;
 mod projection;
 mod quota;
@@ -39,13 +40,15 @@ pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;
 pub use eventlog::{Seq, Space};
-pub use journal::{EndTokens, Erased, Journal, JournalOptions, MadeToken, NewToken, TokensEnded};
+pub use journal::{
+    Answer, EndTokens, Erased, Journal, JournalOptions, MadeToken, NewToken, TokensEnded,
+};
 pub use keyring::{Found, Keyring, KeyringError, Mac, PersonKey};
 pub use ledger::{Ledger, OpenError, Options, Stats};
 pub use limits::{Limits, QuotaLeft, RateLeft};
+pub use outcome_memory::OutcomeBounds;
 pub use page::{Direction, Page, Walk};
 pub use projection::key_view::KeyView;
-pub use projection::outcomes::OutcomeBounds;
 pub use projection::row::Row;
 pub use projection::table::{Due, KeySort, SortValue};
 pub use projection::table_snapshot::{InTable, RowProof};
@@ -62,7 +65,9 @@ pub use read::trail::EventFilter;
 pub use read::usage::{UsagePoint, UsageQuery, UsageStep};
 pub use read::verify::Verified;
 pub use ready::NotReady;
-pub use record::access::{Access, AccessEvent, Erasure, Hold, HoldId, Range, Reading, Readings};
+pub use record::access::{
+    Access, AccessEvent, Erasure, Hold, HoldId, Range, Reading, Readings, RequestDigests,
+};
 pub use record::codec::DecodeError;
 pub use record::replay::ReplayError;
 pub use record::token::{OwnToken, TokenRange};

@@ -30,24 +30,29 @@ struct Held {
 }
 
 impl Subjects {
-    /// Applies what is on record.
-    pub(crate) fn apply(&self, entry: &Access) {
+    /// Applies what is on record. Returns the hold that was placed or released.
+    pub(crate) fn apply(&self, entry: &Access) -> Option<HoldView> {
         match &entry.event {
             AccessEvent::SubjectHeld(hold) => {
                 let (at, by) = (entry.at, entry.actor.subject.clone());
-                self.0.lock().holds.push(HoldView { hold: hold.clone(), at, by });
+                let view = HoldView { hold: hold.clone(), at, by };
+                self.0.lock().holds.push(view.clone());
+                Some(view)
             }
             AccessEvent::SubjectReleased(hold) => {
-                self.0.lock().holds.retain(|view| view.hold.id != hold.id);
+                let holds = &mut self.0.lock().holds;
+                let place = holds.iter().position(|view| view.hold.id == hold.id);
+                place.map(|place| holds.remove(place))
             }
             AccessEvent::SubjectErased(erasure) => {
                 self.0.lock().erased.extend(erasure.persons.iter().copied());
+                None
             }
             AccessEvent::Read(_)
             | AccessEvent::TokenMade { .. }
             | AccessEvent::TokenSeen(_)
             | AccessEvent::TokenEnded { .. }
-            | AccessEvent::TokensEnded { .. } => {}
+            | AccessEvent::TokensEnded { .. } => None,
         }
     }
 

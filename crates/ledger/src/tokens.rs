@@ -112,7 +112,12 @@ pub(crate) enum Reserved {
     /// It has a place, and is to be recorded.
     New(OwnToken),
     /// The same request made it before.
-    Replayed(TokenView),
+    Replayed {
+        /// The token.
+        view: TokenView,
+        /// Whether this process did.
+        made_here: bool,
+    },
 }
 
 impl Tokens {
@@ -279,11 +284,12 @@ impl Tokens {
         let mut table = self.table.lock();
         if let Some(entry) = table.get(&token.jti) {
             return match entry.made {
-                Made::Recorded if request.is_some() && entry.request == request => {
-                    Ok(Reserved::Replayed(TokenView::new(&entry.row)))
+                Made::Recorded | Made::Here if request.is_some() && entry.request == request => {
+                    let (view, made_here) = (TokenView::new(&entry.row), entry.made == Made::Here);
+                    Ok(Reserved::Replayed { view, made_here })
                 }
                 Made::Unrecorded => Err(Error::Overloaded),
-                Made::Recorded | Made::Elsewhere => Err(Error::IdempotencyMismatch),
+                Made::Recorded | Made::Here | Made::Elsewhere => Err(Error::IdempotencyMismatch),
             };
         }
         if table.was_of_erased(&token) {

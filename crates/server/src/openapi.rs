@@ -154,7 +154,7 @@ fn change_parameters(operation: &mut Operation, path: &str) {
         let meaning = "The answer holds the event's receipt";
         parameter(operation, "receipt", ParameterIn::Query, meaning, flag());
     }
-    if !path.starts_with("/v1/tokens/") && !path.starts_with("/v1/subjects") {
+    if path != "/v1/tokens/{jti}" {
         let meaning =
             "The same key and request within 24 hours give the same outcome, recorded once";
         let key = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[ -~]+$"));

@@ -1,12 +1,13 @@
-//! What is held in memory of the journal's entries: what became of tokens, and of persons. A start
-//! reads them all.
+//! What is held in memory of the journal's entries: what became of tokens, and of persons, and for
+//! which requests. A start reads them all.
 
 use std::sync::Arc;
 
 use signedlog::Chunk;
 
+use super::outcomes::Outcomes;
 use crate::keyring::Keyring;
-use crate::record::access::Access;
+use crate::record::access::{Access, AccessEvent, RequestDigests};
 use crate::record::codec::{self, Interner};
 use crate::record::replay::ReplayError;
 use crate::subjects::Subjects;
@@ -16,6 +17,7 @@ use crate::tokens::Tokens;
 pub(super) struct Projections {
     pub(super) tokens: Arc<Tokens>,
     pub(super) subjects: Subjects,
+    pub(super) outcomes: Outcomes,
     pub(super) keyring: Arc<Keyring>,
 }
 
@@ -23,7 +25,8 @@ impl Projections {
     /// That of no entries; no token lives longer than `max_token_ttl_s`.
     pub(super) fn new(keyring: Arc<Keyring>, max_token_ttl_s: u64) -> Projections {
         let tokens = Arc::new(Tokens::new(max_token_ttl_s, Arc::clone(&keyring)));
-        Projections { tokens, subjects: Subjects::default(), keyring }
+        let (subjects, outcomes) = (Subjects::default(), Outcomes::default());
+        Projections { tokens, subjects, outcomes, keyring }
     }
 
     /// What decodes entries of this journal.
@@ -57,7 +60,15 @@ impl Projections {
 
     /// Applies an entry. Returns how many tokens it ended, of those that are listed.
     pub(super) fn apply(&self, entry: &Access) -> usize {
-        self.subjects.apply(entry);
-        self.tokens.apply(entry)
+        let hold = self.subjects.apply(entry);
+        let ended = self.tokens.apply(entry);
+        self.outcomes.apply(entry, ended, hold);
+        ended
+    }
+
+    /// What could not be recorded did not happen.
+    pub(super) fn not_recorded(&self, event: &AccessEvent, request: Option<RequestDigests>) {
+        self.tokens.not_recorded(event);
+        self.outcomes.not_recorded(request);
     }
 }

@@ -5,28 +5,18 @@ use std::time::Duration;
 use keys::{Pseudonym, Reason, Subject, Timestamp};
 
 use super::Journal;
+use super::outcomes::{Answer, Done, Erased, digests};
 use super::projection::Projections;
 use crate::caller::{Caller, Role};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::record::Actor;
-use crate::record::access::{Access, AccessEvent, Erasure, Hold, HoldId};
+use crate::record::access::{Access, AccessEvent, Erasure, Hold, HoldId, RequestDigests};
 use crate::subjects::HoldView;
 use crate::write::request::RequestOptions;
 
 /// After how long it is tried again to forget somebody.
 const AGAIN: Duration = Duration::from_millis(50);
-
-/// A person that was erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erased {
-    /// When.
-    pub at: Timestamp,
-    /// What the person is called in records.
-    pub persons: Vec<Pseudonym>,
-    /// How many keys spoke of it.
-    pub keys: usize,
-}
 
 impl Journal {
     /// What a person is called in records, in order. Looks at the keys of all persons.
@@ -50,11 +40,12 @@ impl Journal {
         Ok(self.projections().subjects.holds(&self.pseudonyms(caller, subject)?))
     }
 
-    /// Places a hold on a person, which is then not erased until every hold is released.
+    /// Places a hold on a person, which is then not erased until every hold is released. A repeated
+    /// request places none.
     ///
     /// # Errors
     ///
-    /// As [`Journal::holds`], and those of a journal that takes no entry: after [`Error::Broken`]
+    /// As [`Journal::holds`], [`Error::IdempotencyMismatch`], [`Error::OutcomesFull`], and those of a journal that takes no entry: after [`Error::Broken`]
     /// nobody knows, after others none was placed.
     pub async fn hold(
         &self,
@@ -62,8 +53,12 @@ impl Journal {
         subject: &Subject,
         options: &RequestOptions,
         at: Timestamp,
-    ) -> Result<HoldView, Error> {
+    ) -> Result<Answer<HoldView>, Error> {
         let _turn = self.0.subjects.lock().await;
+        let request = self.request(caller, options)?;
+        if let Some(earlier) = self.projections().outcomes.find(request, at, Done::hold)? {
+            return Ok(earlier);
+        }
         let persons = self.find(caller, subject).await?;
         let mut id = HoldId([0; 16]);
         getrandom::fill(&mut id.0).map_err(Error::fault)?;
@@ -73,12 +68,13 @@ impl Journal {
         }
         let hold = Hold { id, subject: subject.clone(), persons, reason: options.reason.clone() };
         if !options.dry_run {
-            self.record_subject(caller, AccessEvent::SubjectHeld(hold.clone()), at).await?;
+            let event = AccessEvent::SubjectHeld(hold.clone());
+            self.record_subject(caller, event, request, at).await?;
         }
-        Ok(HoldView { hold, at, by: caller.identity.subject.clone() })
+        Ok(Answer::new(HoldView { hold, at, by: caller.identity.subject.clone() }))
     }
 
-    /// Releases a hold of a person: the only one, if none is named.
+    /// Releases a hold of a person: the only one, if none is named. A repeated request releases no other.
     ///
     /// # Errors
     ///
@@ -91,8 +87,12 @@ impl Journal {
         id: Option<HoldId>,
         options: &RequestOptions,
         at: Timestamp,
-    ) -> Result<HoldView, Error> {
+    ) -> Result<Answer<HoldView>, Error> {
         let _turn = self.0.subjects.lock().await;
+        let request = self.request(caller, options)?;
+        if let Some(earlier) = self.projections().outcomes.find(request, at, Done::hold)? {
+            return Ok(earlier);
+        }
         let mut holds = self.projections().subjects.holds(&self.find(caller, subject).await?);
         if let Some(id) = id {
             holds.retain(|view| view.hold.id == id);
@@ -103,17 +103,19 @@ impl Journal {
         }
         if !options.dry_run {
             let released = Hold { reason: options.reason.clone(), ..view.hold.clone() };
-            self.record_subject(caller, AccessEvent::SubjectReleased(released), at).await?;
+            let event = AccessEvent::SubjectReleased(released);
+            self.record_subject(caller, event, request, at).await?;
         }
-        Ok(view)
+        Ok(Answer::new(view))
     }
 
     /// Forgets a person: records that, destroys the keys that what says who it is was sealed under,
-    /// and takes it out of memory. Keys that it owns work on.
+    /// and takes it out of memory. Keys that it owns work on. A repeated request is remembered until the
+    /// process ends: what is left of a person nowhere says which request forgot it.
     ///
     /// # Errors
     ///
-    /// As [`Journal::holds`]; [`Error::OnHold`]. After [`Error::Broken`] and [`Error::Fault`] it may be
+    /// As [`Journal::hold`]; [`Error::OnHold`]. After [`Error::Broken`] and [`Error::Fault`] it may be
     /// on record and not done: then the next start does it.
     pub async fn erase(
         &self,
@@ -123,8 +125,13 @@ impl Journal {
         legal_basis: Option<Reason>,
         options: &RequestOptions,
         at: Timestamp,
-    ) -> Result<Erased, Error> {
+    ) -> Result<Answer<Erased>, Error> {
         let _turn = self.0.subjects.lock().await;
+        let outcomes = &self.projections().outcomes;
+        let request = self.request(caller, options)?;
+        if let Some(earlier) = outcomes.find(request, at, Done::erased)? {
+            return Ok(earlier);
+        }
         let persons = self.find(caller, subject).await?;
         if !self.projections().subjects.holds(&persons).is_empty() {
             return Err(Error::OnHold);
@@ -133,13 +140,17 @@ impl Journal {
             let (ledger, caller, subject) = (ledger.clone(), caller.clone(), subject.clone());
             let count = move || ledger.count_keys_of(&caller, &subject);
             let keys = tokio::task::spawn_blocking(count).await.map_err(Error::fault)??;
-            return Ok(Erased { at, persons, keys });
+            return Ok(Answer::new(Erased { at, persons, keys }));
+        }
+        if request.is_some() {
+            outcomes.check_room(caller)?;
         }
         // Nothing is put on record that cannot be done.
         self.projections().keyring.check().map_err(Error::fault)?;
         let erasure =
             Erasure { persons: persons.clone(), reason: options.reason.clone(), legal_basis };
-        self.record_subject(caller, AccessEvent::SubjectErased(erasure), at).await?;
+        let event = AccessEvent::SubjectErased(erasure);
+        self.record_subject(caller, event, None, at).await?;
         let forgotten = loop {
             match ledger.forget(caller, subject).await {
                 // It is on record, and done as soon as there is room for it.
@@ -150,7 +161,12 @@ impl Journal {
             }
         };
         self.forget(subject, &persons);
-        Ok(Erased { at, persons, keys: forgotten.keys })
+        let erased = Erased { at, persons, keys: forgotten.keys };
+        // Of who erased itself nothing is remembered.
+        if let Some(request) = request.filter(|_| caller.identity.subject != *subject) {
+            outcomes.remember(at, request, caller.holder(), Done::Erased(erased.clone()));
+        }
+        Ok(Answer::new(erased))
     }
 
     /// Destroys again what is on record as destroyed and is there all the same: the keyring came back
@@ -178,6 +194,16 @@ impl Journal {
         self.projections().subjects.count()
     }
 
+    /// What is remembered of a request, from who may do anything here.
+    fn request(
+        &self,
+        caller: &Caller,
+        options: &RequestOptions,
+    ) -> Result<Option<RequestDigests>, Error> {
+        caller.require_all(&[Role::Admin])?;
+        digests(&self.projections().keyring, caller, options)
+    }
+
     /// What a person is called in records, looked for beside what this thread does for others.
     async fn find(&self, caller: &Caller, subject: &Subject) -> Result<Vec<Pseudonym>, Error> {
         let (journal, caller, subject) = (self.clone(), caller.clone(), subject.clone());
@@ -188,6 +214,7 @@ impl Journal {
     /// Takes a person out of what is in memory.
     fn forget(&self, subject: &Subject, persons: &[Pseudonym]) {
         self.tokens().erase(subject);
+        self.projections().outcomes.erase(subject);
         self.0.writer.readers.lock().erase(subject);
         if let Some(person) = persons.first() {
             self.projections().subjects.erase(subject, *person);
@@ -198,10 +225,12 @@ impl Journal {
         &self,
         caller: &Caller,
         event: AccessEvent,
+        request: Option<RequestDigests>,
         at: Timestamp,
     ) -> Result<(), Error> {
         let (actor, origin) = (Actor::of(caller), caller.origin.clone());
-        self.record_change(Access::unwritten(at, actor, origin, event)).await?;
+        let entry = Access::unwritten(at, actor, origin, event);
+        self.record_change(Access { request, ..entry }).await?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::journal::{EndTokens, JournalOptions, NewToken};
 use crate::keyring::{Found, Keyring, PersonKey};
 use crate::record::codec::{self, Interner};
 use crate::record::{Actor, Persons};
-use crate::testing::{ManualClock, caller, draft, open_keyed};
+use crate::testing::{ManualClock, caller, draft, idempotent, open_keyed};
 use crate::tokens::NotGood;
 use crate::{Clock, Ledger, Origin, OwnToken, Via};
 use std::sync::Arc;
@@ -65,7 +65,9 @@ impl Bench {
         let (subject, basis) = (subject(name), Reason::new("Art. 17").ok());
         let options = why("it was wanted");
         let now = self.clock.now();
-        self.journal.erase(&self.ledger, &admin(), &subject, basis, &options, now).await
+        let erased =
+            self.journal.erase(&self.ledger, &admin(), &subject, basis, &options, now).await;
+        erased.map(|it| it.outcome)
     }
 
     fn types(&self) -> Vec<&'static str> {
@@ -88,7 +90,7 @@ async fn who_is_held_is_not_forgotten_until_every_hold_is_released() {
     let now = bench.clock.now();
     let place = |bench: &Bench, text| {
         let (journal, bob, options) = (bench.journal.clone(), bob.clone(), why(text));
-        async move { journal.hold(&admin(), &bob, &options, now).await }
+        async move { journal.hold(&admin(), &bob, &options, now).await.map(|it| it.outcome) }
     };
     assert!(matches!(place(&bench, "x").await, Err(Error::SubjectNotFound)));
     bench.token("bob").await;
@@ -101,7 +103,7 @@ async fn who_is_held_is_not_forgotten_until_every_hold_is_released() {
     }
     let release = |bench: &Bench, id| {
         let (journal, bob, options) = (bench.journal.clone(), bob.clone(), why("over"));
-        async move { journal.release(&admin(), &bob, id, &options, now).await }
+        async move { journal.release(&admin(), &bob, id, &options, now).await.map(|it| it.outcome) }
     };
     assert!(matches!(release(&bench, None).await, Err(Error::HoldNotNamed)));
     assert_eq!(release(&bench, Some(one.hold.id)).await.unwrap(), one);
@@ -118,6 +120,97 @@ async fn who_is_held_is_not_forgotten_until_every_hold_is_released() {
         assert!(matches!(refused, Err(Error::Forbidden)), "{role:?}");
     }
     assert!(bench.journal.holds(&caller(Some("acme"), Role::Admin), &bob).is_err());
+}
+
+#[tokio::test]
+async fn a_repeated_request_holds_and_releases_once() {
+    let mut bench = Bench::new();
+    let (bob, now) = (subject("bob"), bench.clock.now());
+    bench.token("bob").await;
+    let hold = async |bench: &Bench, key, request| {
+        bench.journal.hold(&admin(), &bob, &idempotent(key, request), now).await
+    };
+    let release = async |bench: &Bench, key, request| {
+        bench.journal.release(&admin(), &bob, None, &idempotent(key, request), now).await
+    };
+    let placed = hold(&bench, 1, 1).await.unwrap();
+    let repeated = Answer { replayed: true, ..placed.clone() };
+    for _ in 0..2 {
+        assert_eq!(hold(&bench, 1, 1).await.unwrap(), repeated);
+        assert!(matches!(hold(&bench, 1, 2).await, Err(Error::IdempotencyMismatch)));
+        assert_eq!(
+            bench.journal.holds(&admin(), &bob).unwrap(),
+            std::slice::from_ref(&placed.outcome)
+        );
+        bench.restart();
+    }
+    assert_eq!(release(&bench, 2, 1).await.unwrap(), placed);
+    let other = hold(&bench, 3, 1).await.unwrap().outcome;
+    for _ in 0..2 {
+        // The hold that was placed since stays.
+        assert_eq!(release(&bench, 2, 1).await.unwrap(), repeated);
+        assert!(matches!(release(&bench, 2, 2).await, Err(Error::IdempotencyMismatch)));
+        assert_eq!(hold(&bench, 1, 1).await.unwrap(), repeated, "as it was placed");
+        assert_eq!(bench.journal.holds(&admin(), &bob).unwrap(), std::slice::from_ref(&other));
+        bench.restart();
+    }
+    // Who may not do it is told so, not what was done.
+    let auditor = caller(None, Role::Auditor);
+    let refused = bench.journal.hold(&auditor, &bob, &idempotent(1, 1), now).await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
+    // What names who was erased is remembered no longer.
+    release(&bench, 4, 1).await.unwrap();
+    bench.erase("bob").await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(hold(&bench, 1, 1).await, Err(Error::SubjectNotFound)));
+        bench.restart();
+    }
+}
+
+/// What erased a person is on record, but not which request: that would speak of the person.
+#[tokio::test]
+async fn a_repeated_request_erases_once_until_a_restart() {
+    let mut bench = Bench::new();
+    let now = bench.clock.now();
+    let erase = async |bench: &Bench, request| {
+        let (bob, options) = (subject("bob"), idempotent(1, request));
+        bench.journal.erase(&bench.ledger, &admin(), &bob, None, &options, now).await
+    };
+    // A refusal is decided anew.
+    assert!(matches!(erase(&bench, 1).await, Err(Error::SubjectNotFound)));
+    bench.token("bob").await;
+    let erased = erase(&bench, 1).await.unwrap();
+    assert!(!erased.replayed);
+    // Somebody of the same name, who is another one.
+    bench.token("bob").await;
+    assert_eq!(erase(&bench, 1).await.unwrap(), Answer { replayed: true, ..erased });
+    assert!(matches!(erase(&bench, 2).await, Err(Error::IdempotencyMismatch)));
+    assert_eq!(bench.types(), ["token_made", "subject_erased", "token_made"]);
+    bench.restart();
+    assert!(!erase(&bench, 1).await.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn the_idempotency_keys_of_who_was_erased_are_new_ones() {
+    let mut bench = Bench::new();
+    let carla = Caller {
+        identity: Arc::new(crate::Identity {
+            subject: subject("carla"),
+            ..(*admin().identity).clone()
+        }),
+        ..admin()
+    };
+    bench.token("bob").await;
+    let (bob, now) = (subject("bob"), bench.clock.now());
+    let hold = async |bench: &Bench| {
+        bench.journal.hold(&carla, &bob, &idempotent(1, 1), now).await.unwrap().replayed
+    };
+    assert_eq!([hold(&bench).await, hold(&bench).await], [false, true]);
+    bench.erase("carla").await.unwrap();
+    assert_eq!([hold(&bench).await, hold(&bench).await], [false, true]);
+    bench.erase("carla").await.unwrap();
+    bench.restart();
+    assert_eq!([hold(&bench).await, hold(&bench).await], [false, true]);
 }
 
 #[tokio::test]
@@ -203,7 +296,7 @@ async fn who_is_on_record_as_erased_is_not_held_and_not_put_there_again() {
     assert!(matches!(held, Err(Error::SubjectNotFound)));
 }
 
-fn entries() -> [Access; 3] {
+fn entries() -> [Access; 4] {
     let [ann, bob] = [1, 2].map(|byte| PersonKey::from_bytes([byte; 32]).pseudonym());
     let hold = Hold {
         id: HoldId([7; 16]),
@@ -222,7 +315,7 @@ fn entries() -> [Access; 3] {
         (AccessEvent::SubjectReleased(released), Some(bob), None),
         (AccessEvent::SubjectErased(erasure), None, None),
     ];
-    events.map(|(event, owner, meant)| Access {
+    let [placed, released, erased] = events.map(|(event, owner, meant)| Access {
         at: Timestamp::from_micros(1_700_000_000_000_003),
         actor: Actor {
             subject: subject("ann"),
@@ -235,11 +328,15 @@ fn entries() -> [Access; 3] {
         salt: [9; 12],
         persons: Persons { actor: Some(ann), owner, former: None, meant },
         mac: None,
-    })
+        request: None,
+    });
+    let request = Some(RequestDigests { key: [4; 16], request: [5; 16] });
+    let repeatable = Access { request, ..placed.clone() };
+    [placed, released, erased, repeatable]
 }
 
 /// Written once, never again: `schemas/access.md` describes it.
-const GOLDEN: [&str; 3] = [
+const GOLDEN: [&str; 4] = [
     concat!(
         "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",
         "0905070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda03010172cd6e8422c407fb6d",
@@ -259,6 +356,14 @@ const GOLDEN: [&str; 3] = [
         "09070275877bb41d393b5fb8455ce60ecd8dda72cd6e8422c407fb6d098690f1130b7d01110172cd6e8422c407fb6d",
         "098690f1130b7d33c76e49a0cf3272f07e54814fdfda8415ebf67ffc43fe5a92523c314eaf258bd34b74cea2c7d761",
         "976863c4c77633410d36c168",
+    ),
+    concat!(
+        "01fd06803c3048140c000010011668747470733a2f2f69642e6578616d706c652e636f6d0909090909090909090909",
+        "0905070707070707070707070707070707070175877bb41d393b5fb8455ce60ecd8dda03010172cd6e8422c407fb6d",
+        "098690f1130b7d22c76e49a0cf3272f07e54814fdfda8415ebf6e0a6299fcdc866ec7fcbd0ddccb91098020175877b",
+        "b41d393b5fb8455ce60ecd8dda3721961b0c8fef3eda480fd2113990a3457ce307d6485614ded36d1390417ec14beb",
+        "90ab7cdb009a930e674339b78563140cfa2e5dea1a18100272cd6e8422c407fb6d098690f1130b7d75877bb41d393b",
+        "5fb8455ce60ecd8dda170ef2bac706f6329a85d141e7b5a4edf1767b15545e5a54",
     ),
 ];
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use keys::{Reason, Subject, Timestamp};
 
 use super::Journal;
+use super::outcomes::{Answer, Done, TokensEnded, digests};
+use super::projection::Projections;
 use crate::caller::{Caller, Roles, Scope};
 use crate::error::Error;
-use crate::record::access::{Access, AccessEvent};
+use crate::record::access::{Access, AccessEvent, RequestDigests};
 use crate::record::token::{OwnToken, TokenRange};
 use crate::record::{Actor, Idempotency};
 use crate::tokens::{Reach, Reserved, TokenView};
@@ -33,6 +35,8 @@ pub struct MadeToken {
     pub view: TokenView,
     /// Whether an earlier, equal request made it.
     pub replayed: bool,
+    /// Whether this process did.
+    pub made_here: bool,
 }
 
 /// Which tokens to end.
@@ -44,15 +48,6 @@ pub struct EndTokens {
     pub subject: Option<Subject>,
     /// Made before; until now if missing.
     pub issued_before: Option<Timestamp>,
-}
-
-/// What was ended.
-#[derive(Clone, Debug)]
-pub struct TokensEnded {
-    /// Which tokens.
-    pub range: TokenRange,
-    /// How many of them are known, and had not ended before.
-    pub count: usize,
 }
 
 impl Journal {
@@ -96,14 +91,16 @@ impl Journal {
         }
         let request = options.idempotency.map(|idempotency| idempotency.request);
         let token = match self.tokens().reserve(token, request, options.dry_run)? {
-            Reserved::Replayed(view) => return Ok(MadeToken { view, replayed: true }),
+            Reserved::Replayed { view, made_here } => {
+                return Ok(MadeToken { view, replayed: true, made_here });
+            }
             Reserved::New(token) => token,
         };
         if !options.dry_run {
             let event = AccessEvent::TokenMade { token: token.clone(), request };
-            self.record_tokens(caller, event, now).await?;
+            self.record_tokens(caller, event, None, now).await?;
         }
-        Ok(MadeToken { view: TokenView::unused(token), replayed: false })
+        Ok(MadeToken { view: TokenView::unused(token), replayed: false, made_here: true })
     }
 
     /// Ends a token before its time, wherever it is remembered. On return that is on stable storage.
@@ -123,25 +120,34 @@ impl Journal {
         let view = TokenView { ended_at: Some(now), ..view };
         if !options.dry_run {
             let (token, reason) = (view.token.clone(), options.reason.clone());
-            self.record_tokens(caller, AccessEvent::TokenEnded { token, reason }, now).await?;
+            let event = AccessEvent::TokenEnded { token, reason };
+            self.record_tokens(caller, event, None, now).await?;
         }
         Ok(view)
     }
 
     /// Ends all tokens of a range that have nothing that the caller has not itself, those that were
-    /// never seen too. On return that is on stable storage.
+    /// never seen too. On return that is on stable storage. A repeated request ends nothing: not what was
+    /// made since. After a restart that holds for those of one subject.
     ///
     /// # Errors
     ///
-    /// As [`Journal::end_token`]; [`Error::MoreThanOwn`], [`Error::InTheFuture`], and
-    /// [`Error::TooManyTokens`] if there is no room to remember it.
+    /// As [`Journal::end_token`]; [`Error::MoreThanOwn`], [`Error::InTheFuture`],
+    /// [`Error::IdempotencyMismatch`], [`Error::OutcomesFull`], and [`Error::TooManyTokens`] if there
+    /// is no room to remember it.
     pub async fn end_tokens(
         &self,
         caller: &Caller,
         which: EndTokens,
         options: &RequestOptions,
         now: Timestamp,
-    ) -> Result<TokensEnded, Error> {
+    ) -> Result<Answer<TokensEnded>, Error> {
+        let reach = Reach::of(caller)?;
+        let Projections { outcomes, keyring, .. } = self.projections();
+        let request = digests(keyring, caller, options)?;
+        if let Some(earlier) = outcomes.find(request, now, Done::tokens_ended)? {
+            return Ok(earlier);
+        }
         if which.issued_before.is_some_and(|before| before > now) {
             return Err(Error::InTheFuture);
         }
@@ -152,7 +158,7 @@ impl Journal {
             issued_before: everything,
             roles: Roles::default(),
         };
-        let mut range = Reach::of(caller)?.narrow(range)?;
+        let mut range = reach.narrow(range)?;
         let (count, newest) = self.tokens().range_to_end(&range)?;
         if which.issued_before.is_none() {
             // Those that a clock which was set back since has made are meant too.
@@ -160,12 +166,12 @@ impl Journal {
             range.issued_before = newest.map_or(now, |newest| newest.max(now));
         }
         if options.dry_run {
-            return Ok(TokensEnded { range, count });
+            return Ok(Answer::new(TokensEnded { range, count }));
         }
         let reason: Option<Reason> = options.reason.clone();
         let event = AccessEvent::TokensEnded { range: range.clone(), reason };
-        let count = self.record_tokens(caller, event, now).await?;
-        Ok(TokensEnded { range, count })
+        let count = self.record_tokens(caller, event, request, now).await?;
+        Ok(Answer::new(TokensEnded { range, count }))
     }
 
     /// Records what became of tokens, and applies it. Returns how many were ended.
@@ -173,10 +179,12 @@ impl Journal {
         &self,
         caller: &Caller,
         event: AccessEvent,
+        request: Option<RequestDigests>,
         at: Timestamp,
     ) -> Result<usize, Error> {
         let (actor, origin) = (Actor::of(caller), caller.origin.clone());
-        self.record_change(Access::unwritten(at, actor, origin, event)).await
+        let entry = Access::unwritten(at, actor, origin, event);
+        self.record_change(Access { request, ..entry }).await
     }
 }
 

@@ -57,7 +57,7 @@ async fn what_became_of_tokens_holds_after_a_restart() {
     }
     journal.end_token(&owner(), &ann.jti, &options, clock.now()).await.unwrap();
     let which = EndTokens { subject: Some(eve.subject.clone()), ..EndTokens::default() };
-    let ended = journal.end_tokens(&owner(), which, &options, clock.now()).await.unwrap();
+    let ended = journal.end_tokens(&owner(), which, &options, clock.now()).await.unwrap().outcome;
     assert_eq!((ended.count, ended.range.issued_before), (1, clock.now()));
     let filter = TokenFilter::default();
     let list = |journal: &Journal| {
@@ -134,14 +134,105 @@ async fn a_repeated_request_makes_one_token() {
     clock.advance(5);
     let again = make(&journal, 1, 1).await.unwrap();
     assert!(!first.replayed && again.replayed);
+    assert!(first.made_here && again.made_here);
     assert_eq!(first.view, again.view);
     assert!(matches!(make(&journal, 1, 2).await, Err(Error::IdempotencyMismatch)));
     assert_ne!(make(&journal, 2, 1).await.unwrap().view.token.jti, first.view.token.jti);
     journal.close().await.unwrap();
     let journal = open(&log.reopen().unwrap(), &clock);
-    assert_eq!(make(&journal, 1, 1).await.unwrap().view, first.view);
+    let again = make(&journal, 1, 1).await.unwrap();
+    assert_eq!((again.view, again.replayed, again.made_here), (first.view, true, false));
     assert!(matches!(make(&journal, 1, 2).await, Err(Error::IdempotencyMismatch)));
     assert_eq!(types(&journal), ["token_made", "token_made"]);
+}
+
+fn of(subject: &str) -> EndTokens {
+    EndTokens { subject: Subject::new(subject).ok(), ..EndTokens::default() }
+}
+
+/// A client that repeats "end all of ann's" must not end what she made since.
+#[tokio::test]
+async fn a_repeated_request_ends_nothing_that_was_made_since() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let mut journal = open(&log, &clock);
+    make(&journal, &clock, "ann").await;
+    let end = async |journal: &Journal, which: EndTokens, key, request| {
+        journal.end_tokens(&owner(), which, &idempotent(key, request), clock.now()).await
+    };
+    let first = end(&journal, of("ann"), 1, 1).await.unwrap();
+    assert_eq!((first.outcome.count, first.replayed), (1, false));
+    clock.advance(5);
+    let next = make(&journal, &clock, "ann").await;
+    for _ in 0..2 {
+        let again = end(&journal, of("ann"), 1, 1).await.unwrap();
+        assert_eq!(again, Answer { replayed: true, ..first.clone() });
+        assert!(!journal.tokens().see(&next).unwrap().is_ended());
+        let other = end(&journal, of("bob"), 1, 2).await;
+        assert!(matches!(other, Err(Error::IdempotencyMismatch)), "{other:?}");
+        assert_eq!(types(&journal).iter().filter(|kind| **kind == "tokens_ended").count(), 1);
+        journal.close().await.unwrap();
+        journal = open(&log.reopen().unwrap(), &clock);
+    }
+    // Another caller's key is another one, and a day later it is a new one.
+    let options = idempotent(1, 1);
+    let identity =
+        crate::Identity { subject: Subject::new("eve").unwrap(), ..(*owner().identity).clone() };
+    let eve = Caller { identity: Arc::new(identity), ..owner() };
+    let other = journal.end_tokens(&eve, of("bob"), &options, clock.now()).await.unwrap();
+    assert!(!other.replayed);
+    clock.advance(24 * 3600);
+    assert!(!end(&journal, of("ann"), 1, 1).await.unwrap().replayed);
+    assert!(journal.tokens().see(&next).unwrap().is_ended());
+}
+
+/// An entry that is about nobody has no place for the request: a repeat says what was said before.
+#[tokio::test]
+async fn all_before_a_time_are_ended_again_after_a_restart() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let journal = open(&log, &clock);
+    make(&journal, &clock, "ann").await;
+    clock.advance(1);
+    let before = clock.now();
+    let end = async |journal: &Journal| {
+        let which = EndTokens { issued_before: Some(before), ..EndTokens::default() };
+        journal.end_tokens(&owner(), which, &idempotent(1, 1), clock.now()).await.unwrap()
+    };
+    let first = end(&journal).await;
+    assert_eq!(
+        (first.outcome.count, first.replayed, end(&journal).await.replayed),
+        (1, false, true)
+    );
+    clock.advance(1);
+    let next = make(&journal, &clock, "ann").await;
+    journal.close().await.unwrap();
+    let journal = open(&log.reopen().unwrap(), &clock);
+    let again = end(&journal).await;
+    assert_eq!((again.outcome.count, again.replayed), (0, false));
+    assert_eq!(again.outcome.range, first.outcome.range);
+    assert!(!journal.tokens().see(&next).unwrap().is_ended());
+}
+
+#[tokio::test]
+async fn one_who_went_away_before_the_answer_has_ended_them_once() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let journal = open(&log, &clock);
+    make(&journal, &clock, "ann").await;
+    let (caller, options) = (owner(), idempotent(1, 1));
+    {
+        let first = journal.end_tokens(&caller, of("ann"), &options, clock.now());
+        let mut first = std::pin::pin!(first);
+        let waker = std::task::Waker::noop();
+        let _ = first.as_mut().poll(&mut std::task::Context::from_waker(waker));
+    }
+    let again = loop {
+        match journal.end_tokens(&caller, of("ann"), &options, clock.now()).await {
+            // It is being written.
+            Err(Error::Overloaded) => tokio::task::yield_now().await,
+            again => break again.unwrap(),
+        }
+    };
+    assert_eq!((again.outcome.count, again.replayed), (1, true));
+    assert_eq!(types(&journal), ["token_made", "tokens_ended"]);
 }
 
 /// After a clock was set back, "until now" still means every token that is known.
@@ -152,7 +243,7 @@ async fn all_tokens_of_a_subject_are_those_that_a_clock_made_which_was_set_back(
     let ann = make(&journal, &clock, "ann").await;
     clock.advance(-600);
     let which = EndTokens { subject: Some(ann.subject.clone()), ..EndTokens::default() };
-    let ended = journal.end_tokens(&owner(), which, &options, clock.now()).await.unwrap();
+    let ended = journal.end_tokens(&owner(), which, &options, clock.now()).await.unwrap().outcome;
     assert_eq!(ended.count, 1);
     assert!(ended.range.issued_before > ann.made_at);
     // One that is made right after is good.
@@ -209,6 +300,7 @@ fn entries() -> [Access; 4] {
         origin: Origin { ip: Some([203, 0, 113, 7].into()), request_id: Some("r1".into()) },
         event,
         salt: [9; 12],
+        request: None,
     })
 }
 
@@ -248,6 +340,26 @@ fn an_entry_of_a_token_never_changes_its_bytes() {
     let bytes = entries().each_ref().map(encode);
     assert_eq!(bytes.each_ref().map(hex::encode), GOLDEN);
     assert_eq!(bytes.map(|bytes| decode(&bytes).unwrap()), entries());
+}
+
+/// With the request that did it.
+const GOLDEN_OF_A_REQUEST: &str = concat!(
+    "01fd06803c3048140c00010461636d650100090909090909090909090909040001f93be9d43bb3b62057253df5436d",
+    "e059fd04803c3048140c003f03010172cd6e8422c407fb6d098690f1130b7d22c76e49a0cf3272f07e54814fdfda84",
+    "15ebf6e0a6299fcdc866ec7fcbd0ddccb91098020175877bb41d393b5fb8455ce60ecd8dda3721961b0c8fef3eda48",
+    "0fd2113990a3457ce307d6485614ded36d1390417ec14beb90ab7cdb009a930e674339b78563140cfa2e5dea1a1810",
+    "0272cd6e8422c407fb6d098690f1130b7d75877bb41d393b5fb8455ce60ecd8dda170ef2b5c906e7322454f573e56d",
+    "4aaee196b3ab82c93f1d",
+);
+
+#[test]
+fn an_entry_of_a_request_never_changes_its_bytes() {
+    let [.., ended] = entries();
+    let request = Some(RequestDigests { key: [4; 16], request: [5; 16] });
+    let entry = Access { request, ..ended };
+    let bytes = encode(&entry);
+    assert_eq!(hex::encode(&bytes), GOLDEN_OF_A_REQUEST);
+    assert_eq!(decode(&bytes).unwrap(), entry);
 }
 
 /// A role that a newer program knows must not be dropped: less would be ended than was said.

@@ -123,7 +123,7 @@ impl Writer {
                 let applied = match recorded {
                     Ok(()) => Ok(self.projections.apply(&access)),
                     Err(error) => {
-                        self.projections.tokens.not_recorded(&access.event);
+                        self.projections.not_recorded(&access.event, access.request);
                         Err(error)
                     }
                 };

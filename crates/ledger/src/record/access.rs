@@ -93,6 +93,47 @@ pub struct Access {
     pub persons: Persons,
     /// What the token that it is about is found by, or the subject of the tokens.
     pub mac: Option<Mac>,
+    /// The request, if that had an idempotency key and is not to make a token. Stored where the entry is
+    /// about the tokens or holds of one person, with what is sealed for that one.
+    pub request: Option<RequestDigests>,
+}
+
+/// A request with an idempotency key: halves of the digests, which only the key of who sent it makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestDigests {
+    /// Of account, subject, route and idempotency key.
+    pub key: [u8; 16],
+    /// Of the request.
+    pub request: [u8; 16],
+}
+
+impl RequestDigests {
+    /// The first halves of both.
+    pub(crate) fn of(key: &[u8; 32], request: &[u8; 32]) -> RequestDigests {
+        RequestDigests { key: first_half(key), request: first_half(request) }
+    }
+
+    /// As it is stored: one behind the other.
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes
+            .iter_mut()
+            .zip(self.key.iter().chain(&self.request))
+            .for_each(|(to, from)| *to = *from);
+        bytes
+    }
+
+    pub(crate) fn from_bytes(mut bytes: [u8; 32]) -> RequestDigests {
+        let key = first_half(&bytes);
+        bytes.rotate_left(16);
+        RequestDigests { key, request: first_half(&bytes) }
+    }
+}
+
+fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    half
 }
 
 impl Access {
@@ -111,6 +152,7 @@ impl Access {
             salt: Salt::default(),
             persons: Persons::default(),
             mac: None,
+            request: None,
         }
     }
 

@@ -82,6 +82,8 @@ pub(super) enum Made {
     Unrecorded,
     /// It does.
     Recorded,
+    /// It does, and this process made it.
+    Here,
 }
 
 /// Why a token is not good, though it was signed here and its time is not over.
@@ -221,7 +223,9 @@ impl Table {
     pub(super) fn was_made(&mut self, token: &OwnToken, request: Option<[u8; 32]>, at: Timestamp) {
         match self.rows.get_mut(&token.jti) {
             Some(entry) if entry.row.token.is(token) => {
-                (entry.made, entry.request) = (Made::Recorded, request);
+                let here = matches!(entry.made, Made::Unrecorded | Made::Here);
+                entry.made = if here { Made::Here } else { Made::Recorded };
+                entry.request = request;
             }
             Some(_) => {}
             None => self.restore(token, request, Made::Recorded, at),

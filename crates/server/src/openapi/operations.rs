@@ -43,7 +43,7 @@ const CALLER: &[Code] =
 const BODY: &[Code] = &[PayloadTooLarge, UnsupportedEncoding];
 /// Of what is recorded.
 const WRITE: &[Code] = &[TooLong, IdempotencyMismatch, LogBroken, DiskFull];
-/// Of what is recorded of tokens and persons.
+/// Of a token's end.
 const TOKEN_WRITE: &[Code] = &[TooLong, LogBroken, DiskFull];
 /// Of a change of one key.
 const OF_A_KEY: &[Code] = &[KeyNotFound, RevisionMismatch];
@@ -156,11 +156,14 @@ operations!(
     "listTokens": READ, &[];
     "createToken": &[ANY, QUERY, CALLER, BODY, WRITE, &[AccountRequired]], &["Idempotency-Replayed"];
     "endToken": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[TokenNotFound, Already]], &[];
-    "revokeTokens": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE], &[];
+    "revokeTokens": &[ANY, QUERY, CALLER, BODY, WRITE], &["Idempotency-Replayed"];
     "getSubject": OF_A_SUBJECT, TRAIL;
-    "eraseSubject": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[SubjectNotFound, OnHold]], &[];
-    "holdSubject": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[SubjectNotFound]], &[];
-    "releaseSubject": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[SubjectNotFound, HoldNotFound]], &[];
+    "eraseSubject": &[ANY, QUERY, CALLER, BODY, WRITE, &[SubjectNotFound, OnHold]], &["Idempotency-Replayed"];
+    "holdSubject": &[ANY, QUERY, CALLER, BODY, WRITE, &[SubjectNotFound]], &["Idempotency-Replayed"];
+    "releaseSubject": &[
+        ANY, QUERY, CALLER, BODY, WRITE, &[SubjectNotFound, HoldNotFound],
+    ],
+        &["Idempotency-Replayed"];
     "createWebhook": &[
         ANY, QUERY, CALLER, BODY, &[IdempotencyMismatch, WebhookLimit, LogBroken, DiskFull],
     ],

@@ -91,7 +91,9 @@ pub(crate) async fn show(
 /// The keys that what says who it is is sealed under are destroyed: lists, events, exports and bundles
 /// show `erased` from then on. No record changes, and proofs of before hold. Its API keys work on until
 /// they are revoked. It cannot be undone. A request that was not answered is sent again, until the
-/// answer is 200, or 404: then it was done.
+/// answer is 200, or 404: then it was done. A repeat with the same `Idempotency-Key` has the same answer
+/// until the service starts again: what is left of a person nowhere says which request erased it. Then
+/// it is 404, or erases who came with the same name since.
 ///
 /// Role `admin`, of all accounts.
 #[utoipa::path(
@@ -122,12 +124,15 @@ pub(crate) async fn erase(
         erased
     });
     let erased = erased.await.map_err(|error| ApiError::internal(&error))??;
-    Ok(wire::json(StatusCode::OK, &ErasedSubject::new(&erased)))
+    let mut response = wire::json(StatusCode::OK, &ErasedSubject::new(&erased.outcome));
+    wire::replayed(&mut response, erased.replayed);
+    Ok(response)
 }
 
 /// Places a hold on a person, which is then not erased
 ///
-/// Until every hold is released: 409 `on_hold`. The same request again places another one.
+/// Until every hold is released: 409 `on_hold`. The same request again places another one, but for one
+/// with the same `Idempotency-Key`.
 ///
 /// Role `admin`, of all accounts.
 #[utoipa::path(
@@ -149,14 +154,16 @@ pub(crate) async fn hold(
     no_receipt(request.receipt)?;
     app.ledger().count_change(&request.caller)?;
     let ChangeRequest { caller, target: subject, options, now, .. } = request;
-    let view = app.journal().hold(&caller, &subject, &options, now).await?;
+    let placed = app.journal().hold(&caller, &subject, &options, now).await?;
     let status = if options.dry_run { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(wire::json(status, &PlacedHold { hold: ShownHold::new(&view) }))
+    let mut response = wire::json(status, &PlacedHold { hold: ShownHold::new(&placed.outcome) });
+    wire::replayed(&mut response, placed.replayed);
+    Ok(response)
 }
 
 /// Releases a hold of a person
 ///
-/// The only one, if none is named. Role `admin`, of all accounts.
+/// The only one, if none is named. A repeat with the same `Idempotency-Key` releases no other. Role `admin`, of all accounts.
 #[utoipa::path(
     post,
     path = "/v1/subjects/{subject}/release",
@@ -174,6 +181,9 @@ pub(crate) async fn release(
     let id = request.body.hold()?;
     app.ledger().count_change(&request.caller)?;
     let ChangeRequest { caller, target: subject, options, now, .. } = request;
-    let view = app.journal().release(&caller, &subject, id, &options, now).await?;
-    Ok(wire::json(StatusCode::OK, &ReleasedHold { released: ShownHold::new(&view) }))
+    let released = app.journal().release(&caller, &subject, id, &options, now).await?;
+    let shown = ReleasedHold { released: ShownHold::new(&released.outcome) };
+    let mut response = wire::json(StatusCode::OK, &shown);
+    wire::replayed(&mut response, released.replayed);
+    Ok(response)
 }

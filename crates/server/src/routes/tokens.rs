@@ -28,7 +28,7 @@ use crate::wire::token::{
     CreateToken, EndedToken, EndedTokens, MadeToken, RevokeTokens, TokenList, TokenState, scope,
 };
 
-/// How long the text of a token is given again to the request that made it.
+/// How long the text of a token is given again to the request that made it, by the process that did.
 const TEXT_AGAIN_S: u64 = 600;
 
 /// The routes of tokens.
@@ -96,7 +96,8 @@ impl ChangeBody for CreateToken {
 /// Makes a token
 ///
 /// It has nothing that the caller has not itself: no other account, no role above. Roles `owner` and
-/// `admin`. The answer is the only one that has its text.
+/// `admin`. The answer is the only one that has its text: a repeat with the same `Idempotency-Key` has it
+/// for ten minutes, until the service starts again, and then null.
 #[utoipa::path(
     post,
     path = "/v1/tokens",
@@ -118,7 +119,8 @@ pub(crate) async fn create(
     let ChangeRequest { caller, options, now, .. } = request;
     let made = app.journal().make_token(&caller, wanted, &options, now).await?;
     let view = &made.view;
-    let secret = (!options.dry_run && is_given(view, now)).then(|| app.auth().text_of(&view.token));
+    let is_given = !options.dry_run && made.made_here && is_given(view, now);
+    let secret = is_given.then(|| app.auth().text_of(&view.token));
     let status = if options.dry_run { StatusCode::OK } else { StatusCode::CREATED };
     let secret = secret.as_ref().map(|text| text.as_str());
     let answer = MadeToken { token: TokenState::new(view), secret };
@@ -192,6 +194,10 @@ impl ChangeBody for RevokeTokens {
 /// Those that were never used here too, as soon as they are. Only tokens that have nothing which the
 /// caller has not itself: an owner ends none of an admin's. `issued_before` now ends the caller's
 /// own token as well.
+///
+/// A repeat with the same `Idempotency-Key` ends nothing, tokens made since included. After the service
+/// started again that holds where a subject is named; without one, `issued_before` is what makes a repeat
+/// harmless.
 #[utoipa::path(
     post,
     path = "/v1/tokens/revoke",
@@ -209,7 +215,9 @@ pub(crate) async fn revoke(
     app.ledger().count_change(&request.caller)?;
     let ChangeRequest { caller, options, now, .. } = request;
     let ended = app.journal().end_tokens(&caller, which, &options, now).await?;
-    Ok(wire::json(StatusCode::OK, &EndedTokens::new(&ended)))
+    let mut response = wire::json(StatusCode::OK, &EndedTokens::new(&ended.outcome));
+    wire::replayed(&mut response, ended.replayed);
+    Ok(response)
 }
 
 /// What becomes of tokens and persons is recorded in the access journal, which gives no receipts.

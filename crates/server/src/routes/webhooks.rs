@@ -51,7 +51,8 @@ impl ChangeBody for CreateWebhook {
 
 /// Makes a webhook
 ///
-/// It is sent what is recorded from now on. The answer is the only one that has its secret.
+/// It is sent what is recorded from now on. The answer is the only one that has its secret: a repeat with
+/// the same `Idempotency-Key` has it for ten minutes, until the service starts again, and then null.
 ///
 /// Roles `owner` and `admin`.
 #[utoipa::path(

@@ -185,7 +185,7 @@ pub(crate) struct TokenList<'a> {
 pub(crate) struct MadeToken<'a> {
     /// The token.
     pub(crate) token: TokenState<'a>,
-    /// Its text (a JWT), given once: null for a dry run and for a replay that came too late.
+    /// Its text (a JWT), given once: null for a dry run, and for a replay that came too late or after a restart.
     #[schema(required)]
     pub(crate) secret: Option<&'a str>,
 }
@@ -202,7 +202,8 @@ pub(crate) struct EndedToken<'a> {
 pub(crate) struct EndedTokens<'a> {
     #[serde(flatten)]
     range: TokenRange<'a>,
-    /// How many of them were known, and not ended before.
+    /// How many of them were known, and not ended before; in a replay after a restart, as far as the
+    /// access journal names them.
     ended: usize,
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::path;
 use crate::client::{Call, Client};
-use crate::command::keys::request::Body;
+use crate::command::keys::request::{Body, Once};
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
 use crate::print::{self, cell};
@@ -35,6 +35,8 @@ pub(super) struct Erase {
     /// Go on without a question
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    once: Once,
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
@@ -65,7 +67,7 @@ pub(super) fn run(options: &Erase) -> Result<Exit> {
             return Ok(Exit::Bad);
         }
     }
-    finish(options, &client.call(call())?)
+    finish(options, &client.call(options.once.apply(call()))?)
 }
 
 /// Prints what came of it.

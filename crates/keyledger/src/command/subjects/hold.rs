@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::path;
 use crate::client::{Call, Client};
-use crate::command::keys::request::Body;
+use crate::command::keys::request::{Body, Once};
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
 use crate::print::{self, cell};
@@ -49,6 +49,8 @@ struct Common {
     #[arg(long, env = "KEYLEDGER_DRY_RUN")]
     dry_run: bool,
     #[command(flatten)]
+    once: Once,
+    #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
     json: Json,
@@ -59,7 +61,7 @@ impl Common {
         let body = body.with("reason", self.reason.clone()).done();
         let call = Call::post(path(&self.subject, action), &body);
         let call = call.query("dry_run", self.dry_run.then_some(true));
-        let answer = Client::new(&self.remote)?.call(call)?;
+        let answer = Client::new(&self.remote)?.call(self.once.apply(call))?;
         if self.json.json {
             print::json(&answer)?;
         } else {

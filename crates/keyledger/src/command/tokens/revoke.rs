@@ -5,7 +5,7 @@ use clap::{ArgGroup, Args};
 
 use super::print_fields;
 use crate::client::{Call, Client, escaped};
-use crate::command::keys::request::Body;
+use crate::command::keys::request::{Body, Once};
 use crate::exit::Exit;
 use crate::options::{Json, Remote};
 use crate::print;
@@ -42,6 +42,8 @@ pub(super) struct Revoke {
     #[arg(long, env = "KEYLEDGER_DRY_RUN")]
     dry_run: bool,
     #[command(flatten)]
+    once: Once,
+    #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
     json: Json,
@@ -61,7 +63,7 @@ pub(super) fn run(options: &Revoke) -> Result<Exit> {
             .with("reason", options.reason.clone())
             .done();
         let call = Call::post("/v1/tokens/revoke", &body);
-        client.call(call.query("dry_run", dry_run))?
+        client.call(options.once.apply(call.query("dry_run", dry_run)))?
     };
     if options.json.json {
         print::json(&answer)?;

@@ -14,7 +14,9 @@ use super::values::moment;
 use super::via::ViaV1;
 use crate::caller::{Origin, Role, Roles};
 use crate::keyring::Mac;
-use crate::record::access::{Access, AccessEvent, Erasure, Hold, HoldId, Reading, Readings};
+use crate::record::access::{
+    Access, AccessEvent, Erasure, Hold, HoldId, Reading, Readings, RequestDigests,
+};
 use crate::record::token::{OwnToken, TokenRange};
 use crate::record::{Actor, Salt};
 
@@ -103,6 +105,8 @@ impl<'a> EntryV1<'a> {
         let jti = actor.and_then(|actor| actor.jti);
         let at = moment(self.at)?;
         let mac = self.event.mac();
+        let request = personal.token.as_ref().and_then(|texts| texts.request);
+        let request = request.filter(|_| !matches!(self.event, EventV1::TokenMade { .. }));
         Ok(Access {
             at,
             actor: Actor {
@@ -119,6 +123,7 @@ impl<'a> EntryV1<'a> {
             salt: self.salt,
             persons: personal.persons,
             mac,
+            request: request.map(RequestDigests::from_bytes),
         })
     }
 }

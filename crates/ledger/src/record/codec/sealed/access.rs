@@ -7,7 +7,7 @@ use super::super::bytes::write;
 use super::super::error::DecodeError;
 use super::{ActorV1, Sealed, Sections, take};
 use crate::record::Persons;
-use crate::record::access::{Access, AccessEvent};
+use crate::record::access::{Access, AccessEvent, RequestDigests};
 
 const ACTOR: u8 = 1;
 const TOKEN: u8 = 2;
@@ -21,7 +21,7 @@ pub(in super::super) struct TokenTextsV1<'a> {
     pub(in super::super) subject: Option<&'a str>,
     /// The id of one token; `None` of many.
     pub(in super::super) jti: Option<&'a str>,
-    /// SHA-256 of the request that made it.
+    /// SHA-256 of the request that made it; of others [`RequestDigests`].
     pub(in super::super) request: Option<[u8; 32]>,
 }
 
@@ -77,16 +77,17 @@ impl Sealed for Access {
             TOKEN => {
                 let is_own = self.persons.owner == self.persons.actor;
                 let subject = self.event.subject().filter(|_| !is_own);
+                let stored = || self.request.map(RequestDigests::to_bytes);
                 let (jti, request) = match &self.event {
                     AccessEvent::TokenMade { token, request } => (Some(&*token.jti), *request),
                     AccessEvent::TokenSeen(token) | AccessEvent::TokenEnded { token, .. } => {
-                        (Some(&*token.jti), None)
+                        (Some(&*token.jti), stored())
                     }
                     AccessEvent::Read(_)
                     | AccessEvent::TokensEnded { .. }
                     | AccessEvent::SubjectHeld(_)
                     | AccessEvent::SubjectReleased(_)
-                    | AccessEvent::SubjectErased(_) => (None, None),
+                    | AccessEvent::SubjectErased(_) => (None, stored()),
                 };
                 write(
                     TokenTextsV1 { subject: subject.map(keys::Subject::as_str), jti, request },
