@@ -260,9 +260,9 @@ def statement(text, keys, origin, what):
     lines = body[:-1].split("\n")
     require(len(lines) == 3 and lines[0], f"{what}: not three lines")
     require(origin in (None, lines[0]), f"{what}: of another log, {lines[0]}")
-    # Whoever signs a checkpoint signs it in the log's own name.
-    signed = any(lines[0] == key.name or lines[0] == key.name + "/table" for key in by)
-    require(signed, f"{what}: not signed in the log's own name")
+    # Whoever signs a checkpoint signs it in the log's own name; of several the newest counts.
+    by = [key for key in keys if key in by and lines[0] in (key.name, key.name + "/table")]
+    require(by, f"{what}: not signed in the log's own name")
     root = strict_base64(lines[2], what)
     require(len(root) == 32, f"{what}: the root is no hash")
     size, by = number(lines[1], what), by[-1]
@@ -362,7 +362,7 @@ def lineage(keys):
                 says.append("a new origin; on how many records is not on record")
         ended = key.ended
         says.append(f"signed last for {ended['last']['size']} records" if ended else "signs now")
-        print(f"lineage      {place}. {key.text}: {'; '.join(says)}")
+        print(plain(f"lineage      {place}. {key.text}: {'; '.join(says)}"))
         before = ended
 
 
@@ -1856,6 +1856,10 @@ class Check:
         )
 
 
+def plain(text):
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)
+
+
 def progress(count):
     if sys.stderr.isatty():
         print(f"\rrecords checked: {count}\x1b[K", end="", file=sys.stderr)
@@ -1900,8 +1904,7 @@ def main():
     except Refused as refused:
         words = {FORK: "FORK", ROLLBACK: "ROLLBACK", STALE: "STALE", ROLLED_BACK: "ROLLED BACK"}
         word = words.get(refused.code, "INVALID")
-        plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", str(refused))
-        print(f"{word}: {plain}")
+        print(f"{word}: {plain(str(refused))}")
         if check:
             lineage(check.keys)
             if refused.code == ROLLED_BACK:

@@ -157,27 +157,24 @@ impl KeyChain {
     }
 
     /// Reads a checkpoint that one of `keys`, which are of this chain, signed under its own origin, and
-    /// was allowed to; and says which one did.
+    /// was allowed to; and says which one did, of several the newest.
     ///
     /// # Errors
     ///
-    /// [`StatementError`]: the newest key's complaint, if none of them signed it.
+    /// [`StatementError`]
     pub fn open_by<'k>(
         &self,
         note: &[u8],
         keys: &'k [VerifierKey],
     ) -> Result<(Checkpoint, &'k VerifierKey), StatementError> {
-        let mut refused = NoteError::Unsigned.into();
-        for key in keys {
-            match Checkpoint::open(note, key) {
-                Ok(found) => {
-                    self.signs_for(key, found.size())?;
-                    return Ok((found, key));
-                }
-                Err(error) => refused = error,
-            }
-        }
-        Err(StatementError::Unsigned(refused))
+        // A bad signature of any of them spoils the note.
+        let opened = note::open(note, keys)?;
+        let found: Checkpoint = opened.text().parse()?;
+        let signed = |key: &&VerifierKey| opened.verified.iter().any(|by| by.key == **key);
+        let own = |key: &&VerifierKey| key.name() == found.origin();
+        let by = keys.iter().rev().filter(signed).find(own).ok_or(NoteError::Unsigned)?;
+        self.signs_for(by, found.size())?;
+        Ok((found, by))
     }
 
     /// Reads a checkpoint that any of the keys signed under its own origin, and was allowed to.
@@ -189,7 +186,8 @@ impl KeyChain {
         self.open_by(note, &self.keys).map(|(checkpoint, _)| checkpoint)
     }
 
-    /// Reads another note that one of `keys`, which are of this chain, signed; says which one did.
+    /// Reads another note that one of `keys`, which are of this chain, signed; says which one did, of
+    /// several the newest.
     /// What it may sign for is to be checked with [`KeyChain::signs_for`].
     ///
     /// # Errors

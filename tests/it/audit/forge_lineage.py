@@ -75,6 +75,36 @@ def earlier_checkpoint_of_a_key_before_it_was_succeeded(f):
     return 0, 0
 
 
+def signed_by_the_retired_key_too(f):
+    f.keys(f.rotation(2))
+    text = f"{f.origin()}\n{f.size}\n{base64.b64encode(f.root(f.size)).decode()}\n"
+    f.set("checkpoint", text + "\n" + f.signer.line(text) + f.rotated.line(text))
+    return 0, 0
+
+
+def bad_signature_beside_a_good_one(f):
+    f.keys(f.rotation(f.size))
+    text = f"{f.origin()}\n{f.size}\n{base64.b64encode(f.root(f.size)).decode()}\n"
+    f.set("checkpoint-earlier", text + "\n" + f.rotated.line(text) + f.signer.line("else\n"))
+    f.set("consistency", "")
+    return 10, 10
+
+
+def old_name_that_the_new_key_signs_too(f):
+    f.keys(f.anew((2, f.root(2)), (2, f.root(2))))
+    text = f"{f.renamed.name}\n{f.size}\n{base64.b64encode(f.root(f.size)).decode()}\n"
+    f.set("checkpoint-earlier", text + "\n" + f.renamed.line(text) + f.signer.line(text))
+    f.set("consistency", "")
+    return 10, 10
+
+
+def table_of_the_new_name_that_the_old_key_signs(f):
+    f.keys(f.anew((f.size, f.root(f.size)), (f.size, f.root(f.size))))
+    table = f.get("table").decode().split("\n\n")[0] + "\n"
+    f.set("table", f.renamed.note(table))
+    return 10, 10
+
+
 def retired_table(f):
     f.keys(f.rotation(2))
     _, root = f.get("table").decode().split("\n")[1:3]
@@ -191,7 +221,10 @@ def rolled_back_and_invalid(f):
 
 WHOLE = [
     retired_checkpoint, retired_earlier_checkpoint,
-    earlier_checkpoint_of_a_key_before_it_was_succeeded, retired_table, retired_manifest,
+    earlier_checkpoint_of_a_key_before_it_was_succeeded, signed_by_the_retired_key_too,
+    bad_signature_beside_a_good_one,
+    old_name_that_the_new_key_signs_too, table_of_the_new_name_that_the_old_key_signs,
+    retired_table, retired_manifest,
     rotation_that_goes_on_from_elsewhere, succession_that_says_more,
     succession_of_a_number_in_another_spelling, rolled_back, rolled_back_and_grown_beyond,
     changed_in_place, another_log_that_is_longer, new_origin_that_lost_nothing,
