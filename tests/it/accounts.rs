@@ -1,11 +1,9 @@
 //! The rules of accounts: what they refuse, in which form, and what an auditor makes of what is on
 //! record of them.
 
-use std::path::Path;
-
 use expect_test::expect;
 
-use crate::audit::{FORGE, VERIFIER, both, export, python, verifier_key};
+use crate::audit::{both, export, forged, verifier_key};
 use crate::support::{Client, RULES, RulesFile, Script, exchanges, until};
 
 const FORGE_RULES: &str =
@@ -259,12 +257,7 @@ fn a_key_that_breaks_the_rule_on_record_is_found_by_both_verifiers() {
     let key = verifier_key(&service);
     let whole = export(&service, "whole.tar", &[]);
     both(&whole, &key, 0);
-    let out = service.folder().join("forged");
-    std::fs::create_dir(&out).unwrap();
-    let log_key = service.data().join("log.key");
-    let paths = [Path::new(VERIFIER), &whole, &whole, &log_key, &out, Path::new(FORGE)];
-    let (code, names) = python(FORGE_RULES, &paths.map(|path| path.to_str().unwrap()));
-    assert_eq!(code, 0, "{names}");
+    let (out, names) = forged(&service, FORGE_RULES, [&whole, &whole]);
     let mut findings = String::new();
     for name in names.lines() {
         for output in both(&out.join(format!("{name}.tar")), &key, 10) {

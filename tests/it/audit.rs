@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::{Program, Random, Service, Stopped, keyledger, wait};
 
 pub(crate) const VERIFIER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools/verify.py");
-pub(crate) const FORGE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/forge.py");
+const FORGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/forge.py");
 const FLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/it/audit/flip.py");
 
 /// The key with which the log signs.
@@ -157,6 +156,18 @@ fn logs_around_the_size_of_a_tile_are_good() {
     both(&part, &key, 0);
 }
 
+/// Has a script forge with the log's own key; the folder with the forgeries, and what it says of them.
+pub(crate) fn forged(service: &Service, script: &str, bundles: [&Path; 2]) -> (PathBuf, String) {
+    let out = service.folder().join("forged");
+    std::fs::create_dir(&out).unwrap();
+    let log_key = service.data().join("log.key");
+    let [one, other] = bundles;
+    let paths = [Path::new(VERIFIER), one, other, &log_key, &out, Path::new(FORGE)];
+    let (code, list) = python(script, &paths.map(|path| path.to_str().unwrap()));
+    assert_eq!(code, 0, "{list}");
+    (out, list)
+}
+
 #[test]
 fn every_forgery_is_refused_by_both_verifiers() {
     let service = Service::start();
@@ -164,12 +175,7 @@ fn every_forgery_is_refused_by_both_verifiers() {
     let key = verifier_key(&service);
     let whole = export(&service, "whole.tar", &[]);
     let part = export(&service, "part.tar", &["--account", "acme"]);
-    let out = service.folder().join("forged");
-    std::fs::create_dir(&out).unwrap();
-    let log_key = service.data().join("log.key");
-    let paths = [Path::new(VERIFIER), &whole, &part, &log_key, &out];
-    let (code, list) = python(FORGE, &paths.map(|path| path.to_str().unwrap()));
-    assert_eq!(code, 0);
+    let (out, list) = forged(&service, FORGE, [&whole, &part]);
     assert!(list.lines().count() > 30, "{list}");
     for line in list.lines() {
         let (name, code) = line.rsplit_once(' ').unwrap();

@@ -1,8 +1,8 @@
 //! Who may do what, judged once more by auditors, from the records alone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::audit::{FORGE, VERIFIER, both, export, python, verifier_key};
+use crate::audit::{both, export, forged, verifier_key};
 use crate::support::Service;
 
 const FORGE_AUTHORITY: &str =
@@ -20,12 +20,7 @@ fn who_may_not_have_done_it_is_found_by_both_verifiers() {
     let own = bundle("own.tar", r#"{"name":"a"}"#);
     let others = bundle("others.tar", r#"{"name":"b","owner":"somebody else"}"#);
     let key = verifier_key(&service);
-    let out = service.folder().join("forged");
-    std::fs::create_dir(&out).unwrap();
-    let log_key = service.data().join("log.key");
-    let paths = [Path::new(VERIFIER), &own, &others, &log_key, &out, Path::new(FORGE)];
-    let (code, list) = python(FORGE_AUTHORITY, &paths.map(|path| path.to_str().unwrap()));
-    assert_eq!(code, 0);
+    let (out, list) = forged(&service, FORGE_AUTHORITY, [&own, &others]);
     assert!(list.lines().count() > 25, "{list}");
     for line in list.lines() {
         let (name, code) = line.rsplit_once(' ').unwrap();

@@ -1,10 +1,10 @@
 //! What became of a log whose keys changed, and of one that was rolled back with its operator's word.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::audit::{FORGE, VERIFIER, both, copy, export, python, verifier_key};
+use crate::audit::{VERIFIER, both, copy, export, forged, python, verifier_key};
 use crate::support::{Service, Stopped, keyledger};
 
 const FORGE_LINEAGE: &str =
@@ -29,12 +29,7 @@ fn both_verifiers_agree_on_every_lineage() {
     grow(&service, 7);
     let whole = export(&service, "whole.tar", &[]);
     let part = export(&service, "part.tar", &["--account", "acme"]);
-    let out = service.folder().join("forged");
-    std::fs::create_dir(&out).unwrap();
-    let log_key = service.data().join("log.key");
-    let paths = [Path::new(VERIFIER), &whole, &part, &log_key, &out, Path::new(FORGE)];
-    let (code, list) = python(FORGE_LINEAGE, &paths.map(|path| path.to_str().unwrap()));
-    assert_eq!(code, 0);
+    let (out, list) = forged(&service, FORGE_LINEAGE, [&whole, &part]);
     assert!(list.lines().count() > 40, "{list}");
     for line in list.lines() {
         let [name, code, key] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();

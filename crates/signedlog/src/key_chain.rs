@@ -34,14 +34,6 @@ pub struct Era<'c> {
     pub ended: Option<&'c Succession>,
 }
 
-impl Era<'_> {
-    /// Whether the key may sign for so many records: not for more than when it was succeeded.
-    #[must_use]
-    pub fn signs_for(&self, size: u64) -> bool {
-        self.ended.is_none_or(|ended| size <= ended.last.size)
-    }
-}
-
 impl KeyChain {
     /// The chain of a log whose key never changed.
     pub(crate) fn of_first(signer: &Signer) -> KeyChain {
@@ -167,14 +159,28 @@ impl KeyChain {
         note: &[u8],
         keys: &'k [VerifierKey],
     ) -> Result<(Checkpoint, &'k VerifierKey), StatementError> {
-        // A bad signature of any of them spoils the note.
-        let opened = note::open(note, keys)?;
-        let found: Checkpoint = opened.text().parse()?;
-        let signed = |key: &&VerifierKey| opened.verified.iter().any(|by| by.key == **key);
+        let (text, signers) = signers(note, keys)?;
+        let found: Checkpoint = text.parse()?;
         let own = |key: &&VerifierKey| key.name() == found.origin();
-        let by = keys.iter().rev().filter(signed).find(own).ok_or(NoteError::Unsigned)?;
+        let by = signers.into_iter().find(own).ok_or(NoteError::Unsigned)?;
         self.signs_for(by, found.size())?;
         Ok((found, by))
+    }
+
+    /// Reads another note that one of `keys`, which are of this chain, signed; says which one did, of
+    /// several the newest. What it may sign for is to be checked with [`KeyChain::signs_for`].
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError::Unsigned`]
+    pub fn open_note<'k>(
+        &self,
+        note: &[u8],
+        keys: &'k [VerifierKey],
+    ) -> Result<(String, &'k VerifierKey), StatementError> {
+        let (text, signers) = signers(note, keys)?;
+        let by = signers.first().copied().ok_or(NoteError::Unsigned)?;
+        Ok((text, by))
     }
 
     /// Reads a checkpoint that any of the keys signed under its own origin, and was allowed to.
@@ -185,24 +191,17 @@ impl KeyChain {
     pub fn open(&self, note: &[u8]) -> Result<Checkpoint, StatementError> {
         self.open_by(note, &self.keys).map(|(checkpoint, _)| checkpoint)
     }
+}
 
-    /// Reads another note that one of `keys`, which are of this chain, signed; says which one did, of
-    /// several the newest.
-    /// What it may sign for is to be checked with [`KeyChain::signs_for`].
-    ///
-    /// # Errors
-    ///
-    /// [`StatementError::Unsigned`]
-    pub fn open_note<'k>(
-        &self,
-        note: &[u8],
-        keys: &'k [VerifierKey],
-    ) -> Result<(String, &'k VerifierKey), StatementError> {
-        let opened = note::open(note, keys)?;
-        let by = |key: &&VerifierKey| opened.verified.iter().any(|signed| signed.key == **key);
-        let key = keys.iter().rev().find(by).ok_or(NoteError::Unsigned)?;
-        Ok((opened.text().to_owned(), key))
-    }
+/// The text of a note that some of `keys` signed, and which ones, the newest first. A bad signature of
+/// any of them spoils it.
+fn signers<'k>(
+    note: &[u8],
+    keys: &'k [VerifierKey],
+) -> Result<(String, Vec<&'k VerifierKey>), NoteError> {
+    let opened = note::open(note, keys)?;
+    let signed = |key: &&VerifierKey| opened.verified.iter().any(|by| by.key == **key);
+    Ok((opened.text().to_owned(), keys.iter().rev().filter(signed).collect()))
 }
 
 impl fmt::Display for KeyChain {
