@@ -4,7 +4,8 @@
 //! layout is described in `schemas/record.md` and pinned by golden bytes. Decoding checks that
 //! every byte was used and that encoding again gives the same bytes, because bincode alone accepts
 //! trailing bytes and integers that are longer than they need to be. What is sealed is held against what
-//! was opened; what cannot be opened any more is taken as it is. A new version is a new type
+//! was opened; what cannot be opened any more is taken as it is. A start encodes nothing again: the tiles
+//! vouch for its bytes. A new version is a new type
 //! and one function that turns the old one into the new.
 
 mod access_v1;

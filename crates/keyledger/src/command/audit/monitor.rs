@@ -1,4 +1,5 @@
-//! `keyledger audit monitor`: keeps the last checkpoint and checks that the next one extends it.
+//! `keyledger audit monitor`: keeps the last checkpoint and checks that the next one extends it, that
+//! nothing was lost between two origins, and that the log still says what it has.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
