@@ -253,6 +253,11 @@ def open_note(text, keys, what):
     return body, by
 
 
+def allowed(by, size, what):
+    beyond = by.ended is not None and size > by.ended["last"]["size"]
+    require(not beyond, f"{what}: {by.text} signed for {size} records, and was succeeded before")
+
+
 def statement(text, keys, origin, what):
     """The size and root of a note in the form of a checkpoint, and the key that signed it. A key that
     was succeeded signs for nothing larger than what it was succeeded at."""
@@ -266,9 +271,22 @@ def statement(text, keys, origin, what):
     root = strict_base64(lines[2], what)
     require(len(root) == 32, f"{what}: the root is no hash")
     size, by = number(lines[1], what), by[-1]
-    beyond = by.ended is not None and size > by.ended["last"]["size"]
-    require(not beyond, f"{what}: {by.text} signed for {size} records, and was succeeded before")
+    allowed(by, size, what)
     return {"note": text, "size": size, "root": root, "by": by}
+
+
+def heartbeat(text, keys, origin):
+    """That the log had no more than this at a moment: a statement, and the moment in seconds."""
+    what = "heartbeat"
+    body, by = open_note(text, keys, what)
+    match = re.fullmatch(r"([^\n]*)\n([^\n]*)\n([^\n]*)\ntime (0|[1-9][0-9]{0,18})\n", body)
+    require(match and match[1] == f"{origin}/heartbeat", f"{what}: malformed")
+    root, size = strict_base64(match[3], what), number(match[2], what)
+    require(len(root) == 32, f"{what}: the root is no hash")
+    by = [key for key in keys if key in by and key.name == origin]
+    require(by, f"{what}: not signed in the log's own name")
+    allowed(by[-1], size, what)
+    return {"note": text, "size": size, "root": root, "by": by[-1], "at": int(match[4])}
 
 
 def parse_head(name, text, what):
@@ -1520,6 +1538,8 @@ class Exports:
 
 HEAD = ["README.md", "verify.py", "keys", "checkpoint", "checkpoint-earlier", "consistency"]
 HEAD += ["table"]
+# What each version of the layout has after these.
+MORE = {1: [], 2: ["heartbeat"]}
 TAIL = ["events.ndjson", "events.csv", "events.ocsf.ndjson", "manifest.json", "manifest.note"]
 
 
@@ -1640,7 +1660,7 @@ def read_manifest(bundle):
         raise Refused("`manifest.json` is malformed") from None
     require(again == text, "`manifest.json` is malformed")
     fields = ["bundle", "origin", "size", "records", "account", "from", "to", "members"]
-    sound = list(manifest) == fields and manifest["bundle"] == 1
+    sound = list(manifest) == fields and type(manifest["bundle"]) is int and manifest["bundle"] in MORE
     sound = sound and all(type(manifest[name]) is int for name in ("size", "records"))
     sound = sound and all(
         manifest[name] is None or isinstance(manifest[name], str) for name in fields[4:7]
@@ -1656,7 +1676,8 @@ def read_manifest(bundle):
     else:
         packs = [tile_number(pack) for pack in range(-(-records // 256))]
         middle = ["accounts"] + [f"{f}/{p}" for p in packs for f in ("records", "proofs")]
-    same = bundle.names == HEAD + middle + ["persons"] + TAIL
+    head = HEAD + MORE[manifest["bundle"]]
+    same = bundle.names == head + middle + ["persons"] + TAIL
     require(same, "other files than a bundle has, or in another order")
     listed = manifest["members"]
     require([m.get("name") for m in listed] == bundle.names[:-2], "the manifest lists other files")
@@ -1722,6 +1743,12 @@ class Check:
         self.lost = next((e for e in self.origins if admits_loss(e)), None)
         require(self.now["size"] == size, "the manifest names another size than the checkpoint")
         require(self.table["size"] <= size, "the table's note is of a later size")
+        self.beat = None
+        if "heartbeat" in bundle.members:
+            self.beat = heartbeat(bundle.text("heartbeat"), trusted, origin)
+            require(self.beat["size"] == size, "the heartbeat is of another size than the checkpoint")
+            if self.beat["root"] != self.now["root"]:
+                raise fork(self.beat, self.now)
         self.exports, self.records = Exports(bundle), 0
         self.persons, self.met = read_persons(bundle.text("persons")), set()
 
@@ -1847,6 +1874,16 @@ class Check:
             progress(self.records)
         require("".join(again) == text, "accounts: not the keys that need a line")
 
+    def fresh(self, now, max_age):
+        """That the log's last word in the bundle is not older than that; an old bundle is as well signed
+        as a new one."""
+        last = self.auditor.last_at if self.records else None
+        if self.beat:
+            last = self.beat["at"] * 1_000_000
+            require(last <= (now + 300) * 1_000_000, "the heartbeat is of the future")
+        if last is not None and last < (now - max_age) * 1_000_000:
+            raise Refused(f"nothing has come since {show_time(last)}", STALE)
+
     def _covers(self, record, account):
         wanted, at = self.manifest, show_time(record["at"])
         return (
@@ -1880,7 +1917,7 @@ def main():
     parser.add_argument("bundle")
     parser.add_argument("--key", required=True, help="a verifier key of the log")
     parser.add_argument("--kept", help="a file with a checkpoint that you kept")
-    parser.add_argument("--max-age", type=duration, help="how old the last record may be: 1d")
+    parser.add_argument("--max-age", type=duration, help="how old the log's last word in it may be: 1d")
     arguments = parser.parse_args()
     try:
         key = Key(arguments.key)
@@ -1891,10 +1928,8 @@ def main():
         kept = open(arguments.kept, encoding="utf-8", newline="").read() if arguments.kept else None
         check = Check(Bundle(arguments.bundle), key, kept)
         check.run()
-        last = check.auditor.last_at
-        too_old = arguments.max_age is not None and check.records > 0
-        if too_old and last < (time.time() - arguments.max_age) * 1_000_000:
-            raise Refused(f"nothing has come since {show_time(last)}", STALE)
+        if arguments.max_age is not None:
+            check.fresh(time.time(), arguments.max_age)
     except OSError as error:
         print(f"verify.py: {error}", file=sys.stderr)
         return MISUSE
@@ -1922,6 +1957,8 @@ def main():
     root = base64.b64encode(check.now["root"]).decode()
     print(f"log {check.manifest['origin']}, size {check.now['size']}, root {root}")
     keys, signed_by = len(check.auditor.keys), check.now["by"].text
+    if check.beat:
+        print(f"complete as of {show_time(check.beat['at'] * 1_000_000)}, by the log's clock")
     print(f"{check.records} records of {keys} keys, signed by {signed_by}")
     lineage(check.keys)
     newest = check.keys[-1].text

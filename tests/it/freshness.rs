@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use ledger::{Heartbeat, KeyChain};
 
+use crate::audit;
 use crate::support::{Client, Service, keyledger, until};
 
 fn heartbeat(client: &Client) -> Heartbeat {
@@ -50,6 +51,21 @@ fn replay(answers: BTreeMap<String, String>) -> SocketAddr {
         }
     });
     address
+}
+
+/// A bundle from before a key was revoked is as well signed as one from after.
+#[test]
+fn a_bundle_is_of_its_moment_however_quiet_the_log_is() {
+    let service = Service::start();
+    service.client("owner").create(r#"{"name":"k"}"#);
+    let key = audit::verifier_key(&service);
+    let bundle = audit::export(&service, "whole.tar", &[]);
+    for (code, output) in audit::with(&bundle, &key, &["--max-age", "1h"]) {
+        assert_eq!(code, 0, "{output}");
+    }
+    until("it is a second old", || {
+        audit::with(&bundle, &key, &["--max-age", "1s"]).iter().all(|(code, _)| *code == 13)
+    });
 }
 
 /// Whoever is in the way shows a proof from before a key was revoked: it was good, and is not any more.

@@ -9,6 +9,7 @@ pub(crate) const CHECKPOINT: &str = "checkpoint";
 pub(crate) const EARLIER: &str = "checkpoint-earlier";
 pub(crate) const CONSISTENCY: &str = "consistency";
 pub(crate) const TABLE: &str = "table";
+pub(crate) const HEARTBEAT: &str = "heartbeat";
 pub(crate) const ACCOUNTS: &str = "accounts";
 pub(crate) const PERSONS: &str = "persons";
 pub(crate) const MANIFEST: &str = "manifest.json";

@@ -138,7 +138,7 @@ impl Maker {
     }
 
     fn head(&mut self, source: &dyn Source) -> Result<Stage, MakeError> {
-        let Terms { keys, checkpoint, earlier, consistency, table, .. } = &self.terms;
+        let Terms { keys, checkpoint, earlier, consistency, table, heartbeat, .. } = &self.terms;
         let texts = [
             (layout::GUIDE, layout::GUIDE_TEXT.to_owned()),
             (layout::VERIFIER, layout::VERIFIER_TEXT.to_owned()),
@@ -147,6 +147,7 @@ impl Maker {
             (layout::EARLIER, earlier.clone()),
             (layout::CONSISTENCY, lines(consistency)),
             (layout::TABLE, table.clone()),
+            (layout::HEARTBEAT, heartbeat.clone()),
         ];
         for (name, text) in texts {
             self.file(name, text.as_bytes())?;

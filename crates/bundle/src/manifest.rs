@@ -64,13 +64,30 @@ pub(crate) struct Manifest {
     pub(crate) members: Vec<Listed>,
 }
 
-/// The version of the layout that is written.
-pub(crate) const VERSION: u32 = 1;
+/// A version of the layout. The last one is written, all are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Without a heartbeat.
+    One,
+    /// The last.
+    Two,
+}
+
+impl Version {
+    const LAST: Version = Version::Two;
+
+    fn number(self) -> u32 {
+        match self {
+            Version::One => 1,
+            Version::Two => 2,
+        }
+    }
+}
 
 impl Manifest {
     pub(crate) fn new(origin: &str, size: u64, records: u64, scope: &Scope) -> Manifest {
         Manifest {
-            bundle: VERSION,
+            bundle: Version::LAST.number(),
             origin: origin.to_owned(),
             size,
             records,
@@ -98,7 +115,11 @@ impl Manifest {
     /// Parses exactly the bytes that [`Manifest::text`] returns.
     pub(crate) fn parse(text: &[u8]) -> Option<Manifest> {
         let manifest: Manifest = serde_json::from_slice(text).ok()?;
-        (manifest.bundle == VERSION && manifest.text().as_bytes() == text).then_some(manifest)
+        (manifest.version().is_some() && manifest.text().as_bytes() == text).then_some(manifest)
+    }
+
+    pub(crate) fn version(&self) -> Option<Version> {
+        [Version::One, Version::Two].into_iter().find(|one| one.number() == self.bundle)
     }
 
     pub(crate) fn scope(&self) -> Option<Scope> {

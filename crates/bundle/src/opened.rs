@@ -11,11 +11,12 @@ use tlog::{Checkpoint, Hash, Tile, TileIndex, TileReader};
 
 use crate::Exports;
 use crate::archive::{self, ArchiveError, Placed, Stored};
-use crate::consistency::Statement;
+use crate::consistency::{Statement, fork};
+use crate::freshness::Beat;
 use crate::layout::{self, TreeFile};
-use crate::manifest::{Listed, Manifest, Scope};
+use crate::manifest::{Listed, Manifest, Scope, Version};
 use crate::persons::parse_persons;
-use crate::refused::Invalid;
+use crate::refused::{Invalid, Refused};
 
 /// A file of the bundle, and its hash in the manifest.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Opened<'s, S: ?Sized> {
     pub(crate) earlier: Statement,
     pub(crate) consistency: Vec<Hash>,
     pub(crate) table: Statement,
+    /// `None` in a bundle of the first version.
+    pub(crate) heartbeat: Option<Beat>,
     pub(crate) origin: String,
     pub(crate) records: u64,
     pub(crate) scope: Scope,
@@ -48,11 +51,11 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         stored: &'s S,
         key: &VerifierKey,
         exports: &Exports,
-    ) -> Result<Opened<'s, S>, Invalid> {
+    ) -> Result<Opened<'s, S>, Refused> {
         let placed = archive::members(stored)?;
-        let (manifest, manifest_text) = read_manifest(stored, &placed)?;
+        let (manifest, version, manifest_text) = read_manifest(stored, &placed)?;
         let scope = manifest.scope().ok_or(Invalid::Malformed(layout::MANIFEST))?;
-        compare_names(&placed, &manifest, &scope, exports)?;
+        compare_names(&placed, (&manifest, version), &scope, exports)?;
         let files = files(&placed, &manifest.members)?;
         let small = |name: &'static str| small(stored, &files, name);
         for name in [layout::GUIDE, layout::VERIFIER] {
@@ -60,10 +63,10 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             small(name)?;
         }
 
-        let chain = KeyChain::parse(&small(layout::KEYS)?)?;
+        let chain = KeyChain::parse(&small(layout::KEYS)?).map_err(Invalid::from)?;
         let trusted = chain.from(key).ok_or(Invalid::Stranger)?;
         if chain.newest().name() != manifest.origin {
-            return Err(Invalid::Malformed(layout::MANIFEST));
+            return Err(Invalid::Malformed(layout::MANIFEST).into());
         }
         let newest = std::slice::from_ref(chain.newest());
         check_manifest_note(stored, &placed, &manifest.origin, &manifest_text, newest)?;
@@ -73,8 +76,14 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         let of_table = format!("{}/table", manifest.origin);
         let table = note(layout::TABLE, &small(layout::TABLE)?, &chain, trusted, &of_table)?;
         if checkpoint.size != manifest.size || table.size > manifest.size {
-            return Err(Invalid::Malformed(layout::MANIFEST));
+            return Err(Invalid::Malformed(layout::MANIFEST).into());
         }
+        let heartbeat = match version {
+            Version::One => None,
+            Version::Two => {
+                Some(heartbeat(&small(layout::HEARTBEAT)?, &chain, trusted, &checkpoint)?)
+            }
+        };
         let consistency = hashes(&small(layout::CONSISTENCY)?);
         let keyring = parse_persons(&small(layout::PERSONS)?)?;
         Ok(Opened {
@@ -85,6 +94,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             earlier,
             consistency: consistency.ok_or(Invalid::Malformed(layout::CONSISTENCY))?,
             table,
+            heartbeat,
             origin: manifest.origin,
             records: manifest.records,
             scope,
@@ -151,12 +161,13 @@ fn small<S: Stored + ?Sized>(
 fn read_manifest<S: Stored + ?Sized>(
     stored: &S,
     placed: &[Placed],
-) -> Result<(Manifest, Vec<u8>), Invalid> {
+) -> Result<(Manifest, Version, Vec<u8>), Invalid> {
     let malformed = || Invalid::Malformed(layout::MANIFEST);
     let [.., place, _] = placed else { return Err(malformed()) };
     let text = raw(stored, place, layout::MANIFEST)?;
     let manifest = Manifest::parse(&text).ok_or_else(malformed)?;
-    Ok((manifest, text))
+    let version = manifest.version().ok_or_else(malformed)?;
+    Ok((manifest, version, text))
 }
 
 /// A file that is not in the manifest.
@@ -175,13 +186,21 @@ pub(crate) fn raw<S: Stored + ?Sized>(
 }
 
 /// The names of the files of such a bundle, in order.
-fn expected_names(manifest: &Manifest, scope: &Scope, exports: &Exports) -> Vec<String> {
+fn expected_names(
+    (manifest, version): (&Manifest, Version),
+    scope: &Scope,
+    exports: &Exports,
+) -> Vec<String> {
     use layout::{
-        ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, KEYS, MANIFEST, NOTE, PACK, PERSONS,
-        TABLE, VERIFIER,
+        ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, HEARTBEAT, KEYS, MANIFEST, NOTE, PACK,
+        PERSONS, TABLE, VERIFIER,
     };
     let head = [GUIDE, VERIFIER, KEYS, CHECKPOINT, EARLIER, CONSISTENCY, TABLE];
     let mut names: Vec<String> = head.map(str::to_owned).into();
+    match version {
+        Version::One => {}
+        Version::Two => names.push(HEARTBEAT.to_owned()),
+    }
     if scope.is_whole() {
         names.extend(layout::tree_files(manifest.size).map(TreeFile::name));
     } else {
@@ -200,7 +219,7 @@ fn expected_names(manifest: &Manifest, scope: &Scope, exports: &Exports) -> Vec<
 
 fn compare_names(
     placed: &[Placed],
-    manifest: &Manifest,
+    (manifest, version): (&Manifest, Version),
     scope: &Scope,
     exports: &Exports,
 ) -> Result<(), Invalid> {
@@ -212,7 +231,7 @@ fn compare_names(
     if scope.is_whole() && manifest.records != manifest.size {
         return Err(Invalid::Malformed(layout::MANIFEST));
     }
-    let expected = expected_names(manifest, scope, exports);
+    let expected = expected_names((manifest, version), scope, exports);
     let end = || "the end".to_owned();
     for place in 0..expected.len().max(placed.len()) {
         let found = placed.get(place).map_or_else(end, |placed| placed.name.clone());
@@ -256,6 +275,24 @@ fn check_manifest_note<S: Stored + ?Sized>(
     let one = parsed.signatures().len() == 1;
     let exact = parsed.text() == manifest_text(origin, manifest);
     if one && exact { Ok(()) } else { Err(Invalid::Malformed(name)) }
+}
+
+/// The heartbeat of the checkpoint's own tree.
+fn heartbeat(
+    text: &str,
+    chain: &KeyChain,
+    keys: &[VerifierKey],
+    checkpoint: &Statement,
+) -> Result<Beat, Refused> {
+    let beat = Beat::open(text, chain, keys)?;
+    if beat.statement.size != checkpoint.size {
+        return Err(Invalid::Malformed(layout::HEARTBEAT).into());
+    }
+    if beat.statement.root == checkpoint.root {
+        Ok(beat)
+    } else {
+        Err(fork(&beat.statement, checkpoint))
+    }
 }
 
 /// A checkpoint that one of `keys`, which are of the chain, signed under its own name and was allowed to.

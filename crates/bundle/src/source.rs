@@ -73,6 +73,8 @@ pub struct Terms {
     pub consistency: Vec<Hash>,
     /// The signed table note, of a size that is not larger.
     pub table: String,
+    /// The signed heartbeat: that the log had no more than the checkpoint says at a moment.
+    pub heartbeat: String,
     /// The keys that sign the log, with the notes that rotated them.
     pub keys: String,
     /// Which records the bundle contains.

@@ -30,8 +30,11 @@ pub struct Trust {
     pub key: VerifierKey,
     /// A signed checkpoint that the auditor stored earlier.
     pub checkpoint: Option<String>,
-    /// The last record must not be older than this moment.
+    /// The heartbeat must not be older than this moment; in a bundle of the first version, the last
+    /// record.
     pub not_before: Option<Timestamp>,
+    /// The present moment, against which `not_before` was taken.
+    pub now: Timestamp,
 }
 
 /// The result of a successful verification.
@@ -55,6 +58,8 @@ pub struct Verified {
     pub scope: Scope,
     /// The time of the last record that was checked.
     pub last_at: Option<Timestamp>,
+    /// When the log had no more than this, by its own clock; `None` for a bundle of the first version.
+    pub as_of: Option<Timestamp>,
     /// The key that signed the checkpoint.
     pub signed_by: VerifierKey,
     /// All keys of the log, and how each named the next.
@@ -90,10 +95,14 @@ pub fn verify<S: Stored + ?Sized>(
     extends(&opened.earlier, &opened.checkpoint, &opened.consistency)
         .map_err(|refused| explained(&opened.chain, &opened.earlier, refused))?;
     let last_at = (records > 0).then(|| auditor.last_at());
-    if let (Some(last_at), Some(not_before)) = (last_at, trust.not_before)
-        && last_at < not_before
-    {
-        return Err(Refused::Stale { since: last_at.to_string() });
+    if let Some(not_before) = trust.not_before {
+        match (&opened.heartbeat, last_at) {
+            (Some(heartbeat), _) => heartbeat.is_fresh(not_before, trust.now)?,
+            (None, Some(last_at)) if last_at < not_before => {
+                return Err(Refused::Stale { since: last_at.to_string() });
+            }
+            (None, _) => {}
+        }
     }
     Ok(verified(opened, records, &auditor, last_at))
 }
@@ -125,6 +134,7 @@ fn verified<S: Stored + ?Sized>(
         keys: auditor.keys(),
         scope: opened.scope,
         last_at,
+        as_of: opened.heartbeat.map(|heartbeat| heartbeat.at),
     }
 }
 

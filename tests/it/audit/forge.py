@@ -61,6 +61,10 @@ class Signer:
     def statement(self, origin, size, root):
         return self.note(f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n")
 
+    def beat(self, size, root, time="time 1700000000"):
+        root = base64.b64encode(root).decode()
+        return self.note(f"{self.name}/heartbeat\n{size}\n{root}\n{time}\n")
+
 
 class Forgery:
     """The files of a bundle, to be changed and packed again."""
@@ -118,6 +122,7 @@ class Forgery:
         self.set("checkpoint", note)
         self.set("checkpoint-earlier", note)
         self.set("consistency", "")
+        self.set("heartbeat", self.signer.beat(len(entries), root))
 
     def manifest(self, signer=None, change=lambda manifest: None):
         """The manifest made again, and signed."""
@@ -252,6 +257,34 @@ def rotation_of_a_longer_log(f):
     rotated(f, json.loads(f.get("manifest.json"))["size"] + 1, bytes(32))
 
 
+def beat(change):
+    """Another heartbeat: of what `change` makes of the signer, the size and the root."""
+
+    def forge(f):
+        _, entries = f.entries()
+        root = verify.root_of(verify.leaf_hash(entry) for entry in entries)
+        f.set("heartbeat", change(f.signer, len(entries), root))
+        f.manifest()
+
+    return forge
+
+
+BEATS = [
+    (beat(lambda s, size, root: s.beat(size, root)), 0),
+    (beat(lambda s, size, root: s.beat(size, bytes(32))), 11),
+    (beat(lambda s, size, root: s.beat(size - 1, root)), 10),
+    (beat(lambda s, size, root: s.beat(size + 1, root)), 10),
+    (beat(lambda s, size, root: s.beat(size, root, "time 01700000000")), 10),
+    (beat(lambda s, size, root: s.beat(size, root, "time -1")), 10),
+    (beat(lambda s, size, root: s.beat(size, root, "time 1\ntime 2")), 10),
+    (beat(lambda s, size, root: s.statement(s.name, size, root)), 10),
+    (beat(lambda s, size, root: s.statement(s.name + "/heartbeat", size, root)), 10),
+    (beat(lambda s, size, root: Signer(bytes(range(32)), s.name).beat(size, root)), 10),
+    (beat(lambda s, size, root: Signer(bytes(range(32)), "other").beat(size, root)), 10),
+    (beat(lambda s, size, root: ""), 10),
+]
+
+
 def stranger(f):
     f.manifest(Signer(bytes(range(32)), f.origin()))
 
@@ -370,6 +403,7 @@ WHOLE = [
     (rotation_of_a_longer_log, 12), (stranger, 10), (unsigned_change, 10), (two_signatures, 10),
     (loose_base64, 10), (claims_another_size, 10), (extra_member, 10), (member_twice, 10),
     (members_reordered, 10), (member_missing, 10), *((forge, 10) for forge in PERSONS),
+    *BEATS,
 ]
 OF_A_PART = [
     (nothing_of_a_part, 0), (record_left_out, 10), (proof_of_another_record, 10),

@@ -29,6 +29,20 @@ impl Ledger {
         Ok(signed)
     }
 
+    /// The newest checkpoint, and the statement that the log had no more at a moment: this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSigned`].
+    pub fn checkpoint_of_now(&self) -> Result<(SignedRoot, SignedRoot), Error> {
+        let now = self.state().clock.now();
+        // After the clock: what came later is not denied.
+        let checkpoint = self.checkpoint()?;
+        let tree = TreeHead { size: checkpoint.size, root: checkpoint.root };
+        let heartbeat = self.sign_heartbeat(tree, now)?;
+        Ok((checkpoint, heartbeat))
+    }
+
     /// The same of the tree with `size` records, which the log had no more than at `now`.
     pub(crate) fn heartbeat_at(&self, size: u64, now: Timestamp) -> Result<SignedRoot, Error> {
         let root = self.log().head().root_at(size)?;

@@ -62,7 +62,7 @@ impl Bundle {
         earlier: Option<String>,
     ) -> Result<Bundle, ledger::Error> {
         let table = ledger.table_note(caller)?;
-        let checkpoint = ledger.checkpoint()?;
+        let (checkpoint, heartbeat) = ledger.checkpoint_of_now()?;
         let (earlier, old) = match earlier {
             Some(stored) => {
                 let beyond = ledger::Error::BeyondTheLog { length: Seq(checkpoint.size) };
@@ -85,6 +85,7 @@ impl Bundle {
             earlier,
             consistency,
             table: table.note.to_string(),
+            heartbeat: heartbeat.note.to_string(),
             keys: keys.to_string(),
             scope,
         };

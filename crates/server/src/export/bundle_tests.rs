@@ -62,7 +62,8 @@ fn made(ledger: &Ledger, scope: Scope) -> Vec<u8> {
 
 fn checked(bytes: &[u8]) -> Result<Verified, Refused> {
     let key = signing().chain().newest().clone();
-    verify(bytes, &Trust { key, checkpoint: None, not_before: None }, &EXPORTS, &mut |_| {})
+    let trust = Trust { key, checkpoint: None, not_before: None, now: Timestamp::MIN };
+    verify(bytes, &trust, &EXPORTS, &mut |_| {})
 }
 
 /// Where a file's bytes begin, and how many there are.
@@ -150,7 +151,12 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     assert_eq!(checked(&bytes).unwrap_err().exit_code(), 12);
     let bytes = made(&ledger, Scope::default());
     for (checkpoint, code) in [(first, None), (forked, Some(11)), ("nonsense\n".into(), Some(10))] {
-        let trust = Trust { key: key.clone(), checkpoint: Some(checkpoint), not_before: None };
+        let trust = Trust {
+            key: key.clone(),
+            checkpoint: Some(checkpoint),
+            not_before: None,
+            now: Timestamp::MIN,
+        };
         let refused = verify(bytes.as_slice(), &trust, &EXPORTS, &mut |_| {}).err();
         assert_eq!(refused.map(|refused| refused.exit_code()), code);
     }

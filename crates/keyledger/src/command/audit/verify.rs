@@ -37,7 +37,7 @@ pub(crate) struct Verify {
     /// A checkpoint that you kept: the log must extend it
     #[arg(long = "kept", value_name = "FILE")]
     previous: Option<PathBuf>,
-    /// The last event must not be older than this, such as 1d
+    /// How old the log's last word in it may be, such as 1d: an old bundle is as well signed as a new one
     #[arg(long, value_name = "TIME", value_parser = duration)]
     max_age: Option<Duration>,
     /// Write the checkpoint there, to keep for the next time
@@ -56,6 +56,7 @@ pub(crate) fn run(options: &Verify) -> Result<Exit> {
         key: options.key.clone(),
         checkpoint: options.previous.as_deref().map(checkpoint_file::read).transpose()?,
         not_before: options.max_age.map(|limit| before(now, limit)),
+        now,
     };
     let mut progress = Progress::new("records checked:");
     let checked = bundle::verify(&file, &trust, &server::EXPORTS, &mut |count| progress.at(count));
@@ -94,6 +95,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
             "account": scope.account.as_ref().map(keys::Account::as_str),
             "from": scope.from.map(|from| from.to_string()),
             "to": scope.to.map(|to| to.to_string()),
+            "as_of": verified.as_of.map(|at| at.to_string()),
             "last_recorded_at": verified.last_at.map(|at| at.to_string()),
             "signed_by": verified.signed_by.to_string(),
             "newest_key": chain.newest().to_string(),
@@ -110,6 +112,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
     ];
     rows.extend(verified.table.map(|size| ("key table", format!("as signed at size {size}"))));
     rows.extend(verified.last_at.map(|at| ("last record", at.to_string())));
+    rows.extend(verified.as_of.map(|at| ("as of", at.to_string())));
     rows.push(("signed by", verified.signed_by.to_string()));
     for (what, value) in rows {
         print::line(format!("{what:<12} {}", print::plain(&value)))?;
