@@ -53,6 +53,7 @@ mod lineage;
 mod lists;
 mod memory;
 mod noise;
+mod old_bundles;
 mod outside;
 mod overload;
 mod own_key;
