@@ -1006,9 +1006,11 @@ def is_due(key, now):
 
 
 class Auditor:
-    """Checks records in order. `accounts` are given for a part of a log, and None for the whole."""
+    """Checks records in order: of a whole log; with `gaps` all those of one account; with `accounts`, which
+    are those of keys that were made before, some of a log."""
 
-    def __init__(self, accounts=None):
+    def __init__(self, accounts=None, gaps=False):
+        self.gaps = gaps or accounts is not None
         self.accounts, self.first, self.next, self.last_at = accounts, None, 0, MIN_TIME
         self.keys, self.digests, self.numbers = {}, set(), {}
         self.alive_of, self.alive, self.prefixes = {}, {}, set()
@@ -1016,7 +1018,7 @@ class Auditor:
 
     def push(self, seq, leaf, record):
         """Checks the next record, and returns the account of its key."""
-        in_order = seq == self.next if self.accounts is None else seq >= self.next
+        in_order = seq >= self.next if self.gaps else seq == self.next
         require(in_order, f"the next record is {self.next}")
         require(record["at"] >= self.last_at, "it is older than the record before it")
         if record["type"] == 0:
@@ -1331,13 +1333,15 @@ class Auditor:
 
     def table_root(self):
         """The root of the table of keys (schemas/table.md)."""
-        rows = []
-        for key_id, key in self.keys.items():
-            due = (1 << 63) - 1 if key["due"] is None else key["due"]
-            state = key["made"]["salt"] + key["revision"].to_bytes(4, "big") + key["head"][1]
-            state += bytes([key["status"]]) + due.to_bytes(8, "big", signed=True)
-            rows.append(sha256(key_id) + sha256(state))
-        return root_of(leaf_hash(row) for row in sorted(rows))
+        return root_of(leaf_hash(row) for row in sorted(map(self.row, self.keys)))
+
+    def row(self, key_id):
+        """The row of a key in the table of keys."""
+        key = self.keys[key_id]
+        due = (1 << 63) - 1 if key["due"] is None else key["due"]
+        state = key["made"]["salt"] + key["revision"].to_bytes(4, "big") + key["head"][1]
+        state += bytes([key["status"]]) + due.to_bytes(8, "big", signed=True)
+        return sha256(key_id) + sha256(state)
 
 
 # --- Exports: schemas/bundle.md -------------------------------------------------------------------
@@ -1675,7 +1679,12 @@ def read_manifest(bundle):
         middle = list(tree_names(size))
     else:
         packs = [tile_number(pack) for pack in range(-(-records // 256))]
-        middle = ["accounts"] + [f"{f}/{p}" for p in packs for f in ("records", "proofs")]
+        middle = [f"{f}/{p}" for p in packs for f in ("records", "proofs")]
+        if manifest["bundle"] == 1 or manifest["account"] is None:
+            middle = ["accounts"] + middle
+        else:
+            rows = sum(name.startswith("rows/") for name in bundle.names)
+            middle += [f"rows/{tile_number(pack)}" for pack in range(rows)] + ["account"]
     head = HEAD + MORE[manifest["bundle"]]
     same = bundle.names == head + middle + ["persons"] + TAIL
     require(same, "other files than a bundle has, or in another order")
@@ -1733,6 +1742,7 @@ class Check:
         self.table = statement(bundle.text("table"), trusted, origin + "/table", "table")
         self.consistency = hashes(bundle.text("consistency"), "consistency")
         self.kept = kept and statement(kept, keys, None, "the kept checkpoint")
+        self.trusted_keys, self.last_at = trusted, None
         self.trusted, size = trusted[0], self.manifest["size"]
         # What the log was when only its key was changed; it is that still, unless a new origin took an
         # older log later.
@@ -1788,16 +1798,18 @@ class Check:
         ended = lost_later(self.keys, once)
         return rolled_back(ended) if ended else found
 
-    def _one(self, auditor, seq, data):
+    def _one(self, auditor, seq, data, part=None):
         leaf = leaf_hash(data)
         try:
             record = decode(data, self.persons)
             account = auditor.push(seq, leaf, record)
         except Refused as refused:
             raise Refused(f"record {seq}: {refused}", refused.code) from None
-        self.exports.event(seq, record, account)
         self.met |= record["persons"]
-        self.records += 1
+        if part is None or part.takes(seq, record, account):
+            self.exports.event(seq, record, account)
+            self.records += 1
+            self.last_at = record["at"]
         return leaf, record, account
 
     def _whole(self):
@@ -1838,18 +1850,18 @@ class Check:
             require(self.auditor.table_root() == self.table["root"], sentence)
 
     def _part(self):
+        """Some records of a log, each proved to be in it."""
+        account = self.manifest["account"]
+        if self.manifest["bundle"] == 1:
+            part = OldPart(self)
+        else:
+            part = AccountPart(self, account) if account is not None else Span(self)
         if self.kept:
             same = [s for s in (self.earlier, self.now) if s["size"] == self.kept["size"]]
             require(same, "the kept checkpoint cannot be compared with this part of the log")
             if same[0]["root"] != self.kept["root"]:
                 raise self._explained(self.kept, fork(self.kept, same[0]))
-        text, accounts = self.bundle.text("accounts"), {}
-        for line in text.split("\n")[:-1]:
-            key_id, _, account = line.partition(" ")
-            form = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-            require(re.fullmatch(form, key_id) and account, "accounts: malformed")
-            accounts[uuid.UUID(key_id).bytes] = account
-        self.auditor, met, again = Auditor(accounts), set(), []
+        self.auditor = part.auditor
         for first in range(0, self.manifest["records"], 256):
             width = min(256, self.manifest["records"] - first)
             entries = records_of(self.bundle.bytes(f"records/{tile_number(first // 256)}"), width)
@@ -1864,33 +1876,150 @@ class Check:
                 path = hashes(path + "\n" if path else "", "proofs")
                 root = root_from_inclusion(leaf_hash(entry), seq, self.now["size"], path)
                 require(root == self.now["root"], f"record {seq} is not proved to be in the log")
-                _, record, account = self._one(self.auditor, seq, entry)
-                covered = self._covers(record, account)
-                require(covered, f"record {seq} is not in the part that is named")
-                for link in filter(None, (record["link"], record["replaced"])):
-                    if link["key"] not in met and link["before"] is not None:
-                        again.append(f"{show_id(link['key'])} {account}\n")
-                    met.add(link["key"])
-            progress(self.records)
-        require("".join(again) == text, "accounts: not the keys that need a line")
+                self._one(self.auditor, seq, entry, part)
+            progress(seq)
+        require(self.records, "no record is in the part that the manifest names: nothing is shown")
+        part.finish()
 
     def fresh(self, now, max_age):
         """That the log's last word in the bundle is not older than that; an old bundle is as well signed
         as a new one."""
-        last = self.auditor.last_at if self.records else None
+        last = self.last_at if self.records else None
         if self.beat:
             last = self.beat["at"] * 1_000_000
             require(last <= (now + 300) * 1_000_000, "the heartbeat is of the future")
         if last is not None and last < (now - max_age) * 1_000_000:
             raise Refused(f"nothing has come since {show_time(last)}", STALE)
 
-    def _covers(self, record, account):
-        wanted, at = self.manifest, show_time(record["at"])
-        return (
-            wanted["account"] in (None, account)
-            and (wanted["from"] is None or wanted["from"] <= at)
-            and (wanted["to"] is None or at < wanted["to"])
-        )
+    def covers(self, record, account):
+        wanted = self.manifest["account"]
+        return wanted in (None, account) and not self.before(record) and not self.behind(record)
+
+    def before(self, record):
+        start = self.manifest["from"]
+        return start is not None and show_time(record["at"]) < start
+
+    def behind(self, record):
+        end = self.manifest["to"]
+        return end is not None and show_time(record["at"]) >= end
+
+
+class Accounts:
+    """The accounts of keys that were made before the records of a part."""
+
+    def __init__(self, check):
+        self.text, self.by_key, self.met, self.again = check.bundle.text("accounts"), {}, set(), []
+        for line in self.text.split("\n")[:-1]:
+            key_id, _, account = line.partition(" ")
+            form = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+            require(re.fullmatch(form, key_id) and account, "accounts: malformed")
+            self.by_key[uuid.UUID(key_id).bytes] = account
+
+    def take(self, record, account):
+        for link in filter(None, (record["link"], record["replaced"])):
+            if link["key"] not in self.met and link["before"] is not None:
+                self.again.append(f"{show_id(link['key'])} {account}\n")
+            self.met.add(link["key"])
+
+    def finish(self):
+        require("".join(self.again) == self.text, "accounts: not the keys that need a line")
+
+
+class OldPart:
+    """A part of the first version: it does not show whether records are missing."""
+
+    def __init__(self, check):
+        self.check, self.accounts = check, Accounts(check)
+        self.auditor = Auditor(self.accounts.by_key)
+
+    def takes(self, seq, record, account):
+        covered = self.check.covers(record, account)
+        require(covered, f"record {seq} is not in the part that is named")
+        self.accounts.take(record, account)
+        return True
+
+    def finish(self):
+        self.accounts.finish()
+
+
+class Span:
+    """A span of time is a run of records, with the ones before and behind it."""
+
+    def __init__(self, check):
+        self.check, self.accounts = check, Accounts(check)
+        self.auditor, self.last, self.ended = Auditor(self.accounts.by_key), None, False
+
+    def takes(self, seq, record, account):
+        covered, behind = self.check.covers(record, account), self.check.behind(record)
+        outside = f"record {seq} is not in the part that is named"
+        require(not self.ended, outside)
+        require(self.last is None or covered or behind, outside)
+        wanted = seq if self.last is None else self.last + 1
+        wanted = 0 if self.last is None and covered else wanted
+        require(seq == wanted, self._gap(wanted))
+        self.last, self.ended = seq, behind
+        self.accounts.take(record, account)
+        return covered
+
+    def _gap(self, seq):
+        return f"a span of time is a run of records, and record {seq} is not in this one"
+
+    def finish(self):
+        self.accounts.finish()
+        whole = self.ended or self.last + 1 == self.check.now["size"]
+        require(whole, self._gap(self.last + 1))
+
+
+class AccountPart:
+    """All records of an account: of as many keys as the log says, each up to what the log's table of keys
+    says of it."""
+
+    def __init__(self, check, account):
+        self.check, self.account, self.created = check, account, []
+        self.auditor = Auditor(gaps=True)
+
+    def takes(self, seq, record, account):
+        require(account == self.account, f"record {seq} is not in the part that is named")
+        if record["type"] == 0:
+            self.created.append(record["link"]["key"])
+        return self.check.covers(record, account)
+
+    def finish(self):
+        size, found = self.check.now["size"], len(self.created)
+        keys = self._signed_keys(size)
+        sentence = f"the log signed that the account has {keys} keys, and {found} are in the part"
+        require(keys == found, sentence)
+        require(self.check.table["size"] == size, "the table's note is of another size than the part")
+        names = [name for name in self.check.bundle.names if name.startswith("rows/")]
+        require(len(names) == -(-found // 256), "rows: not as many files as there are keys")
+        for place, name in enumerate(names):
+            keys = self.created[place * 256 : place * 256 + 256]
+            blocks = self.check.bundle.text(name).split("\n\n")
+            require(blocks.pop() == "" and len(blocks) == len(keys), "rows: malformed")
+            for key, block in zip(keys, blocks):
+                self._in_table(key, block)
+
+    def _signed_keys(self, size):
+        trusted, origin = self.check.trusted_keys, self.check.manifest["origin"]
+        body, by = open_note(self.check.bundle.text("account"), trusted, "account")
+        lines = body.split("\n")
+        keys = number(lines[2], "account") if len(lines) > 2 else 0
+        require(body == f"{origin}/account\n{size}\n{keys}\n{self.account}\n", "account: malformed")
+        by = [key for key in trusted if key in by and key.name == origin]
+        require(by, "account: not signed in the log's own name")
+        allowed(by[-1], size, "account")
+        return keys
+
+    def _in_table(self, key, block):
+        head, _, path = block.partition("\n")
+        match = re.fullmatch(r"index (\d+) of (\d+)", head, re.ASCII)
+        require(match, "rows: malformed")
+        index, rows = number(match[1], "rows"), number(match[2], "rows")
+        path = hashes(path + "\n" if path else "", "rows")
+        row = self.auditor.row(key)
+        root = root_from_inclusion(leaf_hash(row), index, rows, path)
+        sentence = f"the log's table of keys has another row for {show_id(key)}: a record is missing"
+        require(root == self.check.table["root"], sentence)
 
 
 def plain(text):
@@ -1907,6 +2036,13 @@ def duration(text):
         raise argparse.ArgumentTypeError("write it as 30s, 15m, 1h or 7d")
     seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
     return sum(int(count) * seconds[unit] for count, unit in re.findall(r"(\d+) *([smhdw])", text))
+
+
+def which(manifest):
+    """Which part of the log it is."""
+    names = (("account", "account"), ("from", "from"), ("to", "to before"))
+    parts = [f"{word} {manifest[name]}" for name, word in names if manifest[name] is not None]
+    return plain(", ".join(parts) or "the whole log")
 
 
 def main():
@@ -1964,10 +2100,16 @@ def main():
     newest = check.keys[-1].text
     if newest != check.trusted.text:
         print(f"the key you gave was succeeded; from now on give --key '{newest}'")
+    print(f"part: {which(check.manifest)}")
     if check.whole:
         print("good: every record, every change by the rules, the table of keys, the exports")
+    elif check.manifest["bundle"] == 1:
+        print(
+            "good, but partial: what is not in the bundle was not checked, and this older form does not "
+            "show whether records of the part are missing"
+        )
     else:
-        print("good, but partial: what is not in the bundle was not checked")
+        print("good, but partial: no record of the part is missing; the rest was not checked")
     return GOOD
 
 

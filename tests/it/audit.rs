@@ -66,7 +66,7 @@ pub(crate) fn both(bundle: &Path, key: &str, code: i32) -> [String; 2] {
 }
 
 /// A few keys with something of everything, of two accounts; the last events are changes.
-fn live(service: &Service) {
+pub(crate) fn live(service: &Service) {
     let owner = service.client("owner");
     let make = |body: &str| {
         let made = owner.send(&format!("POST /v1/keys {body}"));
@@ -98,10 +98,8 @@ fn live(service: &Service) {
     assert_eq!(owner.send(&format!("PATCH /v1/keys/{bobs} {edit}")).status, 200);
     let last = make(r#"{"name":"short","role":"deploy:bot","project":"p"}"#);
     change(&last, "expire {}");
-    change(
-        &last,
-        r#"revoke {"reason_code":"compromised","compromised_since":"2026-01-01T00:00:00Z"}"#,
-    );
+    let since = r#"{"reason_code":"compromised","compromised_since":"2026-01-01T00:00:00Z"}"#;
+    change(&last, &format!("revoke {since}"));
 }
 
 /// The members of a bundle with their bytes, but for the statement of when it was made, and what signs that.

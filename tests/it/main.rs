@@ -57,6 +57,7 @@ mod old_bundles;
 mod outside;
 mod overload;
 mod own_key;
+mod parts;
 mod quotas;
 mod reminders;
 mod sinks;

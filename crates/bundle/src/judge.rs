@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use keys::Timestamp;
 use ledger::{AuditRecord, Auditor, Entry, Succession, TreeHead};
 use tlog::{Hash, Rebuild};
 
@@ -11,6 +12,7 @@ use crate::consistency::{Statement, fork};
 use crate::layout;
 use crate::lineage::{explained, not_rolled_back, rolled_back, rotations};
 use crate::opened::Opened;
+use crate::part::Part;
 use crate::persons::Persons;
 use crate::refused::{Invalid, Refused};
 
@@ -35,8 +37,12 @@ pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
     signed: BTreeMap<u64, Vec<Signed>>,
     /// For a part.
     accounts: Accounts,
+    /// For a part that shows that it is complete.
+    part: Option<Part>,
     persons: Persons,
     records: u64,
+    /// How many of them are in the scope, and the time of the last one.
+    covered: (u64, Option<Timestamp>),
     /// The first succession of origins, among those that matter to the auditor, whose old log this one
     /// does not contain.
     lost: Option<Succession>,
@@ -53,10 +59,16 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             tree: None,
             signed: BTreeMap::new(),
             accounts: Accounts::default(),
+            part: Part::of(opened),
             persons: Persons::default(),
             records: 0,
+            covered: (0, None),
             lost: None,
         };
+        if judge.part.as_ref().is_some_and(Part::is_of_account) {
+            judge.auditor = Auditor::of_account();
+            return comparable(opened, trusted).map(|()| judge);
+        }
         if !opened.scope.is_whole() {
             let accounts = Accounts::parse(&opened.small(layout::ACCOUNTS)?);
             let accounts = accounts.ok_or(Invalid::Malformed(layout::ACCOUNTS))?;
@@ -91,12 +103,21 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         self.records
     }
 
-    /// Judges the next records, and returns them as entries.
+    /// Judges the next records, and returns those in the scope as entries.
     pub(crate) fn batch(&mut self, batch: Vec<AuditRecord>) -> Result<Vec<Entry>, Refused> {
-        batch.into_iter().map(|audited| self.one(audited)).collect()
+        let mut entries = Vec::with_capacity(batch.len());
+        for audited in batch {
+            let (entry, covered) = self.one(audited)?;
+            if covered {
+                self.covered = (self.covered.0 + 1, Some(entry.record.at));
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
     }
 
-    fn one(&mut self, audited: AuditRecord) -> Result<Entry, Refused> {
+    /// Judges the next record. Returns whether it is in the scope, too.
+    fn one(&mut self, audited: AuditRecord) -> Result<(Entry, bool), Refused> {
         let account = self.auditor.push(&audited)?;
         let AuditRecord { seq, leaf, record } = audited;
         self.records += 1;
@@ -108,14 +129,16 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             }
             tree.push_leaf(Hash(leaf.0)).map_err(|error| Invalid::Tree(error.to_string()))?;
             self.compare()?;
-            return Ok(Entry { seq, record, account, owner: None });
+            return Ok((Entry { seq, record, account, owner: None }, true));
         }
         let entry = Entry { seq, record, account, owner: None };
-        if !self.opened.scope.covers(&entry.account, entry.record.at) {
-            return Err(Invalid::Scope(seq.0).into());
-        }
+        let covered = match &mut self.part {
+            Some(part) => part.push(&entry)?,
+            None if self.opened.scope.covers(&entry.account, entry.record.at) => true,
+            None => return Err(Invalid::Scope(seq.0).into()),
+        };
         self.accounts.add(&entry);
-        Ok(entry)
+        Ok((entry, covered))
     }
 
     /// Compares the statements at the size that is reached.
@@ -149,22 +172,32 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         Ok(())
     }
 
-    /// Compares the final state, after the last record.
-    pub(crate) fn finish(self) -> Result<(u64, Auditor), Refused> {
-        let Judge { opened, auditor, tree, accounts, persons, records, lost, .. } = self;
+    /// Compares the final state, after the last record. Returns how many records are in the scope, and
+    /// the time of the last one.
+    pub(crate) fn finish(self) -> Result<(u64, Option<Timestamp>, Auditor), Refused> {
+        let Judge { opened, auditor, tree, accounts, part, persons, covered, lost, .. } = self;
+        let (covered, last_at) = covered;
+        if covered == 0 && !opened.scope.is_whole() {
+            return Err(Invalid::Empty.into());
+        }
         if opened.small(layout::PERSONS)? != persons.text() {
             return Err(Invalid::Malformed(layout::PERSONS).into());
         }
         if let Some(tree) = tree {
             tree.finish(opened.checkpoint.size, &opened.checkpoint.root)
                 .map_err(|error| Invalid::Tree(error.to_string()))?;
-        } else if opened.small(layout::ACCOUNTS)? != accounts.text() {
+        } else if !part.as_ref().is_some_and(Part::is_of_account)
+            && opened.small(layout::ACCOUNTS)? != accounts.text()
+        {
             return Err(Invalid::Malformed(layout::ACCOUNTS).into());
+        }
+        if let Some(part) = part {
+            part.finish(opened, &auditor)?;
         }
         // All else is good, and so it is the whole finding.
         not_rolled_back(&opened.chain, &opened.trusted, opened.checkpoint.size)?;
         lost.map_or(Ok(()), |lost| Err(rolled_back(&opened.chain, &lost)))?;
-        Ok((records, auditor))
+        Ok((covered, last_at, auditor))
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) const CONSISTENCY: &str = "consistency";
 pub(crate) const TABLE: &str = "table";
 pub(crate) const HEARTBEAT: &str = "heartbeat";
 pub(crate) const ACCOUNTS: &str = "accounts";
+pub(crate) const ACCOUNT: &str = "account";
 pub(crate) const PERSONS: &str = "persons";
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const NOTE: &str = "manifest.note";
@@ -69,6 +70,11 @@ pub(crate) fn records_name(number: u64) -> String {
 /// The file with the proofs of the records in the file of the same number.
 pub(crate) fn proofs_name(number: u64) -> String {
     grouped("proofs", number)
+}
+
+/// The file with the places in the key table of the keys from `number * 256` on.
+pub(crate) fn rows_name(number: u64) -> String {
+    grouped("rows", number)
 }
 
 /// Numbers are formatted as in tile paths.

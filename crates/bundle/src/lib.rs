@@ -20,7 +20,9 @@ mod lineage;
 mod make;
 mod maker;
 mod manifest;
+mod measured;
 mod opened;
+mod part;
 mod persons;
 mod read;
 mod refused;
@@ -40,7 +42,7 @@ pub use crate::maker::Maker;
 pub use crate::manifest::Scope;
 pub use crate::opened::signed_statement;
 pub use crate::refused::{Invalid, Refused};
-pub use crate::source::{Fault, MakeError, Part, Source, Terms};
+pub use crate::source::{Fault, MakeError, Part, RowPlace, Source, Terms};
 pub use crate::verify::{Trust, Verified, verify};
 pub use persons::{parse_persons, persons_text};
 

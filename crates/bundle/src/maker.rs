@@ -7,7 +7,8 @@
 //! A tar header contains the member's length, so the exports are produced twice: once to measure
 //! them, while the records are written, and once to write them.
 
-use ledger::{Entry, Seq};
+use keys::{Event, KeyId};
+use ledger::Seq;
 use sha2::{Digest as _, Sha256};
 use tlog::{Hash, entries, leaf_hash};
 
@@ -16,9 +17,10 @@ use crate::accounts::Accounts;
 use crate::archive::Writer;
 use crate::layout::{self, PACK, TreeFile};
 use crate::manifest::{Listed, Manifest};
+use crate::measured::Measured;
 use crate::persons::Persons;
-use crate::source::{MakeError, Source, Terms, fault};
-use crate::walk::{Tree, Walk, part};
+use crate::source::{MakeError, RowPlace, Source, Terms, fault};
+use crate::walk::{Tree, Walk, beginning, with_neighbours};
 
 /// A piece is complete when it has this many bytes.
 const PIECE: usize = 64 * 1024;
@@ -44,10 +46,12 @@ enum Stage {
     Head,
     /// All records, and the tiles over them.
     Tree(Box<Tree>),
-    /// The accounts of older keys of a part, from this place of the log on.
+    /// The accounts of older keys of a span, from this place of the log on.
     Accounts(Accounts, Seq),
     /// The records of a part and a proof for each, from this place of the log on.
     Part(Pack, Seq),
+    /// The places of an account's keys in the key table, from this number of a file on.
+    Rows(Vec<KeyId>, usize),
     /// The keys of the persons in the records.
     Persons,
     /// The remaining exports.
@@ -106,6 +110,7 @@ impl Maker {
             Stage::Tree(tree) => self.tree(source, tree),
             Stage::Accounts(accounts, from) => self.accounts(source, accounts, from),
             Stage::Part(pack, from) => self.part(source, pack, from),
+            Stage::Rows(keys, number) => self.rows(source, keys, number),
             Stage::Persons => {
                 let text = self.persons.text();
                 self.file(layout::PERSONS, text.as_bytes())?;
@@ -152,10 +157,13 @@ impl Maker {
         for (name, text) in texts {
             self.file(name, text.as_bytes())?;
         }
+        let begin = beginning(&self.terms);
         Ok(if self.terms.scope.is_whole() {
             Stage::Tree(Box::new(Tree::new(self.terms.size, source.keyring())))
+        } else if self.terms.scope.account.is_some() {
+            Stage::Part(Pack::default(), begin)
         } else {
-            Stage::Accounts(Accounts::default(), Seq(0))
+            Stage::Accounts(Accounts::default(), begin)
         })
     }
 
@@ -197,7 +205,7 @@ impl Maker {
         mut accounts: Accounts,
         from: Seq,
     ) -> Result<Stage, MakeError> {
-        let next = part(source, &self.terms, from, &mut |_, entry| {
+        let next = with_neighbours(source, &self.terms, from, &mut |_, entry| {
             accounts.add(entry);
             Ok(())
         })?;
@@ -205,21 +213,27 @@ impl Maker {
             return Ok(Stage::Accounts(accounts, next));
         }
         self.file(layout::ACCOUNTS, accounts.text().as_bytes())?;
-        Ok(Stage::Part(Pack::default(), Seq(0)))
+        Ok(Stage::Part(Pack::default(), beginning(&self.terms)))
     }
 
     fn part(&mut self, source: &dyn Source, mut pack: Pack, from: Seq) -> Result<Stage, MakeError> {
         let mut full = Vec::new();
         let (size, keyring) = (self.terms.size, source.keyring());
-        let next = part(source, &self.terms, from, &mut |bytes, entry| {
+        let scope = &self.terms.scope;
+        let next = with_neighbours(source, &self.terms, from, &mut |bytes, entry| {
             self.records += 1;
             self.persons.add(&entry.record, &keyring);
-            self.measured.add(entry);
+            if scope.covers(&entry.account, entry.record.at) {
+                self.measured.add(entry);
+            }
+            if let Event::Created(made) = &entry.record.event {
+                pack.created.push(made.id);
+            }
             let path = source.inclusion(entry.seq, size).map_err(MakeError::Source)?;
             pack.add(entry.seq, bytes, &path);
             if pack.records.len() == PACK {
-                let number = pack.number + 1;
-                full.push(std::mem::replace(&mut pack, Pack { number, ..Pack::default() }));
+                let next = pack.next();
+                full.push(std::mem::replace(&mut pack, next));
             }
             Ok(())
         })?;
@@ -232,7 +246,35 @@ impl Maker {
         if !pack.records.is_empty() {
             self.pack(&pack)?;
         }
-        Ok(Stage::Persons)
+        Ok(if self.terms.scope.account.is_some() {
+            Stage::Rows(pack.created, 0)
+        } else {
+            Stage::Persons
+        })
+    }
+
+    /// Writes a file of places in the key table; after the last one, how many keys there are.
+    fn rows(
+        &mut self,
+        source: &dyn Source,
+        keys: Vec<KeyId>,
+        number: usize,
+    ) -> Result<Stage, MakeError> {
+        let Some(next) = keys.chunks(PACK).nth(number) else {
+            let count = keys.len() as u64;
+            if let Some(account) = self.terms.scope.account.clone() {
+                let note = source.sign_account(&account, count).map_err(MakeError::Source)?;
+                self.file(layout::ACCOUNT, note.as_bytes())?;
+            }
+            return Ok(Stage::Persons);
+        };
+        let mut text = String::new();
+        for key in next {
+            let RowPlace { index, rows, path } = source.row(*key).map_err(MakeError::Source)?;
+            text += &format!("index {index} of {rows}\n{}\n", lines(&path));
+        }
+        self.file(&layout::rows_name(number as u64), text.as_bytes())?;
+        Ok(Stage::Rows(keys, number + 1))
     }
 
     /// Writes a file of records and a file of their proofs.
@@ -304,49 +346,23 @@ fn missing() -> MakeError {
     fault("the records do not hash to the tiles of the signed tree")
 }
 
-/// The lengths and hashes of the exports, computed before they are written.
-struct Measured {
-    exports: Exports,
-    files: [(u64, Sha256); 3],
-    texts: [Vec<u8>; 3],
-}
-
-impl Measured {
-    fn new(exports: &Exports) -> Measured {
-        let texts = exports.heads.map(|head| head.as_bytes().to_vec());
-        let mut measured = Measured { exports: *exports, files: Default::default(), texts };
-        measured.count();
-        measured
-    }
-
-    fn add(&mut self, entry: &Entry) {
-        (self.exports.write)(entry, &mut self.texts);
-        self.count();
-    }
-
-    fn count(&mut self) {
-        for ((length, hash), text) in self.files.iter_mut().zip(&mut self.texts) {
-            *length += text.len() as u64;
-            hash.update(&*text);
-            text.clear();
-        }
-    }
-
-    fn listed(self) -> Vec<Listed> {
-        let files = self.exports.names.into_iter().zip(self.files);
-        files.map(|(name, (length, hash))| Listed::new(name, length, hash)).collect()
-    }
-}
-
 /// The records of a part in one file, and their proofs.
 #[derive(Default)]
 struct Pack {
     number: u64,
     records: Vec<Vec<u8>>,
     proofs: String,
+    /// The keys that were made so far, in all files.
+    created: Vec<KeyId>,
 }
 
 impl Pack {
+    /// The one after this, to which the keys pass.
+    fn next(&mut self) -> Pack {
+        let created = std::mem::take(&mut self.created);
+        Pack { number: self.number + 1, created, ..Pack::default() }
+    }
+
     fn add(&mut self, seq: Seq, bytes: &[u8], path: &[Hash]) {
         self.records.push(bytes.to_vec());
         self.proofs += &format!("index {seq}\n{}\n", lines(path));

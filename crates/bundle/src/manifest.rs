@@ -22,6 +22,12 @@ impl Scope {
         *self == Scope::default()
     }
 
+    /// Whether times leave no moment between them.
+    #[must_use]
+    pub fn is_inverted(&self) -> bool {
+        matches!((self.from, self.to), (Some(from), Some(to)) if from >= to)
+    }
+
     /// Whether a record of that account and time is in it.
     #[must_use]
     pub fn covers(&self, account: &Account, at: Timestamp) -> bool {
@@ -55,7 +61,7 @@ pub(crate) struct Manifest {
     pub(crate) origin: String,
     /// The size of the log that the checkpoint commits to.
     pub(crate) size: u64,
-    /// The number of records in the bundle.
+    /// The number of records in the bundle; of a part with those that show that nothing is missing.
     pub(crate) records: u64,
     pub(crate) account: Option<String>,
     pub(crate) from: Option<String>,
@@ -67,7 +73,7 @@ pub(crate) struct Manifest {
 /// A version of the layout. The last one is written, all are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// Without a heartbeat.
+    /// Without a heartbeat, and with parts that do not show that nothing is missing.
     One,
     /// The last.
     Two,

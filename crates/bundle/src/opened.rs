@@ -39,8 +39,10 @@ pub(crate) struct Opened<'s, S: ?Sized> {
     /// `None` in a bundle of the first version.
     pub(crate) heartbeat: Option<Beat>,
     pub(crate) origin: String,
+    pub(crate) version: Version,
     pub(crate) records: u64,
     pub(crate) scope: Scope,
+    rows_files: u64,
     /// The keys of the persons in the records.
     pub(crate) keyring: Arc<Keyring>,
 }
@@ -96,7 +98,9 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             table,
             heartbeat,
             origin: manifest.origin,
+            version,
             records: manifest.records,
+            rows_files: rows_files(&manifest.members),
             scope,
             keyring,
             files,
@@ -110,6 +114,16 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
     /// A file, by its name.
     pub(crate) fn file(&self, name: &str) -> Result<&File, Invalid> {
         self.files.get(name).ok_or_else(|| Invalid::Listed(name.to_owned()))
+    }
+
+    /// The keys that the auditor trusts: the given one and those after it.
+    pub(crate) fn trusted_keys(&self) -> &[VerifierKey] {
+        self.chain.from(&self.trusted).unwrap_or_default()
+    }
+
+    /// The number of files with places in the key table.
+    pub(crate) fn rows_files(&self) -> u64 {
+        self.rows_files
     }
 
     /// A small file's text.
@@ -192,8 +206,8 @@ fn expected_names(
     exports: &Exports,
 ) -> Vec<String> {
     use layout::{
-        ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, HEARTBEAT, KEYS, MANIFEST, NOTE, PACK,
-        PERSONS, TABLE, VERIFIER,
+        ACCOUNT, ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, HEARTBEAT, KEYS, MANIFEST,
+        NOTE, PACK, PERSONS, TABLE, VERIFIER,
     };
     let head = [GUIDE, VERIFIER, KEYS, CHECKPOINT, EARLIER, CONSISTENCY, TABLE];
     let mut names: Vec<String> = head.map(str::to_owned).into();
@@ -204,17 +218,26 @@ fn expected_names(
     if scope.is_whole() {
         names.extend(layout::tree_files(manifest.size).map(TreeFile::name));
     } else {
-        names.push(ACCOUNTS.to_owned());
-        let packs = manifest.records.div_ceil(PACK as u64);
-        names.extend(
-            (0..packs)
-                .flat_map(|number| [layout::records_name(number), layout::proofs_name(number)]),
-        );
+        let of_account = version == Version::Two && scope.account.is_some();
+        names.extend((!of_account).then(|| ACCOUNTS.to_owned()));
+        let packs = (0..manifest.records.div_ceil(PACK as u64))
+            .flat_map(|number| [layout::records_name(number), layout::proofs_name(number)]);
+        names.extend(packs);
+        if of_account {
+            // As many as there are: whether these are all is seen when the keys are known.
+            names.extend((0..rows_files(&manifest.members)).map(layout::rows_name));
+            names.push(ACCOUNT.to_owned());
+        }
     }
     names.push(PERSONS.to_owned());
     names.extend(exports.names.map(str::to_owned));
     names.extend([MANIFEST, NOTE].map(str::to_owned));
     names
+}
+
+/// The number of files with places in the key table.
+fn rows_files(members: &[Listed]) -> u64 {
+    members.iter().filter(|member| member.name.starts_with("rows/")).count() as u64
 }
 
 fn compare_names(

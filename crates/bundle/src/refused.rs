@@ -1,5 +1,6 @@
 //! The reasons why a bundle is refused.
 
+use keys::KeyId;
 use ledger::{Finding, SigningError, StatementError};
 use tlog::note::NoteError;
 
@@ -111,6 +112,25 @@ pub enum Invalid {
     /// A record is outside the scope.
     #[error("record {0} is not in the part that the manifest names")]
     Scope(u64),
+    /// A part of a log has none of what it is named after.
+    #[error("no record is in the part that the manifest names: nothing is shown")]
+    Empty,
+    /// A record of a span of time is missing, or the one before or behind it.
+    #[error("a span of time is a run of records, and record {0} is not in this one")]
+    Gap(u64),
+    /// Keys of an account are missing.
+    #[error("the log signed that the account has {signed} keys, and {found} are in the part")]
+    AccountKeys {
+        /// The log's word.
+        signed: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A key of an account's part is not in the log's table as the records make it.
+    #[error(
+        "the log's table of keys has another row for {0}: a record of it is missing or changed"
+    )]
+    Row(KeyId),
     /// The records give a different table of keys.
     #[error("the records give a different table of keys than the log signed at size {0}")]
     Table(u64),

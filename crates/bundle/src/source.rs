@@ -29,6 +29,20 @@ pub trait Source {
     /// There is no such key.
     fn account(&self, key: KeyId) -> Result<Account, Fault>;
 
+    /// The place of a key's row in the key table of the table note, and the audit path from it.
+    ///
+    /// # Errors
+    ///
+    /// The table has no such key, or cannot be read.
+    fn row(&self, key: KeyId) -> Result<RowPlace, Fault>;
+
+    /// Signs how many keys an account has: the note of [`ledger::account_text`].
+    ///
+    /// # Errors
+    ///
+    /// It cannot be signed.
+    fn sign_account(&self, account: &Account, keys: u64) -> Result<String, Fault>;
+
     /// Some records in `scope` from `from` on, in order, and where to continue; `None` at the end.
     ///
     /// # Errors
@@ -58,6 +72,17 @@ pub trait Source {
 /// Events with their stored bytes, and where to continue.
 pub type Part = (Vec<(Entry, Vec<u8>)>, Option<Seq>);
 
+/// Where a row of the key table is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Its index, from 0.
+    pub index: u64,
+    /// The number of rows.
+    pub rows: u64,
+    /// The audit path, from its sibling up.
+    pub path: Vec<Hash>,
+}
+
 /// The signed statements and the scope of a bundle.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -71,7 +96,7 @@ pub struct Terms {
     pub earlier: String,
     /// The proof that the tree of the checkpoint extends that of the earlier one.
     pub consistency: Vec<Hash>,
-    /// The signed table note, of a size that is not larger.
+    /// The signed table note, of a size that is not larger; of an account's part, of the same size.
     pub table: String,
     /// The signed heartbeat: that the log had no more than the checkpoint says at a moment.
     pub heartbeat: String,
@@ -79,6 +104,8 @@ pub struct Terms {
     pub keys: String,
     /// Which records the bundle contains.
     pub scope: Scope,
+    /// The first of them; 0 in an empty log.
+    pub first: Seq,
 }
 
 /// Why a bundle was not completed. The bytes so far are not a valid bundle.

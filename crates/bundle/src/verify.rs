@@ -18,7 +18,7 @@ use crate::compare::{Buffers, Comparison, Regenerated, regenerate};
 use crate::consistency::{Statement, extends};
 use crate::judge::Judge;
 use crate::lineage::{explained, rotations};
-use crate::manifest::Scope;
+use crate::manifest::{Scope, Version};
 use crate::opened::{Opened, statement};
 use crate::read::Chunks;
 use crate::refused::Refused;
@@ -48,9 +48,12 @@ pub struct Verified {
     pub checkpoint: Statement,
     /// The earlier checkpoint that the log extends.
     pub earlier: Statement,
-    /// The size at which the table of keys was compared; `None` for a part.
+    /// The size at which the table of keys was compared; of an account's part, the rows of its keys.
+    /// `None` for another part.
     pub table: Option<u64>,
-    /// The number of records that were checked.
+    /// Whether nothing of the scope is missing; not known of a part of the first version.
+    pub complete: bool,
+    /// The number of records in the scope.
     pub records: u64,
     /// The number of keys that they touch.
     pub keys: usize,
@@ -91,10 +94,9 @@ pub fn verify<S: Stored + ?Sized>(
     let chunks = Chunks::of(&opened);
     let mut judge = Judge::new(&opened, trusted)?;
     stream(&opened, &chunks, &mut judge, exports, progress)?;
-    let (records, auditor) = judge.finish()?;
+    let (records, last_at, auditor) = judge.finish()?;
     extends(&opened.earlier, &opened.checkpoint, &opened.consistency)
         .map_err(|refused| explained(&opened.chain, &opened.earlier, refused))?;
-    let last_at = (records > 0).then(|| auditor.last_at());
     if let Some(not_before) = trust.not_before {
         match (&opened.heartbeat, last_at) {
             (Some(heartbeat), _) => heartbeat.is_fresh(not_before, trust.now)?,
@@ -122,9 +124,12 @@ fn verified<S: Stored + ?Sized>(
     auditor: &Auditor,
     last_at: Option<Timestamp>,
 ) -> Verified {
+    let of_account = opened.version == Version::Two && opened.scope.account.is_some();
+    let is_complete = opened.scope.is_whole() || of_account;
     Verified {
         size: opened.checkpoint.size,
-        table: opened.scope.is_whole().then_some(opened.table.size),
+        table: is_complete.then_some(opened.table.size),
+        complete: is_complete || opened.version == Version::Two,
         signed_by: opened.checkpoint.by.clone(),
         chain: opened.chain,
         origin: opened.origin,

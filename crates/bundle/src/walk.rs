@@ -6,6 +6,7 @@ use ledger::{Decoder, Entry, Keyring, Seq};
 use tlog::{RightEdge, Tile, TileIndex, bundles_of, entries};
 
 use crate::layout::{self, TreeFile};
+use crate::manifest::Scope;
 use crate::source::{MakeError, Source, Terms, fault};
 
 /// The tree of a whole log, rebuilt from its records so far.
@@ -108,6 +109,38 @@ impl Walk {
             }
         }
     }
+}
+
+/// Where the records of a part begin: those in scope, with those that show that nothing is missing.
+pub(crate) fn beginning(terms: &Terms) -> Seq {
+    match terms.scope.account {
+        // The whole history of the account: each of its keys is followed from its creation.
+        Some(_) => Seq(0),
+        // A span is a run of records, with the one before it.
+        None => Seq(terms.first.0.saturating_sub(1)),
+    }
+}
+
+/// Calls `each` with some records of a part, with those that show that nothing is missing, and returns
+/// where to continue.
+pub(crate) fn with_neighbours(
+    source: &dyn Source,
+    terms: &Terms,
+    from: Seq,
+    each: Each<'_>,
+) -> Result<Option<Seq>, MakeError> {
+    let account = terms.scope.account.clone();
+    let is_span = account.is_none();
+    let reach = Scope { account, from: None, to: None };
+    let (part, next) = source.part(&reach, from).map_err(MakeError::Source)?;
+    for (entry, bytes) in part.iter().take_while(|(entry, _)| entry.seq.0 < terms.size) {
+        each(bytes, entry)?;
+        // The one after the span is its last.
+        if is_span && terms.scope.to.is_some_and(|to| entry.record.at >= to) {
+            return Ok(None);
+        }
+    }
+    Ok(next.filter(|next| next.0 < terms.size))
 }
 
 /// Calls `each` with some records of a part, and returns where to continue.

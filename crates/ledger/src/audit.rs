@@ -87,7 +87,13 @@ impl Auditor {
         Auditor::new(Extent::Whole)
     }
 
-    /// An auditor of some of a log's records: all those of one account, or of a span of time, or
+    /// An auditor of all records of one account: what is counted of the account is all there is.
+    #[must_use]
+    pub fn of_account() -> Auditor {
+        Auditor::new(Extent::Account)
+    }
+
+    /// An auditor of some of a log's records: those of an account, or of a span of time, or
     /// both. `accounts` are those of keys that were made before; they are taken on trust.
     ///
     /// What a record's own links claim of the time before is believed, and everything after is
@@ -165,7 +171,7 @@ impl Auditor {
         let AuditRecord { seq, record, .. } = audited;
         let in_order = match self.extent {
             Extent::Whole => *seq == self.next,
-            Extent::Part(_) | Extent::Key => *seq >= self.next,
+            Extent::Account | Extent::Part(_) | Extent::Key => *seq >= self.next,
         };
         if !in_order {
             return Err(Violation::Order(self.next));
@@ -239,7 +245,7 @@ impl Auditor {
     /// What was counted; of a part of a log, what was claimed to be, unless that is too little.
     fn counted<N: Ord>(&self, counted: N, claimed: N) -> N {
         match self.extent {
-            Extent::Whole => counted,
+            Extent::Whole | Extent::Account => counted,
             Extent::Part(_) | Extent::Key => counted.max(claimed),
         }
     }
@@ -334,7 +340,7 @@ impl Auditor {
         let account = match (&self.extent, &audited.record.event) {
             (Extent::Part(accounts), _) => accounts.get(&link.key),
             (Extent::Key, Event::Created(made)) => Some(&made.account),
-            (Extent::Whole | Extent::Key, _) => None,
+            (Extent::Whole | Extent::Account | Extent::Key, _) => None,
         };
         let account = account.ok_or_else(unknown)?.clone();
         let (Some(status), Some(head)) = (link.before, link.previous) else {

@@ -24,6 +24,9 @@ pub enum Error {
         /// The log's length.
         length: Seq,
     },
+    /// Nothing is recorded in that account and span of time.
+    #[error("nothing is recorded there")]
+    NothingThere,
     /// This ledger only looks at a log, and signs nothing.
     #[error("this log is not signed here")]
     NotSigned,

@@ -55,7 +55,7 @@ pub use projection::table_snapshot::{InTable, RowProof};
 pub use quota::Quotas;
 pub use read::active_periods::{ActivePeriod, ActivePeriods};
 pub use read::as_of::{AsOf, Moment};
-pub use read::bundling::manifest_text;
+pub use read::bundling::{TableRows, account_text, manifest_text};
 pub use read::count::KeyCount;
 pub use read::find::{KeyPlace, KeyQuery};
 pub use read::follow::{Followed, Following};

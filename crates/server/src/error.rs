@@ -262,6 +262,7 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::TooManyTokens => {
                 return ApiError::rate_limited(error.to_string(), RETRY_KEY_LIMIT_S);
             }
+            ledger::Error::NothingThere => Code::NothingRecorded,
             ledger::Error::SecretExists(_) => Code::KeyExists,
             ledger::Error::MoreThanOwn(_) => Code::Forbidden,
             ledger::Error::TokenNotFound => Code::TokenNotFound,

@@ -21,7 +21,7 @@ impl Auditor {
             Via::Key(id) => self.keys.get(id),
             Via::Token { .. } | Via::Worker => None,
         };
-        check(record, about, acting, matches!(self.extent, Extent::Whole))
+        check(record, about, acting, matches!(self.extent, Extent::Whole | Extent::Account))
     }
 }
 

@@ -28,9 +28,11 @@ impl Auditor {
             return Err(Violation::Key("has the digest of an earlier one"));
         }
         let expected = match (&self.extent, self.lookups.last_number(&made.account)) {
-            (Extent::Whole, None) => 1,
+            (Extent::Whole | Extent::Account, None) => 1,
             (Extent::Part(_), None) | (Extent::Key, _) => made.number,
-            (Extent::Whole | Extent::Part(_), Some(last)) => last.saturating_add(1),
+            (Extent::Whole | Extent::Account | Extent::Part(_), Some(last)) => {
+                last.saturating_add(1)
+            }
         };
         if made.number != expected {
             return Err(Violation::Number { expected, found: made.number });

@@ -46,7 +46,9 @@ pub(super) struct Made {
 pub(super) enum Extent {
     /// All.
     Whole,
-    /// Those of an account, or of a span of time; with the accounts of keys made before.
+    /// All those of one account.
+    Account,
+    /// Some of an account, or those of a span of time; with the accounts of keys made before.
     Part(HashMap<KeyId, Account>),
     /// Those of one key.
     Key,

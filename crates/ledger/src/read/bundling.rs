@@ -1,6 +1,9 @@
 //! What the ledger gives to whoever makes a bundle for an auditor.
 
+use std::sync::Arc;
+
 use eventlog::Seq;
+use keys::{Account, KeyId};
 use sha2::{Digest as _, Sha256};
 use signedlog::{SignedRoot, TreeHead};
 use tlog::Hash;
@@ -9,6 +12,8 @@ use crate::caller::{AUDIT, Caller};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::{Page, Walk};
+use crate::projection::row::Row;
+use crate::projection::table_snapshot::{InTable, RowProof, TableSnapshot};
 use crate::read::trail::EventFilter;
 use crate::record::Entry;
 
@@ -20,7 +25,78 @@ pub fn manifest_text(origin: &str, manifest: &[u8]) -> String {
     format!("{origin}/bundle\n{}\n{hash}\n", manifest.len())
 }
 
+/// The text in which a log says how many keys an account has after its first `size` records. The name is
+/// not the origin's, so it is no checkpoint.
+#[must_use]
+pub fn account_text(origin: &str, size: u64, keys: u64, account: &Account) -> String {
+    format!("{origin}/account\n{size}\n{keys}\n{account}\n")
+}
+
+/// The rows of the key table at one size of the log, with a proof for each.
+#[derive(Clone)]
+pub struct TableRows(Arc<TableSnapshot>);
+
+impl TableRows {
+    /// The signed table note.
+    #[must_use]
+    pub fn note(&self) -> &SignedRoot {
+        &self.0.signed
+    }
+
+    /// That the log had no more than that at a moment.
+    #[must_use]
+    pub fn heartbeat(&self) -> SignedRoot {
+        self.0.heartbeat.lock().0.clone()
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.rows.len() as u64
+    }
+
+    /// The row of `key`; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// A fault: the row has no proof.
+    pub fn row(&self, key: KeyId) -> Result<Option<RowProof>, Error> {
+        Ok(match self.0.find(&Row::place(key))? {
+            InTable::Row(row) => Some(row),
+            InTable::Absent { .. } => None,
+        })
+    }
+}
+
 impl Ledger {
+    /// The key table as it is now, with its note. Reads the log and takes its time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for auditors and admins of all accounts, [`Error::NotSigned`],
+    /// [`Error::Overloaded`] while another is made, or a fault of the storage.
+    pub fn table_rows(&self, caller: &Caller) -> Result<TableRows, Error> {
+        caller.require_all(AUDIT)?;
+        self.table_snapshot_of_now().map(TableRows)
+    }
+
+    /// Signs how many keys an account has; see [`account_text`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSigned`], [`Error::Forbidden`].
+    pub fn sign_account(
+        &self,
+        caller: &Caller,
+        (account, keys): (&Account, u64),
+        size: u64,
+    ) -> Result<String, Error> {
+        caller.require_all(AUDIT)?;
+        let signing = self.log().signing()?;
+        let text = account_text(signing.origin(), size, keys, account);
+        signing.sign(&text).map_err(Error::fault)
+    }
+
     /// The checkpoint of the tree at a size that was published before: the note that was signed
     /// then, if one was.
     ///

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{Record, Seq};
-use keys::{KeyId, KeyState, Pseudonym, Refusal};
+use keys::{KeyId, KeyState, Pseudonym, Refusal, Timestamp};
 use signedlog::SignedRoot;
 use tlog::Hash;
 
@@ -143,10 +143,24 @@ impl Ledger {
         Ok(records)
     }
 
+    /// The table's last snapshot if it is of the log's present size, or a new one.
+    pub(crate) fn table_snapshot_of_now(&self) -> Result<Arc<TableSnapshot>, Error> {
+        let shared = &self.state().snapshots;
+        let Some(_making) = shared.making.try_lock() else { return Err(Error::Overloaded) };
+        let (moment, now) = (self.state().clock.now(), self.state().clock.monotonic());
+        // After the clock: what came later is not denied.
+        let size = self.state().size();
+        let last = shared.last.lock().clone();
+        if let Some(snapshot) = last.filter(|snapshot| snapshot.signed.size == size.0) {
+            *snapshot.heartbeat.lock() = (self.heartbeat_at(size.0, moment)?, now);
+            return Ok(snapshot);
+        }
+        self.make_snapshot(size, (moment, now))
+    }
+
     /// The table's last snapshot, or a new one if it is time and the log has grown. While another
     /// makes that, it is still the last one.
     fn table_snapshot(&self) -> Result<Arc<TableSnapshot>, Error> {
-        let signing = self.log().signing()?;
         let shared = &self.state().snapshots;
         let Some(_making) = shared.making.try_lock() else {
             return shared.last.lock().clone().ok_or(Error::Overloaded);
@@ -164,6 +178,16 @@ impl Ledger {
             drop(heartbeat);
             return Ok(Arc::clone(snapshot));
         }
+        self.make_snapshot(size, (moment, now))
+    }
+
+    /// A snapshot after the first `size` records, which the log had no more than at `moment`.
+    fn make_snapshot(
+        &self,
+        size: Seq,
+        (moment, now): (Timestamp, Duration),
+    ) -> Result<Arc<TableSnapshot>, Error> {
+        let signing = self.log().signing()?;
         let heartbeat = self.heartbeat_at(size.0, moment)?;
         let mut rows = Vec::new();
         let mut place = 0;
@@ -181,7 +205,7 @@ impl Ledger {
         let snapshot = TableSnapshot::sign(rows, size, signing, (heartbeat, now));
         let snapshot = snapshot.map_err(Error::fault)?;
         let snapshot = Arc::new(snapshot);
-        *shared.last.lock() = Some(Arc::clone(&snapshot));
+        *self.state().snapshots.last.lock() = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
 

@@ -58,6 +58,7 @@ impl ErrorClass {
             | Code::UsageExceeded
             | Code::RateLimited
             | Code::EventNotFound
+            | Code::NothingRecorded
             | Code::SubjectNotFound
             | Code::HoldNotFound
             | Code::OnHold

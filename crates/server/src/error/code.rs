@@ -70,6 +70,8 @@ codes!(
     OnHold = "on_hold", CONFLICT, "On hold";
     /// No such event, as far as the caller may know.
     EventNotFound = "event_not_found", NOT_FOUND, "Event not found";
+    /// Nothing is recorded in that account and span of time.
+    NothingRecorded = "nothing_recorded", NOT_FOUND, "Nothing recorded";
     /// No such webhook, as far as the caller may know.
     WebhookNotFound = "webhook_not_found", NOT_FOUND, "Webhook not found";
     /// No such route.

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use bundle::{Exports, Fault, MakeError, Maker, Part, Scope, Source, Terms};
+use bundle::{Exports, Fault, MakeError, Maker, Part, RowPlace, Scope, Source, Terms};
 use keys::{Account, KeyId};
-use ledger::{Caller, Entry, EventFilter, Keyring, Ledger, Seq};
+use ledger::{Caller, Entry, EventFilter, Keyring, Ledger, Seq, TableRows};
 use tlog::{Hash, TileIndex};
 
 use crate::export::events::{CSV_HEAD, csv_row};
@@ -45,6 +45,8 @@ pub struct Bundle {
     ledger: Ledger,
     caller: Caller,
     keyring: Arc<Keyring>,
+    /// Of an account's part.
+    table: Option<TableRows>,
     terms: Terms,
 }
 
@@ -54,22 +56,32 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// The caller is no auditor of that scope, or the log is not signed.
+    /// The caller is no auditor of that scope, the log is not signed, or [`ledger::Error::NothingThere`]:
+    /// no record is in the scope.
     pub fn new(
         ledger: &Ledger,
         caller: &Caller,
         scope: Scope,
         earlier: Option<String>,
     ) -> Result<Bundle, ledger::Error> {
-        let table = ledger.table_note(caller)?;
-        let (checkpoint, heartbeat) = ledger.checkpoint_of_now()?;
+        let table = scope.account.is_some().then(|| ledger.table_rows(caller)).transpose()?;
+        let (note, checkpoint, heartbeat) = if let Some(rows) = &table {
+            // All of it is as of the table's size.
+            let checkpoint = ledger.checkpoint_at(caller, rows.note().size)?;
+            (rows.note().clone(), checkpoint, rows.heartbeat())
+        } else {
+            let note = ledger.table_note(caller)?;
+            let (checkpoint, heartbeat) = ledger.checkpoint_of_now()?;
+            (note, checkpoint, heartbeat)
+        };
+        let first = first(ledger, caller, &scope, checkpoint.size)?;
         let (earlier, old) = match earlier {
             Some(stored) => {
                 let beyond = ledger::Error::BeyondTheLog { length: Seq(checkpoint.size) };
                 let size = size_of(&stored).ok_or(beyond)?;
                 (stored, size)
             }
-            None => (ledger.checkpoint_at(caller, table.size)?.note.to_string(), table.size),
+            None => (ledger.checkpoint_at(caller, note.size)?.note.to_string(), note.size),
         };
         // A log that became shorter has no proof, and the verifier reports that.
         let consistency = if old <= checkpoint.size {
@@ -84,13 +96,14 @@ impl Bundle {
             checkpoint: checkpoint.note.to_string(),
             earlier,
             consistency,
-            table: table.note.to_string(),
+            table: note.note.to_string(),
             heartbeat: heartbeat.note.to_string(),
             keys: keys.to_string(),
             scope,
+            first,
         };
         let keyring = ledger.keyring(caller)?;
-        Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), keyring, terms })
+        Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), keyring, table, terms })
     }
 
     /// The size of the log that it covers.
@@ -129,6 +142,28 @@ impl Pieces {
     }
 }
 
+/// The first record in `scope` of the first `size`.
+fn first(ledger: &Ledger, caller: &Caller, scope: &Scope, size: u64) -> Result<Seq, ledger::Error> {
+    if scope.is_whole() {
+        return Ok(Seq(0));
+    }
+    let mut from = Seq(0);
+    loop {
+        let page = ledger.stored_events(caller, &filter(scope), from, 1)?;
+        let found = page.items.first().map(|(entry, _)| entry.seq);
+        match (found.filter(|seq| seq.0 < size), page.next) {
+            (Some(seq), _) => return Ok(seq),
+            (None, Some(next)) if found.is_none() && next.0 < size => from = next,
+            (None, _) => return Err(ledger::Error::NothingThere),
+        }
+    }
+}
+
+fn filter(scope: &Scope) -> EventFilter {
+    let Scope { account, from, to } = scope.clone();
+    EventFilter { account, from, to, ..EventFilter::default() }
+}
+
 /// The size in a checkpoint. Its signature is verified by the reader of the bundle.
 pub(crate) fn size_of(checkpoint: &str) -> Option<u64> {
     let note = tlog::note::Note::parse(checkpoint.as_bytes()).ok()?;
@@ -148,14 +183,18 @@ impl Source for Bundle {
         Ok(self.ledger.key(&self.caller, key)?.key.account.clone())
     }
 
+    fn row(&self, key: KeyId) -> Result<RowPlace, Fault> {
+        let table = self.table.as_ref().ok_or("this part has no table of keys")?;
+        let row = table.row(key)?.ok_or("the table has no such key")?;
+        Ok(RowPlace { index: row.index, rows: table.count(), path: row.path })
+    }
+
+    fn sign_account(&self, account: &Account, keys: u64) -> Result<String, Fault> {
+        Ok(self.ledger.sign_account(&self.caller, (account, keys), self.terms.size)?)
+    }
+
     fn part(&self, scope: &Scope, from: Seq) -> Result<Part, Fault> {
-        let filter = EventFilter {
-            account: scope.account.clone(),
-            from: scope.from,
-            to: scope.to,
-            ..EventFilter::default()
-        };
-        let page = self.ledger.stored_events(&self.caller, &filter, from, PART)?;
+        let page = self.ledger.stored_events(&self.caller, &filter(scope), from, PART)?;
         Ok((page.items, page.next))
     }
 

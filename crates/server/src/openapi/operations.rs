@@ -9,10 +9,10 @@ use crate::error::Code::{
     ExpiryRequired, Forbidden, HoldNotFound, IdempotencyMismatch, Internal, InvalidRequest,
     KeyExists, KeyMissing, KeyNotAllowed, KeyNotFound, KeyRateLimited, KeyRejected,
     KeysCannotManageKeys, KeysDiffer, LogBroken, MaxTtlExceeded, NotAcceptable, NotFound, NotReady,
-    NotWhileDisabled, NotWhileExpired, NotWhileRevoked, OnHold, Overloaded, OwnerErased,
-    PayloadTooLarge, PermissionNotAllowed, RateLimited, RevisionMismatch, RoleNotAllowed,
-    SubjectNotFound, Timeout, TokenNotFound, TooLong, TooManyHeaders, Unauthenticated,
-    UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
+    NotWhileDisabled, NotWhileExpired, NotWhileRevoked, NothingRecorded, OnHold, Overloaded,
+    OwnerErased, PayloadTooLarge, PermissionNotAllowed, RateLimited, RevisionMismatch,
+    RoleNotAllowed, SubjectNotFound, Timeout, TokenNotFound, TooLong, TooManyHeaders,
+    Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
 };
 
 /// What the document says of an operation beyond its annotation.
@@ -152,7 +152,7 @@ operations!(
     "accessLogKeys": EVIDENCE, &[];
     "accessLogTile": EVIDENCE, &[];
     "accessLogEntries": READ_LOG, &[];
-    "auditBundle": READ, &["Content-Disposition", "X-Reading-Recorded"];
+    "auditBundle": &[ANY, QUERY, CALLER, &[NothingRecorded]], &["Content-Disposition", "X-Reading-Recorded"];
     "listTokens": READ, &[];
     "createToken": &[ANY, QUERY, CALLER, BODY, WRITE, &[AccountRequired]], &["Idempotency-Replayed"];
     "endToken": &[ANY, QUERY, CALLER, BODY, TOKEN_WRITE, &[TokenNotFound, Already]], &[];

@@ -13,12 +13,13 @@ use clap::Args;
 use eventlog::{Log as _, files};
 use keys::{Account, Timestamp};
 use ledger::Ledger;
+use ledger::SystemClock;
 use serde_json::json;
 use server::Bundle;
 
 use super::checkpoint_file;
 use crate::client::{Call, Client};
-use crate::data_dir::stopped::{FixedClock, LogPrefix, StoppedDir, auditor};
+use crate::data_dir::stopped::{LogPrefix, StoppedDir, auditor};
 use crate::exit::{Exit, misuse};
 use crate::options::{Data, Json, Remote, Secrets};
 use crate::print::{self, Progress};
@@ -120,7 +121,7 @@ impl Export {
         let log = Arc::new(directory.open()?);
         let length = *log.length().borrow();
         let ledger_options = ledger::Options {
-            clock: Arc::new(FixedClock(Timestamp::MIN)),
+            clock: Arc::new(SystemClock::default()),
             keyring: directory.keyring()?,
             signing: Some(Arc::new(directory.signing()?)),
             ..ledger::Options::default()

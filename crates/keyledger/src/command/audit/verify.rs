@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bundle::{Trust, Verified};
+use bundle::{Scope, Trust, Verified};
 use clap::Args;
 use ledger::{Clock as _, SystemClock};
 use serde_json::json;
@@ -85,6 +85,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
         return print::json(&json!({
             "ok": true,
             "partial": partial,
+            "complete": verified.complete,
             "origin": verified.origin,
             "size": verified.size,
             "root": checkpoint.root.to_string(),
@@ -107,6 +108,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
         ("size", verified.size.to_string()),
         ("root", checkpoint.root.to_string()),
         ("extends", format!("the checkpoint of size {}", earlier.size)),
+        ("part", part(scope)),
         ("records", verified.records.to_string()),
         ("keys", verified.keys.to_string()),
     ];
@@ -119,10 +121,27 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
     }
     lineage::print(chain)?;
     lineage::print_newer(chain, trusted)?;
-    print::line(if partial {
-        "good, but partial: these records are in the log and follow the rules; \
-         what is not in the bundle was not checked"
-    } else {
-        "good: every record, every change by the rules, the table of keys, the exports"
+    print::line(match (partial, verified.complete) {
+        (false, _) => {
+            "good: every record, every change by the rules, the table of keys, the exports"
+        }
+        (true, true) => {
+            "good, but partial: these records are in the log and follow the rules, and none of the part \
+             is missing; the rest of the log was not checked"
+        }
+        (true, false) => {
+            "good, but partial: these records are in the log and follow the rules; what is not in the \
+             bundle was not checked, and this older form does not show whether records of the part are \
+             missing"
+        }
     })
+}
+
+/// Which part of the log it is.
+fn part(scope: &Scope) -> String {
+    let account = scope.account.as_ref().map(|account| format!("account {account}"));
+    let from = scope.from.map(|from| format!("from {from}"));
+    let to = scope.to.map(|to| format!("to before {to}"));
+    let parts: Vec<String> = [account, from, to].into_iter().flatten().collect();
+    if parts.is_empty() { "the whole log".to_owned() } else { parts.join(", ") }
 }

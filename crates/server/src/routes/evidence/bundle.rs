@@ -41,7 +41,9 @@ pub(crate) struct BundleQuery {
 
 /// Gives a bundle: the log, or a part of it, with everything that is needed to check it
 ///
-/// Roles `auditor` and `admin`, of all accounts.
+/// Of an account it has all records of its keys, with what shows that none is missing, and lists those of the
+/// span; of a span of time all records in it, with the one before and the one after. Roles `auditor` and
+/// `admin`, of all accounts.
 #[utoipa::path(
     get,
     path = "/v1/audit/bundle",
@@ -61,6 +63,9 @@ pub(crate) async fn bundle(
         from: parse("from", parameters.from.as_deref())?,
         to: parse("to", parameters.to.as_deref())?,
     };
+    if scope.is_inverted() {
+        return Err(ApiError::field("to", "must be later than `from`"));
+    }
     let earlier = parameters.earlier.as_deref().map(note_text).transpose()?;
     let long = LongAnswer::begin(&app, &reader)?;
     let account = scope.account.clone();
