@@ -68,3 +68,24 @@ fn the_verdict_says_which_part_it_is() {
     again.argument(&out).data(&stopped.data()).good();
     both(&out, &key, 0);
 }
+
+#[test]
+fn an_account_may_have_more_keys_than_a_file_holds() {
+    let service = Service::start();
+    let key = verifier_key(&service);
+    let (ours, theirs) = (service.client("owner"), service.client_of("umbrella", "owner"));
+    for number in 0..260 {
+        ours.create(&format!(r#"{{"name":"k{number}"}}"#));
+        if number % 50 == 0 {
+            theirs.create(r#"{"name":"theirs"}"#);
+        }
+    }
+    let part = export(&service, "many.tar", &["--account", "acme"]);
+    for output in both(&part, &key, 0) {
+        assert!(output.contains("260"), "{output}");
+    }
+    let mut archive = tar::Archive::new(std::fs::File::open(&part).unwrap());
+    let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned());
+    let names: Vec<_> = names.filter(|name| name.starts_with("rows")).collect();
+    assert_eq!(names, ["rows/000", "rows/001"].map(std::path::PathBuf::from));
+}

@@ -1,9 +1,10 @@
 //! The auditor: reads the records of a log one after the other, and trusts none of them.
 //!
 //! Each must be what the rules allow after those before it: readable, not older, chained to the
-//! records of its keys, by somebody who may do that, and the very event that [`keys::decide`] gives. What the writer looked up
-//! before it decided is reconstructed here from the records alone. No IO, no clock; the memory
-//! grows with the number of keys, about 300 bytes each, and not with that of records.
+//! records of its keys, by somebody who may do that, and the very event that [`keys::decide`] gives.
+//! What the writer looked up before it decided is reconstructed here from the records alone. No IO,
+//! no clock; the memory grows with the number of keys, about 300 bytes each, and not with that of
+//! records.
 //!
 //! A record says by which rules it was judged beside the moves that are always the same, so that
 //! neither settings nor the name of a dialect have to be known. Of a part of a log the counts that a
