@@ -173,8 +173,48 @@ def strict_base64(text, what):
 
 
 def number(text, what):
-    require(re.fullmatch(r"0|[1-9][0-9]{0,18}", text, re.ASCII), f"{what}: not a number")
+    right = re.fullmatch(r"0|[1-9][0-9]{0,19}", text, re.ASCII) and int(text) < 1 << 64
+    require(right, f"{what}: not a number")
     return int(text)
+
+
+# --- Ed25519: RFC 8032 ----------------------------------------------------------------------------
+
+# What openssl takes and others do not: keys and signatures of few points, for which anybody can sign.
+FIELD = (1 << 255) - 19
+CURVE_D = -121665 * pow(121666, -1, FIELD) % FIELD
+
+
+def point_of(data):
+    """The point that 32 bytes are, in homogeneous coordinates; None if they are none."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, (y & (1 << 255) - 1) % FIELD
+    over, under = (y * y - 1) % FIELD, (CURVE_D * y * y + 1) % FIELD
+    x = over * under**3 * pow(over * under**7, (FIELD - 5) // 8, FIELD) % FIELD
+    if (under * x * x - over) % FIELD:
+        x = x * pow(2, (FIELD - 1) // 4, FIELD) % FIELD
+    if (under * x * x - over) % FIELD:
+        return None
+    return (FIELD - x if x & 1 != sign else x), y, 1
+
+
+def twice(point):
+    x, y, z = point
+    b, c, d = (x + y) ** 2, x * x, y * y
+    f = d - c
+    j = f - 2 * z * z
+    return (b - c - d) * j % FIELD, f * (-c - d) % FIELD, f * j % FIELD
+
+
+def is_of_large_order(data):
+    """Whether bytes are a point, and not one of the eight that add up to nothing."""
+    point = point_of(data)
+    if point is None:
+        return False
+    for _ in range(3):
+        point = twice(point)
+    x, y, z = point
+    return not (x % FIELD == 0 and (y - z) % FIELD == 0)
 
 
 class Key:
@@ -187,13 +227,14 @@ class Key:
         data = strict_base64(parts[2], "a verifier key")
         require(len(data) == 33 and data[0] == 1, "not an Ed25519 verifier key")
         self.public = data[1:]
+        require(is_of_large_order(self.public), "a verifier key that anybody can sign for")
         self.id = sha256(self.name.encode() + b"\n" + data)[:4]
         lawful = self.name and not re.search(r"[\s+\x00-\x1f]", self.name)
         require(lawful and parts[1] == self.id.hex(), "a verifier key whose id does not fit")
 
     def verifies(self, message, signature):
         """Asks openssl. The public key goes in as a SubjectPublicKeyInfo (RFC 8410)."""
-        if len(signature) != 64:
+        if len(signature) != 64 or not is_of_large_order(signature[:32]):
             return False
         der = bytes.fromhex("302a300506032b6570032100") + self.public
         pem = "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n"
@@ -244,11 +285,11 @@ def open_note(text, keys, what):
     body, signatures = parse_note(text, what)
     by = []
     for name, key_id, signature in signatures:
-        for key in keys:
-            if key.name == name and key.id == key_id:
-                good = key.verifies(body.encode(), signature)
-                require(good, f"{what}: the signature of {name} is bad")
-                by.append(key)
+        # Two keys may have one id, which is short.
+        known = [key for key in keys if key.name == name and key.id == key_id]
+        good = [key for key in known if key.verifies(body.encode(), signature)]
+        require(good or not known, f"{what}: the signature of {name} is bad")
+        by += good
     require(by, f"{what}: not signed by a key that is trusted")
     return body, by
 
@@ -258,15 +299,16 @@ def allowed(by, size, what):
     require(not beyond, f"{what}: {by.text} signed for {size} records, and was succeeded before")
 
 
-def statement(text, keys, origin, what):
-    """The size and root of a note in the form of a checkpoint, and the key that signed it. A key that
-    was succeeded signs for nothing larger than what it was succeeded at."""
+def statement(text, keys, origin, what, suffix=""):
+    """The size and root of a note in the form of a checkpoint, and the key that signed it, in its own
+    name and `suffix`. A key that was succeeded signs for nothing larger than what it was succeeded at."""
     body, by = open_note(text, keys, what)
     lines = body[:-1].split("\n")
     require(len(lines) == 3 and lines[0], f"{what}: not three lines")
-    require(origin in (None, lines[0]), f"{what}: of another log, {lines[0]}")
+    here = origin is None or lines[0] == origin + suffix
+    require(here, f"{what}: of another log, {lines[0]}")
     # Whoever signs a checkpoint signs it in the log's own name; of several the newest counts.
-    by = [key for key in keys if key in by and lines[0] in (key.name, key.name + "/table")]
+    by = [key for key in keys if key in by and lines[0] == key.name + suffix]
     require(by, f"{what}: not signed in the log's own name")
     root = strict_base64(lines[2], what)
     require(len(root) == 32, f"{what}: the root is no hash")
@@ -279,14 +321,14 @@ def heartbeat(text, keys, origin):
     """That the log had no more than this at a moment: a statement, and the moment in seconds."""
     what = "heartbeat"
     body, by = open_note(text, keys, what)
-    match = re.fullmatch(r"([^\n]*)\n([^\n]*)\n([^\n]*)\ntime (0|[1-9][0-9]{0,18})\n", body)
+    match = re.fullmatch(r"([^\n]*)\n([^\n]*)\n([^\n]*)\ntime ([^\n]*)\n", body)
     require(match and match[1] == f"{origin}/heartbeat", f"{what}: malformed")
     root, size = strict_base64(match[3], what), number(match[2], what)
     require(len(root) == 32, f"{what}: the root is no hash")
     by = [key for key in keys if key in by and key.name == origin]
     require(by, f"{what}: not signed in the log's own name")
     allowed(by[-1], size, what)
-    return {"note": text, "size": size, "root": root, "by": by[-1], "at": int(match[4])}
+    return {"note": text, "size": size, "root": root, "by": by[-1], "at": min(number(match[4], what), MAX_TIME // 1_000_000)}
 
 
 def parse_head(name, text, what):
@@ -305,6 +347,7 @@ def parse_keys(text):
     lines = head.split("\n") if rest else head[:-1].split("\n")
     require(rest or head.endswith("\n"), "keys: cut off")
     keys = [Key(line) for line in lines]
+    require(len({key.text for key in keys}) == len(keys), "keys: a key is there twice")
     require(len(rest) == 2 * (len(keys) - 1), "keys: there must be a note for each but the first")
     for place, (old, new) in enumerate(zip(keys, keys[1:])):
         signatures = rest[2 * place + 1]
@@ -608,6 +651,7 @@ class Reader:
 
 
 def read_via(r):
+    """How the actor proved who it is, how that is shown, and by whose word: an issuer's, or a key's."""
     tag = r.tag(4)
     if tag == BY_KEY:
         key = r.id()
@@ -615,15 +659,18 @@ def read_via(r):
     if tag in TOKENS:
         issuer = r.text() if tag else OWN_ISSUER
         require(tag == 0 or issuer != OWN_ISSUER, "this issuer has a tag of its own")
-        return tag, f"token:{issuer}:", None
+        return tag, f"token:{issuer}:", issuer
     return tag, "worker", None
 
 
 def read_ip(r):
     if r.tag(2) == 0:
         return str(ipaddress.IPv4Address(r.take(4)))
-    address = ipaddress.IPv6Address(r.take(16))
-    mapped = address.ipv4_mapped
+    return show_address(ipaddress.IPv6Address(r.take(16)))
+
+
+def show_address(address):
+    mapped = getattr(address, "ipv4_mapped", None)
     return f"::ffff:{mapped}" if mapped else address.compressed
 
 
@@ -755,7 +802,7 @@ def read_new_key(r, account):
     """A new key, made by one who acts for `account`."""
     key = {"id": r.id(), "number": r.uint(), "account": r.option(r.text)}
     require(key["account"] is None or key["account"] != account, "the account is said twice")
-    key["account"] = key["account"] or account
+    key["account"] = account if key["account"] is None else key["account"]
     require(key["account"] is not None, "a key without an account")
     key["kind"], key["environment"] = r.tag(2), r.tag(2)
     key["role"], key["permissions"] = r.option(r.text), read_permissions(r)
@@ -800,8 +847,8 @@ def decode(data, persons):
     record["account"], roles = r.option(r.text), r.byte()
     require(roles < 1 << len(ROLES), "an unknown role")
     record["roles"] = [name for place, name in enumerate(ROLES) if roles >> place & 1]
-    way, record["via"], record["acting"] = read_via(r)
-    record["way"] = way
+    way, record["via"], record["by_word_of"] = read_via(r)
+    record["way"], record["length"] = way, len(data)
     record["dialect"], record["rules"] = r.tag(len(DIALECTS)), read_rules(r)
     read_event(r, record)
     read_links(r, record)
@@ -872,6 +919,9 @@ def check_plan(parts, record, way):
         require(reader == actor, "a reason that is not sealed for who gave it")
         require(set(meant) <= {former, owner} - {actor}, "a reason that is sealed for a stranger")
     wanted = {}
+    handed_on = "owner" in record.get("edits", ())
+    alike = not sealed_edits(record) or (before != owner) == handed_on
+    require(alike, "an edit that is sealed for others than the key's owner before and after")
     for section, persons, is_there in [
         (ACTOR, (actor,), way != WORKER),
         (KEY, (owner,), record["type"] == 0),
@@ -931,6 +981,7 @@ def take_in(sections, record, way):
         actor = dict(nobody, subject=ERASED + person.hex())
     require(actor["jti"] is None or way in TOKENS, "a token's id, but no token")
     record["via"] += actor["jti"] or ""
+    record["jti"] = actor["jti"]
     record.update((name, actor[name]) for name in ("subject", "ip", "request_id"))
     _, record["reason"] = sections.get(REASON, (None, None))
     if REASON in sections and record["reason"] is None:
@@ -968,6 +1019,134 @@ def values_of(section, names):
 
 def show_subject(subject):
     return "erased" if subject.startswith(ERASED) else subject
+
+
+# --- Limits: schemas/limits.json --------------------------------------------------------------------
+
+# The tables that there are, by their SHA-256: whoever signs a bundle signs no other limits.
+LIMITS = {
+    1: "15ede0a560a583e593a032830adeae5cbd843109290f1fdeac6d0678756473a9",
+}
+
+
+class Limits:
+    """The bounds of what a ledger writes: lengths, characters, counts and ranges, from the bundle."""
+
+    def __init__(self, text):
+        known = hashlib.sha256(text.encode()).hexdigest() in LIMITS.values()
+        require(known, f"`limits.json` is none of the versions {sorted(LIMITS)}, which this file knows")
+        self.table = json.loads(text)
+
+    def within(self, value, bounds, what):
+        least, most = bounds
+        require(least <= value <= most, f"{what} is beyond the limits")
+
+    def text(self, name, text):
+        bounds = self.table["texts"][name]
+        length = len(text.encode()) if "bytes" in bounds else len(text)
+        self.within(length, bounds.get("bytes") or bounds["characters"], f"its {name}")
+        lawful = re.fullmatch(bounds["pattern"], text)
+        require(lawful, f"its {name} has characters that are beyond the limits")
+
+    def number(self, name, value):
+        self.within(value, self.table["numbers"][name], f"its {name}")
+
+    def count(self, name, values):
+        self.within(len(values), (0, self.table["counts"][name]), f"its number of {name}")
+
+    def check(self, record):
+        self.within(record["length"], self.table["record_bytes"], "its size")
+        for name, text in texts_of(record):
+            self.text(name, text)
+        for name, value in attributes_of(record):
+            self.attribute(name, value)
+        for rule in record["rules"].values():
+            self.attribute("permissions", rule.get("permissions", []))
+        if record["type"] == 0:
+            self._imported(record, record["key"])
+        self._past(record, record.get("compromised_since"))
+
+    def attribute(self, name, value):
+        """One that an edit may change: before, after, or of a new key."""
+        if name == "allowed_ips":
+            self.count(name, value)
+            require(all(map(is_network, value)), "its allowed_ips are no addresses and networks")
+        elif name in ("permissions", "tags"):
+            self.count(name, value)
+            for one in value:
+                self.text(name[:-1], one)
+        elif name == "metadata":
+            self.count(name, value)
+            for one, other in value:
+                self.text("metadata_name", one)
+                self.text("metadata_value", other)
+            together = "".join(one + other for one, other in value).encode()
+            self.count("metadata_bytes", together)
+        elif name == "rate_limit" and value:
+            self.number("rate_limit", value[0])
+            self.number("rate_limit_period_s", value[1])
+        elif name == "quota" and value:
+            self.number("quota", value[0])
+        elif name in ("name", "description", "role", "project") and value is not None:
+            self.text(name, value)
+        elif name == "owner" and not value.startswith(ERASED):
+            self.text("subject", value)
+
+    def _imported(self, record, key):
+        if key["imported"]:
+            self.text("imported_prefix", key["prefix"])
+            made, used = key["imported"]["created_at"], key["imported"]["last_used_at"]
+            self._past(record, made)
+            self._past(record, used)
+            in_order = made is None or used is None or made <= used
+            require(in_order, "its last_used_at is before its created_at")
+
+    def _past(self, record, moment):
+        """What is said to be past is not after the record, but by as much as clocks are set back."""
+        ahead = self.table["numbers"]["ahead_s"][1] * 1_000_000
+        past = moment is None or moment <= min(MAX_TIME, record["at"] + ahead)
+        require(past, "it names a moment as past that was not")
+
+
+def texts_of(record):
+    """The texts of a record that no edit changes, each with the name of its bounds."""
+    texts = [("node", record["node"]), ("account", record["account"])]
+    texts += [("request_id", record["request_id"]), ("token_id", record["jti"])]
+    texts += [("reason", record["reason"])]
+    if not record["subject"].startswith(ERASED):
+        texts.append(("subject", record["subject"]))
+    if record["way"] in TOKENS:
+        texts.append(("issuer", record["by_word_of"]))
+    texts += [("prefix", r["prefix"]) for r in record["rules"].values() if "prefix" in r]
+    if record["type"] == 0:
+        key = record["key"]
+        texts += [("account", key["account"]), ("prefix", key["prefix"])]
+        texts += [("public_value", key["public_value"])]
+        texts += [("source", key["imported"] and key["imported"]["source"])]
+    return [(name, text) for name, text in texts if text is not None]
+
+
+def attributes_of(record):
+    """The attributes of a new key, or those of an edit: before and after."""
+    if record["type"] == 0:
+        yield from ((name, record["key"][name]) for name, _ in ATTRIBUTES)
+    for name, values in record.get("edits", {}).items():
+        yield from ((name, value) for value in values)
+
+
+def is_network(text):
+    """Whether a text is an address or a network, spelled as records have them."""
+    address, _, length = text.partition("/")
+    if "%" in text:
+        return False
+    try:
+        if not length:
+            address = ipaddress.ip_address(text)
+            return show_address(address) == text and not getattr(address, "ipv4_mapped", None)
+        network = ipaddress.ip_network(text)
+        return f"{show_address(network.network_address)}/{network.prefixlen}" == text
+    except ValueError:
+        return False
 
 
 # --- The rules ------------------------------------------------------------------------------------
@@ -1049,7 +1228,7 @@ class Auditor:
         require(missing < first, f"the record {missing} of the key {name} is left out")
         return {
             "account": account, "made": None, "status": link["before"], "due": None,
-            "revision": link["revision"] - 1, "replaced": False, "head": link["previous"],
+            "revision": max(0, link["revision"] - 1), "replaced": False, "head": link["previous"],
             "hashes": {},
         }
 
@@ -1109,9 +1288,8 @@ class Auditor:
             require(same, f"the edit names another {name} before it than the key had")
         if "owner" in edits and edits["owner"][0] != edits["owner"][1]:
             allowed.add("owner_active")
-            if made:
-                owner = edits["owner"][1]
-                self._owner_has_room(record, (key["account"], owner, made["dialect"]))
+            owner = edits["owner"][1]
+            self._owner_has_room(record, made and (key["account"], owner, made["dialect"]))
         if "expires_at" in edits:
             allowed.add("longest_life")
             due = edits["expires_at"][1]
@@ -1119,8 +1297,8 @@ class Auditor:
             end = MAX_TIME if due is None else due
             own = MAX_TIME if key["due"] is None else key["due"]
             require(not key["replaced"] or end <= own, "a replaced key outlives its overlap")
-            if made:
-                self._ends_in_time(record, made["created_at"], due)
+            # When a key from before the part was made is not known; not later than now.
+            self._ends_in_time(record, made["created_at"] if made else record["at"], due)
             key["due"] = due
         if "permissions" in edits:
             allowed.add("permissions")
@@ -1190,6 +1368,9 @@ class Auditor:
         self._may_act(record, key["account"], key["owner"])
         require(key["id"] not in self.keys, "the key exists already")
         require(key["digest"] not in self.digests, "the new key has the digest of an earlier one")
+        elsewhere = key["imported"] is not None
+        plain_key = key["kind"] == 0 and key["replaces"] is None
+        require(plain_key or not elsewhere, "a key made elsewhere is public or replaces another")
         public = key["public_value"]
         require((public is not None) == (key["kind"] == 1), "only a public key has its text")
         if public is not None:
@@ -1220,6 +1401,8 @@ class Auditor:
             allowed -= {"account_alive", "owner_active"}
         if key["replaces"] is None:
             allowed.discard("revision")
+        if elsewhere:
+            allowed.discard("secret_prefix")
         self._no_other_rules(record, allowed)
         self.numbers[key["account"]] = expected + 1
         self.alive[key["account"]] = self.alive.get(key["account"], 0) + 1
@@ -1252,7 +1435,7 @@ class Auditor:
         if rule is None:
             return
         purpose = purpose_of(key)
-        until = min(record["at"] + rule["least_ttl_ms"] * 1000, (1 << 63) - 1)
+        until = min(record["at"] + rule["least_ttl_ms"] * 1000, MAX_TIME)
         for other in map(self.keys.get, self.public.get(purpose, ())):
             lives = other["due"] is None or other["due"] >= until
             does = other["status"] == ENABLED and not is_due(other, record["at"]) and lives
@@ -1305,7 +1488,7 @@ class Auditor:
             if not roles & {"owner", "admin"}:
                 self._own_keys_alone(record, owner)
         elif "key" in roles:
-            itself = record["type"] == 4 and record["link"]["key"] == record["acting"]
+            itself = record["type"] == 4 and record["link"]["key"] == record["by_word_of"]
             require(itself, "a key that calls as itself only ends itself")
         else:
             self._key_acts(record)
@@ -1321,7 +1504,7 @@ class Auditor:
     def _key_acts(self, record):
         require(record["dialect"] != NATIVE, "no native key changes keys")
         require(record["account"] is not None, "a key acts for its own account")
-        key = self.keys.get(record["acting"])
+        key = self.keys.get(record["by_word_of"])
         if key is None:
             require(self.accounts is not None, "the key that acts was never created")
             return
@@ -1395,8 +1578,16 @@ def show_imported(imported):
     }
 
 
+def show_networks(networks):
+    """A network of IPv4 addresses that are mapped into IPv6 is shown as what it is."""
+    mapped = (re.fullmatch(r"::ffff:([0-9.]+)/(\d+)", one, re.ASCII) for one in networks)
+    pairs = zip(mapped, networks)
+    return [f"{m[1]}/{int(m[2]) - 96}" if m else one for m, one in pairs]
+
+
 # How the value of an attribute is shown, where that is not as it is.
 SHOW = {
+    "allowed_ips": show_networks,
     "expires_at": show_time, "rate_limit": show_rate, "quota": show_quota, "metadata": dict,
     "owner": show_subject,
 }
@@ -1416,7 +1607,7 @@ def event_data(record):
             "kind": ["secret", "public"][key["kind"]],
             "environment": ["live", "sandbox"][key["environment"]], "role": key["role"],
             "permissions": key["permissions"], "project": key["project"],
-            "allowed_ips": key["allowed_ips"],
+            "allowed_ips": show_networks(key["allowed_ips"]),
             "daily_limit": key["quota"][0] if key["quota"] and key["quota"][1] == 0 else None,
             "rate_limit": show_rate(key["rate_limit"]), "quota": show_quota(key["quota"]),
             "metadata": dict(key["metadata"]), "tags": key["tags"], "prefix": key["prefix"],
@@ -1517,14 +1708,15 @@ class Exports:
     """The three exports, made again and compared as they grow."""
 
     def __init__(self, bundle):
-        self.bundle, self.at = bundle, dict.fromkeys(TAIL[:3], 0)
+        self.bundle, self.at, self.differs = bundle, dict.fromkeys(TAIL[:3], 0), None
         self.add("events.csv", CSV_HEAD, None)
 
     def add(self, name, text, seq):
         made, at = text.encode(), self.at[name]
         found = self.bundle.read(name, at, len(made))
-        where = "its first line" if seq is None else f"record {seq}"
-        require(found == made, f"`{name}` differs from {where}")
+        if found != made and self.differs is None:
+            where = "its first line" if seq is None else f"record {seq}"
+            self.differs = f"`{name}` differs from {where}"
         self.at[name] = at + len(made)
 
     def event(self, seq, record, account):
@@ -1534,16 +1726,20 @@ class Exports:
         self.add("events.ocsf.ndjson", ocsf(event, record), seq)
 
     def finish(self):
+        """What differs is told after all that is wrong with the records themselves."""
+        require(self.differs is None, self.differs)
         for name, at in self.at.items():
             require(at == self.bundle.length(name), f"`{name}` is longer than the records make it")
 
 
 # --- The bundle -----------------------------------------------------------------------------------
 
-HEAD = ["README.md", "verify.py", "keys", "checkpoint", "checkpoint-earlier", "consistency"]
-HEAD += ["table"]
-# What each version of the layout has after these.
-MORE = {1: [], 2: ["heartbeat"]}
+KEYS = ["keys", "checkpoint", "checkpoint-earlier", "consistency", "table"]
+# What each version of the layout begins with.
+HEADS = {
+    1: ["README.md", "verify.py"] + KEYS,
+    2: ["README.md", "verify.py", "limits.json"] + KEYS + ["heartbeat"],
+}
 TAIL = ["events.ndjson", "events.csv", "events.ocsf.ndjson", "manifest.json", "manifest.note"]
 
 
@@ -1648,7 +1844,22 @@ def tree_names(size):
 
 def is_time(text):
     form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
-    return text is None or bool(re.fullmatch(form, text, re.ASCII))
+    if text is None:
+        return True
+    try:
+        datetime.datetime.fromisoformat(text[:-1])
+    except ValueError:
+        return False
+    return bool(re.fullmatch(form, text, re.ASCII))
+
+
+def is_size(value):
+    return type(value) is int and 0 <= value < 1 << 64
+
+
+def plain_json(value):
+    """JSON as manifests have it: nothing is escaped but what must be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def read_manifest(bundle):
@@ -1658,14 +1869,15 @@ def read_manifest(bundle):
     try:
         manifest = json.loads(text)
         head = dict(manifest, members=[])
-        lines = ",\n".join(compact(member) for member in manifest["members"])
-        again = compact(head)[:-2] + "\n" + lines + "\n]}\n"
+        lines = ",\n".join(plain_json(member) for member in manifest["members"])
+        lines = "\n" + lines if lines else lines
+        again = plain_json(head)[:-2] + lines + "\n]}\n"
     except (ValueError, KeyError, TypeError):
         raise Refused("`manifest.json` is malformed") from None
     require(again == text, "`manifest.json` is malformed")
     fields = ["bundle", "origin", "size", "records", "account", "from", "to", "members"]
-    sound = list(manifest) == fields and type(manifest["bundle"]) is int and manifest["bundle"] in MORE
-    sound = sound and all(type(manifest[name]) is int for name in ("size", "records"))
+    sound = list(manifest) == fields and is_size(manifest["bundle"]) and manifest["bundle"] in HEADS
+    sound = sound and all(is_size(manifest[name]) for name in ("size", "records"))
     sound = sound and all(
         manifest[name] is None or isinstance(manifest[name], str) for name in fields[4:7]
     )
@@ -1685,14 +1897,14 @@ def read_manifest(bundle):
         else:
             rows = sum(name.startswith("rows/") for name in bundle.names)
             middle += [f"rows/{tile_number(pack)}" for pack in range(rows)] + ["account"]
-    head = HEAD + MORE[manifest["bundle"]]
+    head = HEADS[manifest["bundle"]]
     same = bundle.names == head + middle + ["persons"] + TAIL
     require(same, "other files than a bundle has, or in another order")
     listed = manifest["members"]
     require([m.get("name") for m in listed] == bundle.names[:-2], "the manifest lists other files")
     for member in listed:
         name = member["name"]
-        right = list(member) == ["name", "length", "sha256"]
+        right = list(member) == ["name", "length", "sha256"] and is_size(member["length"])
         right = right and member["length"] == bundle.length(name)
         right = right and member["sha256"] == bundle.sha256(name)
         require(right, f"`{name}` is not the file that the manifest lists")
@@ -1730,6 +1942,13 @@ class Check:
     def __init__(self, bundle, key, kept):
         self.bundle = bundle
         self.manifest, text, self.whole = read_manifest(bundle)
+        # Nobody else reads these, but they are texts.
+        bundle.text("README.md"), bundle.text("verify.py")
+        self.limits = None
+        if "limits.json" in bundle.members:
+            self.limits = Limits(bundle.text("limits.json"))
+        if self.limits and self.manifest["account"] is not None:
+            self.limits.text("account", self.manifest["account"])
         keys = self.keys = parse_keys(bundle.text("keys"))
         places = [place for place, each in enumerate(keys) if each.text == key.text]
         require(places, "the given key is not one of this log's keys")
@@ -1739,7 +1958,7 @@ class Check:
         self.now = statement(bundle.text("checkpoint"), trusted, origin, "checkpoint")
         name = "checkpoint-earlier"
         self.earlier = statement(bundle.text(name), keys, None, name)
-        self.table = statement(bundle.text("table"), trusted, origin + "/table", "table")
+        self.table = statement(bundle.text("table"), trusted, origin, "table", "/table")
         self.consistency = hashes(bundle.text("consistency"), "consistency")
         self.kept = kept and statement(kept, keys, None, "the kept checkpoint")
         self.trusted_keys, self.last_at = trusted, None
@@ -1757,8 +1976,6 @@ class Check:
         if "heartbeat" in bundle.members:
             self.beat = heartbeat(bundle.text("heartbeat"), trusted, origin)
             require(self.beat["size"] == size, "the heartbeat is of another size than the checkpoint")
-            if self.beat["root"] != self.now["root"]:
-                raise fork(self.beat, self.now)
         self.exports, self.records = Exports(bundle), 0
         self.persons, self.met = read_persons(bundle.text("persons")), set()
 
@@ -1772,6 +1989,8 @@ class Check:
         require(body == want, "manifest.note: it signs another manifest")
 
     def run(self):
+        if self.beat and self.beat["root"] != self.now["root"]:
+            raise fork(self.beat, self.now)
         for once in (self.kept, self.earlier, *self.rotations):
             if once and once["size"] > self.now["size"]:
                 sentence = f"the log has {self.now['size']} records, and once signed for"
@@ -1802,6 +2021,8 @@ class Check:
         leaf = leaf_hash(data)
         try:
             record = decode(data, self.persons)
+            if self.limits:
+                self.limits.check(record)
             account = auditor.push(seq, leaf, record)
         except Refused as refused:
             raise Refused(f"record {seq}: {refused}", refused.code) from None
@@ -2045,6 +2266,14 @@ def which(manifest):
     return plain(", ".join(parts) or "the whole log")
 
 
+def read_kept(path):
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise OSError(f"the checkpoint `{path}` cannot be read: {error}") from None
+
+
 def main():
     parser = argparse.ArgumentParser(
         description="Checks a keyledger bundle offline. Exit codes: 0 good, 10 invalid, "
@@ -2061,7 +2290,7 @@ def main():
         parser.error(f"--key: {refused}")
     check = None
     try:
-        kept = open(arguments.kept, encoding="utf-8", newline="").read() if arguments.kept else None
+        kept = read_kept(arguments.kept) if arguments.kept else None
         check = Check(Bundle(arguments.bundle), key, kept)
         check.run()
         if arguments.max_age is not None:
@@ -2101,6 +2330,8 @@ def main():
     if newest != check.trusted.text:
         print(f"the key you gave was succeeded; from now on give --key '{newest}'")
     print(f"part: {which(check.manifest)}")
+    if not check.limits:
+        print("a bundle of version 1 has no table of limits: lengths and characters were not checked")
     if check.whole:
         print("good: every record, every change by the rules, the table of keys, the exports")
     elif check.manifest["bundle"] == 1:

@@ -14,6 +14,54 @@ fn the_published_openapi_document_is_the_programs() {
     assert!(printed == published, "write it anew: cargo xtask schemas");
 }
 
+/// What the document says of a field is what its text, list or number is refused by.
+#[test]
+fn the_document_has_the_limits_of_the_table() {
+    let document: Value = serde_json::from_str(include_str!("../../schemas/openapi.json")).unwrap();
+    let limits: Value = serde_json::from_str(include_str!("../../schemas/limits.json")).unwrap();
+    let schemas = &document["components"]["schemas"];
+    let (texts, counts) = (&limits["texts"], &limits["counts"]);
+    let texts_of = |schema: &str, fields: &[(&str, &str)]| {
+        for (field, text) in fields {
+            let shown = &schemas[schema]["properties"][field];
+            let [least, most] = [0, 1].map(|n| texts[text]["characters"][n].as_u64());
+            assert_eq!(shown["maxLength"].as_u64(), most, "{schema}.{field}");
+            assert_eq!(shown["minLength"].as_u64().or(Some(0)), least, "{schema}.{field}");
+        }
+    };
+    let of_both = [
+        ("name", "name"),
+        ("description", "description"),
+        ("project", "project"),
+        ("reason", "reason"),
+    ];
+    texts_of("CreateKey", &of_both);
+    texts_of("RotateKey", &of_both);
+    texts_of("CreateKey", &[("owner", "subject"), ("account", "account")]);
+    texts_of("ImportSecret", &[("prefix", "imported_prefix"), ("source", "source")]);
+    for (schema, text) in
+        [("RoleName", "role"), ("Tag", "tag"), ("GrantedPermission", "permission")]
+    {
+        let most = texts[text]["characters"][1].as_u64();
+        assert_eq!(schemas[schema]["maxLength"].as_u64(), most, "{schema}");
+    }
+    for field in ["permissions", "allowed_ips", "tags"] {
+        let shown = schemas["CreateKey"]["properties"][field]["maxItems"].as_u64();
+        assert_eq!(shown, counts[field].as_u64(), "{field}");
+    }
+    for (place, range) in [
+        ("/RateLimit/properties/limit", "/numbers/rate_limit"),
+        ("/RateLimit/properties/period_s", "/numbers/rate_limit_period_s"),
+        ("/Quota/properties/limit", "/numbers/quota"),
+        ("/RotateKey/properties/overlap_s", "/numbers/overlap_s"),
+        ("/CreateKey/properties/ttl_s", "/of_requests/ttl_s"),
+    ] {
+        let (shown, range) = (schemas.pointer(place).unwrap(), limits.pointer(range).unwrap());
+        assert_eq!(shown["minimum"].as_u64(), range[0].as_u64(), "{place}");
+        assert_eq!(shown["maximum"].as_u64(), range[1].as_u64(), "{place}");
+    }
+}
+
 /// README, Clients of other key APIs: each line works as it is printed.
 #[test]
 fn the_readmes_dialect_lines_work_as_printed() {

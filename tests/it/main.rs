@@ -14,6 +14,7 @@
 
 mod accounts;
 mod accounts_file;
+mod adversary;
 mod as_of;
 mod audit;
 mod auth;

@@ -36,7 +36,7 @@ impl Accounts {
         let mut accounts = BTreeMap::new();
         for line in text.lines() {
             let (key, account) = line.split_once(' ')?;
-            accounts.insert(key.parse().ok()?, account.parse().ok()?);
+            accounts.insert(key.parse().ok()?, Account::stored(account).ok()?);
         }
         Some(accounts)
     }

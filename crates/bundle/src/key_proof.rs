@@ -13,7 +13,7 @@ use tlog::{Hash, empty_root, leaf_hash, verify_inclusion};
 
 use crate::consistency::Statement;
 use crate::freshness::Beat;
-use crate::opened::{note, statement};
+use crate::opened::{of_this_log, statement, table};
 use crate::persons::person;
 use crate::refused::Invalid;
 
@@ -99,9 +99,10 @@ pub fn check_key_proof(
     }
     let trusted = chain.from(trusted).ok_or(Invalid::Stranger)?;
     let checkpoint = statement("the checkpoint", &reply.checkpoint, chain, trusted)?;
-    let origin = format!("{}/table", chain.newest().name());
-    let table = note("the table note", &reply.table, chain, trusted, &origin)?;
+    let table = table(&reply.table, chain, trusted)?;
     let heartbeat = Beat::open(&reply.heartbeat, chain, trusted)?;
+    let statements = [&checkpoint, &table, &heartbeat.statement];
+    statements.into_iter().try_for_each(|one| of_this_log(one, chain))?;
     // Of a larger size it would say nothing of what came between, of a smaller one nothing of now.
     if heartbeat.statement.size != table.size {
         return Err(malformed());

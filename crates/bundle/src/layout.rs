@@ -4,6 +4,7 @@ use tlog::{TileIndex, TilePath, bundles_of};
 
 pub(crate) const GUIDE: &str = "README.md";
 pub(crate) const VERIFIER: &str = "verify.py";
+pub(crate) const LIMITS: &str = "limits.json";
 pub(crate) const KEYS: &str = "keys";
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 pub(crate) const EARLIER: &str = "checkpoint-earlier";

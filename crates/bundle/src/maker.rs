@@ -16,6 +16,7 @@ use crate::Exports;
 use crate::accounts::Accounts;
 use crate::archive::Writer;
 use crate::layout::{self, PACK, TreeFile};
+use crate::limits::limits_text;
 use crate::manifest::{Listed, Manifest};
 use crate::measured::Measured;
 use crate::persons::Persons;
@@ -147,6 +148,7 @@ impl Maker {
         let texts = [
             (layout::GUIDE, layout::GUIDE_TEXT.to_owned()),
             (layout::VERIFIER, layout::VERIFIER_TEXT.to_owned()),
+            (layout::LIMITS, limits_text()),
             (layout::KEYS, keys.clone()),
             (layout::CHECKPOINT, checkpoint.clone()),
             (layout::EARLIER, earlier.clone()),

@@ -1,6 +1,6 @@
 //! The manifest: the list of a bundle's files with lengths and hashes, and the note that signs it.
 
-use keys::{Account, Timestamp};
+use keys::{Account, Invalid, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -129,13 +129,24 @@ impl Manifest {
     }
 
     pub(crate) fn scope(&self) -> Option<Scope> {
-        let time = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
         Some(Scope {
-            account: self.account.as_ref().map(|text| text.parse()).transpose().ok()?,
-            from: time(&self.from).ok()?,
-            to: time(&self.to).ok()?,
+            // One that is on record, whatever requests may call an account by now.
+            account: self.account.as_deref().map(Account::stored).transpose().ok()?,
+            from: self.from.as_deref().map(time).transpose().ok()?,
+            to: self.to.as_deref().map(time).transpose().ok()?,
         })
     }
+}
+
+/// A time in the one spelling that the manifest has of it.
+///
+/// # Errors
+///
+/// [`Invalid`] for any other text.
+fn time(text: &str) -> Result<Timestamp, Invalid> {
+    let time: Timestamp = text.parse()?;
+    let expected = "a time as a manifest has it";
+    if time.to_string() == text { Ok(time) } else { Err(Invalid::Malformed { expected }) }
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use ledger::{KeyChain, Keyring, manifest_text};
 use sha2::{Digest as _, Sha256};
 use tlog::note::{Note, VerifierKey};
-use tlog::{Checkpoint, Hash, Tile, TileIndex, TileReader};
+use tlog::{Hash, Tile, TileIndex, TileReader};
 
 use crate::Exports;
 use crate::archive::{self, ArchiveError, Placed, Stored};
-use crate::consistency::{Statement, fork};
+use crate::consistency::Statement;
 use crate::freshness::Beat;
 use crate::layout::{self, TreeFile};
+use crate::limits;
 use crate::manifest::{Listed, Manifest, Scope, Version};
 use crate::persons::parse_persons;
 use crate::refused::{Invalid, Refused};
@@ -65,6 +66,9 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             small(name)?;
         }
 
+        if version != Version::One {
+            limits::check(&small(layout::LIMITS)?).map_err(Invalid::Limits)?;
+        }
         let chain = KeyChain::parse(&small(layout::KEYS)?).map_err(Invalid::from)?;
         let trusted = chain.from(key).ok_or(Invalid::Stranger)?;
         if chain.newest().name() != manifest.origin {
@@ -75,17 +79,19 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         let checkpoint = small(layout::CHECKPOINT)?;
         let checkpoint = statement(layout::CHECKPOINT, &checkpoint, &chain, trusted)?;
         let earlier = statement(layout::EARLIER, &small(layout::EARLIER)?, &chain, chain.keys())?;
-        let of_table = format!("{}/table", manifest.origin);
-        let table = note(layout::TABLE, &small(layout::TABLE)?, &chain, trusted, &of_table)?;
+        let table = table(&small(layout::TABLE)?, &chain, trusted)?;
         if checkpoint.size != manifest.size || table.size > manifest.size {
             return Err(Invalid::Malformed(layout::MANIFEST).into());
         }
         let heartbeat = match version {
             Version::One => None,
             Version::Two => {
-                Some(heartbeat(&small(layout::HEARTBEAT)?, &chain, trusted, &checkpoint)?)
+                Some(heartbeat(&small(layout::HEARTBEAT)?, &chain, trusted, checkpoint.size)?)
             }
         };
+        let statements =
+            [Some(&checkpoint), Some(&table), heartbeat.as_ref().map(|h| &h.statement)];
+        statements.into_iter().flatten().try_for_each(|one| of_this_log(one, &chain))?;
         let consistency = hashes(&small(layout::CONSISTENCY)?);
         let keyring = parse_persons(&small(layout::PERSONS)?)?;
         Ok(Opened {
@@ -126,6 +132,12 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         self.rows_files
     }
 
+    /// Checks that every file is the one that the manifest lists: what a log is accused of must not
+    /// depend on a file that somebody changed on the way.
+    pub(crate) fn are_as_listed(&self) -> Result<(), Invalid> {
+        self.files.values().try_for_each(|file| file.is_as_listed(self.stored))
+    }
+
     /// A small file's text.
     pub(crate) fn small(&self, name: &'static str) -> Result<String, Invalid> {
         small(self.stored, &self.files, name)
@@ -155,6 +167,20 @@ impl File {
         let mut bytes = vec![0; length.ok_or_else(listed)?];
         stored.read_at(&mut bytes, *at).map_err(ArchiveError::Read)?;
         if self.has_hash(Sha256::new_with_prefix(&bytes)) { Ok(bytes) } else { Err(listed()) }
+    }
+
+    /// Checks the bytes against the manifest, however many they are.
+    fn is_as_listed<S: Stored + ?Sized>(&self, stored: &S) -> Result<(), Invalid> {
+        let Placed { name, at, length } = &self.placed;
+        let (mut hash, mut done, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        while done < *length {
+            let most = usize::try_from(*length - done).unwrap_or(usize::MAX).min(piece.len());
+            piece.truncate(most);
+            stored.read_at(&mut piece, at + done).map_err(ArchiveError::Read)?;
+            hash.update(&piece);
+            done += most as u64;
+        }
+        if self.has_hash(hash) { Ok(()) } else { Err(Invalid::Listed(name.clone())) }
     }
 
     pub(crate) fn has_hash(&self, hash: Sha256) -> bool {
@@ -206,11 +232,13 @@ fn expected_names(
     exports: &Exports,
 ) -> Vec<String> {
     use layout::{
-        ACCOUNT, ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, HEARTBEAT, KEYS, MANIFEST,
-        NOTE, PACK, PERSONS, TABLE, VERIFIER,
+        ACCOUNT, ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, HEARTBEAT, KEYS, LIMITS,
+        MANIFEST, NOTE, PACK, PERSONS, TABLE, VERIFIER,
     };
-    let head = [GUIDE, VERIFIER, KEYS, CHECKPOINT, EARLIER, CONSISTENCY, TABLE];
-    let mut names: Vec<String> = head.map(str::to_owned).into();
+    let limits = (version != Version::One).then_some(LIMITS);
+    let head = [KEYS, CHECKPOINT, EARLIER, CONSISTENCY, TABLE];
+    let head = [GUIDE, VERIFIER].into_iter().chain(limits).chain(head);
+    let mut names: Vec<String> = head.map(str::to_owned).collect();
     match version {
         Version::One => {}
         Version::Two => names.push(HEARTBEAT.to_owned()),
@@ -300,22 +328,16 @@ fn check_manifest_note<S: Stored + ?Sized>(
     if one && exact { Ok(()) } else { Err(Invalid::Malformed(name)) }
 }
 
-/// The heartbeat of the checkpoint's own tree.
+/// The heartbeat of the checkpoint's size.
 fn heartbeat(
     text: &str,
     chain: &KeyChain,
     keys: &[VerifierKey],
-    checkpoint: &Statement,
-) -> Result<Beat, Refused> {
+    size: u64,
+) -> Result<Beat, Invalid> {
     let beat = Beat::open(text, chain, keys)?;
-    if beat.statement.size != checkpoint.size {
-        return Err(Invalid::Malformed(layout::HEARTBEAT).into());
-    }
-    if beat.statement.root == checkpoint.root {
-        Ok(beat)
-    } else {
-        Err(fork(&beat.statement, checkpoint))
-    }
+    let is_of_it = beat.statement.size == size;
+    if is_of_it { Ok(beat) } else { Err(Invalid::Malformed(layout::HEARTBEAT)) }
 }
 
 /// A checkpoint that one of `keys`, which are of the chain, signed under its own name and was allowed to.
@@ -341,25 +363,20 @@ pub(crate) fn statement(
     Ok(Statement { note: text.to_owned(), size: found.size(), root: found.root(), by: by.clone() })
 }
 
-/// A table note in the form of a checkpoint of `origin`, signed by one of `keys`, which are of the chain.
-pub(crate) fn note(
-    name: &'static str,
+/// Checks that a statement is made in the log's present name.
+pub(crate) fn of_this_log(statement: &Statement, chain: &KeyChain) -> Result<(), Invalid> {
+    if statement.by.name() == chain.newest().name() { Ok(()) } else { Err(Invalid::OtherLog) }
+}
+
+/// The note of the table of keys, signed by one of `keys`, which are of the chain.
+pub(crate) fn table(
     text: &str,
     chain: &KeyChain,
     keys: &[VerifierKey],
-    origin: &str,
 ) -> Result<Statement, Invalid> {
-    // In the log's own name: another name of it signs for another log.
-    let is_own = |key: &&VerifierKey| origin.strip_prefix(key.name()) == Some("/table");
-    let keys: Vec<VerifierKey> = keys.iter().filter(is_own).cloned().collect();
-    let (opened, by) = chain.open_note(text.as_bytes(), &keys).map_err(Invalid::unsigned(name))?;
-    let checkpoint: Checkpoint = opened.parse().map_err(Invalid::unsigned(name))?;
-    if checkpoint.origin() != origin {
-        return Err(Invalid::Malformed(name));
-    }
-    let (size, root) = (checkpoint.size(), checkpoint.root());
-    chain.signs_for(by, size).map_err(Invalid::unsigned(name))?;
-    Ok(Statement { note: text.to_owned(), size, root, by: by.clone() })
+    let opened = chain.open_named(text.as_bytes(), keys, "/table");
+    let (found, by) = opened.map_err(Invalid::unsigned(layout::TABLE))?;
+    Ok(Statement { note: text.to_owned(), size: found.size(), root: found.root(), by: by.clone() })
 }
 
 /// Hashes, one a line.

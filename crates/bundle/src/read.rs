@@ -52,6 +52,9 @@ impl Chunks {
     }
 }
 
+/// The records of a batch, up to the first that is refused, and why that is.
+pub(crate) type Read = (Vec<AuditRecord>, Result<(), Refused>);
+
 pub(crate) struct Reader<'c, 's, S: ?Sized> {
     chunks: &'c Chunks,
     opened: &'c Opened<'s, S>,
@@ -60,16 +63,14 @@ pub(crate) struct Reader<'c, 's, S: ?Sized> {
 
 impl<S: Stored + ?Sized> Reader<'_, '_, S> {
     /// The records of a batch. Those of a part are proved to be in the log.
-    pub(crate) fn read(&mut self, number: usize) -> Result<Vec<AuditRecord>, Refused> {
+    pub(crate) fn read(&mut self, number: usize) -> Read {
         let mut batch = Vec::with_capacity(FILES * PACK);
-        let chunks = self.chunks.0.iter().skip(number * FILES).take(FILES);
-        for chunk in chunks {
-            match chunk {
-                Chunk::Bundle(index) => self.bundle(*index, &mut batch)?,
-                Chunk::Pack(number, width) => self.pack(*number, *width, &mut batch)?,
-            }
-        }
-        Ok(batch)
+        let mut chunks = self.chunks.0.iter().skip(number * FILES).take(FILES);
+        let read = chunks.try_for_each(|chunk| match chunk {
+            Chunk::Bundle(index) => self.bundle(*index, &mut batch),
+            Chunk::Pack(number, width) => self.pack(*number, *width, &mut batch),
+        });
+        (batch, read)
     }
 
     fn bundle(&mut self, index: TileIndex, batch: &mut Vec<AuditRecord>) -> Result<(), Refused> {

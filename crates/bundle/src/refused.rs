@@ -89,6 +89,12 @@ pub enum Invalid {
         /// The reason.
         source: StatementError,
     },
+    /// A statement is signed in the name of another log than the manifest names.
+    #[error("a statement is of another log than the manifest names")]
+    OtherLog,
+    /// The table of limits is not the one by which this program judges; a sentence.
+    #[error("{0}")]
+    Limits(String),
     /// A statement is of a time that is not yet.
     #[error("it was signed for {0}, which is not yet: the clock of the log or this one is wrong")]
     Future(String),

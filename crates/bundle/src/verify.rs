@@ -9,18 +9,19 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use keys::Timestamp;
-use ledger::{AuditRecord, Auditor, Entry, KeyChain};
+use ledger::{Auditor, Entry, KeyChain};
 use tlog::note::VerifierKey;
 
 use crate::Exports;
 use crate::archive::Stored;
 use crate::compare::{Buffers, Comparison, Regenerated, regenerate};
-use crate::consistency::{Statement, extends};
+use crate::consistency::{Statement, extends, fork};
+use crate::freshness::Beat;
 use crate::judge::Judge;
 use crate::lineage::{explained, rotations};
 use crate::manifest::{Scope, Version};
 use crate::opened::{Opened, statement};
-use crate::read::Chunks;
+use crate::read::{Chunks, Read};
 use crate::refused::Refused;
 
 /// What the auditor trusts, from another source than the bundle.
@@ -81,24 +82,47 @@ pub fn verify<S: Stored + ?Sized>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, Refused> {
     let opened = Opened::new(stored, &trust.key, exports)?;
-    let trusted = trust.checkpoint.as_deref();
-    let keys = opened.chain.keys();
-    let trusted = trusted.map(|note| statement("the kept checkpoint", note, &opened.chain, keys));
-    let trusted = trusted.transpose()?;
-    if let Some(larger) = trusted.as_ref().filter(|one| one.size > opened.checkpoint.size) {
-        // Fails as a rollback.
-        let shorter = extends(larger, &opened.checkpoint, &[]);
-        shorter.map_err(|refused| explained(&opened.chain, larger, refused))?;
+    match checked(&opened, trust, exports, progress) {
+        Ok((records, auditor, last_at)) => Ok(verified(opened, records, &auditor, last_at)),
+        Err(refused) => Err(opened.are_as_listed().err().map_or(refused, Refused::from)),
     }
-    not_shorter(&opened)?;
-    let chunks = Chunks::of(&opened);
-    let mut judge = Judge::new(&opened, trusted)?;
-    stream(&opened, &chunks, &mut judge, exports, progress)?;
+}
+
+/// The number of records, what they come to, and the time of the last.
+type Checked = (u64, Auditor, Option<Timestamp>);
+
+fn checked<S: Stored + ?Sized>(
+    opened: &Opened<'_, S>,
+    trust: &Trust,
+    exports: &Exports,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Checked, Refused> {
+    let Opened { chain, checkpoint, earlier, heartbeat, .. } = opened;
+    if let Some(Beat { statement, .. }) = heartbeat.as_ref()
+        && statement.root != checkpoint.root
+    {
+        return Err(fork(statement, checkpoint));
+    }
+    let trusted = trust.checkpoint.as_deref();
+    let trusted = trusted.map(|note| statement("the kept checkpoint", note, chain, chain.keys()));
+    let trusted = trusted.transpose()?;
+    for larger in trusted.iter().chain([earlier]).filter(|one| one.size > checkpoint.size) {
+        // Fails as a rollback.
+        extends(larger, checkpoint, &[]).map_err(|refused| explained(chain, larger, refused))?;
+    }
+    not_shorter(opened)?;
+    let chunks = Chunks::of(opened);
+    let mut judge = Judge::new(opened, trusted)?;
+    stream(opened, &chunks, &mut judge, exports, progress)?;
+    let extended = extends(earlier, checkpoint, &opened.consistency);
+    // What is wrong with a proof comes before what is on record: that is told where all else is good.
+    if let Err(invalid @ Refused::Invalid(_)) = extended {
+        return Err(invalid);
+    }
     let (records, last_at, auditor) = judge.finish()?;
-    extends(&opened.earlier, &opened.checkpoint, &opened.consistency)
-        .map_err(|refused| explained(&opened.chain, &opened.earlier, refused))?;
+    extended.map_err(|refused| explained(chain, earlier, refused))?;
     if let Some(not_before) = trust.not_before {
-        match (&opened.heartbeat, last_at) {
+        match (heartbeat, last_at) {
             (Some(heartbeat), _) => heartbeat.is_fresh(not_before, trust.now)?,
             (None, Some(last_at)) if last_at < not_before => {
                 return Err(Refused::Stale { since: last_at.to_string() });
@@ -106,7 +130,7 @@ pub fn verify<S: Stored + ?Sized>(
             (None, _) => {}
         }
     }
-    Ok(verified(opened, records, &auditor, last_at))
+    Ok((records, auditor, last_at))
 }
 
 /// Checks that the log is not shorter than at the rotations of its key.
@@ -146,8 +170,6 @@ fn verified<S: Stored + ?Sized>(
 /// The capacity of a channel between two threads, in batches.
 const AHEAD: usize = 2;
 
-type Read = Result<Vec<AuditRecord>, Refused>;
-
 /// Passes every record to the judge and to the comparison of every export.
 ///
 /// Batches are assigned round robin, so that they return in order and no thread runs far ahead.
@@ -168,7 +190,7 @@ fn stream<S: Stored + ?Sized>(
                     let mut reader = chunks.reader(opened);
                     for number in (first..chunks.batches()).step_by(threads) {
                         let batch = reader.read(number);
-                        let end = batch.is_err();
+                        let end = batch.1.is_err();
                         if send.send(batch).is_err() || end {
                             return;
                         }
@@ -205,7 +227,9 @@ fn stream<S: Stored + ?Sized>(
             comparing.push(scope.spawn(move || comparison.run(&makers, buffers)));
         }
         let judged = (0..chunks.batches()).try_for_each(|number| {
-            let entries = judge.batch(receive(&read, number)?)?;
+            let (batch, refused) = receive(&read, number);
+            let entries = judge.batch(batch)?;
+            refused?;
             progress(judge.records());
             send(&to_makers, number, entries);
             Ok::<(), Refused>(())

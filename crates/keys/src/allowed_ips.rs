@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::bounds;
 use crate::invalid::Invalid;
 
 /// The addresses and networks a key may be used from; empty means from anywhere.
@@ -33,7 +34,7 @@ enum Form {
 
 impl AllowedIps {
     /// The most entries one key can hold.
-    pub const MAX: usize = 64;
+    pub const MAX: usize = bounds::ALLOWED_IPS;
 
     /// Parses addresses (`203.0.113.7`) and networks (`10.0.0.0/8`, `2001:db8::/32`).
     ///

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::bounds;
 use crate::event::{Event, Revocation};
 use crate::facts::Facts;
 use crate::invalid::Invalid;
@@ -60,7 +61,7 @@ pub struct Rotation {
 
 impl Rotation {
     /// The longest overlap: 7 days.
-    pub const MAX_OVERLAP_S: u32 = 7 * 86_400;
+    pub const MAX_OVERLAP_S: u32 = bounds::OVERLAP_S;
 
     /// A rotation after which the old key stays valid for `overlap_s` seconds.
     ///

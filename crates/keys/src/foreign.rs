@@ -9,12 +9,13 @@ use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use crate::bounds;
 use crate::dialect::PUBLIC_FORMATS;
 use crate::invalid::Invalid;
 use crate::secret::{Digest, Prefix, is_presentable};
 
 /// The most characters of a foreign secret that may be shown.
-const MOST_SHOWN: usize = 24;
+const MOST_SHOWN: usize = bounds::IMPORTED_PREFIX.most();
 
 const NOT_A_DIGEST: Invalid =
     Invalid::Malformed { expected: "SHA-256 of the key: 64 hex digits, or base64 of its 32 bytes" };

@@ -5,6 +5,7 @@
 
 mod account_rules;
 mod allowed_ips;
+pub mod bounds;
 mod decide;
 mod dialect;
 mod event;

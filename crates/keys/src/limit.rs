@@ -1,5 +1,6 @@
 //! How often a key may be used.
 
+use crate::bounds;
 use crate::invalid::Invalid;
 use crate::time::Timestamp;
 use crate::words::words;
@@ -13,9 +14,9 @@ pub struct RateLimit {
 
 impl RateLimit {
     /// The most uses in a period.
-    pub const MAX_LIMIT: u32 = 1_000_000;
+    pub const MAX_LIMIT: u32 = bounds::RATE_LIMIT;
     /// The longest period in seconds: a day.
-    pub const MAX_PERIOD_S: u32 = 86_400;
+    pub const MAX_PERIOD_S: u32 = bounds::RATE_PERIOD_S;
 
     /// At most `limit` uses in `period_s` seconds.
     ///
@@ -129,7 +130,7 @@ impl Quota {
     ///
     /// [`Invalid`] for none at all: a key of no use is a disabled one.
     pub fn new(limit: u32, per: QuotaPeriod) -> Result<Quota, Invalid> {
-        in_range(limit, u32::MAX, " uses")?;
+        in_range(limit, bounds::QUOTA, " uses")?;
         Ok(Quota { limit, per })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bounds;
 use crate::invalid::Invalid;
 use crate::leak::refuse_key;
 
@@ -15,9 +16,9 @@ type Pairs = Box<[(Box<str>, Box<str>)]>;
 
 impl Metadata {
     /// The most pairs.
-    pub const MAX_PAIRS: usize = 20;
+    pub const MAX_PAIRS: usize = bounds::METADATA;
     /// The most bytes, names and values together.
-    pub const MAX_BYTES: usize = 4096;
+    pub const MAX_BYTES: usize = bounds::METADATA_BYTES;
 
     /// Checks pairs that come in: the bounds, and that none of them holds a secret key.
     ///

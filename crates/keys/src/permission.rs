@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::bounds;
 use crate::invalid::Invalid;
 
 const MALFORMED: Invalid =
@@ -17,7 +18,7 @@ pub struct Permission(Box<str>);
 
 impl Permission {
     /// The most that one key can hold.
-    pub const MAX_PER_KEY: usize = 64;
+    pub const MAX_PER_KEY: usize = bounds::PERMISSIONS;
 
     /// A permission or a mode: what a verify may ask for.
     ///
@@ -26,15 +27,8 @@ impl Permission {
     /// [`Invalid`] when a part is empty, has other characters than letters, digits, `-`, `_`, or
     /// a `*` stands before the end.
     pub fn new(text: &str) -> Result<Permission, Invalid> {
-        let word = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
-        let (head, last) = text.rsplit_once('.').map_or((None, text), |(h, l)| (Some(h), l));
-        let lawful = text.len() <= 128
-            && (last == "*" || word(last))
-            && head.is_none_or(|head| head.split('.').all(word));
-        if lawful { Ok(Permission(text.into())) } else { Err(MALFORMED) }
+        bounds::PERMISSION.check(text).map_err(|_| MALFORMED)?;
+        Ok(Permission(text.into()))
     }
 
     /// The text.

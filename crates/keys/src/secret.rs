@@ -5,6 +5,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::bounds;
 use crate::dialect::all_formats;
 use crate::format::{Alphabet, CHECKSUM, Format};
 use crate::invalid::Invalid;
@@ -13,7 +14,7 @@ use crate::native_shape::is_shape_of_key;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Longer than any key of any format.
-const LONGEST: usize = 128;
+const LONGEST: usize = bounds::PUBLIC_VALUE.most();
 /// The longest text that is looked up.
 const MOST_PRESENTED: usize = 512;
 
@@ -193,7 +194,7 @@ impl fmt::Debug for Digest {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     length: u8,
-    bytes: [u8; 31],
+    bytes: [u8; bounds::PREFIX.most()],
 }
 
 impl Prefix {
@@ -203,7 +204,7 @@ impl Prefix {
     ///
     /// [`Invalid`] if it is empty, too long, or has other than printable ASCII characters.
     pub fn new(text: &str) -> Result<Prefix, Invalid> {
-        let mut bytes = [0; 31];
+        let mut bytes = [0; bounds::PREFIX.most()];
         match (u8::try_from(text.len()), bytes.get_mut(..text.len())) {
             (Ok(length @ 1..), Some(place)) if text.bytes().all(|b| b.is_ascii_graphic()) => {
                 place.copy_from_slice(text.as_bytes());
@@ -215,7 +216,7 @@ impl Prefix {
 
     /// The first 31 of these characters, which are printable ASCII.
     pub(crate) fn of_ascii(text: impl Iterator<Item = u8>) -> Prefix {
-        let mut prefix = Prefix { length: 0, bytes: [0; 31] };
+        let mut prefix = Prefix { length: 0, bytes: [0; bounds::PREFIX.most()] };
         for (place, byte) in prefix.bytes.iter_mut().zip(text) {
             *place = byte;
             prefix.length += 1;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::bounds;
 use crate::invalid::Invalid;
 use crate::text::Tag;
 
@@ -11,7 +12,7 @@ pub struct Tags(Option<Arc<[Tag]>>);
 
 impl Tags {
     /// The most tags of a key.
-    pub const MAX: usize = 20;
+    pub const MAX: usize = bounds::TAGS;
 
     /// Takes tags in any order, some perhaps twice.
     ///

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use self::hidden::is_plain;
 pub use self::hidden::{hidden, visible};
+use crate::bounds::{self, ERASED_SUBJECT, TextBounds};
 use crate::invalid::Invalid;
 use crate::leak::refuse_key;
 use crate::pseudonym::Pseudonym;
@@ -58,8 +58,6 @@ impl Shown for SmolStr {
 
 /// What is shown of what was erased.
 const ERASED: &str = "erased";
-/// How a subject that was erased is stored: this, and its pseudonym.
-const ERASED_SUBJECT: &str = "erased:";
 
 /// Who somebody is, or was: two who were erased are two, and both are shown as `erased`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,44 +83,6 @@ impl Shown for Person {
     }
 }
 
-fn check_length(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
-    let length = text.chars().count();
-    if length < min || length > max {
-        return Err(match min {
-            0 => Invalid::TooLong { most: max },
-            least => Invalid::Length { least, most: max },
-        });
-    }
-    Ok(())
-}
-
-/// A text of any number of lines.
-fn check(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
-    check_length(text, min, max)?;
-    if !is_plain(text) && text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-        return Err(Invalid::ControlCharacter);
-    }
-    Ok(())
-}
-
-/// A text of one line.
-fn check_line(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
-    check_length(text, min, max)?;
-    if !is_plain(text) && text.chars().any(char::is_control) {
-        return Err(Invalid::ControlCharacter);
-    }
-    if min > 0 && text.trim().is_empty() {
-        return Err(Invalid::Blank);
-    }
-    Ok(())
-}
-
-fn check_slug(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
-    check_line(text, min, max)?;
-    let slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    if text.chars().all(slug) { Ok(()) } else { Err(Invalid::NotASlug) }
-}
-
 /// One line of a request: composed, without invisible characters.
 fn line(text: &str) -> Result<Cow<'_, str>, Invalid> {
     let text = hidden::composed(text);
@@ -140,7 +100,7 @@ fn lines(text: &str) -> Result<Cow<'_, str>, Invalid> {
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $storage:ident, $normalize:ident, $check:ident, $min:literal, $max:literal) => {
+    ($(#[$doc:meta])* $name:ident, $storage:ident, $normalize:ident, $bounds:ident) => {
         $(#[$doc])*
         ///
         /// Holding one proves it was checked; a clone shares the text, unless it is very short.
@@ -148,6 +108,9 @@ macro_rules! text {
         pub struct $name($storage);
 
         impl $name {
+            /// Its bounds.
+            pub const BOUNDS: TextBounds = bounds::$bounds;
+
             /// Checks a text from a request. One line is stored in composed form (NFC). A text
             /// that holds a secret key is refused: records stay for ever and many read them.
             ///
@@ -166,7 +129,7 @@ macro_rules! text {
             ///
             /// [`Invalid`] if it is nothing that was ever recorded.
             pub fn stored(text: &str) -> Result<Self, Invalid> {
-                $check(text, $min, $max)?;
+                Self::BOUNDS.check(text)?;
                 Ok(Self($storage::from(text)))
             }
 
@@ -207,44 +170,44 @@ macro_rules! text {
 
 text!(
     /// The tenant that a key belongs to: 1 to 100 characters, one line.
-    Account, Shared, line, check_account, 1, 100
+    Account, Shared, line, ACCOUNT
 );
 text!(
     /// Who acts, and whom a key belongs to: 1 to 255 characters, one line (`OpenID` Connect Core §2
     /// gives a subject as many).
-    Subject, Person, line, check_subject, 1, 255
+    Subject, Person, line, SUBJECT
 );
 text!(
     /// A key's display name: 1 to 200 characters, one line. Up to 23 bytes are stored in place.
-    KeyName, SmolStr, line, check_line, 1, 200
+    KeyName, SmolStr, line, NAME
 );
 text!(
     /// What a key is for: at most 500 characters.
-    Description, Shared, lines, check, 0, 500
+    Description, Shared, lines, DESCRIPTION
 );
 text!(
     /// Why a change was made, in the caller's words: at most 500 characters.
-    Reason, Shared, lines, check, 0, 500
+    Reason, Shared, lines, REASON
 );
 text!(
     /// A project that a key is bound to: 1 to 100 characters, one line.
-    Project, Shared, line, check_line, 1, 100
+    Project, Shared, line, PROJECT
 );
 text!(
     /// A role, as a slug of 1 to 64 characters.
-    KeyRole, Shared, lines, check_slug, 1, 64
+    KeyRole, Shared, lines, ROLE
 );
 text!(
     /// A word by which keys are found, as a slug of 1 to 64 characters.
-    Tag, Shared, lines, check_slug, 1, 64
+    Tag, Shared, lines, TAG
 );
 text!(
     /// What made a key that was brought in from elsewhere: 1 to 100 characters, one line.
-    Source, Shared, line, check_line, 1, 100
+    Source, Shared, line, SOURCE
 );
 text!(
     /// A node of the service, as a slug of 1 to 64 characters.
-    NodeName, Shared, lines, check_slug, 1, 64
+    NodeName, Shared, lines, NODE
 );
 
 impl Subject {
@@ -296,18 +259,6 @@ impl Default for NodeName {
     fn default() -> NodeName {
         NodeName(Shared::from("node"))
     }
-}
-
-/// `*` is how a caller says "all accounts"; no account may be called so.
-fn check_account(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
-    check_line(text, min, max)?;
-    if text == "*" { Err(Invalid::AllAccounts) } else { Ok(()) }
-}
-
-/// Nobody may be called as those are who were erased.
-fn check_subject(text: &str, min: usize, max: usize) -> Result<(), Invalid> {
-    check_line(text, min, max)?;
-    if text.starts_with(ERASED_SUBJECT) { Err(Invalid::Erased) } else { Ok(()) }
 }
 
 #[cfg(test)]

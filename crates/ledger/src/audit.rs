@@ -13,6 +13,7 @@
 mod authority;
 mod facts;
 mod finding;
+mod limits;
 mod lookups;
 mod new_key;
 mod rows;
@@ -61,10 +62,11 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// [`Violation::Unreadable`], for bytes that no ledger wrote.
+    /// [`Violation::Unreadable`], [`Violation::Limit`] and the like, for bytes that no ledger wrote.
     pub fn read(&mut self, seq: Seq, bytes: &[u8]) -> Result<AuditRecord, Finding> {
         let record = codec::decode(bytes, &mut self.0)
             .map_err(|error| Finding { seq, violation: error.into() })?;
+        limits::check(bytes.len(), &record).map_err(|violation| Finding { seq, violation })?;
         Ok(AuditRecord { seq, leaf: Leaf::of(bytes), record })
     }
 }

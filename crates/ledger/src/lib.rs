@@ -39,7 +39,7 @@ pub use caller::{
 pub use cancellation::Cancellation;
 pub use clock::{BeforeEpoch, Clock, SystemClock};
 pub use error::Error;
-pub use eventlog::{Seq, Space};
+pub use eventlog::{MAX_RECORD, Seq, Space};
 pub use journal::{
     Answer, EndTokens, Erased, Journal, JournalOptions, MadeToken, NewToken, TokensEnded,
 };

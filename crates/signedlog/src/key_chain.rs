@@ -72,6 +72,14 @@ impl KeyChain {
         if keys.iter().any(|key| key.algorithm() != Algorithm::Ed25519) {
             return Err(malformed("a key is not one that signs notes"));
         }
+        // Whoever gets hold of a key that was succeeded would be let in by the second place.
+        let twice = keys
+            .iter()
+            .enumerate()
+            .any(|(place, key)| keys.iter().skip(place + 1).any(|other| other == key));
+        if twice {
+            return Err(malformed("a key is there twice"));
+        }
         let mut successions = Vec::new();
         for pair in keys.windows(2) {
             let (text, signatures) = parts
@@ -159,9 +167,24 @@ impl KeyChain {
         note: &[u8],
         keys: &'k [VerifierKey],
     ) -> Result<(Checkpoint, &'k VerifierKey), StatementError> {
+        self.open_named(note, keys, "")
+    }
+
+    /// The same for another note in the form of a checkpoint, whose origin is the key's name and
+    /// `suffix`.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`]
+    pub fn open_named<'k>(
+        &self,
+        note: &[u8],
+        keys: &'k [VerifierKey],
+        suffix: &str,
+    ) -> Result<(Checkpoint, &'k VerifierKey), StatementError> {
         let (text, signers) = signers(note, keys)?;
         let found: Checkpoint = text.parse()?;
-        let own = |key: &&VerifierKey| key.name() == found.origin();
+        let own = |key: &&VerifierKey| found.origin().strip_prefix(key.name()) == Some(suffix);
         let by = signers.into_iter().find(own).ok_or(NoteError::Unsigned)?;
         self.signs_for(by, found.size())?;
         Ok((found, by))

@@ -11,9 +11,9 @@ import hashlib
 import importlib.util
 import json
 import os
-import subprocess
 import sys
-import tempfile
+
+from ed25519 import Pair
 
 
 def load(path):
@@ -28,31 +28,16 @@ BUNDLE, PART, LOG_KEY, OUT = sys.argv[2:6]
 
 
 class Signer:
-    """Signs with an Ed25519 seed, through openssl."""
+    """Signs with an Ed25519 seed."""
 
     def __init__(self, seed, name):
-        self.folder = tempfile.mkdtemp(dir=OUT)
-        der = bytes.fromhex("302e020100300506032b657004220420") + seed
-        pem = "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n"
-        self.write("key", (pem % base64.b64encode(der).decode()).encode())
-        public = self.run("pkey", "-in", "key", "-pubout", "-outform", "DER")[-32:]
-        data = b"\x01" + public
-        self.name = name
+        self.pair, self.name = Pair(seed), name
+        data = b"\x01" + self.pair.public
         self.id = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
         self.text = f"{name}+{self.id.hex()}+{base64.b64encode(data).decode()}"
 
-    def write(self, name, data):
-        with open(os.path.join(self.folder, name), "wb") as file:
-            file.write(data)
-
-    def run(self, *arguments):
-        command = ["openssl", *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, check=True)
-        return done.stdout
-
-    def line(self, text):
-        self.write("text", text.encode())
-        signature = self.run("pkeyutl", "-sign", "-inkey", "key", "-rawin", "-in", "text")
+    def line(self, text, nonce=None):
+        signature = self.pair.sign(text.encode(), nonce)
         return f"\u2014 {self.name} {base64.b64encode(self.id + signature).decode()}\n"
 
     def note(self, text):

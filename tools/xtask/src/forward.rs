@@ -51,15 +51,24 @@ pub(crate) fn crash(options: &[OsString]) -> Result<()> {
     cargo::run(&[&words, options].concat())
 }
 
-/// Writes the OpenAPI document as the program prints it; a test compares the two.
+/// What the program prints of itself, and the file under `schemas` that publishes it.
+const SCHEMAS: &[(&[&str], &str)] =
+    &[(&["openapi"], "openapi.json"), (&["audit", "limits"], "limits.json")];
+
+/// Writes the OpenAPI document and the table of limits as the program prints them; tests compare.
 pub(crate) fn schemas() -> Result<()> {
     cargo::run(&["build", "--locked", "-p", "keyledger"])?;
     let about = cargo::metadata()?;
     let program = about.target_directory.as_std_path().join("debug").join("keyledger");
-    let printed = Command::new(program).arg("openapi").output().context("keyledger openapi")?;
-    if !printed.status.success() {
-        bail!("keyledger openapi: {}", String::from_utf8_lossy(&printed.stderr));
+    for (command, file) in SCHEMAS {
+        let words = command.join(" ");
+        let printed = Command::new(&program).args(*command).output();
+        let printed = printed.with_context(|| format!("keyledger {words}"))?;
+        if !printed.status.success() {
+            bail!("keyledger {words}: {}", String::from_utf8_lossy(&printed.stderr));
+        }
+        let path = about.workspace_root.as_std_path().join("schemas").join(file);
+        std::fs::write(&path, printed.stdout).with_context(|| path.display().to_string())?;
     }
-    let path = about.workspace_root.as_std_path().join("schemas").join("openapi.json");
-    std::fs::write(&path, printed.stdout).with_context(|| path.display().to_string())
+    Ok(())
 }

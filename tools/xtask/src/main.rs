@@ -42,7 +42,7 @@ enum Command {
         #[arg(long, value_name = "FOLDER", conflicts_with = "circles")]
         words: Option<String>,
     },
-    /// Write `schemas/openapi.json` anew from the code
+    /// Write `schemas/openapi.json` and `schemas/limits.json` anew from the code
     Schemas,
     /// Have other people's programs read the API documents: openapi-spec-validator, redocly, spectral
     Documents,

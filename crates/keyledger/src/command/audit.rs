@@ -3,6 +3,7 @@
 mod checkpoint_file;
 mod diff;
 mod export;
+mod limits;
 mod lineage;
 mod monitor;
 mod prove;
@@ -41,6 +42,8 @@ enum What {
     Prove(prove::Prove),
     /// Compare the served table of keys with a replay of the served entries
     Diff(diff::Diff),
+    /// Print the limits that records are judged by, as they stand in every bundle
+    Limits(limits::Limits),
     /// Give a stopped log another key to sign with, which the present one names
     RotateSigningKey(rotate::Rotate),
 }
@@ -58,6 +61,7 @@ pub(crate) fn run(options: &Audit) -> Result<Exit> {
         What::Monitor(options) => monitor::run(options),
         What::Prove(options) => prove::run(options),
         What::Diff(options) => diff::run(options),
+        What::Limits(options) => limits::run(options),
         What::RotateSigningKey(options) => rotate::run(options),
     }
 }

@@ -13,15 +13,12 @@ use icu_properties::props::{
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
+use crate::bounds::is_plain;
+
 const CHARACTER_BOUNDARY: &str = "`hidden` gives the places of characters";
 const NON_JOINER: char = '\u{200C}';
 const JOINER: char = '\u{200D}';
 const EMOJI_SELECTOR: char = '\u{FE0F}';
-
-/// Whether all of it is printable ASCII: most of what comes is, and needs no closer look.
-pub(super) fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
 
 /// The text in composed form (NFC, UAX #15), so that what looks the same is the same.
 pub(super) fn composed(text: &str) -> Cow<'_, str> {

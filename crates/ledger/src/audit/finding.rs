@@ -88,6 +88,12 @@ pub enum Violation {
     /// The actor acted for one account and touched a key of another.
     #[error("the actor acts for another account than the key's, {0}")]
     Scope(Account),
+    /// Something of it is longer, more or otherwise than any request may say (`schemas/limits.json`).
+    #[error("{0} is beyond the limits")]
+    Limit(&'static str),
+    /// Its reason can be read by somebody who neither gave it nor has to do with the key.
+    #[error("its reason is sealed for a stranger")]
+    Stranger,
     /// The actor may not do that.
     #[error("its actor may not do that: {0}")]
     Authority(&'static str),

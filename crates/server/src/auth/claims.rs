@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keys::{Account, Subject, Timestamp};
+use keys::{Account, Subject, Timestamp, bounds};
 use ledger::{Identity, OwnToken, Role, Roles, Scope, Via};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,8 +11,6 @@ use super::checked::{MaxRole, Plan, Token};
 
 /// How far two clocks may differ.
 const LEEWAY_S: i64 = 30;
-/// The longest token id that is accepted.
-const MAX_ID: usize = 200;
 
 /// The claims of a token (RFC 7519 §4.1), not yet validated: their types are checked after the
 /// signature, so that an error describes a genuine token.
@@ -136,7 +134,9 @@ impl Claims {
             Some(_) => return Err("the token's jti must be a text or a number"),
         };
         match id {
-            Some(id) if id.len() > MAX_ID => Err("the token's jti is longer than 200 bytes"),
+            Some(id) if bounds::TOKEN_ID.check(&id).is_err() => {
+                Err("the token's jti is longer than 200 bytes")
+            }
             // The id is recorded with every change.
             Some(id) if keys::contains_key(&id) => Err("the token's jti holds an API key"),
             id => Ok(id),

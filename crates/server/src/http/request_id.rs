@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use keys::bounds::REQUEST_ID as REQUEST_BOUNDS;
 
 /// The header, of requests and of answers.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -66,10 +67,8 @@ impl RequestIds {
 }
 
 fn is_id(id: &HeaderValue) -> bool {
-    let allowed = |b| matches!(b, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'-');
-    (1..=64).contains(&id.len())
-        && id.as_bytes().iter().all(|b| allowed(*b))
-        && id.to_str().is_ok_and(|id| !keys::contains_key(id))
+    let is_lawful = |id: &str| REQUEST_BOUNDS.check(id).is_ok() && !keys::contains_key(id);
+    id.to_str().is_ok_and(is_lawful)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::fmt;
 
 use keys::{
     AllowedIps, Environment, Invalid, Kind, Metadata, Permission, Revocation, Tag, Tags, Timestamp,
+    bounds,
 };
 use ledger::{Changes, Expiry, NewKeyRequest};
 use serde::Deserialize;
@@ -17,9 +18,6 @@ use super::object::Object;
 use super::{limits, whole, words};
 use crate::error::ApiError;
 use crate::request::extract::{field, limit_to, parse};
-
-/// A century and a bit: nobody means more.
-const MAX_TTL_S: u64 = 4_000_000_000;
 
 /// A key that is wanted.
 #[derive(Deserialize, ToSchema)]
@@ -289,10 +287,10 @@ pub(super) fn expiry(at: Option<&str>, ttl_s: Option<u64>) -> Result<Option<Expi
     match (parse("expires_at", at)?, ttl_s) {
         (Some(_), Some(_)) => Err(ApiError::field("ttl_s", "must not come with expires_at")),
         (Some(at), None) => Ok(Some(Expiry::At(at))),
-        (None, Some(ttl_s @ 1..=MAX_TTL_S)) => Ok(Some(Expiry::After(ttl_s))),
+        (None, Some(ttl_s @ 1..=bounds::TTL_S)) => Ok(Some(Expiry::After(ttl_s))),
         (None, Some(_)) => Err(ApiError::field(
             "ttl_s",
-            Invalid::OutOfRange { least: 1, most: MAX_TTL_S, unit: "" },
+            Invalid::OutOfRange { least: 1, most: bounds::TTL_S, unit: "" },
         )),
         (None, None) => Ok(None),
     }

@@ -67,6 +67,64 @@ fn log_of(steps: &[(u8, u8, u8)]) -> (Arc<dyn Log>, Arc<ManualClock>) {
     (log, clock)
 }
 
+/// A text of this kind, as long as it may be, or any that a request may have.
+fn text<T>(
+    of: fn(String) -> Result<T, keys::Invalid>,
+    bounds: keys::bounds::TextBounds,
+) -> BoxedStrategy<Option<T>>
+where
+    T: Clone + std::fmt::Debug + 'static,
+{
+    let most = bounds.most();
+    let texts = prop_oneof![
+        Just("x".repeat(most)),
+        Just("ü".repeat(most)),
+        proptest::string::string_regex("\\PC{0,300}").unwrap(),
+    ];
+    texts.prop_map(move |text| of(text).ok()).boxed()
+}
+
+/// A new key with anything that a request may say of it.
+fn wanted() -> impl Strategy<Value = NewKeyRequest> {
+    use keys::{
+        Description, KeyRole, Metadata, Permission, Project, Quota, QuotaPeriod, RateLimit, Tag,
+        Tags,
+    };
+    let texts = (
+        text(keys::KeyName::new, keys::bounds::NAME),
+        text(Description::new, keys::bounds::DESCRIPTION),
+        text(Project::new, keys::bounds::PROJECT),
+        text(KeyRole::new, keys::bounds::ROLE),
+        text(keys::Subject::new, keys::bounds::SUBJECT),
+        text(Tag::new, keys::bounds::TAG),
+    );
+    let numbers = (1..=RateLimit::MAX_LIMIT, 1..=RateLimit::MAX_PERIOD_S, 1..=u32::MAX);
+    let counts =
+        (0..=Permission::MAX_PER_KEY, 0..=Metadata::MAX_BYTES - 1, 0..=keys::AllowedIps::MAX);
+    (texts, numbers, counts).prop_map(
+        |(texts, (limit, period, quota), (permissions, bytes, ips))| {
+            let (name, description, project, role, owner, tag) = texts;
+            let pair = [("k".to_owned(), "v".repeat(bytes))].into_iter().collect();
+            let permissions = (0..permissions).map(|n| Permission::new(&format!("p.{n}")).unwrap());
+            let ips: Vec<String> = (0..ips).map(|n| format!("10.0.{n}.0/24")).collect();
+            NewKeyRequest {
+                name,
+                description,
+                project,
+                role,
+                owner,
+                tags: Tags::new(tag).unwrap(),
+                rate_limit: RateLimit::new(limit, period).ok(),
+                quota: Quota::new(quota, QuotaPeriod::Total).ok(),
+                metadata: Metadata::new(pair).unwrap(),
+                permissions: permissions.collect(),
+                allowed_ips: keys::AllowedIps::parse(&ips).unwrap(),
+                ..NewKeyRequest::default()
+            }
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -95,6 +153,23 @@ proptest! {
         for (seq, bytes) in (0..).zip(&bytes).skip(from) {
             part.push(&decoder.read(Seq(seq), bytes).unwrap()).unwrap();
         }
+    }
+
+    /// Whatever a request may say is within the limits, or too much for one record.
+    #[test]
+    fn what_can_be_wanted_is_within_the_limits(
+        wanted in wanted(),
+        reason in text(keys::Reason::new, keys::bounds::REASON),
+    ) {
+        let (log, clock) = log_of(&[]);
+        let ledger = open(&log, &clock);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let options = RequestOptions { reason, ..RequestOptions::default() };
+        let made = runtime.block_on(ledger.create(&owner(), wanted, options));
+        let stored = log.read(Seq(0), usize::MAX).unwrap();
+        let bytes: Vec<_> = stored.iter().map(|record| record.bytes.to_vec()).collect();
+        prop_assert_eq!(judge(&bytes).unwrap().keys(), usize::from(made.is_ok()));
+        prop_assert!(matches!(made, Ok(_) | Err(Error::TooLong)));
     }
 
     #[test]
