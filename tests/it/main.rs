@@ -56,6 +56,7 @@ mod memory;
 mod noise;
 mod old_bundles;
 mod outside;
+mod outside_tlog;
 mod overload;
 mod own_key;
 mod parts;

