@@ -12,7 +12,7 @@ use crate::webhooks::webhook;
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key, and
 /// `WEBHOOK` a webhook.
-const ROUTES: [&str; 48] = [
+const ROUTES: [&str; 50] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -42,6 +42,8 @@ const ROUTES: [&str; 48] = [
     "GET /v1/events/0/receipt",
     "GET /v1/proofs/inclusion?seq=0",
     "GET /v1/proofs/consistency?old=1",
+    "GET /v1/proofs/events",
+    "GET /v1/proofs/rows",
     "GET /v1/audit/bundle",
     "GET /v1/access",
     "GET /v1/webhooks",
@@ -165,6 +167,8 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         GET /v1/events/0/receipt     owner: 200, user: 404 event_not_found, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/proofs/inclusion     owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/proofs/consistency   owner: 200, user: 200, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/proofs/events        owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
+        GET /v1/proofs/rows          owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200
         GET /v1/audit/bundle         owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /v1/access               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /v1/webhooks             owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 200, worker: 403 forbidden, admin: 200

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod account_proofs;
 mod accounts;
 mod accounts_file;
 mod adversary;

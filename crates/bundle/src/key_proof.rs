@@ -1,20 +1,17 @@
 //! Verifying a server's proof of one key (`GET /v1/keys/{id}/proof`).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use keys::{Account, KeyId, KeyState};
-use ledger::{Auditor, Decoder, Entry, KeyChain, Keyring, Row, Seq};
+use ledger::{Auditor, Decoder, Entry, KeyChain, Row, Seq};
 use serde::Deserialize;
+use tlog::empty_root;
 use tlog::note::VerifierKey;
-use tlog::{Hash, empty_root, leaf_hash, verify_inclusion};
 
 use crate::consistency::Statement;
 use crate::freshness::Beat;
-use crate::opened::{of_this_log, statement, table};
-use crate::persons::person;
+use crate::opened::{of_this_log, statement};
+use crate::proved::{RecordReply, RowReply, keyring, table_and_beat};
 use crate::refused::Invalid;
 
 /// The reply of the server, not yet verified.
@@ -33,23 +30,9 @@ struct ProofReply {
 }
 
 #[derive(Debug, Deserialize)]
-struct RowReply {
-    index: u64,
-    bytes: String,
-    hashes: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
 struct Neighbours {
     before: Option<RowReply>,
     after: Option<RowReply>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RecordReply {
-    seq: u64,
-    entry: String,
-    hashes: Vec<String>,
 }
 
 /// What was proved about a key.
@@ -73,14 +56,6 @@ fn malformed() -> Invalid {
     Invalid::Malformed(WHAT)
 }
 
-fn hashes(texts: &[String]) -> Result<Vec<Hash>, Invalid> {
-    texts.iter().map(|text| text.parse().map_err(|_| malformed())).collect()
-}
-
-fn bytes(text: &str) -> Result<Vec<u8>, Invalid> {
-    STANDARD.decode(text).map_err(|_| malformed())
-}
-
 /// Verifies the server's proof for `key` against a trusted verifier key. On success the records up to
 /// the table note's size are proved to be complete.
 ///
@@ -99,20 +74,14 @@ pub fn check_key_proof(
     }
     let trusted = chain.from(trusted).ok_or(Invalid::Stranger)?;
     let checkpoint = statement("the checkpoint", &reply.checkpoint, chain, trusted)?;
-    let table = table(&reply.table, chain, trusted)?;
-    let heartbeat = Beat::open(&reply.heartbeat, chain, trusted)?;
-    let statements = [&checkpoint, &table, &heartbeat.statement];
-    statements.into_iter().try_for_each(|one| of_this_log(one, chain))?;
-    // Of a larger size it would say nothing of what came between, of a smaller one nothing of now.
-    if heartbeat.statement.size != table.size {
-        return Err(malformed());
-    }
+    of_this_log(&checkpoint, chain)?;
+    let (table, heartbeat) = table_and_beat(&reply.table, &reply.heartbeat, chain, trusted)?;
     let (records, row_at_note, state) = records(&reply, key, &checkpoint, table.size)?;
     let present = match (&reply.row, &reply.neighbours) {
         (Some(row), None) => {
-            let row = in_table(row, reply.rows, &table)?;
+            let row = row.in_table(reply.rows, &table, WHAT)?;
             // Equal rows prove that the last record before the note's size is the last one.
-            if row_at_note.map(|row| row.to_bytes().to_vec()) != Some(row) {
+            if row_at_note.map(|row| row.to_bytes()) != Some(row) {
                 return Err(Invalid::Table(table.size));
             }
             true
@@ -139,41 +108,23 @@ fn records(
     checkpoint: &Statement,
     table_size: u64,
 ) -> Result<Read, Invalid> {
-    let persons = reply.persons.iter().map(|(name, key)| person(name, key.as_deref()));
-    let keyring = Keyring::of(persons.collect::<Result<Vec<_>, _>>()?);
-    let (mut decoder, mut auditor) = (Decoder::new(Arc::new(keyring)), Auditor::of_key());
+    let (mut decoder, mut auditor) = (Decoder::new(keyring(&reply.persons)?), Auditor::of_key());
     let (mut records, mut row) = (Vec::new(), None);
-    for RecordReply { seq, entry, hashes: path } in &reply.records {
-        let bytes = bytes(entry)?;
-        verify_inclusion(
-            &leaf_hash(&bytes),
-            *seq,
-            checkpoint.size,
-            &hashes(path)?,
-            &checkpoint.root,
-        )
-        .map_err(|source| Invalid::Inclusion { seq: *seq, source })?;
-        let audited = decoder.read(Seq(*seq), &bytes)?;
+    for reply in &reply.records {
+        let seq = reply.seq;
+        let bytes = reply.proved(checkpoint, WHAT)?;
+        let audited = decoder.read(Seq(seq), &bytes)?;
         if audited.record.links.of(key).is_none() {
-            return Err(Invalid::Scope(*seq));
+            return Err(Invalid::Scope(seq));
         }
         let account: Account = auditor.push(&audited)?;
-        if *seq < table_size {
+        if seq < table_size {
             row = auditor.row(key);
         }
         records
-            .push((Entry { seq: Seq(*seq), record: audited.record, account, owner: None }, bytes));
+            .push((Entry { seq: Seq(seq), record: audited.record, account, owner: None }, bytes));
     }
     Ok((records, row, auditor.state(key)))
-}
-
-/// A row that the note commits to.
-fn in_table(row: &RowReply, rows: u64, table: &Statement) -> Result<Vec<u8>, Invalid> {
-    let bytes = bytes(&row.bytes)?;
-    let path = hashes(&row.hashes)?;
-    verify_inclusion(&leaf_hash(&bytes), row.index, rows, &path, &table.root)
-        .map_err(|_| Invalid::Table(table.size))?;
-    if bytes.len() == Row::LEN { Ok(bytes) } else { Err(malformed()) }
 }
 
 /// Checks that the key would be between two adjacent rows, or beyond the first or last row.
@@ -192,8 +143,9 @@ fn absent(
         (None, Some(after)) => after == 0,
         (None, None) => rows == 0 && table.root == empty_root(),
     };
-    let read =
-        |row: &Option<RowReply>| row.as_ref().map(|row| in_table(row, rows, table)).transpose();
+    let read = |row: &Option<RowReply>| {
+        row.as_ref().map(|row| row.in_table(rows, table, WHAT)).transpose()
+    };
     let below = read(before)?.is_none_or(|row| row.get(..32) < Some(&place[..]));
     let above = read(after)?.is_none_or(|row| row.get(..32) > Some(&place[..]));
     if adjacent && below && above { Ok(()) } else { Err(Invalid::Table(table.size)) }

@@ -5,6 +5,8 @@
 //! [`Maker`] and [`verify()`] are in one crate because they must agree on every byte. The form of an
 //! event in an export is given by [`Exports`].
 
+mod account_note;
+mod account_proofs;
 mod accounts;
 mod archive;
 mod compare;
@@ -25,6 +27,7 @@ mod measured;
 mod opened;
 mod part;
 mod persons;
+mod proved;
 mod read;
 mod refused;
 mod source;
@@ -33,6 +36,7 @@ mod walk;
 
 use ledger::Entry;
 
+pub use crate::account_proofs::{EventsProved, RowsProved, check_event_proofs, check_row_proofs};
 pub use crate::archive::{ArchiveError, Stored};
 pub use crate::consistency::{Statement, extends};
 pub use crate::freshness::Beat;

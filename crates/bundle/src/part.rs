@@ -6,9 +6,10 @@
 //! lead from there to its creation.
 
 use keys::{Account, Event, KeyId};
-use ledger::{Auditor, Entry, account_text};
+use ledger::{Auditor, Entry};
 use tlog::{Hash, leaf_hash, verify_inclusion};
 
+use crate::account_note::signed_keys;
 use crate::archive::Stored;
 use crate::layout::{self, PACK};
 use crate::manifest::{Scope, Version};
@@ -108,12 +109,8 @@ fn has_all_keys<S: Stored + ?Sized>(
     const NAME: &str = layout::ACCOUNT;
     let (size, trusted) = (opened.checkpoint.size, opened.trusted_keys());
     let note = opened.small(NAME)?;
-    let (text, by) =
-        opened.chain.open_note(note.as_bytes(), trusted).map_err(Invalid::unsigned(NAME))?;
-    opened.chain.signs_for(by, size).map_err(Invalid::unsigned(NAME))?;
-    let signed = text.lines().nth(2).and_then(|keys| keys.parse().ok());
-    let signed = signed.ok_or(Invalid::Malformed(NAME))?;
-    if text != account_text(by.name(), size, signed, account) || by.name() != opened.origin {
+    let (signed, by) = signed_keys(NAME, &note, (&opened.chain, trusted), size, account)?;
+    if by.name() != opened.origin {
         return Err(Invalid::Malformed(NAME));
     }
     if signed == found { Ok(()) } else { Err(Invalid::AccountKeys { signed, found }) }

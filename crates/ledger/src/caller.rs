@@ -301,6 +301,18 @@ impl Caller {
         }
     }
 
+    /// The account that is named, or else the caller's own, of a caller that sees all of it.
+    pub(crate) fn whole_account<'a>(
+        &'a self,
+        named: Option<&'a Account>,
+    ) -> Result<&'a Account, Error> {
+        match (self.require(READ)?, named) {
+            (Grant::All, named) => named.ok_or(Error::AccountRequired),
+            (Grant::Account(own), named) if named.is_none_or(|named| named == own) => Ok(own),
+            (Grant::Account(_) | Grant::Owner(..) | Grant::Key(..), _) => Err(Error::Forbidden),
+        }
+    }
+
     /// Whose requests its own are counted with.
     pub(crate) fn holder(&self) -> Holder {
         (self.identity.scope.account().cloned(), self.identity.subject.clone())

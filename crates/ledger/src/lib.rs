@@ -53,6 +53,7 @@ pub use projection::row::Row;
 pub use projection::table::{Due, KeySort, SortValue};
 pub use projection::table_snapshot::{InTable, RowProof};
 pub use quota::Quotas;
+pub use read::account_proofs::{ProvedEvents, ProvedRows};
 pub use read::active_periods::{ActivePeriod, ActivePeriods};
 pub use read::as_of::{AsOf, Moment};
 pub use read::bundling::{TableRows, account_text, manifest_text};

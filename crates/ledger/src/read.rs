@@ -1,6 +1,7 @@
 //! Queries: the present state from the projections, the past from the log. Nothing here writes, and
 //! nothing waits for the writer.
 
+pub(crate) mod account_proofs;
 pub(crate) mod active_periods;
 pub(crate) mod as_of;
 #[cfg(test)]

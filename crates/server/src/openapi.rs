@@ -23,7 +23,7 @@ use crate::http::error_form::PROBLEM;
 use crate::http::route::Routes;
 use crate::request::key_filter::KeyFilterFields;
 use crate::routes::events::{expirations, expiring, receipt, stream};
-use crate::routes::evidence::{access, bundle as audit_bundle};
+use crate::routes::evidence::{access, account, bundle as audit_bundle};
 use crate::routes::keys::{bulk as keys_bulk, import as keys_import};
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
@@ -50,7 +50,7 @@ use crate::{dialects, wire};
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::heartbeat, evidence::keys, evidence::tile, evidence::entries, evidence::persons,
-        evidence::inclusion, evidence::consistency, receipt::receipt, key_proof::proof, evidence::table,
+        evidence::inclusion, evidence::consistency, account::events, account::rows, receipt::receipt, key_proof::proof, evidence::table,
         tokens::list, tokens::create, tokens::end, tokens::revoke,
         subjects::show, subjects::erase, subjects::hold, subjects::release,
         access::list, access::checkpoint, access::keys, access::tile, access::entries, audit_bundle::bundle,

@@ -20,6 +20,7 @@ mod patch;
 pub(crate) mod plain;
 #[cfg(test)]
 mod plain_json;
+pub(crate) mod proved;
 mod receipt;
 pub(crate) mod reminder;
 mod request;

@@ -75,17 +75,19 @@ impl PublishedTree {
         Ok(Inclusion { leaf: self.leaf(seq)?, path, size })
     }
 
-    /// The audit paths of several records in this tree, in their order. A tile that several of them
-    /// need is read once.
+    /// The audit paths of several records in the tree of the first `size` records, by default in this
+    /// one, in their order. A tile that several of them need is read once.
     ///
     /// # Errors
     ///
-    /// [`ProofError::BeyondTheLog`] if one of them is not in it; a fault of the storage.
+    /// [`ProofError::BeyondTheLog`] if one of them is not in it, or that tree is larger than this one; a
+    /// fault of the storage.
     pub fn audit_paths(
         &self,
         records: impl IntoIterator<Item = Seq>,
+        size: Option<u64>,
     ) -> Result<Vec<Vec<Hash>>, ProofError> {
-        self.prove(self.size(), |prover| {
+        self.prove(size.unwrap_or(self.size()), |prover| {
             records.into_iter().map(|seq| prover.inclusion(seq.0)).collect()
         })
     }

@@ -246,7 +246,7 @@ fn the_log_is_proved_at_every_size_it_had() {
         assert_eq!(proof.leaf, leaves[usize::try_from(seq).unwrap()]);
         tlog::verify_inclusion(&proof.leaf, seq, new, &proof.path, &root(new)).unwrap();
     }
-    let together = head.audit_paths([Seq(519), Seq(0)]).unwrap();
+    let together = head.audit_paths([Seq(519), Seq(0)], None).unwrap();
     let alone = [519, 0].map(|seq| head.inclusion(Seq(seq), None).unwrap().path);
     assert_eq!(together, alone);
     assert!(matches!(

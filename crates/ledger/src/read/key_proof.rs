@@ -103,7 +103,7 @@ impl Ledger {
             Some(key) => self.records_of(&key, moment.length(), &mut persons)?,
             None => Vec::new(),
         };
-        let paths = head.audit_paths(records.iter().map(|record| record.seq))?;
+        let paths = head.audit_paths(records.iter().map(|record| record.seq), None)?;
         let proved = records.into_iter().zip(paths);
         let proved = proved.map(|(Record { seq, bytes }, path)| Proved { seq, entry: bytes, path });
         Ok(KeyProof {
@@ -160,7 +160,7 @@ impl Ledger {
 
     /// The table's last snapshot, or a new one if it is time and the log has grown. While another
     /// makes that, it is still the last one.
-    fn table_snapshot(&self) -> Result<Arc<TableSnapshot>, Error> {
+    pub(crate) fn table_snapshot(&self) -> Result<Arc<TableSnapshot>, Error> {
         let shared = &self.state().snapshots;
         let Some(_making) = shared.making.try_lock() else {
             return shared.last.lock().clone().ok_or(Error::Overloaded);

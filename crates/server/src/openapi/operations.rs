@@ -145,6 +145,8 @@ operations!(
     "logTable": READ, &[];
     "proveInclusion": READ_LOG, &[];
     "proveConsistency": READ_LOG, &[];
+    "proveEvents": &[ANY, QUERY, CALLER, &[AccountRequired, NotFound]], TRAIL;
+    "proveRows": &[ANY, QUERY, CALLER, &[AccountRequired]], &[];
     "eventReceipt": READ_EVENT, &[];
     "proveKey": READ_KEY, TRAIL;
     "listAccess": READ, &[];

@@ -16,6 +16,7 @@ const ACCESSES: u8 = b'a';
 const DUE: u8 = b'e';
 const USAGE: u8 = b's';
 const TOKENS: u8 = b't';
+const ROWS: u8 = b'r';
 const WEBHOOK: u8 = b'w';
 
 fn write(kind: u8, place: u64) -> String {
@@ -127,6 +128,20 @@ pub(crate) fn accesses(text: Option<&str>) -> Result<Seq, ApiError> {
     }
 }
 
+/// The cursor of a list of an account's rows.
+pub(crate) fn of_rows(place: u64) -> String {
+    write(ROWS, place)
+}
+
+/// The place in a list of an account's rows; its start without a cursor.
+pub(crate) fn rows(text: Option<&str>) -> Result<u64, ApiError> {
+    match text.map(read).transpose()? {
+        None => Ok(0),
+        Some((ROWS, place)) => Ok(place),
+        Some(_) => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
 /// The cursor of a list of tokens.
 pub(crate) fn of_tokens((made_at, jti): &TokenPlace) -> String {
     let parts = [&[TOKENS][..], &made_at.micros().to_be_bytes(), jti.as_bytes()];
@@ -169,6 +184,9 @@ mod tests {
                 if let Ok(place) = accesses(Some(&text)) {
                     prop_assert_eq!(of_accesses(place), &*text);
                 }
+                if let Ok(place) = rows(Some(&text)) {
+                    prop_assert_eq!(of_rows(place), &*text);
+                }
             }
         }
 
@@ -178,6 +196,8 @@ mod tests {
                 prop_assert_eq!(events(&of_events(walk)).ok(), Some(walk));
             }
             prop_assert_eq!(accesses(Some(&of_accesses(Seq(place)))).ok(), Some(Seq(place)));
+            prop_assert_eq!(rows(Some(&of_rows(place))).ok(), Some(place));
+            prop_assert!(rows(Some(&of_accesses(Seq(place)))).is_err());
             prop_assert!(accesses(Some(&of_events(Walk::Up(Seq(place))))).is_err());
             prop_assert_eq!(history(Some(&of_history(Walk::Up(Seq(place))))).ok(), Some(Seq(place)));
             prop_assert!(events(&of_history(Walk::Up(Seq(place)))).is_err());

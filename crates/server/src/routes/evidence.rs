@@ -7,6 +7,7 @@
 #![expect(unused_qualifications, reason = "utoipa names parameters by their whole path")]
 
 pub(crate) mod access;
+pub(crate) mod account;
 pub(crate) mod answers;
 pub(crate) mod bundle;
 
@@ -43,6 +44,7 @@ pub(crate) fn router() -> Routes {
         .add("/v1/proofs/consistency", get(consistency))
         .add("/v1/audit/bundle", get(bundle::bundle))
         .merge(access::router())
+        .merge(account::router())
 }
 
 /// Where a tile's path begins in a URL's path.

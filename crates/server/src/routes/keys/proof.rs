@@ -7,12 +7,9 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use keys::{KeyId, Pseudonym};
-use ledger::{Found, InTable, KeyProof, Proved, Range, Reading, RowProof};
+use keys::KeyId;
+use ledger::{InTable, KeyProof, Range, Reading};
 use serde::{Deserialize, Serialize};
-use tlog::Hash;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
@@ -22,6 +19,7 @@ use crate::request::authenticated::Reader;
 use crate::request::extract::{Path, Query, parse};
 use crate::wire;
 use crate::wire::Text;
+use crate::wire::proved::{ProvedRecord, Row, person_keys};
 
 /// Up to which moment.
 #[derive(Deserialize, IntoParams)]
@@ -69,19 +67,6 @@ pub(crate) struct Proof {
     persons: BTreeMap<String, Option<String>>,
 }
 
-/// A row and the way from it to the table's root.
-#[derive(Serialize, ToSchema)]
-#[schema(as = TableRow)]
-pub(crate) struct Row {
-    /// Its place, from 0.
-    index: u64,
-    /// Its 64 bytes, in base64.
-    bytes: String,
-    /// The audit path, from its sibling up, in base64.
-    #[schema(value_type = Vec<String>)]
-    hashes: Vec<Text<Hash>>,
-}
-
 /// Two rows next to each other; one is null at an end of the table.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TableNeighbours)]
@@ -94,29 +79,6 @@ pub(crate) struct Neighbours {
     after: Option<Row>,
 }
 
-/// A record and the way from it to the checkpoint's root.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ProvedRecord {
-    /// Its place.
-    seq: u64,
-    /// Its bytes as they are stored, in base64.
-    entry: String,
-    /// The audit path, from its sibling up, in base64.
-    #[schema(value_type = Vec<String>)]
-    hashes: Vec<Text<Hash>>,
-}
-
-fn texts(path: Vec<Hash>) -> Vec<Text<Hash>> {
-    path.into_iter().map(Text).collect()
-}
-
-impl From<RowProof> for Row {
-    fn from(proof: RowProof) -> Row {
-        let bytes = STANDARD.encode(proof.row.to_bytes());
-        Row { index: proof.index, bytes, hashes: texts(proof.path) }
-    }
-}
-
 impl Proof {
     fn new(id: KeyId, proof: KeyProof) -> Proof {
         let (row, neighbours) = match proof.in_table {
@@ -127,11 +89,6 @@ impl Proof {
                 (None, Some(rows))
             }
         };
-        let records = proof.records.into_iter().map(|Proved { seq, entry, path }| ProvedRecord {
-            seq: seq.0,
-            entry: STANDARD.encode(entry),
-            hashes: texts(path),
-        });
         Proof {
             key_id: Text(id),
             checkpoint: proof.checkpoint.note.to_string(),
@@ -142,18 +99,10 @@ impl Proof {
             rows: proof.rows,
             row,
             neighbours,
-            records: records.collect(),
-            persons: proof.persons.iter().map(person).collect(),
+            records: proof.records.into_iter().map(ProvedRecord::from).collect(),
+            persons: person_keys(&proof.persons),
         }
     }
-}
-
-fn person((name, found): (&Pseudonym, &Found)) -> (String, Option<String>) {
-    let key = match found {
-        Found::Key(key) => Some(STANDARD.encode(key.as_bytes())),
-        Found::Destroyed => None,
-    };
-    (name.to_string(), key)
 }
 
 /// Proves a key's state and history, or that there is no such key
