@@ -292,7 +292,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// The directory as it was, served again.
-fn put_back(stopped: Stopped, original: &Path) -> Service {
+pub(crate) fn put_back(stopped: Stopped, original: &Path) -> Service {
     std::fs::remove_dir_all(stopped.data()).unwrap();
     copy(original, &stopped.data());
     stopped.start()

@@ -75,6 +75,8 @@ mod usage;
 mod user;
 mod verify;
 mod verify_batch;
+mod watch;
+mod watch_lies;
 mod webhook_key;
 mod webhook_rules;
 mod webhook_standard;

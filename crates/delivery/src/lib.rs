@@ -37,7 +37,7 @@ pub use poster::{Poster, PosterOptions};
 pub use progress::{Progress, Stats, Status, StatusKind};
 pub use registry::{Changed, Created, OpenError, Refusal, Registry, RegistryOptions};
 pub use secret::{InvalidSecret, Secret};
-pub use signing::{SigningKey, sign};
+pub use signing::{SigningKey, sign, sign_by_secret};
 pub use sink::{InvalidSink, Sink, SinkChannel, SinkFormat, SinkSpec};
 pub use target::{InvalidTarget, Target};
 pub use tls::{CaError, tls_config};

@@ -57,15 +57,25 @@ impl SigningKey {
 /// timestamp in seconds since 1970.
 #[must_use]
 pub fn sign(secret: &Secret, key: &SigningKey, id: &str, timestamp: i64, body: &[u8]) -> String {
-    let mut signed = format!("{id}.{timestamp}.").into_bytes();
-    signed.extend_from_slice(body);
+    let symmetric = sign_by_secret(secret, id, timestamp, body);
+    let asymmetric = STANDARD.encode(key.0.sign(&signed(id, timestamp, body)).to_bytes());
+    format!("{symmetric} v1a,{asymmetric}")
+}
+
+/// The same without the one that anybody can check.
+#[must_use]
+pub fn sign_by_secret(secret: &Secret, id: &str, timestamp: i64, body: &[u8]) -> String {
     // An HMAC takes a key of any length.
     let mac = Hmac::<Sha256>::new_from_slice(secret.bytes());
     let mut mac = mac.unwrap_or_else(|_| unreachable!("of any length"));
-    mac.update(&signed);
-    let symmetric = STANDARD.encode(mac.finalize().into_bytes());
-    let asymmetric = STANDARD.encode(key.0.sign(&signed).to_bytes());
-    format!("v1,{symmetric} v1a,{asymmetric}")
+    mac.update(&signed(id, timestamp, body));
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+fn signed(id: &str, timestamp: i64, body: &[u8]) -> Vec<u8> {
+    let mut signed = format!("{id}.{timestamp}.").into_bytes();
+    signed.extend_from_slice(body);
+    signed
 }
 
 #[cfg(test)]

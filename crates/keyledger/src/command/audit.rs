@@ -1,5 +1,6 @@
 //! `keyledger audit`: the commands of an auditor, who need not trust the operator.
 
+mod acknowledge;
 mod checkpoint_file;
 mod diff;
 mod export;
@@ -11,6 +12,7 @@ mod rotate;
 mod served;
 mod verdict;
 mod verify;
+mod watch;
 
 use std::time::Duration;
 
@@ -38,6 +40,10 @@ enum What {
     Verify(verify::Verify),
     /// Watch a running log: what it signed once must be in what it signs now
     Monitor(monitor::Monitor),
+    /// Follow an account's keys with proofs, and raise an alarm at what its owner did not do
+    Watch(Box<watch::Watch>),
+    /// Tell a watch which changes its owner made
+    Acknowledge(acknowledge::Acknowledge),
     /// Have a server prove an event or a key, and check the proof
     Prove(prove::Prove),
     /// Compare the served table of keys with a replay of the served entries
@@ -59,6 +65,8 @@ pub(crate) fn run(options: &Audit) -> Result<Exit> {
         What::Export(options) => export::run(options),
         What::Verify(options) => verify::run(options),
         What::Monitor(options) => monitor::run(options),
+        What::Watch(options) => watch::run(options),
+        What::Acknowledge(options) => acknowledge::run(options),
         What::Prove(options) => prove::run(options),
         What::Diff(options) => diff::run(options),
         What::Limits(options) => limits::run(options),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use bundle::{Refused, Statement, not_rolled_back};
+use bundle::{Refused, Statement};
 use clap::Args;
 use ledger::{Clock as _, KeyChain, SystemClock};
 use serde_json::json;
@@ -134,27 +134,12 @@ fn observe(options: &Monitor, served: &mut Served<'_>) -> Checked<Observed> {
     if let (None, Some(previous)) = (&options.key, &previous) {
         served.trusted = previous.by.clone();
     }
-    let heartbeat = match served.heartbeat()? {
-        Ok(heartbeat) => heartbeat,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    // After the heartbeat, so that this is not of a larger tree.
-    let checkpoint = match served.checkpoint()? {
-        Ok(checkpoint) => checkpoint,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    for earlier in previous.iter().chain([&heartbeat.statement]) {
-        if let Err(refused) = served.extends(earlier, &checkpoint)? {
-            return Ok(Err(refused));
-        }
-    }
-    if let Err(refused) = not_rolled_back(&served.chain, &served.trusted, checkpoint.size) {
-        return Ok(Err(refused));
-    }
     let now = SystemClock::default().now();
-    if let Err(refused) = heartbeat.is_fresh(before(now, options.max_age), now) {
-        return Ok(Err(refused));
-    }
+    let progress = served.progress(previous.as_ref(), before(now, options.max_age), now)?;
+    let (heartbeat, checkpoint) = match progress {
+        Ok(progress) => progress,
+        Err(refused) => return Ok(Err(refused)),
+    };
     let before = previous.map(|previous| previous.size);
     let unwritable = || format!("`{}` cannot be written", options.state.display());
     if before != Some(checkpoint.size) {

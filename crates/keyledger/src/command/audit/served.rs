@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use bundle::{Beat, Invalid, Refused, Statement, signed_statement};
+use bundle::{Beat, Invalid, Refused, Statement, not_rolled_back, signed_statement};
+use keys::Timestamp;
 use ledger::{KeyChain, Keyring};
 use serde_json::Value;
 use tlog::note::VerifierKey;
@@ -53,6 +54,33 @@ impl<'c> Served<'c> {
     pub(super) fn heartbeat(&self) -> Checked<Beat> {
         let text = self.client.text(Call::get("/log/heartbeat"))?;
         Ok(Beat::open(&text, &self.chain, self.trusted_keys()?).map_err(Refused::from))
+    }
+
+    /// The heartbeat and the checkpoint that the log has now: of one log, which extends that of `earlier`,
+    /// has lost nothing that is on record, and said so at `not_before` or later.
+    pub(super) fn progress(
+        &self,
+        earlier: Option<&Statement>,
+        not_before: Timestamp,
+        now: Timestamp,
+    ) -> Checked<(Beat, Statement)> {
+        let heartbeat = match self.heartbeat()? {
+            Ok(heartbeat) => heartbeat,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        // After the heartbeat, so that this is not of a larger tree.
+        let checkpoint = match self.checkpoint()? {
+            Ok(checkpoint) => checkpoint,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        for earlier in earlier.into_iter().chain([&heartbeat.statement]) {
+            if let Err(refused) = self.extends(earlier, &checkpoint)? {
+                return Ok(Err(refused));
+            }
+        }
+        let checked = not_rolled_back(&self.chain, &self.trusted, checkpoint.size)
+            .and_then(|()| heartbeat.is_fresh(not_before, now));
+        Ok(checked.map(|()| (heartbeat, checkpoint)))
     }
 
     /// Checks that the log of `later` extends that of `earlier`. That it is another one may be on record.
