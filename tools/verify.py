@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks a keyledger bundle, offline, without keyledger's own code.
 
-    verify.py BUNDLE.tar --key VERIFIER_KEY [--kept CHECKPOINT] [--max-age 1d]
+    verify.py BUNDLE.tar --key VERIFIER_KEY [--kept CHECKPOINT] [--max-age 1d] [--tsa-ca ROOTS.pem]
 
 Needs Python 3.9 or later, its standard library, and `openssl` 3 for the signatures. The package
 `cryptography`, if it is there, opens what is sealed; else that is done here, which takes longer.
@@ -1732,6 +1732,247 @@ class Exports:
             require(at == self.bundle.length(name), f"`{name}` is longer than the records make it")
 
 
+# --- Time-stamps: RFC 3161, RFC 5652 --------------------------------------------------------------
+
+SEQUENCE, SET, INTEGER, OCTETS, OID, GENERALIZED, CONTEXT_0, CONTEXT_1 = b"\x30\x31\x02\x04\x06\x18\xa0\xa1"
+SIGNED_DATA, TST_INFO = "2a864886f70d010702", "2a864886f70d0109100104"
+SHA_256, SHA_384, SHA_512 = (f"60864801650304020{number}" for number in (1, 2, 3))
+RSA, EC = "2a864886f70d010101", "2a8648ce3d0201"
+# The algorithms of a signature, each with the hash that it goes with.
+SIGNED_WITH = {(RSA, hashed) for hashed in (SHA_256, SHA_384, SHA_512)}
+SIGNED_WITH |= {(RSA[:-2] + "0b", SHA_256), (RSA[:-2] + "0c", SHA_384), (RSA[:-2] + "0d", SHA_512)}
+SIGNED_WITH |= {(f"2a8648ce3d04030{n}", h) for n, h in ((2, SHA_256), (3, SHA_384), (4, SHA_512))}
+CURVES = ("2a8648ce3d030107", "2b81040022")
+# By how many microseconds the clocks of log and authority may differ.
+CLOCKS_DIFFER = 300 * 1_000_000
+
+
+class Fields:
+    """The elements of some DER, one after the other. Every length is definite and minimal."""
+
+    def __init__(self, data, what):
+        self.data, self.what, self.at = data, what, 0
+
+    def tag(self):
+        return self.data[self.at] if self.at < len(self.data) else None
+
+    def any(self):
+        """The tag, the content and the whole of the next one."""
+        start, malformed = self.at, f"{self.what}: malformed"
+        require(start + 2 <= len(self.data) and self.data[start] & 0x1F != 0x1F, malformed)
+        length, at = self.data[start + 1], start + 2
+        if length >= 0x80:
+            size = length & 0x7F
+            require(1 <= size <= 3 and at + size <= len(self.data), malformed)
+            length, at = int.from_bytes(self.data[at : at + size], "big"), at + size
+            require(length >= max(0x80, 1 << 8 * (size - 1)), malformed)
+        self.at = at + length
+        require(self.at <= len(self.data), malformed)
+        return self.data[start], self.data[at : self.at], self.data[start : self.at]
+
+    def next(self, tag):
+        found, content, _ = self.any()
+        require(found == tag, f"{self.what}: malformed")
+        return content
+
+    def whole(self, tag):
+        found, _, whole = self.any()
+        require(found == tag, f"{self.what}: malformed")
+        return whole
+
+    def optional(self, tag):
+        return self.next(tag) if self.tag() == tag else None
+
+    def fields(self, tag):
+        return Fields(self.next(tag), self.what)
+
+    def algorithm(self):
+        """An algorithm, whose parameters are absent or null."""
+        fields = self.fields(SEQUENCE)
+        found = fields.next(OID).hex()
+        require(fields.optional(5) in (None, b""), f"{self.what}: malformed")
+        fields.end()
+        return found
+
+    def end(self):
+        require(self.at == len(self.data), f"{self.what}: malformed")
+
+
+def one_field(data, tag, what):
+    outer = Fields(data, what)
+    inner = outer.fields(tag)
+    outer.end()
+    return inner
+
+
+def generalized(text, what):
+    """A moment, in microseconds since 1970."""
+    match = re.fullmatch(rb"(\d{14})(?:\.(\d*[1-9]))?Z", text)
+    require(match, f"{what}: malformed")
+    try:
+        at = datetime.datetime.strptime(match[1].decode(), "%Y%m%d%H%M%S")
+    except ValueError:
+        raise Refused(f"{what}: malformed") from None
+    require(match[1][12:] < b"60", f"{what}: malformed")
+    fraction = (match[2] or b"").ljust(6, b"0")[:6]
+    return (at - EPOCH) // datetime.timedelta(microseconds=1) + int(fraction)
+
+
+def read_stamp(data, what):
+    """The time of a TimeStampResp, the hash that it is over, its certificates, and which is the signer's."""
+    require(len(data) <= 65_536, f"{what}: too long")
+    answer = one_field(data, SEQUENCE, what)
+    status = answer.fields(SEQUENCE).next(INTEGER)
+    require(status in (b"\0", b"\1"), f"{what}: the authority granted no time-stamp")
+    info = one_field(answer.whole(SEQUENCE), SEQUENCE, what)
+    answer.end()
+    require(info.next(OID).hex() == SIGNED_DATA, f"{what}: malformed")
+    explicit = info.fields(CONTEXT_0)
+    info.end()
+    signed = explicit.fields(SEQUENCE)
+    explicit.end()
+    signed.next(INTEGER), signed.next(SET)
+    content = signed.fields(SEQUENCE)
+    require(content.next(OID).hex() == TST_INFO, f"{what}: malformed")
+    explicit = content.fields(CONTEXT_0)
+    content.end()
+    stated = read_tst_info(explicit.next(OCTETS), what)
+    explicit.end()
+    certificates = Fields(signed.optional(CONTEXT_0) or b"", what)
+    signed.optional(CONTEXT_1)
+    signers = signed.fields(SET)
+    signed.end()
+    signer = read_signer(signers.fields(SEQUENCE), what)
+    signers.end()
+    found = []
+    while certificates.tag() is not None:
+        found.append(certificates.whole(SEQUENCE))
+    return (*stated, found, signer)
+
+
+def read_tst_info(data, what):
+    info = one_field(data, SEQUENCE, what)
+    require(info.next(INTEGER) == b"\1", f"{what}: its version is not 1")
+    info.next(OID)
+    imprint = info.fields(SEQUENCE)
+    algorithm, hashed = imprint.algorithm(), imprint.next(OCTETS)
+    imprint.end()
+    require(algorithm == SHA_256, f"{what}: it is of another hash than SHA-256")
+    info.next(INTEGER)
+    at = generalized(info.next(GENERALIZED), what)
+    for tag in (SEQUENCE, 1, INTEGER, CONTEXT_0, CONTEXT_1):
+        info.optional(tag)
+    info.end()
+    return at, hashed
+
+
+def read_signer(signer, what):
+    """The issuer and the number of the signer's certificate."""
+    require(signer.next(INTEGER) == b"\1", f"{what}: malformed")
+    by = signer.fields(SEQUENCE)
+    issuer, number_of = by.whole(SEQUENCE), by.next(INTEGER)
+    by.end()
+    hashed = signer.algorithm()
+    signer.next(CONTEXT_0)
+    known = (signer.algorithm(), hashed) in SIGNED_WITH
+    require(known, f"{what}: signed with an algorithm that is not supported")
+    signer.next(OCTETS)
+    signer.optional(CONTEXT_1)
+    signer.end()
+    return issuer, number_of
+
+
+def is_supported(certificate, signer, what):
+    """Whether the key of a certificate is of a kind that is supported; None if it is not the signer's."""
+    signed = one_field(certificate, SEQUENCE, what).fields(SEQUENCE)
+    signed.optional(CONTEXT_0)
+    number_of = signed.next(INTEGER)
+    signed.next(SEQUENCE)
+    if (signed.whole(SEQUENCE), number_of) != signer:
+        return None
+    signed.next(SEQUENCE), signed.next(SEQUENCE)
+    algorithm = signed.fields(SEQUENCE).fields(SEQUENCE)
+    kind = algorithm.next(OID).hex()
+    return kind == RSA or (kind == EC and algorithm.next(OID).hex() in CURVES)
+
+
+def check_stamp(data, note, at, roots, what):
+    """Asks openssl: the signature, and a chain to the roots as it was at the stamped time."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in [("stamp.tsr", data), ("checkpoint", note.encode())]:
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(content)
+        command = ["openssl", "ts", "-verify", "-data", "checkpoint", "-in", "stamp.tsr"]
+        command += ["-CAfile", os.path.abspath(roots), "-auth_level", "2"]
+        command += ["-attime", str(at // 1_000_000)]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        except FileNotFoundError:
+            give_up("`openssl` is needed; install it and try again")
+    if b"nknown option" in done.stderr or b"nrecognized flag" in done.stderr:
+        give_up("this openssl cannot check time-stamps; version 3 or later is needed")
+    good = done.returncode == 0 and b"Verification: OK" in done.stdout + done.stderr
+    require(good, f"{what}: it is not signed by an authority that leads to a trusted root")
+
+
+def times_name(place, name):
+    return f"times/{tile_number(place)}/{name}"
+
+
+class Outside:
+    """Outside times: what a log had at a moment, by the word of somebody else than its operator."""
+
+    def __init__(self, times):
+        """`times` are pairs of a size and a moment."""
+        self.times = sorted(times)
+        self.sizes = sorted({size for size, _ in times})
+        # For each size: the latest moment of it and all smaller ones, the earliest of it and all larger.
+        self.latest = [max(at for s, at in times if s <= size) for size in self.sizes]
+        self.earliest = [min(at for s, at in times if s >= size) for size in self.sizes]
+        self.passed = self.between = self.widest = self.before = self.after = 0
+        for size, latest, earliest in zip(self.sizes, self.latest, self.earliest[1:]):
+            sentence = f"outside times go back: the log had {size} records at {show_time(latest)}, and more before"
+            require(latest <= earliest + CLOCKS_DIFFER, sentence)
+
+    def take(self, seq, at):
+        """The next record, which says that it was recorded at `at`."""
+        if not self.sizes:
+            return
+        while self.passed < len(self.sizes) and self.sizes[self.passed] <= seq:
+            self.passed += 1
+        lower = self.latest[self.passed - 1] if self.passed else None
+        upper = self.earliest[self.passed] if self.passed < len(self.sizes) else None
+        says = f"it says {show_time(at)}, and at"
+        if lower is not None and at < lower - CLOCKS_DIFFER:
+            raise Refused(f"record {seq} is backdated: {says} {show_time(lower)} the log did not have it")
+        if upper is not None and at > upper + CLOCKS_DIFFER:
+            raise Refused(f"record {seq} is postdated: {says} {show_time(upper)} the log had it")
+        if lower is None:
+            self.before += 1
+        elif upper is None:
+            self.after += 1
+        else:
+            self.between += 1
+            self.widest = max(self.widest, upper - lower)
+
+    def sentence(self):
+        if not self.times:
+            return "none: nobody but the log says when"
+        moments = [at for _, at in self.times]
+        lie = "no record lies between two of them"
+        if self.between:
+            lie = f"each of {self.between} records lies between two of them at most "
+            lie += f"{show_width(-(-self.widest // 1_000_000))} apart"
+        span = f"{len(moments)}, from {show_time(min(moments))} to {show_time(max(moments))}"
+        return f"{span}: {lie}; {self.before} lie before the first, {self.after} after the last"
+
+
+def show_width(seconds):
+    parts = [(seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "m")]
+    parts.append((seconds % 60, "s"))
+    return " ".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
+
+
 # --- The bundle -----------------------------------------------------------------------------------
 
 KEYS = ["keys", "checkpoint", "checkpoint-earlier", "consistency", "table"]
@@ -1897,7 +2138,10 @@ def read_manifest(bundle):
         else:
             rows = sum(name.startswith("rows/") for name in bundle.names)
             middle += [f"rows/{tile_number(pack)}" for pack in range(rows)] + ["account"]
-    head = HEADS[manifest["bundle"]]
+    head = list(HEADS[manifest["bundle"]])
+    if manifest["bundle"] > 1:
+        for place in range(count_stamps(bundle)):
+            head += [times_name(place, name) for name in ("checkpoint", "consistency", "stamp.tsr")]
     same = bundle.names == head + middle + ["persons"] + TAIL
     require(same, "other files than a bundle has, or in another order")
     listed = manifest["members"]
@@ -1909,6 +2153,10 @@ def read_manifest(bundle):
         right = right and member["sha256"] == bundle.sha256(name)
         require(right, f"`{name}` is not the file that the manifest lists")
     return manifest, text, whole
+
+
+def count_stamps(bundle):
+    return -(-sum(name.split("/")[0] == "times" for name in bundle.names) // 3)
 
 
 def hashes(text, what):
@@ -1939,8 +2187,8 @@ def fork(one, other):
 class Check:
     """One bundle under check."""
 
-    def __init__(self, bundle, key, kept):
-        self.bundle = bundle
+    def __init__(self, bundle, key, kept, roots=None):
+        self.bundle, self.roots = bundle, roots
         self.manifest, text, self.whole = read_manifest(bundle)
         # Nobody else reads these, but they are texts.
         bundle.text("README.md"), bundle.text("verify.py")
@@ -1976,6 +2224,7 @@ class Check:
         if "heartbeat" in bundle.members:
             self.beat = heartbeat(bundle.text("heartbeat"), trusted, origin)
             require(self.beat["size"] == size, "the heartbeat is of another size than the checkpoint")
+        self.stamped, self.outside = [], Outside([])
         self.exports, self.records = Exports(bundle), 0
         self.persons, self.met = read_persons(bundle.text("persons")), set()
 
@@ -1988,14 +2237,34 @@ class Check:
         want = f"{origin}/bundle\n{len(manifest)}\n{hashed}\n"
         require(body == want, "manifest.note: it signs another manifest")
 
-    def run(self):
-        if self.beat and self.beat["root"] != self.now["root"]:
-            raise fork(self.beat, self.now)
-        for once in (self.kept, self.earlier, *self.rotations):
+    def _stamped(self, place):
+        """A checkpoint that a time-stamping authority stamped."""
+        note, what = self.bundle.text(times_name(place, "checkpoint")), f"times/{tile_number(place)}"
+        once = statement(note, self.keys, None, f"{what}/checkpoint")
+        once["consistency"] = hashes(self.bundle.text(times_name(place, "consistency")), what)
+        data = self.bundle.bytes(times_name(place, "stamp.tsr"))
+        once["at"], hashed, certificates, signer = read_stamp(data, what)
+        require(hashed == sha256(note.encode()), f"{what}: it is a time-stamp of something else")
+        if self.roots:
+            kinds = [is_supported(each, signer, what) for each in certificates]
+            require(True in kinds, f"{what}: the certificate of its signer is missing, or not supported")
+            check_stamp(data, note, once["at"], self.roots, what)
+        return once
+
+    def _not_shorter(self, *statements):
+        for once in statements:
             if once and once["size"] > self.now["size"]:
                 sentence = f"the log has {self.now['size']} records, and once signed for"
                 found = Refused(f"{sentence} {once['size']}", ROLLBACK, (once["note"],))
                 raise self._explained(once, found)
+
+    def run(self):
+        if self.beat and self.beat["root"] != self.now["root"]:
+            raise fork(self.beat, self.now)
+        self._not_shorter(self.kept, self.earlier, *self.rotations)
+        self.stamped = [self._stamped(place) for place in range(count_stamps(self.bundle))]
+        self._not_shorter(*self.stamped)
+        self.outside = Outside([(s["size"], s["at"]) for s in self.stamped] if self.roots else [])
         self._whole() if self.whole else self._part()
         self.exports.finish()
         same = show_persons(self.persons, self.met) == self.bundle.text("persons")
@@ -2011,6 +2280,10 @@ class Check:
             raise rolled_back(lost)
         if not extends:
             raise self._explained(earlier, fork(earlier, now))
+        for once in self.stamped:
+            path = once["consistency"]
+            if not check_consistency(once["size"], once["root"], now["size"], now["root"], path):
+                raise self._explained(once, fork(once, now))
 
     def _explained(self, once, found):
         """What the comparison with a statement found, unless that the log is another is on record."""
@@ -2028,6 +2301,7 @@ class Check:
             raise Refused(f"record {seq}: {refused}", refused.code) from None
         self.met |= record["persons"]
         if part is None or part.takes(seq, record, account):
+            self.outside.take(seq, record["at"])
             self.exports.event(seq, record, account)
             self.records += 1
             self.last_at = record["at"]
@@ -2057,7 +2331,7 @@ class Check:
 
     def _look(self, tree):
         """Compares what was signed at the size that is reached."""
-        for once in (self.kept, self.earlier, *self.rotations):
+        for once in (self.kept, self.earlier, *self.rotations, *self.stamped):
             if once and once["size"] == tree.size and once["root"] != tree.root():
                 raise self._explained(once, fork(once, self.now))
         for ended in self.origins:
@@ -2283,7 +2557,17 @@ def main():
     parser.add_argument("--key", required=True, help="a verifier key of the log")
     parser.add_argument("--kept", help="a file with a checkpoint that you kept")
     parser.add_argument("--max-age", type=duration, help="how old the log's last word in it may be: 1d")
+    roots = "a PEM file with the roots of the time-stamping authorities that you trust"
+    parser.add_argument("--tsa-ca", metavar="FILE", help=roots)
     arguments = parser.parse_args()
+    if arguments.tsa_ca:
+        try:
+            with open(arguments.tsa_ca, "rb") as file:
+                has_one = b"-----BEGIN CERTIFICATE-----" in file.read()
+        except OSError as error:
+            parser.error(f"--tsa-ca: {error}")
+        if not has_one:
+            parser.error("--tsa-ca: it has no certificate in PEM form")
     try:
         key = Key(arguments.key)
     except Refused as refused:
@@ -2291,7 +2575,7 @@ def main():
     check = None
     try:
         kept = read_kept(arguments.kept) if arguments.kept else None
-        check = Check(Bundle(arguments.bundle), key, kept)
+        check = Check(Bundle(arguments.bundle), key, kept, arguments.tsa_ca)
         check.run()
         if arguments.max_age is not None:
             check.fresh(time.time(), arguments.max_age)
@@ -2325,6 +2609,11 @@ def main():
     if check.beat:
         print(f"complete as of {show_time(check.beat['at'] * 1_000_000)}, by the log's clock")
     print(f"{check.records} records of {keys} keys, signed by {signed_by}")
+    if check.roots:
+        print(f"outside time {check.outside.sentence()}")
+    elif check.stamped:
+        unchecked = "time-stamps, not checked; give --tsa-ca with the roots that you trust"
+        print(f"outside time {len(check.stamped)} {unchecked}")
     lineage(check.keys)
     newest = check.keys[-1].text
     if newest != check.trusted.text:

@@ -10,10 +10,12 @@
 mod logs;
 mod persons;
 mod requests;
+mod stamps;
 
 pub use logs::{access, checkpoint, frame, note, proof_file, record, tar, tile};
 pub use persons::{keyring, persons};
 pub use requests::{as_of, claims, cursor, forwarded, headers, import_line, secret, text, token};
+pub use stamps::stamp;
 
 /// A target: takes the fuzzer's bytes, and panics if the parser broke its promise.
 pub type Target = fn(&[u8]);
@@ -35,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proof_file", proof_file),
     ("record", record),
     ("secret", secret),
+    ("stamp", stamp),
     ("tar", tar),
     ("text", text),
     ("tile", tile),

@@ -17,7 +17,7 @@ pub(crate) fn verifier_key(service: &Service) -> String {
 }
 
 /// A program that asks `service` as an auditor of all accounts.
-fn audit(service: &Service, what: &[&str]) -> Program {
+pub(crate) fn audit(service: &Service, what: &[&str]) -> Program {
     keyledger(&["audit"])
         .with(what)
         .env("KEYLEDGER_URL", &service.url())
@@ -31,7 +31,7 @@ pub(crate) fn export(service: &Service, name: &str, part: &[&str]) -> PathBuf {
 }
 
 /// How the program itself takes a bundle.
-fn ours(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
+pub(crate) fn ours(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
     let ended = keyledger(&["audit", "verify", "--key", key]).with(more).argument(bundle).run();
     (ended.code.unwrap(), ended.out + &ended.err)
 }
@@ -47,7 +47,7 @@ pub(crate) fn python(script: &str, arguments: &[&str]) -> (i32, String) {
 }
 
 /// How the other verifier takes it.
-fn theirs(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
+pub(crate) fn theirs(bundle: &Path, key: &str, more: &[&str]) -> (i32, String) {
     let arguments = [&[bundle.to_str().unwrap(), "--key", key], more].concat();
     python(VERIFIER, &arguments)
 }
@@ -103,7 +103,7 @@ pub(crate) fn live(service: &Service) {
 }
 
 /// The members of a bundle with their bytes, but for the statement of when it was made, and what signs that.
-fn lasting(bundle: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn lasting(bundle: &Path) -> Vec<(String, Vec<u8>)> {
     let mut archive = tar::Archive::new(std::fs::File::open(bundle).unwrap());
     let members = archive.entries().unwrap().map(|member| {
         let mut member = member.unwrap();

@@ -12,7 +12,7 @@ use crate::webhooks::webhook;
 
 /// Every route that needs a token, with a request that is good but for its caller. `$` is a key, and
 /// `WEBHOOK` a webhook.
-const ROUTES: [&str; 50] = [
+const ROUTES: [&str; 51] = [
     "GET /v1/keys",
     r#"POST /v1/keys {"name":"k"}"#,
     "GET /v1/keys/$",
@@ -53,6 +53,7 @@ const ROUTES: [&str; 50] = [
     "POST /v1/webhooks/WEBHOOK/replay",
     "DELETE /v1/webhooks/WEBHOOK",
     "GET /log/table",
+    "POST /log/stamps",
     "GET /log/tile/entries/000.p/1",
     "GET /log/persons/entries/000.p/1",
     "GET /v1/tokens",
@@ -178,6 +179,7 @@ fn every_role_may_do_what_the_contract_gives_it_and_nothing_else() {
         POST /v1/webhooks/WEBHOOK/replay owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200
         DELETE /v1/webhooks/WEBHOOK  owner: 200, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 404 webhook_not_found
         GET /log/table               owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
+        POST /log/stamps             owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /log/tile/entries/000.p/1 owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /log/persons/entries/000.p/1 owner: 403 forbidden, user: 403 forbidden, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 403 forbidden
         GET /v1/tokens               owner: 200, user: 200, verifier: 403 forbidden, auditor: 403 forbidden, worker: 403 forbidden, admin: 200

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::support::{Client, Service, keyledger};
+use crate::support::{Client, Service, Tsa, keyledger};
 use crate::webhooks::webhook;
 
 #[test]
@@ -94,7 +94,9 @@ fn the_readmes_dialect_lines_work_as_printed() {
 #[test]
 fn every_example_of_the_document_works_as_printed() {
     let document: Value = serde_json::from_str(&keyledger(&["openapi"]).good()).unwrap();
-    let (service, mut sent) = (Service::start(), 0);
+    let folder = tempfile::tempdir().unwrap();
+    let tsa = Tsa::start(folder.path());
+    let (service, mut sent) = (Service::with(&["--tsa", &tsa.url()]), 0);
     let examples = Examples::new(&service, &document);
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

@@ -172,6 +172,7 @@ fn what_is_public_needs_no_token_and_nothing_else_does_without() {
     let table = [
         ("/log/checkpoint", 200, 200),
         ("/log/heartbeat", 200, 200),
+        ("/log/stamps", 200, 200),
         ("/log/keys", 200, 200),
         ("/log/tile/0/000.p/3", 200, 200),
         ("/log/tile/0/000.p/2", 200, 200),

@@ -57,6 +57,7 @@ mod memory;
 mod noise;
 mod old_bundles;
 mod outside;
+mod outside_time;
 mod outside_tlog;
 mod overload;
 mod own_key;

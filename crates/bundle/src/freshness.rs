@@ -16,8 +16,8 @@ pub struct Beat {
     pub at: Timestamp,
 }
 
-/// By how many seconds the clocks of log and auditor may differ.
-const CLOCKS_DIFFER_S: u64 = 300;
+/// By how many seconds the clocks of log, auditor and whoever else tells a time may differ.
+pub(crate) const CLOCKS_DIFFER_S: u64 = 300;
 
 impl Beat {
     /// Reads a heartbeat that one of `keys`, which are of the chain, signed.

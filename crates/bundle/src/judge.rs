@@ -12,6 +12,7 @@ use crate::consistency::{Statement, fork};
 use crate::layout;
 use crate::lineage::{explained, not_rolled_back, rolled_back, rotations};
 use crate::opened::Opened;
+use crate::outside::{Bounds, Placed};
 use crate::part::Part;
 use crate::persons::Persons;
 use crate::refused::{Invalid, Refused};
@@ -40,6 +41,8 @@ pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
     /// For a part that shows that it is complete.
     part: Option<Part>,
     persons: Persons,
+    /// What outside times say of the records.
+    bounds: Bounds,
     records: u64,
     /// How many of them are in the scope, and the time of the last one.
     covered: (u64, Option<Timestamp>),
@@ -48,10 +51,23 @@ pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
     lost: Option<Succession>,
 }
 
+/// What became of the records.
+pub(crate) struct Judged {
+    /// How many are in the scope.
+    pub(crate) records: u64,
+    /// The time of the last of these.
+    pub(crate) last_at: Option<Timestamp>,
+    pub(crate) auditor: Auditor,
+    /// Between which outside times they lie.
+    pub(crate) placed: Placed,
+}
+
 impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
     pub(crate) fn new(
         opened: &'o Opened<'s, S>,
         trusted: Option<Statement>,
+        stamped: impl Iterator<Item = Statement>,
+        bounds: Bounds,
     ) -> Result<Judge<'o, 's, S>, Refused> {
         let mut judge = Judge {
             opened,
@@ -61,6 +77,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             accounts: Accounts::default(),
             part: Part::of(opened),
             persons: Persons::default(),
+            bounds,
             records: 0,
             covered: (0, None),
             lost: None,
@@ -78,7 +95,8 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         judge.tree = Some(Rebuild::new(opened));
         let rotations = rotations(&opened.chain);
         // A fork is reported before anything else that is wrong at that size.
-        for statement in trusted.into_iter().chain([opened.earlier.clone()]).chain(rotations) {
+        let once = trusted.into_iter().chain([opened.earlier.clone()]).chain(rotations);
+        for statement in once.chain(stamped) {
             // A larger one is reported as a rollback when the two are compared.
             judge.expect(statement.size, Signed::Root(statement));
         }
@@ -123,6 +141,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         self.records += 1;
         self.persons.add(&record, &self.opened.keyring);
         if let Some(tree) = &mut self.tree {
+            self.bounds.take(seq.0, record.at)?;
             // The first eighth of the log predicts how many keys it creates.
             if self.records == self.opened.records / 8 {
                 self.auditor.expect(self.opened.records);
@@ -137,6 +156,9 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             None if self.opened.scope.covers(&entry.account, entry.record.at) => true,
             None => return Err(Invalid::Scope(seq.0).into()),
         };
+        if covered {
+            self.bounds.take(seq.0, entry.record.at)?;
+        }
         self.accounts.add(&entry);
         Ok((entry, covered))
     }
@@ -172,9 +194,9 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         Ok(())
     }
 
-    /// Compares the final state, after the last record. Returns how many records are in the scope, and
-    /// the time of the last one.
-    pub(crate) fn finish(self) -> Result<(u64, Option<Timestamp>, Auditor), Refused> {
+    /// Compares the final state, after the last record.
+    pub(crate) fn finish(self) -> Result<Judged, Refused> {
+        let placed = self.bounds.placed();
         let Judge { opened, auditor, tree, accounts, part, persons, covered, lost, .. } = self;
         let (covered, last_at) = covered;
         if covered == 0 && !opened.scope.is_whole() {
@@ -197,7 +219,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         // All else is good, and so it is the whole finding.
         not_rolled_back(&opened.chain, &opened.trusted, opened.checkpoint.size)?;
         lost.map_or(Ok(()), |lost| Err(rolled_back(&opened.chain, &lost)))?;
-        Ok((covered, last_at, auditor))
+        Ok(Judged { records: covered, last_at, auditor, placed })
     }
 }
 

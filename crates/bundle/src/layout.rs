@@ -11,6 +11,9 @@ pub(crate) const EARLIER: &str = "checkpoint-earlier";
 pub(crate) const CONSISTENCY: &str = "consistency";
 pub(crate) const TABLE: &str = "table";
 pub(crate) const HEARTBEAT: &str = "heartbeat";
+/// As they are called in an error; see [`times_names`].
+pub(crate) const TIMES_CHECKPOINT: &str = "times/…/checkpoint";
+pub(crate) const TIMES_CONSISTENCY: &str = "times/…/consistency";
 pub(crate) const ACCOUNTS: &str = "accounts";
 pub(crate) const ACCOUNT: &str = "account";
 pub(crate) const PERSONS: &str = "persons";
@@ -76,6 +79,16 @@ pub(crate) fn proofs_name(number: u64) -> String {
 /// The file with the places in the key table of the keys from `number * 256` on.
 pub(crate) fn rows_name(number: u64) -> String {
     grouped("rows", number)
+}
+
+/// The folder of checkpoints with time-stamps.
+pub(crate) const TIMES: &str = "times";
+
+/// The files of a checkpoint with a time-stamp: the checkpoint, the proof that the log extends it, and the
+/// time-stamp.
+pub(crate) fn times_names(number: u64) -> [String; 3] {
+    let folder = grouped(TIMES, number);
+    ["checkpoint", "consistency", "stamp.tsr"].map(|name| format!("{folder}/{name}"))
 }
 
 /// Numbers are formatted as in tile paths.

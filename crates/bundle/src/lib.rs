@@ -25,12 +25,14 @@ mod maker;
 mod manifest;
 mod measured;
 mod opened;
+mod outside;
 mod part;
 mod persons;
 mod proved;
 mod read;
 mod refused;
 mod source;
+mod stamped;
 mod verify;
 mod walk;
 
@@ -47,8 +49,10 @@ pub use crate::make::make;
 pub use crate::maker::Maker;
 pub use crate::manifest::Scope;
 pub use crate::opened::signed_statement;
+pub use crate::outside::{OutsideTime, Placed};
 pub use crate::refused::{Invalid, Refused};
 pub use crate::source::{Fault, MakeError, Part, RowPlace, Source, Terms};
+pub use crate::stamped::Stamped;
 pub use crate::verify::{Trust, Verified, verify};
 pub use persons::{parse_persons, persons_text};
 

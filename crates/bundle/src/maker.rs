@@ -45,6 +45,8 @@ pub struct Maker {
 enum Stage {
     /// The guide, the verifier and the signed statements.
     Head,
+    /// The checkpoints with a time-stamp, from this number on.
+    Stamps(u64),
     /// All records, and the tiles over them.
     Tree(Box<Tree>),
     /// The accounts of older keys of a span, from this place of the log on.
@@ -107,7 +109,8 @@ impl Maker {
 
     fn step(&mut self, source: &dyn Source, stage: Stage) -> Result<Stage, MakeError> {
         match stage {
-            Stage::Head => self.head(source),
+            Stage::Head => self.head(),
+            Stage::Stamps(number) => self.stamps(source, number),
             Stage::Tree(tree) => self.tree(source, tree),
             Stage::Accounts(accounts, from) => self.accounts(source, accounts, from),
             Stage::Part(pack, from) => self.part(source, pack, from),
@@ -143,7 +146,7 @@ impl Maker {
         Ok(())
     }
 
-    fn head(&mut self, source: &dyn Source) -> Result<Stage, MakeError> {
+    fn head(&mut self) -> Result<Stage, MakeError> {
         let Terms { keys, checkpoint, earlier, consistency, table, heartbeat, .. } = &self.terms;
         let texts = [
             (layout::GUIDE, layout::GUIDE_TEXT.to_owned()),
@@ -158,6 +161,19 @@ impl Maker {
         ];
         for (name, text) in texts {
             self.file(name, text.as_bytes())?;
+        }
+        Ok(Stage::Stamps(0))
+    }
+
+    /// Writes the next checkpoint with a time-stamp.
+    fn stamps(&mut self, source: &dyn Source, number: u64) -> Result<Stage, MakeError> {
+        if number < source.stamps() {
+            let stamped = source.stamp(number).map_err(MakeError::Source)?;
+            let [checkpoint, consistency, stamp] = layout::times_names(number);
+            self.file(&checkpoint, stamped.checkpoint.as_bytes())?;
+            self.file(&consistency, lines(&stamped.consistency).as_bytes())?;
+            self.file(&stamp, &stamped.stamp)?;
+            return Ok(Stage::Stamps(number + 1));
         }
         let begin = beginning(&self.terms);
         Ok(if self.terms.scope.is_whole() {

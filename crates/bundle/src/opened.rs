@@ -39,6 +39,8 @@ pub(crate) struct Opened<'s, S: ?Sized> {
     pub(crate) table: Statement,
     /// `None` in a bundle of the first version.
     pub(crate) heartbeat: Option<Beat>,
+    /// How many checkpoints with time-stamps it has.
+    pub(crate) stamps: u64,
     pub(crate) origin: String,
     pub(crate) version: Version,
     pub(crate) records: u64,
@@ -103,6 +105,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             consistency: consistency.ok_or(Invalid::Malformed(layout::CONSISTENCY))?,
             table,
             heartbeat,
+            stamps: stamps(&placed),
             origin: manifest.origin,
             version,
             records: manifest.records,
@@ -225,9 +228,16 @@ pub(crate) fn raw<S: Stored + ?Sized>(
     Ok(bytes)
 }
 
-/// The names of the files of such a bundle, in order.
+/// How many checkpoints with time-stamps there are: whether their files are the right ones, and in their
+/// place, is told when all names are compared.
+fn stamps(placed: &[Placed]) -> u64 {
+    let is_of_one = |placed: &&Placed| placed.name.split('/').next() == Some(layout::TIMES);
+    placed.iter().filter(is_of_one).count().div_ceil(3) as u64
+}
+
+/// The names of the files of such a bundle, with so many time-stamps, in order.
 fn expected_names(
-    (manifest, version): (&Manifest, Version),
+    (manifest, version, stamps): (&Manifest, Version, u64),
     scope: &Scope,
     exports: &Exports,
 ) -> Vec<String> {
@@ -241,7 +251,10 @@ fn expected_names(
     let mut names: Vec<String> = head.map(str::to_owned).collect();
     match version {
         Version::One => {}
-        Version::Two => names.push(HEARTBEAT.to_owned()),
+        Version::Two => {
+            names.push(HEARTBEAT.to_owned());
+            names.extend((0..stamps).flat_map(layout::times_names));
+        }
     }
     if scope.is_whole() {
         names.extend(layout::tree_files(manifest.size).map(TreeFile::name));
@@ -282,7 +295,7 @@ fn compare_names(
     if scope.is_whole() && manifest.records != manifest.size {
         return Err(Invalid::Malformed(layout::MANIFEST));
     }
-    let expected = expected_names((manifest, version), scope, exports);
+    let expected = expected_names((manifest, version, stamps(placed)), scope, exports);
     let end = || "the end".to_owned();
     for place in 0..expected.len().max(placed.len()) {
         let found = placed.get(place).map_or_else(end, |placed| placed.name.clone());

@@ -98,6 +98,52 @@ pub enum Invalid {
     /// A statement is of a time that is not yet.
     #[error("it was signed for {0}, which is not yet: the clock of the log or this one is wrong")]
     Future(String),
+    /// A time-stamp is no good.
+    #[error("the time-stamp `times/{number:03}`: {source}")]
+    Stamp {
+        /// Its number.
+        number: u64,
+        /// The reason.
+        source: timestamp::Invalid,
+    },
+    /// A larger log is older than a smaller one, by outside times.
+    #[error(
+        "the log had {size} records at {at}, and {larger} at {later}, which is before: outside times go back"
+    )]
+    OutsideTimes {
+        /// The size.
+        size: u64,
+        /// When it had that.
+        at: String,
+        /// A larger size.
+        larger: u64,
+        /// When it had that, which is before.
+        later: String,
+    },
+    /// A record says that it was recorded before the log had all that comes before it.
+    #[error(
+        "record {seq} is backdated: it says {at}, and at {outside} the log did not have it, by an outside time"
+    )]
+    Backdated {
+        /// The record.
+        seq: u64,
+        /// When it says that it was recorded.
+        at: String,
+        /// When the log did not have it.
+        outside: String,
+    },
+    /// A record says that it was recorded after the log had it.
+    #[error(
+        "record {seq} is postdated: it says {at}, and at {outside} the log had it, by an outside time"
+    )]
+    Postdated {
+        /// The record.
+        seq: u64,
+        /// When it says that it was recorded.
+        at: String,
+        /// When the log had it.
+        outside: String,
+    },
     /// The proof that one tree extends another is wrong.
     #[error("the consistency proof is wrong: {0}")]
     Consistency(tlog::ProofError),

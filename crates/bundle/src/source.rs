@@ -9,6 +9,7 @@ use ledger::{Entry, Finding, Keyring, Seq};
 use tlog::{Hash, TileIndex};
 
 use crate::manifest::Scope;
+use crate::stamped::Stamped;
 
 /// An error of a [`Source`].
 pub type Fault = Box<dyn Error + Send + Sync>;
@@ -56,6 +57,16 @@ pub trait Source {
     ///
     /// It cannot be made.
     fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault>;
+
+    /// How many checkpoints of this origin, of at most the size of the bundle's, have a time-stamp.
+    fn stamps(&self) -> u64;
+
+    /// One of these, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    fn stamp(&self, number: u64) -> Result<Stamped, Fault>;
 
     /// The keys of the persons that the records speak of.
     fn keyring(&self) -> Arc<Keyring>;

@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use keys::Timestamp;
-use ledger::{Auditor, Entry, KeyChain};
+use ledger::{Entry, KeyChain};
+use timestamp::Roots;
 use tlog::note::VerifierKey;
 
 use crate::Exports;
@@ -17,12 +18,14 @@ use crate::archive::Stored;
 use crate::compare::{Buffers, Comparison, Regenerated, regenerate};
 use crate::consistency::{Statement, extends, fork};
 use crate::freshness::Beat;
-use crate::judge::Judge;
+use crate::judge::{Judge, Judged};
 use crate::lineage::{explained, rotations};
 use crate::manifest::{Scope, Version};
 use crate::opened::{Opened, statement};
+use crate::outside::{Bounds, OutsideTime, Placed};
 use crate::read::{Chunks, Read};
-use crate::refused::Refused;
+use crate::refused::{Invalid, Refused};
+use crate::stamped::{self, StampedStatement};
 
 /// What the auditor trusts, from another source than the bundle.
 #[derive(Clone, Debug)]
@@ -36,6 +39,9 @@ pub struct Trust {
     pub not_before: Option<Timestamp>,
     /// The present moment, against which `not_before` was taken.
     pub now: Timestamp,
+    /// The roots of time-stamping authorities. Without them time-stamps are not checked, and nothing is
+    /// concluded from them.
+    pub tsa: Option<Roots>,
 }
 
 /// The result of a successful verification.
@@ -68,6 +74,10 @@ pub struct Verified {
     pub signed_by: VerifierKey,
     /// All keys of the log, and how each named the next.
     pub chain: KeyChain,
+    /// How many checkpoints with time-stamps there are.
+    pub stamps: u64,
+    /// Between which outside times the records lie; `None` if none were to be checked.
+    pub placed: Option<Placed>,
 }
 
 /// Checks a bundle. `progress` is called with the number of records done.
@@ -83,20 +93,17 @@ pub fn verify<S: Stored + ?Sized>(
 ) -> Result<Verified, Refused> {
     let opened = Opened::new(stored, &trust.key, exports)?;
     match checked(&opened, trust, exports, progress) {
-        Ok((records, auditor, last_at)) => Ok(verified(opened, records, &auditor, last_at)),
+        Ok(judged) => Ok(verified(opened, judged, trust)),
         Err(refused) => Err(opened.are_as_listed().err().map_or(refused, Refused::from)),
     }
 }
-
-/// The number of records, what they come to, and the time of the last.
-type Checked = (u64, Auditor, Option<Timestamp>);
 
 fn checked<S: Stored + ?Sized>(
     opened: &Opened<'_, S>,
     trust: &Trust,
     exports: &Exports,
     progress: &mut dyn FnMut(u64),
-) -> Result<Checked, Refused> {
+) -> Result<Judged, Refused> {
     let Opened { chain, checkpoint, earlier, heartbeat, .. } = opened;
     if let Some(Beat { statement, .. }) = heartbeat.as_ref()
         && statement.root != checkpoint.root
@@ -111,18 +118,22 @@ fn checked<S: Stored + ?Sized>(
         extends(larger, checkpoint, &[]).map_err(|refused| explained(chain, larger, refused))?;
     }
     not_shorter(opened)?;
+    let stamped = stamped::read(opened)?;
+    let bounds = Bounds::new(outside_times(&stamped, trust)?)?;
     let chunks = Chunks::of(opened);
-    let mut judge = Judge::new(opened, trusted)?;
+    let once = stamped.iter().map(|stamped| stamped.statement.clone());
+    let mut judge = Judge::new(opened, trusted, once, bounds)?;
     stream(opened, &chunks, &mut judge, exports, progress)?;
     let extended = extends(earlier, checkpoint, &opened.consistency);
     // What is wrong with a proof comes before what is on record: that is told where all else is good.
     if let Err(invalid @ Refused::Invalid(_)) = extended {
         return Err(invalid);
     }
-    let (records, last_at, auditor) = judge.finish()?;
+    let judged = judge.finish()?;
     extended.map_err(|refused| explained(chain, earlier, refused))?;
+    stamped.iter().try_for_each(|stamped| stamped.is_extended(opened))?;
     if let Some(not_before) = trust.not_before {
-        match (heartbeat, last_at) {
+        match (heartbeat, judged.last_at) {
             (Some(heartbeat), _) => heartbeat.is_fresh(not_before, trust.now)?,
             (None, Some(last_at)) if last_at < not_before => {
                 return Err(Refused::Stale { since: last_at.to_string() });
@@ -130,7 +141,14 @@ fn checked<S: Stored + ?Sized>(
             (None, _) => {}
         }
     }
-    Ok((records, auditor, last_at))
+    Ok(judged)
+}
+
+/// What those say whom the auditor trusts about when the log had what.
+fn outside_times(stamped: &[StampedStatement], trust: &Trust) -> Result<Vec<OutsideTime>, Invalid> {
+    let Some(roots) = &trust.tsa else { return Ok(Vec::new()) };
+    let numbered = (0..).zip(stamped);
+    numbered.map(|(number, stamped)| stamped.outside_time(number, roots)).collect()
 }
 
 /// Checks that the log is not shorter than at the rotations of its key.
@@ -142,12 +160,8 @@ fn not_shorter<S: Stored + ?Sized>(opened: &Opened<'_, S>) -> Result<(), Refused
     }
 }
 
-fn verified<S: Stored + ?Sized>(
-    opened: Opened<'_, S>,
-    records: u64,
-    auditor: &Auditor,
-    last_at: Option<Timestamp>,
-) -> Verified {
+fn verified<S: Stored + ?Sized>(opened: Opened<'_, S>, judged: Judged, trust: &Trust) -> Verified {
+    let Judged { records, last_at, auditor, placed } = judged;
     let of_account = opened.version == Version::Two && opened.scope.account.is_some();
     let is_complete = opened.scope.is_whole() || of_account;
     Verified {
@@ -164,6 +178,8 @@ fn verified<S: Stored + ?Sized>(
         scope: opened.scope,
         last_at,
         as_of: opened.heartbeat.map(|heartbeat| heartbeat.at),
+        stamps: opened.stamps,
+        placed: trust.tsa.is_some().then_some(placed),
     }
 }
 

@@ -54,6 +54,13 @@ impl AddressRules {
         AddressRules { allowed }
     }
 
+    /// Every address, also by plain http: for what the operator alone names.
+    #[must_use]
+    pub fn anywhere() -> AddressRules {
+        let all = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok());
+        AddressRules::new(all.collect())
+    }
+
     /// Whether the operator named `address`. An IPv4 address in an IPv6 one is that IPv4 address.
     #[must_use]
     pub fn names(&self, address: IpAddr) -> bool {

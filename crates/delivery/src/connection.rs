@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::http::response::Parts;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -71,6 +72,26 @@ impl Connection {
         // What it fails with, the request fails with.
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { sender, driver })
+    }
+
+    /// Sends a request, and reads its whole answer; `None` for the body if it has more than `most` bytes.
+    pub(crate) async fn fetch(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        most: usize,
+    ) -> Result<(Parts, Option<Vec<u8>>), Cut> {
+        self.sender.ready().await.map_err(|_| Cut { answered: false })?;
+        let sent = self.sender.send_request(request).await;
+        let (head, mut body) = sent.map_err(|_| Cut { answered: false })?.into_parts();
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Cut { answered: true })?;
+            bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+            if bytes.len() > most {
+                return Ok((head, None));
+            }
+        }
+        Ok((head, Some(bytes)))
     }
 
     /// Sends a request and reads its whole answer, as far as one is read. Whether the connection can

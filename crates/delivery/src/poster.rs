@@ -47,6 +47,11 @@ impl Poster {
         &self.0.rules
     }
 
+    /// How it posts.
+    pub(crate) fn options(&self) -> &PosterOptions {
+        &self.0
+    }
+
     /// Posts `body` with these headers, over the connection of the post before if that is open.
     pub(crate) async fn post(
         &self,

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::reads::{Reads, Share};
 use crate::request::forwarded::ForwardedHeader;
 use crate::routes::authorize::presented::KeyHeader;
+use crate::stamps::Stamps;
 use crate::stream::streams::Streams;
 use crate::webhooks::Webhooks;
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub accounts_file: Arc<AccountsFile>,
     /// How many lines of the log nobody took, for the metrics.
     pub log_lines_lost: Arc<AtomicU64>,
+    /// The time-stamps of the log, and who makes new ones.
+    pub stamps: Stamps,
 }
 
 impl Default for Config {
@@ -72,6 +75,7 @@ impl Default for Config {
             fast_paths: true,
             accounts_file: Arc::default(),
             log_lines_lost: Arc::default(),
+            stamps: Stamps::default(),
         }
     }
 }

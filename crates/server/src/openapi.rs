@@ -23,7 +23,7 @@ use crate::http::error_form::PROBLEM;
 use crate::http::route::Routes;
 use crate::request::key_filter::KeyFilterFields;
 use crate::routes::events::{expirations, expiring, receipt, stream};
-use crate::routes::evidence::{access, account, bundle as audit_bundle};
+use crate::routes::evidence::{access, account, bundle as audit_bundle, stamps};
 use crate::routes::keys::{bulk as keys_bulk, import as keys_import};
 use crate::routes::keys::{change, proof as key_proof};
 use crate::routes::operations::{health, home, metrics};
@@ -50,6 +50,7 @@ use crate::{dialects, wire};
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
         evidence::checkpoint, evidence::heartbeat, evidence::keys, evidence::tile, evidence::entries, evidence::persons,
+        stamps::list, stamps::create,
         evidence::inclusion, evidence::consistency, account::events, account::rows, receipt::receipt, key_proof::proof, evidence::table,
         tokens::list, tokens::create, tokens::end, tokens::revoke,
         subjects::show, subjects::erase, subjects::hold, subjects::release,
@@ -113,7 +114,10 @@ impl Modify for Conventions {
         for (path, item) in &mut document.paths.paths {
             for (operation, changes) in [
                 (&mut item.get, false),
-                (&mut item.post, !path.starts_with("/v1/keys/verify")),
+                (
+                    &mut item.post,
+                    !["/v1/keys/verify", "/log/"].iter().any(|read| path.starts_with(read)),
+                ),
                 (&mut item.patch, true),
                 (&mut item.delete, true),
             ] {

@@ -17,6 +17,7 @@ mod rules_file;
 mod script;
 mod service;
 mod stream;
+mod tsa;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,6 +36,7 @@ pub(crate) use receiver::{Answers, Received, Receiver};
 pub(crate) use rules_file::{RULES, RulesFile};
 pub(crate) use script::{Script, check};
 pub(crate) use service::{Service, Stopped};
+pub(crate) use tsa::{StampAnswers, Tsa};
 
 /// Writes a file that its owner alone may read.
 pub(crate) fn write_secret(path: &Path, text: &str) {

@@ -7,9 +7,11 @@ mod export;
 mod limits;
 mod lineage;
 mod monitor;
+mod outside;
 mod prove;
 mod rotate;
 mod served;
+mod stamp;
 mod verdict;
 mod verify;
 mod watch;
@@ -50,6 +52,8 @@ enum What {
     Diff(diff::Diff),
     /// Print the limits that records are judged by, as they stand in every bundle
     Limits(limits::Limits),
+    /// Have the newest checkpoint time-stamped now
+    Stamp(stamp::StampNow),
     /// Give a stopped log another key to sign with, which the present one names
     RotateSigningKey(rotate::Rotate),
 }
@@ -70,6 +74,7 @@ pub(crate) fn run(options: &Audit) -> Result<Exit> {
         What::Prove(options) => prove::run(options),
         What::Diff(options) => diff::run(options),
         What::Limits(options) => limits::run(options),
+        What::Stamp(options) => stamp::run(options),
         What::RotateSigningKey(options) => rotate::run(options),
     }
 }

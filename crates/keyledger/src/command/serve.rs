@@ -24,6 +24,7 @@ use self::log_lines::LastLines;
 pub(crate) use self::options::Serve;
 use self::running::Listeners;
 use crate::data_dir::inventory::Inventory;
+use crate::data_dir::layout;
 use crate::data_dir::log_key::LogKeyFile;
 use crate::data_dir::token_key::TokenKeyFile;
 use crate::data_dir::webhook_key::WebhookKeyFile;
@@ -42,6 +43,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
 
     let poster = options.webhooks.poster()?;
     let sinks = options.sinks.read(exposed)?;
+    let authority = options.tsa.authority()?;
     let accounts = options.quotas.accounts.as_deref().map(AccountsWatch::read).transpose()?;
     let webhook_key = WebhookKeyFile::read_or_generate(&options.data.data, exposed)?;
 
@@ -74,11 +76,13 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     let reminders = server::first_marks(ledger.now());
     let sinks = sinks.open(&options.data.data, &Position { next: 0, reminders })?;
     let webhooks = Webhooks::new(webhooks, sinks, &ledger);
+    let stamps = options.tsa.open(authority, layout::times(&options.data.data))?;
     inventory.save(&options.data.data, &verifier)?;
 
     let config = Config {
         accounts_file: accounts.as_ref().map(AccountsWatch::status).unwrap_or_default(),
         log_lines_lost: log_lines.0.lost(),
+        stamps,
         ..config(options)
     };
     let app = App::new(ledger, journal, auth, webhooks, config);

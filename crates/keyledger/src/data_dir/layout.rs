@@ -43,6 +43,11 @@ pub(crate) fn webhook_key_note(data: &Path) -> PathBuf {
     webhooks(data).join("signing.note")
 }
 
+/// The folder of checkpoints with time-stamps.
+pub(crate) fn times(data: &Path) -> PathBuf {
+    data.join("times")
+}
+
 /// The folder of audit sinks: how far each is.
 pub(crate) fn sinks(data: &Path) -> PathBuf {
     data.join("sinks")

@@ -78,6 +78,7 @@ impl ErrorClass {
             | Code::LogBroken
             | Code::DiskFull
             | Code::NotReady
+            | Code::StampFailed
             | Code::Timeout
             | Code::Internal => ErrorClass::Other,
         }

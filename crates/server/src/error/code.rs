@@ -130,6 +130,8 @@ codes!(
     DiskFull = "disk_full", SERVICE_UNAVAILABLE, "The disk is full";
     /// Not ready to serve.
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "Not ready";
+    /// The time-stamping authority gave no time-stamp.
+    StampFailed = "stamp_failed", BAD_GATEWAY, "No time-stamp";
     /// No answer in time; whether a change was made is not known.
     Timeout = "timeout", GATEWAY_TIMEOUT, "No answer in time";
     /// The machine failed.

@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use bundle::{Exports, Fault, MakeError, Maker, Part, RowPlace, Scope, Source, Terms};
+use bundle::{Exports, Fault, MakeError, Maker, Part, RowPlace, Scope, Source, Stamped, Terms};
 use keys::{Account, KeyId};
 use ledger::{Caller, Entry, EventFilter, Keyring, Ledger, Seq, TableRows};
 use tlog::{Hash, TileIndex};
 
 use crate::export::events::{CSV_HEAD, csv_row};
+use crate::stamps::{Stamps, StoredStamp};
 use crate::wire::{Event, ocsf, put_json};
 
 /// The exports of a bundle, in the order in which they are in it.
@@ -48,11 +49,15 @@ pub struct Bundle {
     /// Of an account's part.
     table: Option<TableRows>,
     terms: Terms,
+    stamps: Stamps,
+    /// The places of those that are in the bundle.
+    stamped: Vec<u64>,
 }
 
 impl Bundle {
     /// Prepares a bundle. `earlier` is a checkpoint that the auditor stored; without one, the bundle
-    /// proves that the log extends the checkpoint at the size of the table note.
+    /// proves that the log extends the checkpoint at the size of the table note. Of the log's time-stamps
+    /// those are in it that are of this origin.
     ///
     /// # Errors
     ///
@@ -63,6 +68,7 @@ impl Bundle {
         caller: &Caller,
         scope: Scope,
         earlier: Option<String>,
+        stamps: &Stamps,
     ) -> Result<Bundle, ledger::Error> {
         let table = scope.account.is_some().then(|| ledger.table_rows(caller)).transpose()?;
         let (note, checkpoint, heartbeat) = if let Some(rows) = &table {
@@ -103,7 +109,9 @@ impl Bundle {
             first,
         };
         let keyring = ledger.keyring(caller)?;
-        Ok(Bundle { ledger: ledger.clone(), caller: caller.clone(), keyring, table, terms })
+        let stamped = stamps.of(&terms.origin, terms.size);
+        let (ledger, caller, stamps) = (ledger.clone(), caller.clone(), stamps.clone());
+        Ok(Bundle { ledger, caller, keyring, table, terms, stamps, stamped })
     }
 
     /// The size of the log that it covers.
@@ -200,6 +208,18 @@ impl Source for Bundle {
 
     fn inclusion(&self, seq: Seq, size: u64) -> Result<Vec<Hash>, Fault> {
         Ok(self.ledger.inclusion(&self.caller, seq, Some(size))?.path)
+    }
+
+    fn stamps(&self) -> u64 {
+        self.stamped.len() as u64
+    }
+
+    fn stamp(&self, number: u64) -> Result<Stamped, Fault> {
+        let place = usize::try_from(number).ok().and_then(|number| self.stamped.get(number));
+        let StoredStamp { size, checkpoint, stamp, .. } =
+            self.stamps.read(*place.ok_or("there are fewer time-stamps")?)?;
+        let consistency = self.ledger.consistency(&self.caller, size, Some(self.terms.size))?.path;
+        Ok(Stamped { checkpoint, consistency, stamp })
     }
 
     fn keyring(&self) -> Arc<Keyring> {

@@ -73,14 +73,14 @@ async fn small() -> Ledger {
 
 fn made(ledger: &Ledger, scope: Scope) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let bundle = Bundle::new(ledger, &auditor(), scope, None).unwrap();
+    let bundle = Bundle::new(ledger, &auditor(), scope, None, &Stamps::default()).unwrap();
     bundle.make(&mut bytes, &mut |_| {}).unwrap();
     bytes
 }
 
 fn checked(bytes: &[u8]) -> Result<Verified, Refused> {
     let key = signing().chain().newest().clone();
-    let trust = Trust { key, checkpoint: None, not_before: None, now: Timestamp::MIN };
+    let trust = Trust { key, checkpoint: None, not_before: None, now: Timestamp::MIN, tsa: None };
     verify(bytes, &trust, &EXPORTS, &mut |_| {})
 }
 
@@ -137,7 +137,7 @@ async fn a_part_holds_what_was_asked_for_and_nothing_else() {
     assert!(events(account("umbrella")).contains("\"seq\":2"));
     let never = Scope { to: Some(Timestamp::from_secs(0)), ..Scope::default() };
     for nothing in [account("nobody"), never] {
-        let refused = Bundle::new(&ledger, &auditor(), nothing, None).err();
+        let refused = Bundle::new(&ledger, &auditor(), nothing, None, &Stamps::default()).err();
         assert!(matches!(refused, Some(ledger::Error::NothingThere)));
     }
     let ever = Scope { from: Some(Timestamp::from_secs(0)), ..Scope::default() };
@@ -149,8 +149,9 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     let ledger = small().await;
     let key = signing().chain().newest().clone();
     let first = ledger.checkpoint_at(&auditor(), 1).unwrap().note.to_string();
-    let bundle =
-        |earlier: String| Bundle::new(&ledger, &auditor(), Scope::default(), Some(earlier));
+    let bundle = |earlier: String| {
+        Bundle::new(&ledger, &auditor(), Scope::default(), Some(earlier), &Stamps::default())
+    };
     let mut bytes = Vec::new();
     bundle(first.clone()).unwrap().make(&mut bytes, &mut |_| {}).unwrap();
     assert_eq!(checked(&bytes).unwrap().earlier.size, 1);
@@ -176,6 +177,7 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
             checkpoint: Some(checkpoint),
             not_before: None,
             now: Timestamp::MIN,
+            tsa: None,
         };
         let refused = verify(bytes.as_slice(), &trust, &EXPORTS, &mut |_| {}).err();
         assert_eq!(refused.map(|refused| refused.exit_code()), code);

@@ -11,7 +11,7 @@ use crate::error::Code::{
     KeysCannotManageKeys, KeysDiffer, LogBroken, MaxTtlExceeded, NotAcceptable, NotFound, NotReady,
     NotWhileDisabled, NotWhileExpired, NotWhileRevoked, NothingRecorded, OnHold, Overloaded,
     OwnerErased, PayloadTooLarge, PermissionNotAllowed, RateLimited, RevisionMismatch,
-    RoleNotAllowed, SubjectNotFound, Timeout, TokenNotFound, TooLong, TooManyHeaders,
+    RoleNotAllowed, StampFailed, SubjectNotFound, Timeout, TokenNotFound, TooLong, TooManyHeaders,
     Unauthenticated, UnsupportedEncoding, UsageExceeded, WebhookLimit, WebhookNotFound,
 };
 
@@ -139,6 +139,8 @@ operations!(
     "logCheckpoint": EVIDENCE, &[];
     "logHeartbeat": EVIDENCE, &[];
     "logKeys": EVIDENCE, &[];
+    "listStamps": &[ANY, QUERY, &[Overloaded]], &[];
+    "createStamp": &[ANY, QUERY, CALLER, &[NotFound, StampFailed]], &[];
     "logTile": EVIDENCE, &[];
     "logEntries": READ_LOG, TRAIL;
     "logPersons": READ_LOG, TRAIL;

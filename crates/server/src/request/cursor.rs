@@ -18,6 +18,7 @@ const USAGE: u8 = b's';
 const TOKENS: u8 = b't';
 const ROWS: u8 = b'r';
 const WEBHOOK: u8 = b'w';
+const STAMPS: u8 = b'm';
 
 fn write(kind: u8, place: u64) -> String {
     URL_SAFE_NO_PAD.encode([&[kind][..], &place.to_be_bytes()].concat())
@@ -57,6 +58,20 @@ pub(crate) fn history(text: Option<&str>) -> Result<Seq, ApiError> {
     match text.map(read).transpose()? {
         None => Ok(Seq(0)),
         Some((HISTORY, place)) => Ok(Seq(place)),
+        Some(_) => Err(ApiError::field("cursor", "is of another list")),
+    }
+}
+
+/// The cursor of a list of time-stamps.
+pub(crate) fn of_stamps(place: u64) -> String {
+    write(STAMPS, place)
+}
+
+/// The place in a list of time-stamps; its start without a cursor.
+pub(crate) fn stamps(text: Option<&str>) -> Result<u64, ApiError> {
+    match text.map(read).transpose()? {
+        None => Ok(0),
+        Some((STAMPS, place)) => Ok(place),
         Some(_) => Err(ApiError::field("cursor", "is of another list")),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod answers;
 pub(crate) mod bundle;
+pub(crate) mod stamps;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -43,6 +44,7 @@ pub(crate) fn router() -> Routes {
         .add("/v1/proofs/inclusion", get(inclusion))
         .add("/v1/proofs/consistency", get(consistency))
         .add("/v1/audit/bundle", get(bundle::bundle))
+        .merge(stamps::router())
         .merge(access::router())
         .merge(account::router())
 }

@@ -97,6 +97,12 @@ const TABLE: &[Row] = &[
         features: &[],
     },
     Row {
+        name: "timestamp",
+        never: &["keys", "tlog"],
+        outside: &[ASYNC, IO, CLOCK, RANDOM, SLED, BINCODE, HTTP, JSON],
+        features: &[("chrono", &["clock", "default", "now"])],
+    },
+    Row {
         name: "eventlog",
         never: &["keys"],
         outside: &[CHRONO, BINCODE, HTTP, JSON],
@@ -117,7 +123,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "delivery",
-        never: &["keys", "tlog", "signedlog", "ledger", "bundle"],
+        never: &["keys", "tlog", "timestamp", "signedlog", "ledger", "bundle"],
         outside: &[CHRONO, SLED, BINCODE, SERVING],
         features: &[],
     },

@@ -11,7 +11,7 @@ use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
-use super::{before, checkpoint_file, lineage, verdict};
+use super::{before, checkpoint_file, lineage, outside, verdict};
 use crate::exit::{Exit, misuse};
 use crate::option_values::duration;
 use crate::options::Json;
@@ -27,7 +27,8 @@ Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale, 14 rolled back
 
 Examples:
   keyledger audit verify today.tar --key ledger.example.com/keys+dd441a68+AepKbGPi…
-  keyledger audit verify today.tar --key … --kept checkpoint-of-last-month --max-age 1d --json")]
+  keyledger audit verify today.tar --key … --kept checkpoint-of-last-month --max-age 1d --json
+  keyledger audit verify today.tar --key … --tsa-ca roots-of-the-authority.pem")]
 pub(crate) struct Verify {
     /// The bundle
     bundle: PathBuf,
@@ -40,6 +41,10 @@ pub(crate) struct Verify {
     /// How old the log's last word in it may be, such as 1d: an old bundle is as well signed as a new one
     #[arg(long, value_name = "TIME", value_parser = duration)]
     max_age: Option<Duration>,
+    /// A PEM file with the root certificates of the time-stamping authorities that you trust: the records
+    /// are held against their times
+    #[arg(long, value_name = "FILE")]
+    tsa_ca: Option<PathBuf>,
     /// Write the checkpoint there, to keep for the next time
     #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
@@ -57,6 +62,7 @@ pub(crate) fn run(options: &Verify) -> Result<Exit> {
         checkpoint: options.previous.as_deref().map(checkpoint_file::read).transpose()?,
         not_before: options.max_age.map(|limit| before(now, limit)),
         now,
+        tsa: options.tsa_ca.as_deref().map(outside::roots).transpose()?,
     };
     let mut progress = Progress::new("records checked:");
     let checked = bundle::verify(&file, &trust, &server::EXPORTS, &mut |count| progress.at(count));
@@ -98,6 +104,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
             "to": scope.to.map(|to| to.to_string()),
             "as_of": verified.as_of.map(|at| at.to_string()),
             "last_recorded_at": verified.last_at.map(|at| at.to_string()),
+            "outside_times": outside::json(verified),
             "signed_by": verified.signed_by.to_string(),
             "newest_key": chain.newest().to_string(),
             "lineage": lineage::json(chain),
@@ -115,6 +122,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
     rows.extend(verified.table.map(|size| ("key table", format!("as signed at size {size}"))));
     rows.extend(verified.last_at.map(|at| ("last record", at.to_string())));
     rows.extend(verified.as_of.map(|at| ("as of", at.to_string())));
+    rows.extend(outside::sentence(verified).map(|sentence| ("outside time", sentence)));
     rows.push(("signed by", verified.signed_by.to_string()));
     for (what, value) in rows {
         print::line(format!("{what:<12} {}", print::plain(&value)))?;

@@ -13,6 +13,7 @@ pub(super) mod quotas;
 pub(super) mod requests;
 pub(super) mod sinks;
 pub(super) mod storage;
+pub(super) mod tsa;
 pub(super) mod usage;
 mod values;
 pub(super) mod webhooks;
@@ -33,6 +34,7 @@ use self::quotas::Quotas;
 use self::requests::Requests;
 use self::sinks::Sinks;
 use self::storage::Storage;
+use self::tsa::Tsa;
 use self::usage::Usage;
 use self::webhooks::Webhooks;
 use crate::options::{Data, OwnTokens};
@@ -81,6 +83,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(super) sinks: Sinks,
     #[command(flatten)]
+    pub(super) tsa: Tsa,
+    #[command(flatten)]
     pub(super) issuer: Issuer,
     #[command(flatten)]
     pub(super) logging: Logging,
@@ -96,6 +100,7 @@ impl Serve {
         self.listen.check()?;
         self.requests.check()?;
         self.webhooks.check()?;
+        self.tsa.check()?;
         self.issuer.check()
     }
 

@@ -77,6 +77,7 @@ pub(super) async fn run(
     }
     let of_keys = app.clone();
     working.spawn(async move { of_keys.keep_keys().await });
+    working.spawn(server::keep_stamping(app.clone()));
     working.spawn(keep_rules(accounts, ledger.clone()));
     let following = ledger.clone();
     working.spawn(async move { following.keep_up().await });

@@ -69,8 +69,9 @@ pub(crate) async fn bundle(
     let earlier = parameters.earlier.as_deref().map(note_text).transpose()?;
     let long = LongAnswer::begin(&app, &reader)?;
     let account = scope.account.clone();
+    let stamps = app.config().stamps.clone();
     let read = app.read(reader.caller.clone(), move |ledger, caller| {
-        Bundle::new(ledger, caller, scope, earlier)
+        Bundle::new(ledger, caller, scope, earlier, &stamps)
     });
     let bundle = read.await?;
     let range = Range { until: Some(bundle.size()), account, ..Range::default() };

@@ -48,5 +48,6 @@ fn numbers(app: &App) -> Numbers {
         accounts_file_usable: app.config().accounts_file.is_usable(),
         account_rules: app.config().accounts_file.counts(),
         subjects: app.journal().subject_counts(),
+        stamps: app.config().stamps.stats(),
     }
 }

@@ -70,11 +70,9 @@ impl Sinks {
         }
         let tls = tls_config(&self.sink_authorities)
             .map_err(|error| anyhow!("--audit-sink-ca: {error}"))?;
-        // The operator names them: any address will do.
-        let anywhere = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok());
-        let rules = AddressRules::new(anywhere.collect());
         let options = PosterOptions {
-            rules,
+            // The operator names them: any address will do.
+            rules: AddressRules::anywhere(),
             tls: Arc::clone(&tls),
             timeout: TIMEOUT,
             user_agent: USER_AGENT,
