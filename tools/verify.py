@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks a keyledger bundle, offline, without keyledger's own code.
 
-    verify.py BUNDLE.tar --key VERIFIER_KEY [--kept CHECKPOINT] [--max-age 1d] [--tsa-ca ROOTS.pem]
+    verify.py BUNDLE.tar --key VERIFIER_KEY [--policy FILE] [--kept CHECKPOINT] [--max-age 1d]
+        [--tsa-ca ROOTS.pem]
 
 Needs Python 3.9 or later, its standard library, and `openssl` 3 for the signatures. The package
 `cryptography`, if it is there, opens what is sealed; else that is done here, which takes longer.
@@ -218,14 +219,14 @@ def is_of_large_order(data):
 
 
 class Key:
-    """A verifier key: <name>+<8 hex digits>+<base64 of 0x01 and the public key>."""
+    """A verifier key: <name>+<8 hex digits>+<base64 of 0x01 and the public key>; of a witness, of 0x04."""
 
-    def __init__(self, text):
+    def __init__(self, text, kind=1):
         parts = text.split("+", 2)
         require(len(parts) == 3, "not a verifier key")
         self.text, self.name, self.ended = text, parts[0], None
         data = strict_base64(parts[2], "a verifier key")
-        require(len(data) == 33 and data[0] == 1, "not an Ed25519 verifier key")
+        require(len(data) == 33 and data[0] == kind, "not an Ed25519 verifier key of this kind")
         self.public = data[1:]
         require(is_of_large_order(self.public), "a verifier key that anybody can sign for")
         self.id = sha256(self.name.encode() + b"\n" + data)[:4]
@@ -329,6 +330,113 @@ def heartbeat(text, keys, origin):
     require(by, f"{what}: not signed in the log's own name")
     allowed(by[-1], size, what)
     return {"note": text, "size": size, "root": root, "by": by[-1], "at": min(number(match[4], what), MAX_TIME // 1_000_000)}
+
+
+# --- Witnesses: C2SP tlog-policy, tlog-cosignature ------------------------------------------------
+
+
+class Policy:
+    """Whose cosignatures are needed: witnesses, groups of them, and a quorum."""
+
+    def __init__(self, text):
+        self.logs, self.witnesses, self.nodes, self.quorum = [], [], [], False
+        self.names, self.members = {b"none": None}, set()
+        require(len(text) <= 1 << 20, "the policy is longer than 1 MiB")
+        require(text == b"" or text.endswith(b"\n"), "the last line has no newline")
+        for number_of, line in enumerate(text.split(b"\n")[:-1], 1):
+            try:
+                self._line(line)
+            except (Refused, UnicodeDecodeError) as refused:
+                raise Refused(f"line {number_of}: {refused}") from None
+        require(self.quorum is not False, "there is no quorum")
+
+    def _line(self, line):
+        require(not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line), "a control character")
+        words = [word for word in re.split(rb"[ \t]+", line) if word]
+        if not words or words[0].startswith(b"#"):
+            return
+        kind, count = words[0], len(words)
+        if kind == b"log" and count in (2, 3):
+            self._add(self.logs, Key(words[1].decode(), 1))
+        elif kind == b"witness" and count in (3, 4):
+            self._add(self.witnesses, Key(words[2].decode(), 4))
+            self.witnesses[-1].called = words[1].decode(errors="replace")
+            self._define(words[1], len(self.witnesses) - 1)
+        elif kind == b"group" and count > 3:
+            self._group(words[1], words[2], words[3:])
+        elif kind == b"quorum" and count == 2:
+            require(words[1] in self.names, "a quorum that no line before defines")
+            require(self.quorum is False, "a second quorum")
+            self.quorum = self.names[words[1]]
+        else:
+            raise Refused("no line of a policy")
+
+    def _add(self, keys, key):
+        require(all(key.public != other.public for other in keys), "a key that is there already")
+        keys.append(key)
+
+    def _group(self, name, least, names):
+        count = len(names)
+        if least in (b"any", b"all"):
+            least = 1 if least == b"any" else count
+        else:
+            sound = re.fullmatch(rb"[1-9][0-9]{0,6}", least) and int(least) <= count
+            require(sound, "a group needs any, all, or a number from 1 to that of its members")
+        members = []
+        for each in names:
+            known = self.names.get(each) is not None
+            require(known, "a member that no line before defines")
+            require(each not in self.members, "a member that is in a group already")
+            self.members.add(each)
+            members.append(self.names[each])
+        self._define(name, (int(least), members))
+
+    def _define(self, name, node):
+        require(name not in self.names, "a name that is defined already")
+        self.names[name] = len(self.nodes)
+        self.nodes.append(node)
+
+    def _is_witnessed(self, by):
+        """Whether the quorum holds if these witnesses, by their places, have cosigned."""
+        holds = []
+        for node in self.nodes:
+            if isinstance(node, int):
+                holds.append(node in by)
+            else:
+                holds.append(sum(holds[member] for member in node[1]) >= node[0])
+        return holds[self.quorum]
+
+    def _enough(self, times):
+        """The time of the first with which they are a quorum."""
+        by = set()
+        for time_s, place in times:
+            by.add(place)
+            if self._is_witnessed(by):
+                return time_s
+        return None
+
+    def judge(self, text):
+        """Who cosigned, the newest first; by when a quorum had, and since when one has."""
+        body, signatures = parse_note(text, "cosigned")
+        times = {}
+        for name, key_id, signature in signatures:
+            for place, key in enumerate(self.witnesses):
+                if key.name == name and key.id == key_id:
+                    time_s = int.from_bytes(signature[:8], "big")
+                    message = f"cosignature/v1\ntime {time_s}\n{body}".encode()
+                    good = time_s < 1 << 63 and key.verifies(message, signature[8:])
+                    require(good, f"cosigned: the cosignature of {name} is bad")
+                    times.setdefault(place, time_s)
+        ordered = sorted((time_s, place) for place, time_s in times.items())
+        found = {"existed": None, "fresh": None}
+        found["by"] = [(self.witnesses[place].called, at) for at, place in reversed(ordered)]
+        if self.quorum is not None:
+            names = ", ".join(name for name, _ in found["by"]) or "none at all"
+            found["existed"] = self._enough(ordered)
+            found["fresh"] = self._enough(reversed(ordered))
+            sentence = "the witnesses of the policy do not vouch for it: no quorum, but only"
+            require(found["fresh"] is not None, f"{sentence} {names}")
+        return found
 
 
 def parse_head(name, text, what):
@@ -1979,7 +2087,9 @@ KEYS = ["keys", "checkpoint", "checkpoint-earlier", "consistency", "table"]
 # What each version of the layout begins with.
 HEADS = {
     1: ["README.md", "verify.py"] + KEYS,
-    2: ["README.md", "verify.py", "limits.json"] + KEYS + ["heartbeat"],
+    2: ["README.md", "verify.py", "limits.json"]
+    + KEYS
+    + ["heartbeat", "cosigned", "cosigned-consistency"],
 }
 TAIL = ["events.ndjson", "events.csv", "events.ocsf.ndjson", "manifest.json", "manifest.note"]
 
@@ -2187,8 +2297,8 @@ def fork(one, other):
 class Check:
     """One bundle under check."""
 
-    def __init__(self, bundle, key, kept, roots=None):
-        self.bundle, self.roots = bundle, roots
+    def __init__(self, bundle, key, kept, policy=None, roots=None):
+        self.bundle, self.policy, self.roots = bundle, policy, roots
         self.manifest, text, self.whole = read_manifest(bundle)
         # Nobody else reads these, but they are texts.
         bundle.text("README.md"), bundle.text("verify.py")
@@ -2198,7 +2308,9 @@ class Check:
         if self.limits and self.manifest["account"] is not None:
             self.limits.text("account", self.manifest["account"])
         keys = self.keys = parse_keys(bundle.text("keys"))
-        places = [place for place, each in enumerate(keys) if each.text == key.text]
+        texts = [key.text] if key else [log.text for log in policy.logs]
+        # The given key, or the newest one that the policy names.
+        places = [place for place, each in enumerate(keys) if each.text in texts][-1:]
         require(places, "the given key is not one of this log's keys")
         trusted, origin = keys[places[0] :], self.manifest["origin"]
         require(keys[-1].name == origin, "the manifest is of another log")
@@ -2225,8 +2337,45 @@ class Check:
             self.beat = heartbeat(bundle.text("heartbeat"), trusted, origin)
             require(self.beat["size"] == size, "the heartbeat is of another size than the checkpoint")
         self.stamped, self.outside = [], Outside([])
+        self._cosigned(keys)
         self.exports, self.records = Exports(bundle), 0
         self.persons, self.met = read_persons(bundle.text("persons")), set()
+
+    def _cosigned(self, keys):
+        """What witnesses cosigned, if there is anything."""
+        self.cosigned, self.growth, self.beyond, self.quorum = None, [], 0, None
+        if "cosigned" in self.bundle.members:
+            self.growth = hashes(self.bundle.text("cosigned-consistency"), "cosigned-consistency")
+            text = self.bundle.text("cosigned")
+            self.cosigned = statement(text, keys, None, "cosigned") if text else None
+            own = not text or text.startswith(self.cosigned["by"].name + "\n")
+            require(own, "cosigned: a note of the log that is no checkpoint")
+            empty = self.cosigned or not self.growth
+            require(empty, "cosigned-consistency: a proof of nothing")
+
+    def _seen(self):
+        """The outside time that the witnesses of the policy give. What is wrong with it is told later."""
+        try:
+            statement(self.cosigned["note"], self.trusted_keys, None, "cosigned")
+            at = self.policy.judge(self.cosigned["note"])["existed"]
+        except (Refused, TypeError, AttributeError):
+            return []
+        return [] if at is None else [(self.cosigned["size"], moment(at))]
+
+    def _witnessed(self):
+        """That what witnesses cosigned is of this log, and that they are a quorum of the policy."""
+        once, now = self.cosigned, self.now
+        if once:
+            small, large = (once, now) if once["size"] <= now["size"] else (now, once)
+            same = check_consistency(
+                small["size"], small["root"], large["size"], large["root"], self.growth
+            )
+            if not same:
+                raise self._explained(once, fork(once, now))
+        if self.policy:
+            require(once, "the witnesses of the policy do not vouch for it: nothing is cosigned")
+            statement(once["note"], self.trusted_keys, None, "cosigned")
+            self.quorum = self.policy.judge(once["note"])
 
     def _check_manifest_note(self, manifest, origin, trusted):
         note = self.bundle.text("manifest.note")
@@ -2264,7 +2413,8 @@ class Check:
         self._not_shorter(self.kept, self.earlier, *self.rotations)
         self.stamped = [self._stamped(place) for place in range(count_stamps(self.bundle))]
         self._not_shorter(*self.stamped)
-        self.outside = Outside([(s["size"], s["at"]) for s in self.stamped] if self.roots else [])
+        times = [(s["size"], s["at"]) for s in self.stamped] if self.roots else []
+        self.outside = Outside(times + self._seen())
         self._whole() if self.whole else self._part()
         self.exports.finish()
         same = show_persons(self.persons, self.met) == self.bundle.text("persons")
@@ -2284,6 +2434,7 @@ class Check:
             path = once["consistency"]
             if not check_consistency(once["size"], once["root"], now["size"], now["root"], path):
                 raise self._explained(once, fork(once, now))
+        self._witnessed()
 
     def _explained(self, once, found):
         """What the comparison with a statement found, unless that the log is another is on record."""
@@ -2304,6 +2455,7 @@ class Check:
             self.outside.take(seq, record["at"])
             self.exports.event(seq, record, account)
             self.records += 1
+            self.beyond += self.cosigned is None or seq >= self.cosigned["size"]
             self.last_at = record["at"]
         return leaf, record, account
 
@@ -2385,6 +2537,12 @@ class Check:
             require(last <= (now + 300) * 1_000_000, "the heartbeat is of the future")
         if last is not None and last < (now - max_age) * 1_000_000:
             raise Refused(f"nothing has come since {show_time(last)}", STALE)
+        if self.quorum and self.quorum["fresh"] is not None:
+            at = self.quorum["fresh"]
+            require(at <= now + 300, "a quorum of witnesses cosigned in the future")
+            if at < now - max_age:
+                since = show_time(at * 1_000_000)
+                raise Refused(f"no quorum of witnesses has cosigned anything since {since}", STALE)
 
     def covers(self, record, account):
         wanted = self.manifest["account"]
@@ -2548,13 +2706,47 @@ def read_kept(path):
         raise OSError(f"the checkpoint `{path}` cannot be read: {error}") from None
 
 
+def read_policy(parser, path):
+    if not path:
+        return None
+    try:
+        with open(path, "rb") as file:
+            return Policy(file.read())
+    except OSError as error:
+        parser.error(f"--policy: {error}")
+    except Refused as refused:
+        parser.error(f"--policy: `{path}` is no policy: {refused}")
+
+
+def moment(seconds):
+    """A witness's time, which may be any, in microseconds."""
+    return min(seconds, 253_402_300_799) * 1_000_000
+
+
+def show_moment(seconds):
+    return show_time(moment(seconds))
+
+
+def print_witnessed(check):
+    quorum, size = check.quorum, check.cosigned["size"]
+    moments = ""
+    if quorum["fresh"] is not None:
+        moments = f", by a quorum until {show_moment(quorum['existed'])}"
+        moments += f", and since {show_moment(quorum['fresh'])}"
+    print(f"witnessed up to size {size}{moments}")
+    for name, at in quorum["by"]:
+        print(plain(f"cosigned by {name} at {show_moment(at)}"))
+    print(f"unwitnessed: {check.beyond} records are beyond that")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description="Checks a keyledger bundle offline. Exit codes: 0 good, 10 invalid, "
         "11 a fork, 12 a rollback, 13 stale, 14 rolled back, which is on record."
     )
     parser.add_argument("bundle")
-    parser.add_argument("--key", required=True, help="a verifier key of the log")
+    parser.add_argument("--key", help="a verifier key of the log; not needed if the policy names it")
+    parser.add_argument("--policy", help="a file (tlog-policy): a quorum of its witnesses must cosign")
     parser.add_argument("--kept", help="a file with a checkpoint that you kept")
     parser.add_argument("--max-age", type=duration, help="how old the log's last word in it may be: 1d")
     roots = "a PEM file with the roots of the time-stamping authorities that you trust"
@@ -2569,13 +2761,16 @@ def main():
         if not has_one:
             parser.error("--tsa-ca: it has no certificate in PEM form")
     try:
-        key = Key(arguments.key)
+        key = Key(arguments.key) if arguments.key else None
     except Refused as refused:
         parser.error(f"--key: {refused}")
+    policy = read_policy(parser, arguments.policy)
+    if not key and not (policy and policy.logs):
+        parser.error("--key is needed, or a --policy that names the log")
     check = None
     try:
         kept = read_kept(arguments.kept) if arguments.kept else None
-        check = Check(Bundle(arguments.bundle), key, kept, arguments.tsa_ca)
+        check = Check(Bundle(arguments.bundle), key, kept, policy, arguments.tsa_ca)
         check.run()
         if arguments.max_age is not None:
             check.fresh(time.time(), arguments.max_age)
@@ -2609,11 +2804,13 @@ def main():
     if check.beat:
         print(f"complete as of {show_time(check.beat['at'] * 1_000_000)}, by the log's clock")
     print(f"{check.records} records of {keys} keys, signed by {signed_by}")
-    if check.roots:
+    if check.roots or check.policy:
         print(f"outside time {check.outside.sentence()}")
     elif check.stamped:
         unchecked = "time-stamps, not checked; give --tsa-ca with the roots that you trust"
         print(f"outside time {len(check.stamped)} {unchecked}")
+    if check.quorum:
+        print_witnessed(check)
     lineage(check.keys)
     newest = check.keys[-1].text
     if newest != check.trusted.text:

@@ -12,7 +12,9 @@ mod persons;
 mod requests;
 mod stamps;
 
-pub use logs::{access, checkpoint, frame, note, proof_file, record, tar, tile};
+pub use logs::{
+    access, add_checkpoint, checkpoint, frame, note, policy, proof_file, record, tar, tile,
+};
 pub use persons::{keyring, persons};
 pub use requests::{as_of, claims, cursor, forwarded, headers, import_line, secret, text, token};
 pub use stamps::stamp;
@@ -23,6 +25,7 @@ pub type Target = fn(&[u8]);
 /// Every target by its name, which is that of its program and of its folder in `corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("access", access),
+    ("add_checkpoint", add_checkpoint),
     ("as_of", as_of),
     ("checkpoint", checkpoint),
     ("claims", claims),
@@ -34,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("keyring", keyring),
     ("note", note),
     ("persons", persons),
+    ("policy", policy),
     ("proof_file", proof_file),
     ("record", record),
     ("secret", secret),

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use eventlog::frame::{Frame, HEADER, MAGIC};
 use tlog::note::{Note, VerifierKey};
-use tlog::{Checkpoint, ProofFile, TilePath};
+use tlog::policy::Policy;
+use tlog::{AddCheckpoint, Checkpoint, ProofFile, TilePath};
 
 /// A stored record (`schemas/record.md`).
 pub fn record(data: &[u8]) {
@@ -70,6 +71,26 @@ pub fn proof_file(data: &[u8]) {
         && let Ok(file) = text.parse::<ProofFile>()
     {
         assert_eq!(file.to_string(), text, "a proof file has one spelling");
+    }
+}
+
+/// A request to a witness, and the bodies of its answers.
+pub fn add_checkpoint(data: &[u8]) {
+    if let Ok(request) = AddCheckpoint::parse(data) {
+        assert_eq!(request.to_string().as_bytes(), data, "a request has one spelling");
+    }
+    if let Some(size) = tlog::add_checkpoint::read_size(data) {
+        assert_eq!(tlog::add_checkpoint::size_text(size).as_bytes(), data, "one spelling");
+    }
+}
+
+/// A policy, and one under which nothing is a quorum that nobody cosigned.
+pub fn policy(data: &[u8]) {
+    if let Ok(policy) = Policy::parse(data)
+        && let Ok(note) = Note::parse("a\n\n— a AAAAAAA=\n".as_bytes())
+        && let Ok(quorum) = policy.judge(&note)
+    {
+        assert!(quorum.cosigned.is_empty() && quorum.fresh_s.is_none(), "nobody cosigned");
     }
 }
 

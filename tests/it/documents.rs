@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::support::{Client, Service, Tsa, keyledger};
+use crate::support::{Client, Service, Tsa, keyledger, until};
 use crate::webhooks::webhook;
+use crate::witnesses::witnessed;
 
 #[test]
 fn the_published_openapi_document_is_the_programs() {
@@ -94,9 +95,13 @@ fn the_readmes_dialect_lines_work_as_printed() {
 #[test]
 fn every_example_of_the_document_works_as_printed() {
     let document: Value = serde_json::from_str(&keyledger(&["openapi"]).good()).unwrap();
+    // With a witness and an authority, so that there is something that was cosigned and stamped.
     let folder = tempfile::tempdir().unwrap();
     let tsa = Tsa::start(folder.path());
-    let (service, mut sent) = (Service::with(&["--tsa", &tsa.url()]), 0);
+    let ((service, _witnesses), mut sent) = (witnessed(1, &["--tsa", &tsa.url()]), 0);
+    until("there is", || {
+        service.client_with(None).send("GET /log/checkpoint/cosigned").status == 200
+    });
     let examples = Examples::new(&service, &document);
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

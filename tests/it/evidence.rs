@@ -171,6 +171,7 @@ fn what_is_public_needs_no_token_and_nothing_else_does_without() {
     let auditor = service.client_of("*", "auditor");
     let table = [
         ("/log/checkpoint", 200, 200),
+        ("/log/checkpoint/cosigned", 404, 404),
         ("/log/heartbeat", 200, 200),
         ("/log/stamps", 200, 200),
         ("/log/keys", 200, 200),

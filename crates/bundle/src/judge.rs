@@ -46,6 +46,8 @@ pub(crate) struct Judge<'o, 's, S: Stored + ?Sized> {
     records: u64,
     /// How many of them are in the scope, and the time of the last one.
     covered: (u64, Option<Timestamp>),
+    /// How many of these are beyond what witnesses cosigned.
+    unwitnessed: u64,
     /// The first succession of origins, among those that matter to the auditor, whose old log this one
     /// does not contain.
     lost: Option<Succession>,
@@ -80,6 +82,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
             bounds,
             records: 0,
             covered: (0, None),
+            unwitnessed: 0,
             lost: None,
         };
         if judge.part.as_ref().is_some_and(Part::is_of_account) {
@@ -121,13 +124,20 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         self.records
     }
 
+    /// How many records in the scope are beyond what witnesses cosigned.
+    pub(crate) fn unwitnessed(&self) -> u64 {
+        self.unwitnessed
+    }
+
     /// Judges the next records, and returns those in the scope as entries.
     pub(crate) fn batch(&mut self, batch: Vec<AuditRecord>) -> Result<Vec<Entry>, Refused> {
+        let witnessed = self.opened.cosigned.as_ref().map_or(0, |(signed, _)| signed.size);
         let mut entries = Vec::with_capacity(batch.len());
         for audited in batch {
             let (entry, covered) = self.one(audited)?;
             if covered {
                 self.covered = (self.covered.0 + 1, Some(entry.record.at));
+                self.unwitnessed += u64::from(entry.seq.0 >= witnessed);
                 entries.push(entry);
             }
         }

@@ -14,6 +14,8 @@ pub(crate) const HEARTBEAT: &str = "heartbeat";
 /// As they are called in an error; see [`times_names`].
 pub(crate) const TIMES_CHECKPOINT: &str = "times/…/checkpoint";
 pub(crate) const TIMES_CONSISTENCY: &str = "times/…/consistency";
+pub(crate) const COSIGNED: &str = "cosigned";
+pub(crate) const GROWTH: &str = "cosigned-consistency";
 pub(crate) const ACCOUNTS: &str = "accounts";
 pub(crate) const ACCOUNT: &str = "account";
 pub(crate) const PERSONS: &str = "persons";

@@ -24,6 +24,7 @@ mod make;
 mod maker;
 mod manifest;
 mod measured;
+mod names;
 mod opened;
 mod outside;
 mod part;
@@ -35,6 +36,7 @@ mod source;
 mod stamped;
 mod verify;
 mod walk;
+mod witnessed;
 
 use ledger::Entry;
 
@@ -54,6 +56,7 @@ pub use crate::refused::{Invalid, Refused};
 pub use crate::source::{Fault, MakeError, Part, RowPlace, Source, Terms};
 pub use crate::stamped::Stamped;
 pub use crate::verify::{Trust, Verified, verify};
+pub use crate::witnessed::{Witnessed, moment, same_log};
 pub use persons::{parse_persons, persons_text};
 
 /// The exports: files with all events of a bundle, each in another format.

@@ -148,6 +148,7 @@ impl Maker {
 
     fn head(&mut self) -> Result<Stage, MakeError> {
         let Terms { keys, checkpoint, earlier, consistency, table, heartbeat, .. } = &self.terms;
+        let (cosigned, growth) = &self.terms.cosigned;
         let texts = [
             (layout::GUIDE, layout::GUIDE_TEXT.to_owned()),
             (layout::VERIFIER, layout::VERIFIER_TEXT.to_owned()),
@@ -158,6 +159,8 @@ impl Maker {
             (layout::CONSISTENCY, lines(consistency)),
             (layout::TABLE, table.clone()),
             (layout::HEARTBEAT, heartbeat.clone()),
+            (layout::COSIGNED, cosigned.clone()),
+            (layout::GROWTH, lines(growth)),
         ];
         for (name, text) in texts {
             self.file(name, text.as_bytes())?;

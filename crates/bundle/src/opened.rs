@@ -16,6 +16,7 @@ use crate::freshness::Beat;
 use crate::layout::{self, TreeFile};
 use crate::limits;
 use crate::manifest::{Listed, Manifest, Scope, Version};
+use crate::names::{compare_names, rows_files, stamps};
 use crate::persons::parse_persons;
 use crate::refused::{Invalid, Refused};
 
@@ -41,6 +42,8 @@ pub(crate) struct Opened<'s, S: ?Sized> {
     pub(crate) heartbeat: Option<Beat>,
     /// How many checkpoints with time-stamps it has.
     pub(crate) stamps: u64,
+    /// What witnesses cosigned, and the proof that it is of the same log; `None` if there is nothing.
+    pub(crate) cosigned: Option<(Statement, Vec<Hash>)>,
     pub(crate) origin: String,
     pub(crate) version: Version,
     pub(crate) records: u64,
@@ -94,6 +97,10 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
         let statements =
             [Some(&checkpoint), Some(&table), heartbeat.as_ref().map(|h| &h.statement)];
         statements.into_iter().flatten().try_for_each(|one| of_this_log(one, &chain))?;
+        let cosigned = match version {
+            Version::One => None,
+            Version::Two => cosigned(&small(layout::COSIGNED)?, &small(layout::GROWTH)?, &chain)?,
+        };
         let consistency = hashes(&small(layout::CONSISTENCY)?);
         let keyring = parse_persons(&small(layout::PERSONS)?)?;
         Ok(Opened {
@@ -106,6 +113,7 @@ impl<'s, S: Stored + ?Sized> Opened<'s, S> {
             table,
             heartbeat,
             stamps: stamps(&placed),
+            cosigned,
             origin: manifest.origin,
             version,
             records: manifest.records,
@@ -228,85 +236,6 @@ pub(crate) fn raw<S: Stored + ?Sized>(
     Ok(bytes)
 }
 
-/// How many checkpoints with time-stamps there are: whether their files are the right ones, and in their
-/// place, is told when all names are compared.
-fn stamps(placed: &[Placed]) -> u64 {
-    let is_of_one = |placed: &&Placed| placed.name.split('/').next() == Some(layout::TIMES);
-    placed.iter().filter(is_of_one).count().div_ceil(3) as u64
-}
-
-/// The names of the files of such a bundle, with so many time-stamps, in order.
-fn expected_names(
-    (manifest, version, stamps): (&Manifest, Version, u64),
-    scope: &Scope,
-    exports: &Exports,
-) -> Vec<String> {
-    use layout::{
-        ACCOUNT, ACCOUNTS, CHECKPOINT, CONSISTENCY, EARLIER, GUIDE, HEARTBEAT, KEYS, LIMITS,
-        MANIFEST, NOTE, PACK, PERSONS, TABLE, VERIFIER,
-    };
-    let limits = (version != Version::One).then_some(LIMITS);
-    let head = [KEYS, CHECKPOINT, EARLIER, CONSISTENCY, TABLE];
-    let head = [GUIDE, VERIFIER].into_iter().chain(limits).chain(head);
-    let mut names: Vec<String> = head.map(str::to_owned).collect();
-    match version {
-        Version::One => {}
-        Version::Two => {
-            names.push(HEARTBEAT.to_owned());
-            names.extend((0..stamps).flat_map(layout::times_names));
-        }
-    }
-    if scope.is_whole() {
-        names.extend(layout::tree_files(manifest.size).map(TreeFile::name));
-    } else {
-        let of_account = version == Version::Two && scope.account.is_some();
-        names.extend((!of_account).then(|| ACCOUNTS.to_owned()));
-        let packs = (0..manifest.records.div_ceil(PACK as u64))
-            .flat_map(|number| [layout::records_name(number), layout::proofs_name(number)]);
-        names.extend(packs);
-        if of_account {
-            // As many as there are: whether these are all is seen when the keys are known.
-            names.extend((0..rows_files(&manifest.members)).map(layout::rows_name));
-            names.push(ACCOUNT.to_owned());
-        }
-    }
-    names.push(PERSONS.to_owned());
-    names.extend(exports.names.map(str::to_owned));
-    names.extend([MANIFEST, NOTE].map(str::to_owned));
-    names
-}
-
-/// The number of files with places in the key table.
-fn rows_files(members: &[Listed]) -> u64 {
-    members.iter().filter(|member| member.name.starts_with("rows/")).count() as u64
-}
-
-fn compare_names(
-    placed: &[Placed],
-    (manifest, version): (&Manifest, Version),
-    scope: &Scope,
-    exports: &Exports,
-) -> Result<(), Invalid> {
-    let files = placed.len() as u64;
-    // Checked before the list is built: a manifest may claim any size.
-    if manifest.size / 256 > files || manifest.records / 256 > files {
-        return Err(Invalid::Malformed(layout::MANIFEST));
-    }
-    if scope.is_whole() && manifest.records != manifest.size {
-        return Err(Invalid::Malformed(layout::MANIFEST));
-    }
-    let expected = expected_names((manifest, version, stamps(placed)), scope, exports);
-    let end = || "the end".to_owned();
-    for place in 0..expected.len().max(placed.len()) {
-        let found = placed.get(place).map_or_else(end, |placed| placed.name.clone());
-        let expected = expected.get(place).cloned().unwrap_or_else(end);
-        if expected != found {
-            return Err(Invalid::Files { expected, found });
-        }
-    }
-    Ok(())
-}
-
 /// Every file but the last two, with its entry of the manifest.
 fn files(placed: &[Placed], listed: &[Listed]) -> Result<HashMap<String, File>, Invalid> {
     let placed = placed.get(..placed.len().saturating_sub(2)).unwrap_or_default();
@@ -351,6 +280,19 @@ fn heartbeat(
     let beat = Beat::open(text, chain, keys)?;
     let is_of_it = beat.statement.size == size;
     if is_of_it { Ok(beat) } else { Err(Invalid::Malformed(layout::HEARTBEAT)) }
+}
+
+/// What witnesses cosigned, and the proof that it is of the log.
+fn cosigned(
+    note: &str,
+    proof: &str,
+    chain: &KeyChain,
+) -> Result<Option<(Statement, Vec<Hash>)>, Invalid> {
+    let proof = hashes(proof).ok_or(Invalid::Malformed(layout::GROWTH))?;
+    if !note.is_empty() {
+        return Ok(Some((statement(layout::COSIGNED, note, chain, chain.keys())?, proof)));
+    }
+    if proof.is_empty() { Ok(None) } else { Err(Invalid::Malformed(layout::GROWTH)) }
 }
 
 /// A checkpoint that one of `keys`, which are of the chain, signed under its own name and was allowed to.

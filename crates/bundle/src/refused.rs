@@ -144,6 +144,9 @@ pub enum Invalid {
         /// When the log had it.
         outside: String,
     },
+    /// A policy's witnesses have not cosigned.
+    #[error("the witnesses of the policy do not vouch for it: {0}")]
+    Unwitnessed(String),
     /// The proof that one tree extends another is wrong.
     #[error("the consistency proof is wrong: {0}")]
     Consistency(tlog::ProofError),

@@ -111,6 +111,9 @@ pub struct Terms {
     pub table: String,
     /// The signed heartbeat: that the log had no more than the checkpoint says at a moment.
     pub heartbeat: String,
+    /// A checkpoint with the cosignatures of witnesses, and the proof that the larger one of it and the
+    /// checkpoint extends the other; empty texts if there is none.
+    pub cosigned: (String, Vec<Hash>),
     /// The keys that sign the log, with the notes that rotated them.
     pub keys: String,
     /// Which records the bundle contains.

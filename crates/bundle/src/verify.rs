@@ -12,6 +12,7 @@ use keys::Timestamp;
 use ledger::{Entry, KeyChain};
 use timestamp::Roots;
 use tlog::note::VerifierKey;
+use tlog::policy::Policy;
 
 use crate::Exports;
 use crate::archive::Stored;
@@ -26,6 +27,7 @@ use crate::outside::{Bounds, OutsideTime, Placed};
 use crate::read::{Chunks, Read};
 use crate::refused::{Invalid, Refused};
 use crate::stamped::{self, StampedStatement};
+use crate::witnessed::{Witnessed, same_log};
 
 /// What the auditor trusts, from another source than the bundle.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Trust {
     /// The heartbeat must not be older than this moment; in a bundle of the first version, the last
     /// record.
     pub not_before: Option<Timestamp>,
+    /// Whose cosignatures must be there, if any.
+    pub policy: Option<Policy>,
     /// The present moment, against which `not_before` was taken.
     pub now: Timestamp,
     /// The roots of time-stamping authorities. Without them time-stamps are not checked, and nothing is
@@ -70,6 +74,8 @@ pub struct Verified {
     pub last_at: Option<Timestamp>,
     /// When the log had no more than this, by its own clock; `None` for a bundle of the first version.
     pub as_of: Option<Timestamp>,
+    /// What a quorum of the policy's witnesses cosigned; `None` without a policy.
+    pub witnessed: Option<Witnessed>,
     /// The key that signed the checkpoint.
     pub signed_by: VerifierKey,
     /// All keys of the log, and how each named the next.
@@ -93,17 +99,20 @@ pub fn verify<S: Stored + ?Sized>(
 ) -> Result<Verified, Refused> {
     let opened = Opened::new(stored, &trust.key, exports)?;
     match checked(&opened, trust, exports, progress) {
-        Ok(judged) => Ok(verified(opened, judged, trust)),
+        Ok(checked) => Ok(verified(opened, checked, trust)),
         Err(refused) => Err(opened.are_as_listed().err().map_or(refused, Refused::from)),
     }
 }
+
+/// What the records come to, and who vouches for them.
+type Checked = (Judged, Option<Witnessed>);
 
 fn checked<S: Stored + ?Sized>(
     opened: &Opened<'_, S>,
     trust: &Trust,
     exports: &Exports,
     progress: &mut dyn FnMut(u64),
-) -> Result<Judged, Refused> {
+) -> Result<Checked, Refused> {
     let Opened { chain, checkpoint, earlier, heartbeat, .. } = opened;
     if let Some(Beat { statement, .. }) = heartbeat.as_ref()
         && statement.root != checkpoint.root
@@ -119,7 +128,7 @@ fn checked<S: Stored + ?Sized>(
     }
     not_shorter(opened)?;
     let stamped = stamped::read(opened)?;
-    let bounds = Bounds::new(outside_times(&stamped, trust)?)?;
+    let bounds = Bounds::new(outside_times(opened, &stamped, trust)?)?;
     let chunks = Chunks::of(opened);
     let once = stamped.iter().map(|stamped| stamped.statement.clone());
     let mut judge = Judge::new(opened, trusted, once, bounds)?;
@@ -129,9 +138,11 @@ fn checked<S: Stored + ?Sized>(
     if let Err(invalid @ Refused::Invalid(_)) = extended {
         return Err(invalid);
     }
+    let unwitnessed = judge.unwitnessed();
     let judged = judge.finish()?;
     extended.map_err(|refused| explained(chain, earlier, refused))?;
     stamped.iter().try_for_each(|stamped| stamped.is_extended(opened))?;
+    let witnessed = witnessed(opened, trust.policy.as_ref(), unwitnessed)?;
     if let Some(not_before) = trust.not_before {
         match (heartbeat, judged.last_at) {
             (Some(heartbeat), _) => heartbeat.is_fresh(not_before, trust.now)?,
@@ -140,15 +151,46 @@ fn checked<S: Stored + ?Sized>(
             }
             (None, _) => {}
         }
+        witnessed.as_ref().map_or(Ok(()), |one| one.is_fresh(not_before, trust.now))?;
     }
-    Ok(judged)
+    Ok((judged, witnessed))
 }
 
 /// What those say whom the auditor trusts about when the log had what.
-fn outside_times(stamped: &[StampedStatement], trust: &Trust) -> Result<Vec<OutsideTime>, Invalid> {
-    let Some(roots) = &trust.tsa else { return Ok(Vec::new()) };
-    let numbered = (0..).zip(stamped);
-    numbered.map(|(number, stamped)| stamped.outside_time(number, roots)).collect()
+fn outside_times<S: Stored + ?Sized>(
+    opened: &Opened<'_, S>,
+    stamped: &[StampedStatement],
+    trust: &Trust,
+) -> Result<Vec<OutsideTime>, Invalid> {
+    let of_witnesses = trust.policy.as_ref().and_then(|policy| {
+        let (cosigned, _) = opened.cosigned.as_ref()?;
+        let keys = opened.trusted_keys();
+        // What is wrong with it is told after the records.
+        Witnessed::open(&cosigned.note, policy, &opened.chain, keys).ok()?.0.outside_time()
+    });
+    let mut times = Vec::from_iter(of_witnesses);
+    if let Some(roots) = &trust.tsa {
+        for (number, stamped) in (0..).zip(stamped) {
+            times.push(stamped.outside_time(number, roots)?);
+        }
+    }
+    Ok(times)
+}
+
+/// Checks that what witnesses cosigned is of this log, and that they are a quorum of the policy.
+fn witnessed<S: Stored + ?Sized>(
+    opened: &Opened<'_, S>,
+    policy: Option<&Policy>,
+    unwitnessed: u64,
+) -> Result<Option<Witnessed>, Refused> {
+    let Opened { chain, checkpoint, cosigned, .. } = opened;
+    if let Some((cosigned, proof)) = cosigned {
+        same_log(chain, cosigned, checkpoint, proof)?;
+    }
+    let Some(policy) = policy else { return Ok(None) };
+    let note = cosigned.as_ref().map_or("", |(signed, _)| signed.note.as_str());
+    let (witnessed, _) = Witnessed::open(note, policy, chain, opened.trusted_keys())?;
+    Ok(Some(Witnessed { unwitnessed, ..witnessed }))
 }
 
 /// Checks that the log is not shorter than at the rotations of its key.
@@ -160,8 +202,13 @@ fn not_shorter<S: Stored + ?Sized>(opened: &Opened<'_, S>) -> Result<(), Refused
     }
 }
 
-fn verified<S: Stored + ?Sized>(opened: Opened<'_, S>, judged: Judged, trust: &Trust) -> Verified {
+fn verified<S: Stored + ?Sized>(
+    opened: Opened<'_, S>,
+    (judged, witnessed): Checked,
+    trust: &Trust,
+) -> Verified {
     let Judged { records, last_at, auditor, placed } = judged;
+    let has_times = trust.tsa.is_some() || trust.policy.is_some();
     let of_account = opened.version == Version::Two && opened.scope.account.is_some();
     let is_complete = opened.scope.is_whole() || of_account;
     Verified {
@@ -177,9 +224,10 @@ fn verified<S: Stored + ?Sized>(opened: Opened<'_, S>, judged: Judged, trust: &T
         keys: auditor.keys(),
         scope: opened.scope,
         last_at,
+        witnessed,
         as_of: opened.heartbeat.map(|heartbeat| heartbeat.at),
         stamps: opened.stamps,
-        placed: trust.tsa.is_some().then_some(placed),
+        placed: has_times.then_some(placed),
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::http::response::Parts;
+use hyper::header::CONTENT_TYPE;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use crate::address::AddressRules;
-use crate::outcome::{Outcome, OutcomeKind};
+use crate::outcome::OutcomeKind;
 use crate::target::Target;
 
 /// The most bytes of an answer's head, and of its body, that are read.
@@ -74,43 +74,37 @@ impl Connection {
         Ok(Connection { sender, driver })
     }
 
-    /// Sends a request, and reads its whole answer; `None` for the body if it has more than `most` bytes.
-    pub(crate) async fn fetch(
-        &mut self,
-        request: Request<Full<Bytes>>,
-        most: usize,
-    ) -> Result<(Parts, Option<Vec<u8>>), Cut> {
-        self.sender.ready().await.map_err(|_| Cut { answered: false })?;
-        let sent = self.sender.send_request(request).await;
-        let (head, mut body) = sent.map_err(|_| Cut { answered: false })?.into_parts();
-        let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Cut { answered: true })?;
-            bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
-            if bytes.len() > most {
-                return Ok((head, None));
-            }
-        }
-        Ok((head, Some(bytes)))
-    }
-
     /// Sends a request and reads its whole answer, as far as one is read. Whether the connection can
     /// be used again is up to [`Connection::is_open`].
-    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Outcome, Cut> {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Cut> {
         self.sender.ready().await.map_err(|_| Cut { answered: false })?;
         let sent = self.sender.send_request(request).await;
         let answer = sent.map_err(|_| Cut { answered: false })?;
         let status = answer.status().as_u16();
-        if !discard(answer).await? {
+        let media_type = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let media_type = media_type.map(str::to_owned);
+        let body = read(answer).await?;
+        if body.is_none() {
             self.driver.abort();
         }
-        Ok(Outcome::of_status(status))
+        Ok(Answer { status, media_type, body })
     }
 
     /// Whether another request can be sent.
     pub(crate) fn is_open(&self) -> bool {
         !self.sender.is_closed() && !self.driver.is_finished()
     }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type`.
+    pub media_type: Option<String>,
+    /// The body; `None` if it is longer than 64 KiB, and was not read on.
+    pub body: Option<Vec<u8>>,
 }
 
 /// The connection ended too early.
@@ -120,17 +114,18 @@ pub(crate) struct Cut {
     pub(crate) answered: bool,
 }
 
-/// Reads a body to its end and drops it; `false` if it is longer than that.
-async fn discard(answer: Response<Incoming>) -> Result<bool, Cut> {
-    let (mut body, mut length) = (answer.into_body(), 0);
+/// Reads a body to its end; `None` if it is longer than that.
+async fn read(answer: Response<Incoming>) -> Result<Option<Vec<u8>>, Cut> {
+    let (mut body, mut bytes) = (answer.into_body(), Vec::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Cut { answered: true })?;
-        length += frame.data_ref().map_or(0, Bytes::len);
-        if length > MOST_BODY {
-            return Ok(false);
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        if bytes.len() + data.len() > MOST_BODY {
+            return Ok(None);
         }
+        bytes.extend_from_slice(data);
     }
-    Ok(true)
+    Ok(Some(bytes))
 }
 
 /// Connects to the first address that is allowed and answers.

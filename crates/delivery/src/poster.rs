@@ -10,7 +10,7 @@ use hyper::header::{HOST, USER_AGENT};
 use rustls::ClientConfig;
 
 use crate::address::AddressRules;
-use crate::connection::Connection;
+use crate::connection::{Answer, Connection};
 use crate::outcome::{Outcome, OutcomeKind};
 use crate::target::Target;
 
@@ -32,7 +32,7 @@ pub struct Poster(PosterOptions);
 
 /// The connection that the posts of one sender share, one after the other.
 #[derive(Default)]
-pub(crate) struct Line(Option<Connection>);
+pub struct Line(Option<Connection>);
 
 impl Poster {
     /// One that posts so.
@@ -47,11 +47,6 @@ impl Poster {
         &self.0.rules
     }
 
-    /// How it posts.
-    pub(crate) fn options(&self) -> &PosterOptions {
-        &self.0
-    }
-
     /// Posts `body` with these headers, over the connection of the post before if that is open.
     pub(crate) async fn post(
         &self,
@@ -60,13 +55,29 @@ impl Poster {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Outcome {
+        let answer = self.request(line, target, headers, body).await;
+        answer.map_or_else(Outcome::from, |answer| Outcome::of_status(answer.status))
+    }
+
+    /// The same; gives the answer, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, or not all of it.
+    pub async fn request(
+        &self,
+        line: &mut Line,
+        target: &Target,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, OutcomeKind> {
         let exchange = self.exchange(line, target, headers, body);
-        let outcome = tokio::time::timeout(self.0.timeout, exchange).await;
-        let outcome = outcome.unwrap_or_else(|_| OutcomeKind::TimedOut.into());
-        if outcome.status.is_none() || line.0.as_ref().is_some_and(|line| !line.is_open()) {
+        let answer = tokio::time::timeout(self.0.timeout, exchange).await;
+        let answer = answer.unwrap_or(Err(OutcomeKind::TimedOut));
+        if answer.is_err() || line.0.as_ref().is_some_and(|line| !line.is_open()) {
             line.0 = None;
         }
-        outcome
+        answer
     }
 
     async fn exchange(
@@ -75,7 +86,7 @@ impl Poster {
         target: &Target,
         headers: &[(&str, &str)],
         body: Bytes,
-    ) -> Outcome {
+    ) -> Result<Answer, OutcomeKind> {
         let request = || {
             let mut request = Request::post(target.path_and_query())
                 .header(HOST, target.authority())
@@ -89,18 +100,16 @@ impl Poster {
             && let Ok(request) = request()
         {
             match connection.send(request).await {
-                Ok(outcome) => return outcome,
-                Err(cut) if cut.answered => return OutcomeKind::CutOff.into(),
+                Ok(answer) => return Ok(answer),
+                Err(cut) if cut.answered => return Err(OutcomeKind::CutOff),
                 // It may have been closed while nothing was sent: that says nothing of the receiver.
                 Err(_) => line.0 = None,
             }
         }
-        let connection = match Connection::open(target, &self.0.rules, &self.0.tls).await {
-            Ok(connection) => line.0.insert(connection),
-            Err(kind) => return kind.into(),
-        };
+        let connection = Connection::open(target, &self.0.rules, &self.0.tls).await?;
+        let connection = line.0.insert(connection);
         // A checked URL and the headers of this crate are lawful.
-        let Ok(request) = request() else { return OutcomeKind::Unreachable.into() };
-        connection.send(request).await.unwrap_or_else(|_| OutcomeKind::CutOff.into())
+        let request = request().map_err(|_| OutcomeKind::Unreachable)?;
+        connection.send(request).await.map_err(|_| OutcomeKind::CutOff)
     }
 }

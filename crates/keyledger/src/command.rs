@@ -14,6 +14,7 @@ mod token;
 mod tokens;
 mod usage;
 mod webhooks;
+mod witness;
 mod worker;
 
 use anyhow::Result;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Accounts(accounts::Accounts),
     /// Rebuild the table of keys from a stopped data directory, as it was at any moment
     Replay(replay::Replay),
+    /// Cosign the checkpoints of logs that only grow, for those who do not trust their operators
+    Witness(witness::WitnessOptions),
     /// Record from outside that keys are expired
     Worker(worker::Worker),
     /// Take the log away, check it, watch it, without having to trust its operator
@@ -71,6 +74,7 @@ pub(crate) fn run(command: Command, definition: impl FnOnce() -> clap::Command) 
         Command::Subjects(options) => subjects::run(&options),
         Command::Accounts(options) => accounts::run(&options),
         Command::Replay(options) => replay::run(&options),
+        Command::Witness(options) => witness::run(&options),
         Command::Worker(options) => worker::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Fsck(options) => fsck::run(&options),

@@ -13,6 +13,7 @@ mod data_dir;
 mod exit;
 mod option_values;
 mod options;
+mod policy_file;
 mod print;
 mod question;
 mod random;

@@ -20,6 +20,7 @@ use crate::routes::authorize::presented::KeyHeader;
 use crate::stamps::Stamps;
 use crate::stream::streams::Streams;
 use crate::webhooks::Webhooks;
+use crate::witnesses::Witnesses;
 
 /// How the API is served, whatever the ledger holds.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct Config {
     pub fast_paths: bool,
     /// How the file with the rules of accounts is.
     pub accounts_file: Arc<AccountsFile>,
+    /// Who cosigns what the log signs.
+    pub witnesses: Witnesses,
     /// How many lines of the log nobody took, for the metrics.
     pub log_lines_lost: Arc<AtomicU64>,
     /// The time-stamps of the log, and who makes new ones.
@@ -74,6 +77,7 @@ impl Default for Config {
             metrics: true,
             fast_paths: true,
             accounts_file: Arc::default(),
+            witnesses: Witnesses::default(),
             log_lines_lost: Arc::default(),
             stamps: Stamps::default(),
         }

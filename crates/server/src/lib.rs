@@ -29,12 +29,13 @@ mod stream;
 mod watched_file;
 mod webhooks;
 mod wire;
+mod witnesses;
 
 pub use crate::accounts_file::AccountsFile;
 pub use crate::app::{App, Config};
 pub use crate::auth::{Auth, token};
 pub use crate::error::{ApiError, Code, Problem};
-pub use crate::export::bundle::{Bundle, EXPORTS};
+pub use crate::export::bundle::{Aside, Bundle, EXPORTS};
 pub use crate::http::serve::{Limits, serve};
 pub use crate::http::service::HttpService;
 pub use crate::openapi::document as openapi;
@@ -44,3 +45,6 @@ pub use crate::routes::authorize::presented::KeyHeader;
 pub use crate::stamps::{Authority, StampError, Stamps, StoredError, keep_stamping};
 pub use crate::watched_file::{FileError, read_file, watch_file};
 pub use crate::webhooks::{Sinks, WebhookOptions, Webhooks, deliver_webhooks, first_marks};
+pub use crate::witnesses::{
+    InvalidWitness, WitnessOptions, WitnessSpec, Witnesses, gather_cosignatures,
+};

@@ -1,15 +1,14 @@
 //! `GET /metrics`: counts and times for Prometheus, with no account, subject or key in a label.
 
 mod readings;
+mod verifications;
+mod witness_series;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use delivery::OutcomeKind;
-use keys::Verdict;
-use ledger::VerdictCounts;
-use parking_lot::Mutex;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
@@ -17,6 +16,8 @@ use prometheus::{
 
 pub(crate) use self::readings::Numbers;
 use self::readings::{READINGS, Reading};
+use self::verifications::Verifications;
+use self::witness_series::WitnessSeries;
 
 /// From 50 µs, a verify, to 10 s, a long report.
 const BUCKETS: &[f64] = &[
@@ -39,6 +40,7 @@ pub(crate) struct Metrics {
     refused_connections: IntCounter,
     deliveries: IntCounterVec,
     sink_writes: IntCounterVec,
+    witnesses: WitnessSeries,
 }
 
 impl Metrics {
@@ -83,6 +85,7 @@ impl Metrics {
             "keyledger_audit_sink_writes_total",
             "Attempts to write to audit sinks, many events at a time",
         );
+        let witnesses = WitnessSeries::new(&registry);
         Metrics {
             registry,
             requests,
@@ -93,6 +96,7 @@ impl Metrics {
             refused_connections,
             deliveries,
             sink_writes,
+            witnesses,
         }
     }
 
@@ -104,6 +108,11 @@ impl Metrics {
     /// The attempts to deliver to webhooks that ended so.
     pub(crate) fn delivery(&self, outcome: OutcomeKind) -> IntCounter {
         self.deliveries.with_label_values(&[outcome.as_str()])
+    }
+
+    /// The series of witnesses.
+    pub(crate) fn witnesses(&self) -> &WitnessSeries {
+        &self.witnesses
     }
 
     /// The connections that are open, and those that were refused.
@@ -129,32 +138,6 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
-    }
-}
-
-/// Verifications by their code, which the ledger counts.
-struct Verifications {
-    /// In the order of [`Verdict::ALL`], each with what was read last.
-    counters: Mutex<Vec<(IntCounter, u64)>>,
-}
-
-impl Verifications {
-    #[expect(clippy::expect_used, reason = "names and labels are constants, made at every start")]
-    fn new(registry: &Registry) -> Verifications {
-        let name = "keyledger_verifications_total";
-        let all = IntCounterVec::new(Opts::new(name, "Verifications answered"), &["code"]);
-        let all = all.expect("a lawful name");
-        registry.register(boxed(all.clone())).expect("a name of its own");
-        let counters = Verdict::ALL.iter().map(|code| (all.with_label_values(&[code.as_str()]), 0));
-        Verifications { counters: Mutex::new(counters.collect()) }
-    }
-
-    /// What is counted twice at once is added once.
-    fn count_up_to(&self, verdicts: &VerdictCounts) {
-        for ((counter, seen), count) in self.counters.lock().iter_mut().zip(verdicts) {
-            counter.inc_by(count.saturating_sub(*seen));
-            *seen = (*seen).max(*count);
-        }
     }
 }
 
@@ -224,6 +207,8 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use keys::Verdict;
+
     use super::*;
 
     #[test]

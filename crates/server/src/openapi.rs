@@ -49,7 +49,7 @@ use crate::{dialects, wire};
         keys_routes::rotate, usage::of_key, usage::of_account, verify::verify, batch::verify_batch, own_key::show, own_key::revoke, authorize::authorize, authorize::below,
         events::list, events::one, stream::stream, expirations::expire_due, expiring::list,
         report::access, report::table_digest,
-        evidence::checkpoint, evidence::heartbeat, evidence::keys, evidence::tile, evidence::entries, evidence::persons,
+        evidence::checkpoint, evidence::cosigned, evidence::heartbeat, evidence::keys, evidence::tile, evidence::entries, evidence::persons,
         stamps::list, stamps::create,
         evidence::inclusion, evidence::consistency, account::events, account::rows, receipt::receipt, key_proof::proof, evidence::table,
         tokens::list, tokens::create, tokens::end, tokens::revoke,

@@ -2,7 +2,7 @@
 //!
 //! The formats are the ones the field has settled on, so that other people's verifiers work on
 //! a log made here: RFC 6962 trees, and the C2SP documents signed-note, tlog-checkpoint,
-//! tlog-tiles, tlog-cosignature and tlog-proof.
+//! tlog-tiles, tlog-cosignature, tlog-witness, tlog-policy and tlog-proof.
 //!
 //! Everything here is a pure function of bytes. This crate does not know where bytes are kept,
 //! what an entry means, what time it is, or that there is a network. Whoever stores tiles hands
@@ -51,12 +51,15 @@ mod rebuild;
 mod text;
 mod tile;
 
+pub mod add_checkpoint;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod entries;
 pub mod note;
+pub mod policy;
 pub mod proof_file;
 
+pub use add_checkpoint::AddCheckpoint;
 pub use checkpoint::Checkpoint;
 pub use edge::{OverEdge, RightEdge};
 pub use frontier::Frontier;

@@ -71,7 +71,7 @@ class Part(forge.Forgery):
         super().__init__(sys.argv[3], log_signer)
         self.log, self.seqs = log, list(seqs)
         self.terms = {"account": account, "from": start, "to": end}
-        head = self.files[: [name for name, _ in self.files].index("heartbeat") + 1]
+        head = self.files[: [name for name, _ in self.files].index("cosigned-consistency") + 1]
         size = len(log.entries)
         root = verify.root_of(log.leaves)
         self.files = head

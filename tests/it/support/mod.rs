@@ -18,6 +18,7 @@ mod script;
 mod service;
 mod stream;
 mod tsa;
+mod witness;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -28,7 +29,7 @@ pub(crate) use deadline::{DEADLINE, until};
 pub(crate) use exchange::{exchanges, shown, text};
 pub(crate) use import::Import;
 pub(crate) use liar::Liar;
-pub(crate) use packages::{go_program, node_with, python_with};
+pub(crate) use packages::{go_program, newer_python, node_with, python_with};
 pub(crate) use person::{Person, TEXTS, encoded};
 pub(crate) use program::{Ended, Program, keyledger, wait};
 pub(crate) use random::Random;
@@ -37,6 +38,7 @@ pub(crate) use rules_file::{RULES, RulesFile};
 pub(crate) use script::{Script, check};
 pub(crate) use service::{Service, Stopped};
 pub(crate) use tsa::{StampAnswers, Tsa};
+pub(crate) use witness::Witness;
 
 /// Writes a file that its owner alone may read.
 pub(crate) fn write_secret(path: &Path, text: &str) {

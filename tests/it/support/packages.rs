@@ -15,6 +15,23 @@ pub(crate) fn python_with(requirement: &str) -> PathBuf {
     home.join("bin/python")
 }
 
+/// The same of Python 3.12 or later, if there is one.
+pub(crate) fn newer_python(requirement: &str) -> Option<PathBuf> {
+    let names = ["python3", "python3.14", "python3.13", "python3.12"];
+    let is_newer = |name: &&str| {
+        let test = "import sys; sys.exit(sys.version_info < (3, 12))";
+        Command::new(name).args(["-c", test]).output().is_ok_and(|output| output.status.success())
+    };
+    let python = names.into_iter().find(is_newer)?;
+    let home = installed("newer-python", requirement, |home| {
+        run(Command::new(python).args(["-m", "venv", "--clear"]).arg(home));
+        let mut pip = Command::new(home.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
+        run(pip.arg(requirement));
+    });
+    Some(home.join("bin/python"))
+}
+
 /// A folder in which Node finds `package` (npm).
 pub(crate) fn node_with(package: &str) -> PathBuf {
     installed("node", package, |home| {

@@ -15,6 +15,7 @@ mod stamp;
 mod verdict;
 mod verify;
 mod watch;
+mod witnessed;
 
 use std::time::Duration;
 

@@ -4,11 +4,11 @@
 //! read, and only then for the data directory, so that a bad start changes nothing on the disk.
 
 mod accounts;
-mod log_lines;
-mod logging;
+pub(super) mod log_lines;
+pub(super) mod logging;
 mod logs;
 mod open_files;
-mod options;
+pub(super) mod options;
 mod ready;
 mod running;
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use delivery::{Position, Registry};
 use eventlog::sled::SledLog;
-use server::{App, Auth, Config, WebhookOptions, Webhooks};
+use server::{App, Auth, Config, WebhookOptions, Webhooks, Witnesses};
 
 use self::accounts::AccountsWatch;
 use self::log_lines::LastLines;
@@ -44,6 +44,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
     let poster = options.webhooks.poster()?;
     let sinks = options.sinks.read(exposed)?;
     let authority = options.tsa.authority()?;
+    let witnesses = options.witnesses.read(&options.data.data)?;
     let accounts = options.quotas.accounts.as_deref().map(AccountsWatch::read).transpose()?;
     let webhook_key = WebhookKeyFile::read_or_generate(&options.data.data, exposed)?;
 
@@ -83,6 +84,7 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
         accounts_file: accounts.as_ref().map(AccountsWatch::status).unwrap_or_default(),
         log_lines_lost: log_lines.0.lost(),
         stamps,
+        witnesses: Witnesses::new(witnesses, &ledger),
         ..config(options)
     };
     let app = App::new(ledger, journal, auth, webhooks, config);

@@ -48,6 +48,11 @@ pub(crate) fn times(data: &Path) -> PathBuf {
     data.join("times")
 }
 
+/// The newest checkpoint that a quorum of witnesses cosigned.
+pub(crate) fn cosigned(data: &Path) -> PathBuf {
+    data.join("cosigned")
+}
+
 /// The folder of audit sinks: how far each is.
 pub(crate) fn sinks(data: &Path) -> PathBuf {
     data.join("sinks")

@@ -7,7 +7,7 @@ use keys::Pseudonym;
 use signedlog::{
     CloseError, Consistency, Inclusion, KeyChain, ProofError, Receipt, SignedRoot, Vouched,
 };
-use tlog::TileIndex;
+use tlog::{Hash, TileIndex};
 
 use crate::caller::{AUDIT, Caller, READ, SHOWN};
 use crate::error::Error;
@@ -118,6 +118,25 @@ impl Ledger {
     ) -> Result<Consistency, Error> {
         caller.require_role(READ)?;
         Ok(self.log().head().consistency(old, new)?)
+    }
+
+    /// The proof that the tree of `new` records extends that of `old`, which anybody can make of the
+    /// tiles.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BeyondTheLog`] if there are fewer, or a fault of the storage.
+    pub fn growth(&self, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
+        Ok(self.log().head().consistency(old, Some(new))?.path)
+    }
+
+    /// The root of the tree of the first `size` records, which is as public.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::growth`].
+    pub fn root_at(&self, size: u64) -> Result<Hash, Error> {
+        Ok(self.log().head().root_at(size)?)
     }
 
     /// The receipt of an event that the caller was shown: a proof file (c2sp.org/tlog-proof) with

@@ -54,6 +54,15 @@ pub struct Bundle {
     stamped: Vec<u64>,
 }
 
+/// What others said of the log, which is stored beside it.
+#[derive(Clone, Copy)]
+pub struct Aside<'a> {
+    /// The time-stamps.
+    pub stamps: &'a Stamps,
+    /// The newest checkpoint that witnesses cosigned.
+    pub cosigned: Option<&'a str>,
+}
+
 impl Bundle {
     /// Prepares a bundle. `earlier` is a checkpoint that the auditor stored; without one, the bundle
     /// proves that the log extends the checkpoint at the size of the table note. Of the log's time-stamps
@@ -68,7 +77,7 @@ impl Bundle {
         caller: &Caller,
         scope: Scope,
         earlier: Option<String>,
-        stamps: &Stamps,
+        aside: Aside<'_>,
     ) -> Result<Bundle, ledger::Error> {
         let table = scope.account.is_some().then(|| ledger.table_rows(caller)).transpose()?;
         let (note, checkpoint, heartbeat) = if let Some(rows) = &table {
@@ -96,6 +105,8 @@ impl Bundle {
             Vec::new()
         };
         let keys = ledger.signing_keys()?;
+        let Aside { stamps, cosigned } = aside;
+        let cosigned = cosigned.and_then(|note| with_proof(ledger, note, checkpoint.size));
         let terms = Terms {
             origin: keys.newest().name().to_owned(),
             size: checkpoint.size,
@@ -104,6 +115,7 @@ impl Bundle {
             consistency,
             table: note.note.to_string(),
             heartbeat: heartbeat.note.to_string(),
+            cosigned: cosigned.unwrap_or_default(),
             keys: keys.to_string(),
             scope,
             first,
@@ -170,6 +182,17 @@ fn first(ledger: &Ledger, caller: &Caller, scope: &Scope, size: u64) -> Result<S
 fn filter(scope: &Scope) -> EventFilter {
     let Scope { account, from, to } = scope.clone();
     EventFilter { account, from, to, ..EventFilter::default() }
+}
+
+/// A cosigned checkpoint, and the proof that it is of the same log as the tree of `size` records; `None` if
+/// it is not, as after a rollback that an operator accepted.
+fn with_proof(ledger: &Ledger, note: &str, size: u64) -> Option<(String, Vec<Hash>)> {
+    let cosigned = ledger.signing_keys().ok()?.open(note.as_bytes()).ok()?;
+    if ledger.root_at(cosigned.size()).ok()? != cosigned.root() {
+        return None;
+    }
+    let (smaller, larger) = (size.min(cosigned.size()), size.max(cosigned.size()));
+    Some((note.to_owned(), ledger.growth(smaller, larger).ok()?))
 }
 
 /// The size in a checkpoint. Its signature is verified by the reader of the bundle.

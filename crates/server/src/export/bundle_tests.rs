@@ -71,16 +71,28 @@ async fn small() -> Ledger {
     ledger
 }
 
+fn nothing_aside() -> Aside<'static> {
+    static NO_STAMPS: std::sync::LazyLock<Stamps> = std::sync::LazyLock::new(Stamps::default);
+    Aside { stamps: &NO_STAMPS, cosigned: None }
+}
+
 fn made(ledger: &Ledger, scope: Scope) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let bundle = Bundle::new(ledger, &auditor(), scope, None, &Stamps::default()).unwrap();
+    let bundle = Bundle::new(ledger, &auditor(), scope, None, nothing_aside()).unwrap();
     bundle.make(&mut bytes, &mut |_| {}).unwrap();
     bytes
 }
 
 fn checked(bytes: &[u8]) -> Result<Verified, Refused> {
     let key = signing().chain().newest().clone();
-    let trust = Trust { key, checkpoint: None, not_before: None, now: Timestamp::MIN, tsa: None };
+    let trust = Trust {
+        key,
+        checkpoint: None,
+        not_before: None,
+        policy: None,
+        now: Timestamp::MIN,
+        tsa: None,
+    };
     verify(bytes, &trust, &EXPORTS, &mut |_| {})
 }
 
@@ -137,7 +149,7 @@ async fn a_part_holds_what_was_asked_for_and_nothing_else() {
     assert!(events(account("umbrella")).contains("\"seq\":2"));
     let never = Scope { to: Some(Timestamp::from_secs(0)), ..Scope::default() };
     for nothing in [account("nobody"), never] {
-        let refused = Bundle::new(&ledger, &auditor(), nothing, None, &Stamps::default()).err();
+        let refused = Bundle::new(&ledger, &auditor(), nothing, None, nothing_aside()).err();
         assert!(matches!(refused, Some(ledger::Error::NothingThere)));
     }
     let ever = Scope { from: Some(Timestamp::from_secs(0)), ..Scope::default() };
@@ -150,7 +162,7 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
     let key = signing().chain().newest().clone();
     let first = ledger.checkpoint_at(&auditor(), 1).unwrap().note.to_string();
     let bundle = |earlier: String| {
-        Bundle::new(&ledger, &auditor(), Scope::default(), Some(earlier), &Stamps::default())
+        Bundle::new(&ledger, &auditor(), Scope::default(), Some(earlier), nothing_aside())
     };
     let mut bytes = Vec::new();
     bundle(first.clone()).unwrap().make(&mut bytes, &mut |_| {}).unwrap();
@@ -176,6 +188,7 @@ async fn an_earlier_checkpoint_must_be_one_that_the_log_extends() {
             key: key.clone(),
             checkpoint: Some(checkpoint),
             not_before: None,
+            policy: None,
             now: Timestamp::MIN,
             tsa: None,
         };

@@ -137,6 +137,7 @@ operations!(
     "accessReport": READ, TRAIL;
     "tableDigest": READ, &[];
     "logCheckpoint": EVIDENCE, &[];
+    "logCheckpointCosigned": EVIDENCE, &[];
     "logHeartbeat": EVIDENCE, &[];
     "logKeys": EVIDENCE, &[];
     "listStamps": &[ANY, QUERY, &[Overloaded]], &[];

@@ -22,7 +22,7 @@ use tlog::{Hash, TileIndex, TilePath};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::http::route::Routes;
 use crate::request::authenticated::Reader;
 use crate::request::extract::Query;
@@ -35,6 +35,7 @@ use crate::wire::Text;
 pub(crate) fn router() -> Routes {
     Routes::default()
         .add("/log/checkpoint", get(checkpoint))
+        .add("/log/checkpoint/cosigned", get(cosigned))
         .add("/log/heartbeat", get(heartbeat))
         .add("/log/keys", get(keys))
         .add("/log/tile/entries/{*tile}", get(entries))
@@ -68,6 +69,27 @@ pub(crate) async fn checkpoint(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response, ApiError> {
     Ok(fresh(app.ledger().checkpoint()?.note.to_string()))
+}
+
+/// Gives the newest checkpoint that a quorum of witnesses cosigned
+///
+/// The note of the log with the cosignatures (c2sp.org/tlog-cosignature) of the witnesses that the operator
+/// named; it is a second or more behind `/log/checkpoint`. 404 until there is one.
+#[utoipa::path(
+    get,
+    path = "/log/checkpoint/cosigned",
+    operation_id = "logCheckpointCosigned",
+    tag = "evidence",
+    security(()),
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn cosigned(
+    State(app): State<App>,
+    Query(NoParameters {}): Query<NoParameters>,
+) -> Result<Response, ApiError> {
+    let missing =
+        || ApiError::new(Code::NotFound, "no quorum of witnesses has cosigned a checkpoint");
+    Ok(fresh(app.config().witnesses.cosigned().ok_or_else(missing)?.to_string()))
 }
 
 /// Says what the log has, also when nothing happens

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use delivery::{FetchError, Poster, Target};
+use bytes::Bytes;
+use delivery::{Answer, Line, OutcomeKind, Poster, Target};
 use keys::Timestamp;
 use ledger::Ledger;
 use sha2::{Digest as _, Sha256};
@@ -31,8 +32,11 @@ pub enum StampError {
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
     /// There is no answer.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
+    #[error("there was no answer: {}", .0.as_str())]
+    None(OutcomeKind),
+    /// More came than is read.
+    #[error("the answer is longer than {MAX_BYTES} bytes")]
+    TooLong,
     /// The answer has another status, or another type.
     #[error("the authority answered with {status} and the type `{content_type}`")]
     Answer {
@@ -82,12 +86,18 @@ impl Authority {
             ("content-type", "application/timestamp-query"),
             ("accept", "application/timestamp-reply"),
         ];
-        let answer = self.poster.fetch(&self.target, &headers, request, MAX_BYTES).await?;
-        if answer.status != 200 || answer.content_type != "application/timestamp-reply" {
-            let content_type = keys::without_keys(&answer.content_type).escape_debug().collect();
-            return Err(StampError::Answer { status: answer.status, content_type });
+        // One a day: a connection of its own.
+        let mut line = Line::default();
+        let sent = self.poster.request(&mut line, &self.target, &headers, Bytes::from(request));
+        let Answer { status, media_type, body } = sent.await.map_err(StampError::None)?;
+        let content_type = media_type.unwrap_or_default();
+        let content_type = content_type.split(';').next().unwrap_or_default().trim();
+        if status != 200 || !content_type.eq_ignore_ascii_case("application/timestamp-reply") {
+            let content_type = keys::without_keys(content_type).escape_debug().collect();
+            return Err(StampError::Answer { status, content_type });
         }
-        let stamp = Stamp::parse(&answer.body)?;
+        let body = body.filter(|body| body.len() <= MAX_BYTES).ok_or(StampError::TooLong)?;
+        let stamp = Stamp::parse(&body)?;
         stamp.is_over(checkpoint.as_bytes())?;
         stamp.answers(nonce)?;
         match &self.roots {
@@ -98,6 +108,6 @@ impl Authority {
         if at > now.plus_secs(CLOCKS_DIFFER_S) || now > at.plus_secs(CLOCKS_DIFFER_S) {
             return Err(StampError::Clock(at));
         }
-        StoredStamp::new(checkpoint, answer.body).ok_or(StampError::Invalid(Invalid::Imprint))
+        StoredStamp::new(checkpoint, body).ok_or(StampError::Invalid(Invalid::Imprint))
     }
 }

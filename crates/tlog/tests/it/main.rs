@@ -7,6 +7,8 @@ mod notes;
 #[cfg(test)]
 mod parsers;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod proofs;
 #[cfg(test)]
 mod rebuilding;
@@ -16,3 +18,5 @@ mod roots;
 mod samples;
 #[cfg(test)]
 mod tiles;
+#[cfg(test)]
+mod witnessing;

@@ -127,7 +127,13 @@ const TABLE: &[Row] = &[
         outside: &[CHRONO, SLED, BINCODE, SERVING],
         features: &[],
     },
-    Row { name: "server", never: &[], outside: &[SLED, BINCODE], features: &[] },
+    Row {
+        name: "witness",
+        never: &["keys", "signedlog", "ledger", "bundle", "delivery"],
+        outside: &[CHRONO, SLED, BINCODE, JSON, RANDOM],
+        features: &[],
+    },
+    Row { name: "server", never: &["witness"], outside: &[SLED, BINCODE], features: &[] },
     Row { name: "keyledger", never: &[], outside: &[], features: &[] },
 ];
 

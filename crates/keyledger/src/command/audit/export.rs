@@ -15,12 +15,12 @@ use keys::{Account, Timestamp};
 use ledger::Ledger;
 use ledger::SystemClock;
 use serde_json::json;
-use server::{Bundle, Stamps};
+use server::{Aside, Bundle, Stamps};
 
 use super::checkpoint_file;
 use crate::client::{Call, Client};
-use crate::data_dir::layout;
 use crate::data_dir::stopped::{LogPrefix, StoppedDir, auditor};
+use crate::data_dir::{cosigned, layout};
 use crate::exit::{Exit, misuse};
 use crate::options::{Data, Json, Remote, Secrets};
 use crate::print::{self, Progress};
@@ -118,6 +118,7 @@ impl Export {
 
     fn export_directory(&self, data: PathBuf, earlier: Option<String>, file: &File) -> Result<()> {
         let stamps = Stamps::open(layout::times(&data))?;
+        let cosigned = cosigned::read(&data)?;
         let data = Data { data, secrets: self.secrets };
         let directory = StoppedDir::new(data, self.guard.clone());
         let log = Arc::new(directory.open()?);
@@ -133,7 +134,8 @@ impl Export {
         let prefix = Arc::new(LogPrefix::new(Arc::clone(&log), length));
         let ledger = Ledger::open(prefix, ledger_options, &mut |seq| progress.at(seq.0))?;
         drop(progress);
-        let bundle = Bundle::new(&ledger, &auditor()?, self.scope(), earlier, &stamps)?;
+        let aside = Aside { stamps: &stamps, cosigned: cosigned.as_deref() };
+        let bundle = Bundle::new(&ledger, &auditor()?, self.scope(), earlier, aside)?;
         let mut progress = Progress::new("records exported:");
         let mut out = BufWriter::with_capacity(1 << 20, file);
         bundle.make(&mut out, &mut |count| progress.at(count))?;

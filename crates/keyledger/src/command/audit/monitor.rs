@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use bundle::{Refused, Statement};
+use bundle::{Invalid, Refused, Statement, Witnessed};
 use clap::Args;
 use ledger::{Clock as _, KeyChain, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
+use tlog::policy::Policy;
 
 use super::served::{Checked, Served};
-use super::{before, lineage, verdict};
+use super::{before, lineage, verdict, witnessed};
 use crate::client::{Client, pause};
 use crate::exit::{Exit, Failure};
 use crate::option_values::duration;
 use crate::options::{Json, Remote};
+use crate::policy_file;
 use crate::print;
 
 /// Watch a running log: what it signed once must be in what it signs now
@@ -39,6 +41,10 @@ pub(crate) struct Monitor {
     /// A verifier key of the log, present or past
     #[arg(long, value_name = "NAME+ID+KEY")]
     key: Option<VerifierKey>,
+    /// A policy (c2sp.org/tlog-policy): a quorum of its witnesses must have cosigned what the server
+    /// shows as cosigned, not longer ago than --max-age; a log that it names stands for --key
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Look once, and end
     #[arg(long)]
     once: bool,
@@ -55,10 +61,12 @@ pub(crate) struct Monitor {
 }
 
 pub(crate) fn run(options: &Monitor) -> Result<Exit> {
+    let policy = options.policy.as_deref().map(|path| policy_file::read(path, "--policy"));
+    let policy = policy.transpose()?;
     let client = Client::public(&options.remote)?;
     let mut reached = true;
     loop {
-        let looked = match look(options, &client) {
+        let looked = match look(options, policy.as_ref(), &client) {
             // A log that cannot be reached is stale after a while; before that it is tried again.
             Err(error) if matches!(error.downcast_ref(), Some(Failure::Unreachable(_))) => {
                 match stale(&options.state, options.max_age)? {
@@ -100,6 +108,7 @@ struct Observed {
     checkpoint: Statement,
     before: Option<u64>,
     trusted: VerifierKey,
+    witnessed: Option<Witnessed>,
 }
 
 /// What came of one look, and the keys of the log if they could be read.
@@ -108,17 +117,24 @@ struct Looked {
     outcome: Result<Observed, Refused>,
 }
 
-fn look(options: &Monitor, client: &Client) -> Result<Looked> {
+fn look(options: &Monitor, policy: Option<&Policy>, client: &Client) -> Result<Looked> {
     match Served::new(client, options.key.as_ref())? {
         Err(refused) => Ok(Looked { chain: None, outcome: Err(refused) }),
         Ok(mut served) => {
-            let outcome = observe(options, &mut served)?;
+            let outcome = observe(options, policy, &mut served)?;
             Ok(Looked { chain: Some(served.chain), outcome })
         }
     }
 }
 
-fn observe(options: &Monitor, served: &mut Served<'_>) -> Checked<Observed> {
+fn observe(
+    options: &Monitor,
+    policy: Option<&Policy>,
+    served: &mut Served<'_>,
+) -> Checked<Observed> {
+    if let Err(refused) = trust(options, policy, served) {
+        return Ok(Err(refused));
+    }
     let previous = match std::fs::read_to_string(&options.state) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         text => Some(text.with_context(|| unreadable(&options.state))?),
@@ -131,15 +147,30 @@ fn observe(options: &Monitor, served: &mut Served<'_>) -> Checked<Observed> {
         Ok(previous) => previous,
     };
     // The key that signed the kept checkpoint is trusted from then on.
-    if let (None, Some(previous)) = (&options.key, &previous) {
+    let is_named = options.key.is_some() || policy.is_some_and(|policy| !policy.logs().is_empty());
+    if let (false, Some(previous)) = (is_named, &previous) {
         served.trusted = previous.by.clone();
     }
+    // Before the checkpoint, so that this is not of a larger tree.
+    let cosigned = policy.map(|policy| Ok::<_, anyhow::Error>((policy, served.cosigned()?)));
+    let cosigned = cosigned.transpose()?;
     let now = SystemClock::default().now();
     let progress = served.progress(previous.as_ref(), before(now, options.max_age), now)?;
     let (heartbeat, checkpoint) = match progress {
         Ok(progress) => progress,
         Err(refused) => return Ok(Err(refused)),
     };
+    let witnessed = match cosigned {
+        None => None,
+        Some((policy, note)) => match witness(served, policy, &note, &checkpoint)? {
+            Err(refused) => return Ok(Err(refused)),
+            Ok(witnessed) => Some(witnessed),
+        },
+    };
+    let is_fresh = |one: &Witnessed| one.is_fresh(before(now, options.max_age), now);
+    if let Some(Err(refused)) = witnessed.as_ref().map(is_fresh) {
+        return Ok(Err(refused));
+    }
     let before = previous.map(|previous| previous.size);
     let unwritable = || format!("`{}` cannot be written", options.state.display());
     if before != Some(checkpoint.size) {
@@ -147,7 +178,39 @@ fn observe(options: &Monitor, served: &mut Served<'_>) -> Checked<Observed> {
             .with_context(unwritable)?;
     }
     set_time(&options.state, heartbeat.at).with_context(unwritable)?;
-    Ok(Ok(Observed { checkpoint, before, trusted: served.trusted.clone() }))
+    Ok(Ok(Observed { checkpoint, before, trusted: served.trusted.clone(), witnessed }))
+}
+
+/// Trusts the log that the policy names, unless a key was given.
+fn trust(
+    options: &Monitor,
+    policy: Option<&Policy>,
+    served: &mut Served<'_>,
+) -> Result<(), Refused> {
+    if let (None, Some(policy)) = (&options.key, policy)
+        && let Some(key) = policy_file::log_key(policy, Some(&served.chain))
+    {
+        served.chain.from(&key).ok_or(Invalid::Stranger)?;
+        served.trusted = key;
+    }
+    Ok(())
+}
+
+/// What a quorum of the policy's witnesses cosigned, which must be of this log.
+fn witness(
+    served: &Served<'_>,
+    policy: &Policy,
+    note: &str,
+    checkpoint: &Statement,
+) -> Checked<Witnessed> {
+    let opened = Witnessed::open(note, policy, &served.chain, served.trusted_keys()?);
+    let (witnessed, cosigned) = match opened {
+        Err(refused) => return Ok(Err(refused.into())),
+        Ok(opened) => opened,
+    };
+    let unwitnessed = checkpoint.size.saturating_sub(witnessed.size);
+    let extends = served.extends(&cosigned, checkpoint)?;
+    Ok(extends.map(|()| Witnessed { unwitnessed, ..witnessed }))
 }
 
 fn unreadable(path: &Path) -> String {
@@ -174,12 +237,13 @@ fn stale(state: &Path, max_age: Duration) -> Result<Option<Refused>> {
 }
 
 fn report(observed: &Observed, chain: &KeyChain, as_json: bool) -> Result<()> {
-    let Observed { checkpoint, before, trusted } = observed;
+    let Observed { checkpoint, before, trusted, witnessed } = observed;
     let (size, root) = (checkpoint.size, checkpoint.root);
     if as_json {
         return print::json_line(&json!({
             "ok": true, "size": size, "root": root.to_string(), "before": before,
             "signed_by": checkpoint.by.to_string(), "lineage": lineage::json(chain),
+            "witnessed": witnessed.as_ref().map(witnessed::json),
         }));
     }
     print::line(match before {
@@ -187,6 +251,9 @@ fn report(observed: &Observed, chain: &KeyChain, as_json: bool) -> Result<()> {
         Some(before) if *before == size => format!("size {size}, root {root}; nothing new"),
         Some(before) => format!("size {size}, root {root}; extends size {before}"),
     })?;
+    for (what, value) in witnessed.as_ref().map(witnessed::rows).unwrap_or_default() {
+        print::line(format!("{what:<12} {}", print::plain(&value)))?;
+    }
     lineage::print(chain)?;
     lineage::print_newer(chain, trusted)
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tlog::note::VerifierKey;
 use tlog::{Hash, Tile, TileIndex, TilePath};
 
-use crate::client::{Call, Client};
+use crate::client::{self, Call, Client};
 
 /// A log behind a server.
 pub(super) struct Served<'c> {
@@ -48,6 +48,15 @@ impl<'c> Served<'c> {
         let text = self.client.text(Call::get("/log/checkpoint"))?;
         let signed = signed_statement(&text, &self.chain, self.trusted_keys()?);
         Ok(signed.map_err(Refused::from))
+    }
+
+    /// The newest checkpoint that witnesses cosigned, as it is served; empty if there is none.
+    pub(super) fn cosigned(&self) -> Result<String> {
+        let served = self.client.text(Call::get("/log/checkpoint/cosigned"));
+        served.or_else(|error| match error.downcast_ref::<client::Refused>() {
+            Some(refused) if refused.status == 404 => Ok(String::new()),
+            Some(_) | None => Err(error),
+        })
     }
 
     /// What the log says it has now, and when.

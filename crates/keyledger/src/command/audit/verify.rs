@@ -11,10 +11,11 @@ use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
 
-use super::{before, checkpoint_file, lineage, outside, verdict};
+use super::{before, checkpoint_file, lineage, outside, verdict, witnessed};
 use crate::exit::{Exit, misuse};
 use crate::option_values::duration;
 use crate::options::Json;
+use crate::policy_file;
 use crate::print::{self, Progress};
 
 /// Check a bundle, offline
@@ -27,14 +28,18 @@ Exit code 0 good, 10 invalid, 11 a fork, 12 a rollback, 13 stale, 14 rolled back
 
 Examples:
   keyledger audit verify today.tar --key ledger.example.com/keys+dd441a68+AepKbGPi…
+  keyledger audit verify today.tar --policy witnesses.txt --max-age 1d
   keyledger audit verify today.tar --key … --kept checkpoint-of-last-month --max-age 1d --json
   keyledger audit verify today.tar --key … --tsa-ca roots-of-the-authority.pem")]
 pub(crate) struct Verify {
     /// The bundle
     bundle: PathBuf,
-    /// A verifier key of the log, present or past
-    #[arg(long, value_name = "NAME+ID+KEY")]
-    key: VerifierKey,
+    /// A verifier key of the log, present or past; not needed if the policy names the log
+    #[arg(long, value_name = "NAME+ID+KEY", required_unless_present = "policy")]
+    key: Option<VerifierKey>,
+    /// A policy (c2sp.org/tlog-policy): a quorum of its witnesses must have cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// A checkpoint that you kept: the log must extend it
     #[arg(long = "kept", value_name = "FILE")]
     previous: Option<PathBuf>,
@@ -57,10 +62,16 @@ pub(crate) fn run(options: &Verify) -> Result<Exit> {
         misuse(format!("the bundle `{}` cannot be read: {error}", options.bundle.display()))
     })?;
     let now = SystemClock::default().now();
+    let policy = options.policy.as_deref().map(|path| policy_file::read(path, "--policy"));
+    let policy = policy.transpose()?;
+    let named = || policy_file::log_key(policy.as_ref()?, bundle::key_chain(&file).as_ref());
+    let key = options.key.clone().or_else(named);
+    let key = key.ok_or_else(|| misuse("--policy: it names no log; give --key too"))?;
     let trust = Trust {
-        key: options.key.clone(),
+        key: key.clone(),
         checkpoint: options.previous.as_deref().map(checkpoint_file::read).transpose()?,
         not_before: options.max_age.map(|limit| before(now, limit)),
+        policy,
         now,
         tsa: options.tsa_ca.as_deref().map(outside::roots).transpose()?,
     };
@@ -74,7 +85,7 @@ pub(crate) fn run(options: &Verify) -> Result<Exit> {
                 eventlog::files::replace(path, note)
                     .with_context(|| format!("`{}` cannot be written", path.display()))?;
             }
-            print_verified(&verified, &options.key, options.json.json)?;
+            print_verified(&verified, &key, options.json.json)?;
             Ok(Exit::Fine)
         }
         Err(refused) => {
@@ -105,6 +116,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
             "as_of": verified.as_of.map(|at| at.to_string()),
             "last_recorded_at": verified.last_at.map(|at| at.to_string()),
             "outside_times": outside::json(verified),
+            "witnessed": verified.witnessed.as_ref().map(witnessed::json),
             "signed_by": verified.signed_by.to_string(),
             "newest_key": chain.newest().to_string(),
             "lineage": lineage::json(chain),
@@ -123,6 +135,7 @@ fn print_verified(verified: &Verified, trusted: &VerifierKey, as_json: bool) -> 
     rows.extend(verified.last_at.map(|at| ("last record", at.to_string())));
     rows.extend(verified.as_of.map(|at| ("as of", at.to_string())));
     rows.extend(outside::sentence(verified).map(|sentence| ("outside time", sentence)));
+    rows.extend(verified.witnessed.as_ref().map(witnessed::rows).unwrap_or_default());
     rows.push(("signed by", verified.signed_by.to_string()));
     for (what, value) in rows {
         print::line(format!("{what:<12} {}", print::plain(&value)))?;

@@ -27,7 +27,7 @@ enum Item {
 
 /// The queue's sending side. A clone is the same queue.
 #[derive(Clone)]
-pub(super) struct LogLines {
+pub(crate) struct LogLines {
     queue: SyncSender<Item>,
     lost: Arc<AtomicU64>,
 }
@@ -62,7 +62,7 @@ impl LogLines {
 }
 
 /// On drop, waits until the last lines are written, but not for a stderr that accepts nothing.
-pub(super) struct LastLines(pub(super) LogLines);
+pub(crate) struct LastLines(pub(crate) LogLines);
 
 impl Drop for LastLines {
     fn drop(&mut self) {

@@ -23,12 +23,13 @@ const OURS: &[&str] = &[
     "server",
     "signedlog",
     "tlog",
+    "witness",
 ];
 
 /// Starts logging to stderr; stdout is for the ready line alone.
 ///
 /// Libraries log warnings and errors only: one that logs requests would log tokens.
-pub(super) fn start(options: &Logging) -> Result<LogLines> {
+pub(crate) fn start(options: &Logging) -> Result<LogLines> {
     let level = options.level;
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))

@@ -5,9 +5,9 @@ pub(super) mod dialects;
 pub(super) mod expiry;
 pub(super) mod gateways;
 pub(super) mod issuer;
-pub(super) mod listen_address;
+pub(crate) mod listen_address;
 pub(super) mod listeners;
-pub(super) mod logging;
+pub(crate) mod logging;
 pub(super) mod node;
 pub(super) mod quotas;
 pub(super) mod requests;
@@ -17,6 +17,7 @@ pub(super) mod tsa;
 pub(super) mod usage;
 mod values;
 pub(super) mod webhooks;
+pub(super) mod witnesses;
 
 use anyhow::Result;
 use clap::Args;
@@ -37,6 +38,7 @@ use self::storage::Storage;
 use self::tsa::Tsa;
 use self::usage::Usage;
 use self::webhooks::Webhooks;
+use self::witnesses::WitnessList;
 use crate::options::{Data, OwnTokens};
 
 /// Run the service
@@ -85,6 +87,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(super) tsa: Tsa,
     #[command(flatten)]
+    pub(super) witnesses: WitnessList,
+    #[command(flatten)]
     pub(super) issuer: Issuer,
     #[command(flatten)]
     pub(super) logging: Logging,
@@ -101,6 +105,7 @@ impl Serve {
         self.requests.check()?;
         self.webhooks.check()?;
         self.tsa.check()?;
+        self.witnesses.check()?;
         self.issuer.check()
     }
 

@@ -53,7 +53,7 @@ pub(super) async fn run(
     let (ledger, journal) = (app.ledger().clone(), app.journal().clone());
     let stop = watch::Sender::new(false);
     let mut serving = JoinSet::new();
-    let mut working = JoinSet::new();
+    let mut working = work_beside(options, &app, accounts);
 
     let address = listeners.main.first().context("no address to listen on")?.local_addr()?;
     let mut services = vec![("the API", listeners.main, server::router(app.clone()))];
@@ -71,20 +71,9 @@ pub(super) async fn run(
             serving.spawn(server::serve(listener, service.clone(), limits, stop));
         }
     }
-    if !options.expiry.no_worker {
-        let ledger = ledger.clone();
-        working.spawn(async move { ledger.work().await });
-    }
-    let of_keys = app.clone();
-    working.spawn(async move { of_keys.keep_keys().await });
-    working.spawn(server::keep_stamping(app.clone()));
-    working.spawn(keep_rules(accounts, ledger.clone()));
-    let following = ledger.clone();
-    working.spawn(async move { following.keep_up().await });
     let webhooks = app.clone();
     let delivering = tokio::spawn(server::deliver_webhooks(webhooks));
     let saving = tokio::spawn(save_usage(ledger.clone(), stop.subscribe()));
-    working.spawn(watch_disk(ledger.clone()));
     if let Err(error) = ready::print(&options.data.data, address, ledger.stats().log_size) {
         // The service runs all the same.
         tracing::warn!(%error, "nobody reads stdout");
@@ -112,6 +101,25 @@ pub(super) async fn run(
     working.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What goes on beside the answering of requests, and may end at any point.
+fn work_beside(options: &Serve, app: &App, accounts: Option<AccountsWatch>) -> JoinSet<()> {
+    let mut working = JoinSet::new();
+    let ledger = app.ledger();
+    if !options.expiry.no_worker {
+        let ledger = ledger.clone();
+        working.spawn(async move { ledger.work().await });
+    }
+    let of_keys = app.clone();
+    working.spawn(async move { of_keys.keep_keys().await });
+    working.spawn(server::keep_stamping(app.clone()));
+    working.spawn(server::gather_cosignatures(app.clone()));
+    working.spawn(keep_rules(accounts, ledger.clone()));
+    let following = ledger.clone();
+    working.spawn(async move { following.keep_up().await });
+    working.spawn(watch_disk(ledger.clone()));
+    working
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::export::bundle::{Bundle, size_of};
+use crate::export::bundle::{Aside, Bundle, size_of};
 use crate::export::long::LongAnswer;
 use crate::request::authenticated::Reader;
 use crate::request::extract::{Query, parse};
@@ -69,9 +69,10 @@ pub(crate) async fn bundle(
     let earlier = parameters.earlier.as_deref().map(note_text).transpose()?;
     let long = LongAnswer::begin(&app, &reader)?;
     let account = scope.account.clone();
-    let stamps = app.config().stamps.clone();
+    let (stamps, cosigned) = (app.config().stamps.clone(), app.config().witnesses.cosigned());
     let read = app.read(reader.caller.clone(), move |ledger, caller| {
-        Bundle::new(ledger, caller, scope, earlier, &stamps)
+        let aside = Aside { stamps: &stamps, cosigned: cosigned.as_deref() };
+        Bundle::new(ledger, caller, scope, earlier, aside)
     });
     let bundle = read.await?;
     let range = Range { until: Some(bundle.size()), account, ..Range::default() };

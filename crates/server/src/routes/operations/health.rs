@@ -57,8 +57,13 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> 
         "the file with the rules of accounts cannot be used: those that were read from it before \
          hold; the log says why",
     );
+    // They are other people's machines: that they are away must not end the service here.
+    let witnesses = app.config().witnesses.are_late().then_some(
+        "the witnesses lag: no quorum of them has cosigned a checkpoint for longer than \
+         --witness-max-lag; the log and the metrics say which, and why",
+    );
     Ok(wire::json(
         StatusCode::OK,
-        &Health { status: "ready", warnings: rules.into_iter().collect() },
+        &Health { status: "ready", warnings: rules.into_iter().chain(witnesses).collect() },
     ))
 }

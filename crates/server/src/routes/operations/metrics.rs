@@ -21,6 +21,7 @@ use crate::metrics::Numbers;
 )]
 pub(crate) async fn page(State(app): State<App>) -> Result<Response, ApiError> {
     let numbers = numbers(&app);
+    app.metrics().witnesses().set(&app.config().witnesses);
     // What is read of the process is a file of the system for each open connection: on some kernels
     // that takes milliseconds, in which this thread would answer nobody.
     let text = tokio::task::spawn_blocking(move || app.metrics().text(&numbers)).await;
