@@ -73,7 +73,7 @@ class Times(forge.Forgery):
     def add(self, note, size, stamp):
         proof = "".join(base64.b64encode(h).decode() + "\n" for h in consistency(size, self.leaves))
         names = [file[0] for file in self.files]
-        place = names.index("heartbeat") + 1 + 3 * self.stamped
+        place = names.index("cosigned-consistency") + 1 + 3 * self.stamped
         for offset, (name, content) in enumerate(zip(NAMES, (note, proof, stamp))):
             content = content.encode() if isinstance(content, str) else content
             self.files.insert(place + offset, [f"times/{self.stamped:03}/{name}", content])
