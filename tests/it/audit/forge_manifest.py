@@ -182,8 +182,9 @@ def without(name):
 
 
 def first_version(f):
-    """What a verifier of the first version takes: there was no table of limits, and no heartbeat."""
-    f.files = [file for file in f.files if file[0] not in ("limits.json", "heartbeat")]
+    """What a verifier of the first version takes: there was no table of limits, no heartbeat, no witness."""
+    later = ("limits.json", "heartbeat", "cosigned", "cosigned-consistency")
+    f.files = [file for file in f.files if file[0] not in later]
     return fielded(bundle=1)(f)
 
 

@@ -29,7 +29,7 @@ Examples:
   keyledger audit acknowledge --file own.ndjson --request-id deploy-7")]
 pub(crate) struct Acknowledge {
     /// The file that `audit watch --acknowledge` reads
-    #[arg(long, env = "KEYLEDGER_ACKNOWLEDGE", value_name = "FILE")]
+    #[arg(long, env = "KEYLEDGER_ACKNOWLEDGE_FILE", value_name = "FILE")]
     file: PathBuf,
     /// An event, by its place in the log
     #[arg(long, value_name = "N")]

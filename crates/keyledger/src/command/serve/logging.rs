@@ -22,6 +22,7 @@ const OURS: &[&str] = &[
     "ledger",
     "server",
     "signedlog",
+    "timestamp",
     "tlog",
     "witness",
 ];
