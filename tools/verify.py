@@ -1842,7 +1842,8 @@ class Exports:
 
 # --- Time-stamps: RFC 3161, RFC 5652 --------------------------------------------------------------
 
-SEQUENCE, SET, INTEGER, OCTETS, OID, GENERALIZED, CONTEXT_0, CONTEXT_1 = b"\x30\x31\x02\x04\x06\x18\xa0\xa1"
+SEQUENCE, SET, INTEGER, OCTETS, OID, GENERALIZED = b"\x30\x31\x02\x04\x06\x18"
+BOOLEAN, CONTEXT_0, CONTEXT_1, CONTEXT_3 = b"\x01\xa0\xa1\xa3"
 SIGNED_DATA, TST_INFO = "2a864886f70d010702", "2a864886f70d0109100104"
 SHA_256, SHA_384, SHA_512 = (f"60864801650304020{number}" for number in (1, 2, 3))
 RSA, EC = "2a864886f70d010101", "2a8648ce3d0201"
@@ -1991,7 +1992,8 @@ def read_signer(signer, what):
 
 
 def is_supported(certificate, signer, what):
-    """Whether the key of a certificate is of a kind that is supported; None if it is not the signer's."""
+    """Whether a certificate's key is of a kind that is supported, and it issues no others; None if it is not
+    the signer's."""
     signed = one_field(certificate, SEQUENCE, what).fields(SEQUENCE)
     signed.optional(CONTEXT_0)
     number_of = signed.next(INTEGER)
@@ -2001,7 +2003,24 @@ def is_supported(certificate, signer, what):
     signed.next(SEQUENCE), signed.next(SEQUENCE)
     algorithm = signed.fields(SEQUENCE).fields(SEQUENCE)
     kind = algorithm.next(OID).hex()
-    return kind == RSA or (kind == EC and algorithm.next(OID).hex() in CURVES)
+    if not (kind == RSA or (kind == EC and algorithm.next(OID).hex() in CURVES)):
+        return False
+    while signed.tag() is not None:
+        tag, content, _ = signed.any()
+        if tag == CONTEXT_3 and issues_certificates(one_field(content, SEQUENCE, what)):
+            return False
+    return True
+
+
+def issues_certificates(extensions):
+    """Whether the basic constraints of a certificate say that it is an authority's (RFC 5280, 4.2.1.9)."""
+    while extensions.tag() is not None:
+        extension = extensions.fields(SEQUENCE)
+        if extension.next(OID).hex() == "551d13":
+            extension.optional(BOOLEAN)
+            constraints = one_field(extension.next(OCTETS), SEQUENCE, extension.what)
+            return constraints.optional(BOOLEAN) not in (None, b"\0")
+    return False
 
 
 def check_stamp(data, note, at, roots, what):

@@ -19,7 +19,7 @@ pub(crate) struct Certificate<'a> {
     pub(crate) serial: &'a [u8],
     /// From when and until when it is good, both included, in seconds since 1970.
     pub(crate) valid_s: std::ops::RangeInclusive<i64>,
-    /// Whether it is for time-stamping and for nothing else (RFC 3161 §2.3).
+    /// Whether it is for time-stamping and for nothing else (RFC 3161 §2.3), so also not an authority's.
     pub(crate) is_for_stamping: bool,
 }
 
@@ -48,10 +48,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Certificate<'_>, Invalid> {
     Ok(Certificate { issuer, subject, serial, valid_s: from..=until, is_for_stamping })
 }
 
-/// Whether the extensions have a critical extended key usage of time-stamping alone, and the key usage,
-/// if there is one, is for signatures alone.
+/// Whether the extensions have a critical extended key usage of time-stamping alone, the key usage,
+/// if there is one, is for signatures alone, and it issues no certificates.
 fn is_for_stamping_alone(mut extensions: Fields<'_>) -> Result<bool, Invalid> {
-    let (mut extended, mut basic) = (false, true);
+    let (mut extended, mut basic, mut issues) = (false, true, false);
     while extensions.has_next() {
         let mut extension = extensions.fields(Tag::Sequence)?;
         let oid = extension.oid()?;
@@ -64,12 +64,17 @@ fn is_for_stamping_alone(mut extensions: Fields<'_>) -> Result<bool, Invalid> {
             let first = purposes.oid()?;
             extended = critical && first == oids::TIME_STAMPING && !purposes.has_next();
         }
+        if oid == oids::BASIC_CONSTRAINTS {
+            let mut constraints = Fields::of_one(value, Tag::Sequence, WHAT)?;
+            let issuer = constraints.optional(Tag::Boolean)?;
+            issues = issuer.is_some_and(|issuer| issuer.content != [0]);
+        }
         if oid == oids::KEY_USAGE {
             let mut bits = Fields::new(value, WHAT)?;
             basic = signs_alone(bits.next(Tag::BitString)?.content);
         }
     }
-    Ok(extended && basic)
+    Ok(extended && basic && !issues)
 }
 
 /// Whether a key usage has `digitalSignature` or `nonRepudiation`, and nothing else.

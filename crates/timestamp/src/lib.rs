@@ -1,6 +1,6 @@
 //! Time-stamps of RFC 3161: what is sent to a time-stamping authority, and what its answer proves.
 //!
-//! [`request`] builds the request; [`Stamp::parse`] reads an answer, [`Stamp::is_over`] and
+//! [`request()`] builds the request; [`Stamp::parse`] reads an answer, [`Stamp::is_over`] and
 //! [`Stamp::is_signed`] check it as who requested it, and [`Stamp::is_trusted`] as who trusts an
 //! authority's root and nothing else, offline, at any later time: a certificate has to be good at the
 //! moment that was stamped. Nothing here reads a clock, a file or the network.

@@ -35,7 +35,11 @@ def authority(name, **options):
 TSA = authority("authority")
 STRANGER = authority("stranger")
 EXPIRED = authority("expired", valid=("20200101000000Z", "20210101000000Z"))
-FOR_MORE = authority("for_more", usage="critical,timeStamping,codeSigning")
+SIGNS = "keyUsage=critical,digitalSignature\n"
+TSA.another_signer("for_more", f"{SIGNS}extendedKeyUsage=critical,timeStamping,codeSigning\n")
+TSA.another_signer(
+    "issuing", f"{SIGNS}extendedKeyUsage=critical,timeStamping\nbasicConstraints=critical,CA:TRUE\n"
+)
 
 
 def consistency(size, leaves):
@@ -79,9 +83,9 @@ class Times(forge.Forgery):
             self.files.insert(place + offset, [f"times/{self.stamped:03}/{name}", content])
         self.stamped += 1
 
-    def stamp(self, size, at, by=TSA, note=None):
+    def stamp(self, size, at, by=TSA, note=None, signer="signer"):
         note = note or self.checkpoint(size)
-        self.add(note, size, by.stamp(note.encode(), at))
+        self.add(note, size, by.stamp(note.encode(), at, signer))
 
     def good(self):
         self.stamp(0, self.first - 86_400)
@@ -234,7 +238,12 @@ def of_an_expired_certificate(f):
 
 
 def of_a_certificate_for_more(f):
-    f.stamp(3, f.last, FOR_MORE)
+    f.stamp(3, f.last, signer="for_more")
+    return 10, 0, ""
+
+
+def of_a_certificate_that_issues_others(f):
+    f.stamp(3, f.last, signer="issuing")
     return 10, 0, ""
 
 
@@ -313,6 +322,7 @@ FORGERIES = [
     told_by_the_records_themselves(7_200, "record 0 is postdated"),
     told_by_the_records_themselves(-60, None), exchanged, of_another_log, of_another_name, fork, fork_that_is_not_trusted, rollback,
     other_consistency, of_another_authority, of_an_expired_certificate, of_a_certificate_for_more,
+    of_a_certificate_that_issues_others,
     bad_signature, another_stated_time, member_missing, stamp_missing, elsewhere, another_member,
     bytes_of_a_stamp(lambda stamp: stamp[: len(stamp) // 2]), bytes_of_a_stamp(lambda stamp: b""),
     bytes_of_a_stamp(lambda stamp: stamp + b"\0"), bytes_of_a_stamp(lambda stamp: b"no time-stamp"),

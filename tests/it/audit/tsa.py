@@ -107,10 +107,14 @@ class Authority:
             "-inkey", f"{signer}.key", *attributes, *chain, *more,
         )
 
-    def stamp(self, data, at, **stated):
+    def another_signer(self, name, extensions):
+        """One whose certificate the root issued too."""
+        self._certificate(name, "root", "P-256", extensions)
+
+    def stamp(self, data, at, signer="signer", **stated):
         """A TimeStampResp over `data`; `at` in seconds since 1970, or a text."""
         at = at if isinstance(at, str) else moment(at)
-        return granted(self.token(info(data, at, **stated)))
+        return granted(self.token(info(data, at, **stated), signer))
 
 
 def granted(token):
