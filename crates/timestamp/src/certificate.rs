@@ -66,8 +66,8 @@ fn is_for_stamping_alone(mut extensions: Fields<'_>) -> Result<bool, Invalid> {
         }
         if oid == oids::BASIC_CONSTRAINTS {
             let mut constraints = Fields::of_one(value, Tag::Sequence, WHAT)?;
-            let issuer = constraints.optional(Tag::Boolean)?;
-            issues = issuer.is_some_and(|issuer| issuer.content != [0]);
+            let is_authority = constraints.optional(Tag::Boolean)?;
+            issues = is_authority.is_some_and(|flag| flag.content != [0]);
         }
         if oid == oids::KEY_USAGE {
             let mut bits = Fields::new(value, WHAT)?;
