@@ -41,12 +41,18 @@ impl Beat {
     ///
     /// [`Refused::Stale`]; [`Invalid::Future`].
     pub fn is_fresh(&self, not_before: Timestamp, now: Timestamp) -> Result<(), Refused> {
-        if self.at > now.plus_secs(CLOCKS_DIFFER_S) {
-            return Err(Invalid::Future(self.at.to_string()).into());
-        }
-        if self.at < not_before {
-            return Err(Refused::Stale { since: self.at.to_string() });
-        }
-        Ok(())
+        is_of_now(self.at, not_before, now)
     }
+}
+
+/// Whether a signed time is not from before `not_before`, nor from after `now` by more than clocks differ.
+pub(crate) fn is_of_now(
+    at: Timestamp,
+    not_before: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    if at > now.plus_secs(CLOCKS_DIFFER_S) {
+        return Err(Invalid::Future(at.to_string()).into());
+    }
+    if at < not_before { Err(Refused::Stale { since: at.to_string() }) } else { Ok(()) }
 }

@@ -7,14 +7,12 @@ use tlog::note::{Note, VerifierKey};
 use tlog::policy::{Policy, Quorum};
 
 use crate::consistency::{Statement, extends, fork};
+use crate::freshness::is_of_now;
 use crate::layout::COSIGNED;
 use crate::lineage::explained;
 use crate::opened::statement;
 use crate::outside::OutsideTime;
 use crate::refused::{Invalid, Refused};
-
-/// By how many seconds the clocks of witness and auditor may differ.
-const CLOCKS_DIFFER_S: u64 = 300;
 
 /// A checkpoint that a quorum of a policy's witnesses cosigned.
 #[derive(Clone, Debug)]
@@ -64,10 +62,7 @@ impl Witnessed {
     /// [`Refused::Stale`]; [`Invalid::Future`].
     pub fn is_fresh(&self, not_before: Timestamp, now: Timestamp) -> Result<(), Refused> {
         let Some(at) = self.quorum.fresh_s.map(moment) else { return Ok(()) };
-        if at > now.plus_secs(CLOCKS_DIFFER_S) {
-            return Err(Invalid::Future(at.to_string()).into());
-        }
-        if at < not_before { Err(Refused::Stale { since: at.to_string() }) } else { Ok(()) }
+        is_of_now(at, not_before, now)
     }
 }
 
