@@ -44,6 +44,12 @@ impl KeyId {
         rest
     }
 
+    /// What is displayed, written into `buffer`.
+    #[must_use]
+    pub fn text(self, buffer: &mut [u8; 36]) -> &str {
+        self.0.as_hyphenated().encode_lower(buffer)
+    }
+
     /// The 16 bytes to store.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {

@@ -30,7 +30,7 @@ use self::authority::About;
 use self::facts::{check_link, facts, is_recorded, no_facts, not_due, rotated};
 pub use self::finding::{Finding, Violation};
 use self::lookups::{Lookups, claimed};
-use self::tracked_key::{AttributeHashes, Extent, Made, TrackedKey};
+use self::tracked_key::{AttributeHashes, Extent, Keys, Made, TrackedKey};
 use crate::keyring::Keyring;
 use crate::record::codec::{self, Interner};
 use crate::record::{Link, Record};
@@ -77,7 +77,7 @@ pub struct Auditor {
     first: Option<Seq>,
     next: Seq,
     last_at: Timestamp,
-    keys: HashMap<KeyId, TrackedKey>,
+    keys: Keys,
     lookups: Lookups,
     /// Under which values are compared that are not kept.
     secret: RandomState,
@@ -119,7 +119,7 @@ impl Auditor {
             first: None,
             next: Seq(0),
             last_at: Timestamp::MIN,
-            keys: HashMap::new(),
+            keys: Keys::default(),
             lookups: Lookups::default(),
             secret: RandomState::new(),
         }

@@ -26,6 +26,7 @@ use self::piece::{Meter, PieceBuilder};
 use self::receipt::put_with_receipt;
 
 #[path = "../src/wire/json.rs"]
+#[expect(dead_code, reason = "a part of the server, by itself")]
 mod json;
 #[path = "../src/stream/piece.rs"]
 #[expect(dead_code, reason = "a part of the server, by itself")]

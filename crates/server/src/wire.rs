@@ -42,9 +42,11 @@ use utoipa::ToSchema;
 
 pub(crate) use self::bulk::{BulkChange, BulkChanged};
 pub(crate) use self::cef::{cef, cef_reminder};
-pub(crate) use self::event::{CreatedData, Event, ExpiredData, NoData, RevokedData, UpdatedData};
+pub(crate) use self::event::{
+    CreatedData, Data, Event, ExpiredData, NoData, RevokedData, UpdatedData,
+};
 pub(crate) use self::import::{ImportAnswer, ImportCounts, ImportLine, ImportSummary, LineAnswer};
-pub(crate) use self::json::{put_json, to_json};
+pub(crate) use self::json::{put_json, put_quoted_json, to_json};
 pub(crate) use self::key::{Key, KeyRef, Made};
 pub(crate) use self::needed::permission;
 pub(crate) use self::ocsf::{ocsf, ocsf_reminder};
@@ -52,7 +54,7 @@ pub(crate) use self::patch::Patch;
 pub(crate) use self::receipt::put_with_receipt;
 pub(crate) use self::request::{Create, Expirations, Pairs, Reasoned, Rotate, metadata};
 pub(crate) use self::response::{bare_json, json, receipted, replayed, tag, typed};
-pub(crate) use self::text::{Text, Time};
+pub(crate) use self::text::{Id, Text, Time};
 pub(crate) use self::usage::Usage;
 pub(crate) use self::verify::{Verified, VerifiedBatch, Verify, VerifyBatch, cost};
 

@@ -8,7 +8,7 @@ use keys::{
     Subject, Timestamp, Update,
 };
 
-use super::tracked_key::TrackedKey;
+use super::tracked_key::{Keys, TrackedKey};
 
 /// The keys that a judgement looks at beside the one it is about.
 #[derive(Default)]
@@ -41,8 +41,6 @@ type Holder = (Account, Subject, Dialect);
 /// What a public key is found by. Of a forgotten owner's key nobody knows the name any more: it is found
 /// by nobody.
 type Purpose = (Account, Dialect, Option<Project>, Option<KeyName>);
-
-type Keys = HashMap<KeyId, TrackedKey>;
 
 impl Lookups {
     /// Makes room for the digests of so many more keys.

@@ -3,7 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 
 use eventlog::Seq;
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
+use indexmap::IndexMap;
 use keys::{
     Account, Attribute, Dialect, Edit, Environment, KeyId, KeyState, Kind, NewKey, Subject,
     Timestamp, Update,
@@ -12,6 +13,9 @@ use keys::{
 use crate::projection::row::Row;
 use crate::record::Salt;
 use signedlog::Leaf;
+
+/// Keys by their ids. A new one is put after the last, whose place is in the caches.
+pub(super) type Keys = IndexMap<KeyId, TrackedKey, DefaultHashBuilder>;
 
 /// What an auditor remembers of a key.
 #[derive(Clone)]

@@ -19,26 +19,12 @@ pub const EXPORTS: Exports = Exports {
     write,
 };
 
-/// Precedes an event's data in its JSON and occurs nowhere else: inside a string the quotes are
-/// escaped.
-const DATA: &[u8] = b",\"data\":";
-
-#[expect(clippy::expect_used, reason = "the text only grew")]
 fn write(entry: &Entry, [ndjson, csv, lines]: &mut [Vec<u8>; 3]) {
     let event = Event::new(entry);
-    let start = ndjson.len();
     put_json(ndjson, &event);
-    csv_row(csv, &event, data_of(ndjson.get(start..).expect("what was just written")));
     ndjson.push(b'\n');
+    csv_row(csv, &event);
     ocsf(lines, entry.record.event.kind(), &event);
-}
-
-/// The data of an event, cut out of its line, so that it is serialized once for both files.
-#[expect(clippy::expect_used, reason = "every event is written with its data, last")]
-fn data_of(line: &[u8]) -> &str {
-    let place = memchr::memmem::find(line, DATA).expect("an event has data") + DATA.len();
-    let data = line.get(place..line.len() - 1).expect("a brace ends the line");
-    str::from_utf8(data).expect("JSON is UTF-8")
 }
 
 /// A requested bundle, with the signed statements of the log.

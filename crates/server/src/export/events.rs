@@ -1,19 +1,18 @@
 //! All events of a filter in one response, as NDJSON or CSV, read page by page as the client reads.
 
-use std::io::Write as _;
-
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use keys::KeyId;
 use ledger::{Entry, Walk};
+use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::export::long::LongAnswer;
 use crate::export::walk::EventWalk;
 use crate::request::negotiate::choose;
 use crate::wire::plain::{address, number, put};
-use crate::wire::{Event, put_json, to_json};
+use crate::wire::{Data, Event, put_json, put_quoted_json};
 
 /// The number of events in one read. At most one page is buffered for a slow client.
 const PAGE: usize = 500;
@@ -82,10 +81,7 @@ fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> V
                 put_json(&mut text, &event);
                 text.push(b'\n');
             }
-            Format::Csv => {
-                let data = to_json(&event.data);
-                csv_row(&mut text, &event, &data);
-            }
+            Format::Csv => csv_row(&mut text, &event),
         }
     }
     text
@@ -93,13 +89,12 @@ fn write(entries: &[Entry], format: Format, head: bool, key: Option<KeyId>) -> V
 
 /// Writes an event as a line of CSV, with its `data` as JSON. Numbers, times, ids and the fixed words
 /// of the API need no quotes.
-pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
+pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>) {
     let Event { actor, origin, .. } = event;
     number(text, event.seq);
     text.push(b',');
     text.extend_from_slice(&event.recorded_at.0.text());
-    // Into memory: this cannot fail.
-    let _ = write!(text, ",{},{},", event.r#type, event.key_id.0);
+    put(text, [",", event.r#type, ",", event.key_id.0.text(&mut [0; 36]), ","]);
     quote(text, event.account);
     text.push(b',');
     number(text, event.revision.into());
@@ -112,7 +107,7 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
         put(text, [if place == 0 { "" } else { " " }, role.as_str()]);
     }
     text.push(b',');
-    quote(text, &actor.via.to_string());
+    quote(text, &actor.via);
     text.push(b',');
     if let Some(ip) = &origin.ip {
         address(text, ip.0);
@@ -127,11 +122,22 @@ pub(crate) fn csv_row(text: &mut Vec<u8>, event: &Event<'_>, data: &str) {
     put(text, [",", code, ","]);
     match &event.rules {
         rules if rules.0.is_empty() => text.extend_from_slice(b"[]"),
-        rules => quote(text, &to_json(rules)),
+        rules => quoted_json(text, rules),
     }
     put(text, [",", before, ",", event.after, ","]);
-    quote(text, data);
+    if matches!(event.data, Data::Nothing(_)) {
+        text.extend_from_slice(b"{}");
+    } else {
+        quoted_json(text, &event.data);
+    }
     text.extend_from_slice(b"\r\n");
+}
+
+/// Writes a value as JSON in quotes, which it needs: it has a name.
+fn quoted_json<T: Serialize>(text: &mut Vec<u8>, value: &T) {
+    text.push(b'"');
+    put_quoted_json(text, value);
+    text.push(b'"');
 }
 
 /// Writes a field: quoted where necessary, with an apostrophe before a text that a spreadsheet would

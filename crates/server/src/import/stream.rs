@@ -30,7 +30,7 @@ use crate::export::slots::Slot;
 use crate::reads::Share;
 use crate::request::context::HttpContext;
 use crate::wire;
-use crate::wire::{ImportAnswer, ImportCounts, ImportSummary, LineAnswer, Text, put_json};
+use crate::wire::{Id, ImportAnswer, ImportCounts, ImportSummary, LineAnswer, put_json};
 
 /// The delay before lines are tried again for which there was no room.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -236,7 +236,7 @@ impl ImportStream {
             Ok(ImportedKey { id, repeated }) => {
                 let made = !repeated && !self.dry_run;
                 let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-                let id = (made || *repeated).then_some(Text(*id));
+                let id = (made || *repeated).then_some(Id(*id));
                 LineAnswer { line, status: status.as_u16(), id, problem: None }
             }
             Err(error) => {

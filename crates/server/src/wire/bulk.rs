@@ -1,6 +1,6 @@
 //! A change of many keys: what is asked, and what is answered.
 
-use keys::{Invalid, KeyId, Timestamp};
+use keys::{Invalid, Timestamp};
 use ledger::{Bulk, Change, MOST_IN_BULK, NotChanged};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ mod filter;
 
 use self::filter::BulkFilter;
 use super::request::Reasoned;
-use super::text::Text;
+use super::text::Id;
 use super::whole;
 use super::words::{ReasonCode, choices};
 use crate::error::{ApiError, Code};
@@ -73,7 +73,7 @@ choices!(BulkAction, "What happens to each key.", ACTIONS.to_vec(););
 pub(crate) struct BulkChanged {
     /// The ids of the keys that were changed; of a dry run, those that would be.
     #[schema(value_type = Vec<String>)]
-    changed: Vec<Text<KeyId>>,
+    changed: Vec<Id>,
     /// Those that were not changed, at most 1,000.
     refused: Vec<NotChangedKey>,
     /// How many keys match. If `more` is true and there are more than 10,000 keys to look at: at
@@ -89,7 +89,7 @@ pub(crate) struct BulkChanged {
 struct NotChangedKey {
     /// Its id.
     #[schema(value_type = String, format = "uuid")]
-    id: Text<KeyId>,
+    id: Id,
     /// The code of the problem that it alone would be refused with.
     code: &'static str,
 }
@@ -101,10 +101,10 @@ impl BulkChanged {
                 NotChanged::Refused(refusal) => ApiError::from(*refusal).code,
                 NotChanged::NotPermitted => Code::Forbidden,
             };
-            NotChangedKey { id: Text(*id), code: code.as_str() }
+            NotChangedKey { id: Id(*id), code: code.as_str() }
         });
         BulkChanged {
-            changed: done.changed.iter().copied().map(Text).collect(),
+            changed: done.changed.iter().copied().map(Id).collect(),
             refused: refused.collect(),
             matching: done.matching,
             more: done.more,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::edits::Changes;
 use super::key::Made;
 use super::rules::Rules;
-use super::text::{Text, Time};
+use super::text::{Id, Text, Time};
 use super::words;
 
 /// An event of a key.
@@ -24,7 +24,7 @@ pub(crate) struct Event<'a> {
     pub(crate) r#type: &'static str,
     /// The key it is shown for: in the history of a key that was replaced, that key.
     #[schema(value_type = String, format = "uuid")]
-    pub(crate) key_id: Text<KeyId>,
+    pub(crate) key_id: Id,
     /// The key's account.
     pub(crate) account: &'a str,
     /// The key's revision after it.
@@ -66,8 +66,7 @@ pub(crate) struct Actor<'a> {
     #[schema(value_type = Vec<words::RoleHeld>)]
     pub(crate) roles: RoleNames,
     /// How it proved that: `token:<issuer>:<jti>`, `key:<id>` or `worker`.
-    #[schema(value_type = String)]
-    pub(crate) via: ViaText<'a>,
+    pub(crate) via: String,
 }
 
 /// From where something was asked for.
@@ -151,7 +150,7 @@ pub(crate) struct CreatedData<'a> {
 pub(crate) struct Replaced {
     /// The old key.
     #[schema(value_type = String, format = "uuid")]
-    key_id: Text<KeyId>,
+    key_id: Id,
     /// Its revision after it.
     revision: u32,
     /// Its status since.
@@ -180,7 +179,7 @@ impl<'a> Event<'a> {
             seq: entry.seq.0,
             recorded_at: Time(record.at),
             r#type: record.event.kind().as_str(),
-            key_id: Text(link.key),
+            key_id: Id(link.key),
             account: entry.account.as_str(),
             revision: link.revision,
             actor: Actor::new(&record.actor),
@@ -214,7 +213,7 @@ impl<'a> Actor<'a> {
             subject: actor.subject.as_str(),
             account: actor.account.as_ref().map_or("*", keys::Account::as_str),
             roles: RoleNames(actor.roles),
-            via: ViaText(&actor.via),
+            via: via_text(&actor.via),
         }
     }
 }
@@ -227,7 +226,7 @@ impl<'a> Data<'a> {
                 made: Made::new(key),
                 expires_at: key.expires_at.map(Time),
                 replaced: record.links.others.first().map(|link| Replaced {
-                    key_id: Text(link.key),
+                    key_id: Id(link.key),
                     revision: link.revision,
                     status: link.after.as_str(),
                     valid_until: key.replaces.as_ref().map(|replaces| Time(replaces.valid_until)),
@@ -260,22 +259,12 @@ fn late_ms(at: Timestamp, due: Timestamp) -> u64 {
 }
 
 /// How an actor proved who it is.
-pub(crate) struct ViaText<'a>(&'a Via);
-
-impl std::fmt::Display for ViaText<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Via::Token { issuer, jti } => {
-                write!(f, "token:{issuer}:{}", jti.as_deref().unwrap_or_default())
-            }
-            Via::Key(id) => write!(f, "key:{id}"),
-            Via::Worker => f.write_str("worker"),
+fn via_text(via: &Via) -> String {
+    match via {
+        Via::Token { issuer, jti } => {
+            ["token:", issuer, ":", jti.as_deref().unwrap_or_default()].concat()
         }
-    }
-}
-
-impl Serialize for ViaText<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        Via::Key(id) => ["key:", id.text(&mut [0; 36])].concat(),
+        Via::Worker => "worker".to_owned(),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use keys::KeyId;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::aside::Aside;
 use super::request::Create;
-use super::text::Text;
+use super::text::Id;
 use crate::error::Problem;
 
 /// A line of an import: the body of `createKey`, with `import`, and an idempotency key of its own.
@@ -92,7 +91,7 @@ pub(crate) struct LineAnswer<'a> {
     /// The key. Of a dry run, only if it was there before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid", nullable = false)]
-    pub(crate) id: Option<Text<KeyId>>,
+    pub(crate) id: Option<Id>,
     /// Why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

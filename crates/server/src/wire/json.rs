@@ -8,13 +8,50 @@
 //! each of some thirty short strings of an event (`cargo bench -p server --bench wire`). The plain
 //! way is beside it, see `plain_json`.
 
+use std::io::{self, Write};
+
 use memchr::memchr2;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 /// Appends a value as JSON, on one line.
 pub(crate) fn put_json<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    put_json_as(text, value, CompactFormatter);
+}
+
+/// Appends a value as JSON, on one line, as it stands in a quoted field of CSV.
+pub(crate) fn put_quoted_json<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    put_json_as(text, value, QuotedFormatter);
+}
+
+/// Doubles every quote (RFC 4180, section 2.7).
+struct QuotedFormatter;
+
+impl Formatter for QuotedFormatter {
+    fn begin_string<W: Write + ?Sized>(&mut self, text: &mut W) -> io::Result<()> {
+        text.write_all(b"\"\"")
+    }
+
+    fn end_string<W: Write + ?Sized>(&mut self, text: &mut W) -> io::Result<()> {
+        text.write_all(b"\"\"")
+    }
+
+    fn write_char_escape<W: Write + ?Sized>(
+        &mut self,
+        text: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        let is_quote = matches!(escape, CharEscape::Quote);
+        CompactFormatter.write_char_escape(text, escape)?;
+        if is_quote { text.write_all(b"\"") } else { Ok(()) }
+    }
+}
+
+fn put_json_as<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T, form: impl Formatter) {
     let start = text.len();
-    if let Err(error) = serde_json::to_writer(&mut *text, value) {
+    let mut serializer = Serializer::with_formatter(&mut *text, form);
+    if let Err(error) = value.serialize(&mut serializer) {
         unreachable!("strings, numbers and lists are written into memory: {error}");
     }
     // Outside of strings JSON has no such characters.

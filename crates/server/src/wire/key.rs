@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::limits::{QuotaShown, RateLimitShown};
-use super::text::{Text, Time};
+use super::text::{Id, Time};
 use super::words;
 
 /// A key.
@@ -40,7 +40,7 @@ pub(crate) struct Key<'a> {
     pub(crate) created_by: &'a str,
     /// The key that took its place; null if none.
     #[schema(value_type = Option<String>, format = "uuid", required)]
-    pub(crate) replaced_by: Option<Text<keys::KeyId>>,
+    pub(crate) replaced_by: Option<Id>,
 }
 
 impl<'a> Key<'a> {
@@ -55,7 +55,7 @@ impl<'a> Key<'a> {
             expires_at: view.state.expires_at.map(Time),
             last_used_at: view.last_used_at.map(Time),
             created_by: view.created_by.as_str(),
-            replaced_by: view.state.replaced_by.map(Text),
+            replaced_by: view.state.replaced_by.map(Id),
         }
     }
 }
@@ -65,7 +65,7 @@ impl<'a> Key<'a> {
 pub(crate) struct Made<'a> {
     /// Its id, a UUID version 7.
     #[schema(value_type = String, format = "uuid")]
-    id: Text<keys::KeyId>,
+    id: Id,
     /// Its place in its account's creation order, from 1.
     #[schema(minimum = 1)]
     number: u64,
@@ -115,7 +115,7 @@ pub(crate) struct Made<'a> {
     prefix: &'a str,
     /// The key it took the place of.
     #[schema(value_type = Option<String>, format = "uuid", required)]
-    replaces: Option<Text<keys::KeyId>>,
+    replaces: Option<Id>,
     /// The API that it was made through.
     #[schema(value_type = words::Dialect)]
     dialect: &'static str,
@@ -154,7 +154,7 @@ impl<'a> Imported<'a> {
 impl<'a> Made<'a> {
     pub(crate) fn new(key: &'a NewKey) -> Made<'a> {
         Made {
-            id: Text(key.id),
+            id: Id(key.id),
             number: key.number,
             account: key.account.as_str(),
             owner: key.owner.as_str(),
@@ -172,7 +172,7 @@ impl<'a> Made<'a> {
             metadata: Pairs(&key.metadata),
             tags: TagList(&key.tags),
             prefix: key.prefix.as_str(),
-            replaces: key.replaces.as_ref().map(|replaces| Text(replaces.key)),
+            replaces: key.replaces.as_ref().map(|replaces| Id(replaces.key)),
             dialect: key.dialect.as_str(),
             public_value: key.public_value.as_deref(),
             imported: key.imported.as_deref().map(Imported::new),
@@ -186,7 +186,7 @@ impl<'a> Made<'a> {
 pub(crate) struct KeyRef<'a> {
     /// Its id.
     #[schema(value_type = String, format = "uuid")]
-    id: Text<keys::KeyId>,
+    id: Id,
     /// The tenant.
     account: &'a str,
     /// The subject it belongs to.
@@ -219,7 +219,7 @@ pub(crate) struct KeyRef<'a> {
 impl<'a> KeyRef<'a> {
     pub(crate) fn new(key: &'a NewKey, expires_at: Option<keys::Timestamp>) -> KeyRef<'a> {
         KeyRef {
-            id: Text(key.id),
+            id: Id(key.id),
             account: key.account.as_str(),
             owner: key.owner.as_str(),
             name: key.name.as_str(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::event::Event;
 use super::json::put_json;
 use super::reminder::Reminder;
-use super::text::{Text, Time};
+use super::text::{Id, Time};
 use crate::wire::plain::{address, number, put};
 
 /// An activity that the class has no number for.
@@ -77,7 +77,7 @@ pub(crate) fn ocsf_reminder(text: &mut Vec<u8>, reminder: &Reminder<'_>) {
     put(text, [id, "\",\"tenant_uid\":"]);
     value(text, view.key.account.as_str());
     put(text, ["},\"entity\":{\"type\":\"API key\",\"uid\":"]);
-    value(text, &Text(view.key.id));
+    value(text, &Id(view.key.id));
     put(text, [",\"version\":\""]);
     number(text, view.state.revision.into());
     put(text, ["\"},\"unmapped\":{\"owner\":"]);

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 use std::sync::Arc;
 
-use super::json::{put_json, to_json};
+use super::json::{put_json, put_quoted_json, to_json};
 use super::plain_json;
 use super::receipt::put_with_receipt;
 
@@ -31,6 +31,15 @@ fn a_text_makes_no_line_of_its_own() {
 }
 
 proptest! {
+    #[test]
+    fn json_in_quotes_is_json_with_every_quote_doubled(
+        texts in prop::collection::btree_map("\\PC{0,8}", "[\"\\\\\n\u{2028}\u{85}a]{0,8}", 0..5),
+    ) {
+        let mut quoted = Vec::new();
+        put_quoted_json(&mut quoted, &texts);
+        prop_assert_eq!(quoted, to_json(&texts).replace('"', "\"\"").into_bytes());
+    }
+
     #[test]
     fn it_means_the_same(text in "(.|[\u{80}-\u{A0}\u{2020}-\u{2030}]){0,20}") {
         let json = to_json(&text);

@@ -1,6 +1,6 @@
 //! Values that are written as a text.
 
-use keys::Timestamp;
+use keys::{KeyId, Timestamp};
 use serde::{Serialize, Serializer};
 
 /// A moment: RFC 3339 in UTC with microseconds.
@@ -12,6 +12,16 @@ impl Serialize for Time {
         let text = self.0.text();
         let text = str::from_utf8(&text);
         serializer.serialize_str(text.unwrap_or_else(|_| unreachable!("a time is ASCII")))
+    }
+}
+
+/// The id of a key.
+#[derive(Clone, Copy)]
+pub(crate) struct Id(pub(crate) KeyId);
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.text(&mut [0; 36]))
     }
 }
 

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use keys::{Account, KeyId};
+use keys::Account;
 use ledger::{Caller, Ledger, Range, Reading, Seq, Walk};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +22,7 @@ use crate::request::cursor;
 use crate::request::extract::parse;
 use crate::request::page::{Both, PageParameters};
 use crate::wire;
-use crate::wire::Text;
+use crate::wire::Id;
 use crate::wire::proved::{ProvedRecord, Row, person_keys};
 
 /// The routes of this file.
@@ -141,7 +141,7 @@ pub(crate) struct RowProofs {
 pub(crate) struct KeyRow {
     /// The key.
     #[schema(value_type = String, format = "uuid")]
-    key_id: Text<KeyId>,
+    key_id: Id,
     /// Its row.
     row: Row,
 }
@@ -172,7 +172,7 @@ pub(crate) async fn rows(
         ledger.prove_rows(caller, account.as_ref(), after, most)
     };
     let proved = app.read(reader.caller, read).await?;
-    let item = |(id, row)| KeyRow { key_id: Text(id), row: Row::from(row) };
+    let item = |(id, row)| KeyRow { key_id: Id(id), row: Row::from(row) };
     let answer = RowProofs {
         table: proved.table.note.to_string(),
         heartbeat: proved.heartbeat.note.to_string(),

@@ -18,7 +18,7 @@ use crate::request::as_of::read_as_of;
 use crate::request::authenticated::Reader;
 use crate::request::extract::{Path, Query, parse};
 use crate::wire;
-use crate::wire::Text;
+use crate::wire::Id;
 use crate::wire::proved::{ProvedRecord, Row, person_keys};
 
 /// Up to which moment.
@@ -40,7 +40,7 @@ pub(crate) struct UpTo {
 pub(crate) struct Proof {
     /// The key.
     #[schema(value_type = String, format = "uuid")]
-    key_id: Text<KeyId>,
+    key_id: Id,
     /// The last signed checkpoint; the records are proved in its tree.
     checkpoint: String,
     /// The size of that tree.
@@ -90,7 +90,7 @@ impl Proof {
             }
         };
         Proof {
-            key_id: Text(id),
+            key_id: Id(id),
             checkpoint: proof.checkpoint.note.to_string(),
             size: proof.checkpoint.size,
             table: proof.table.note.to_string(),
