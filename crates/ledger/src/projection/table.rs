@@ -5,6 +5,7 @@ mod erase;
 mod key;
 mod orders;
 mod owners;
+mod segments;
 mod shards;
 mod sorted;
 mod status_counts;
@@ -26,6 +27,7 @@ use self::key::Transition;
 pub(crate) use self::key::{Attributes, ChainedState, Key};
 use self::orders::Orders;
 pub(crate) use self::orders::{Order, OrderOf};
+use self::segments::Segments;
 use self::shards::{Both, Shards, hash_digest, hash_id, hash_text};
 pub(crate) use self::sorted::Placed;
 pub use self::sorted::{KeySort, SortValue};
@@ -49,7 +51,7 @@ pub(crate) struct KeyTable {
     /// What every verify looks into.
     by_digest: Shards<Both>,
     by_prefix: Shards<Arc<Key>>,
-    all: RwLock<Vec<Arc<Key>>>,
+    all: RwLock<Segments<Arc<Key>>>,
     accounts: Accounts,
     pub(crate) statuses: StatusCounts,
     /// What somebody sorts by.
@@ -182,12 +184,12 @@ impl KeyTable {
 
     /// Up to `limit` keys in the order they were made, from position `after` on.
     pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
-        self.all.read().iter().skip(after).take(limit).cloned().collect()
+        self.all.read().from(after).take(limit).cloned().collect()
     }
 
     /// Up to `limit` keys before position `end`, the last one first.
     pub(crate) fn slice_before(&self, end: usize, limit: usize) -> Vec<Arc<Key>> {
-        before(&self.all.read(), end, limit)
+        self.all.read().before(end).take(limit).cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -239,13 +241,6 @@ impl KeyTable {
     pub(crate) fn alive(&self, account: &str, owner: &Subject, dialect: Dialect) -> Vec<Arc<Key>> {
         self.account(account).map(|keys| keys.alive(owner, dialect)).unwrap_or_default()
     }
-}
-
-/// Up to `limit` of `keys` before position `end`, the last one first.
-fn before(keys: &[Arc<Key>], end: usize, limit: usize) -> Vec<Arc<Key>> {
-    let end = end.min(keys.len());
-    let keys = keys.get(end.saturating_sub(limit)..end).unwrap_or_default();
-    keys.iter().rev().cloned().collect()
 }
 
 fn status_byte(status: Status) -> u8 {

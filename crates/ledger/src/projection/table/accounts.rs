@@ -8,9 +8,10 @@ use hashbrown::HashMap;
 use keys::{Account, Dialect, KeyName, Kind, NewKey, Project, Status, Subject};
 use parking_lot::RwLock;
 
+use super::Key;
 use super::owners::Owners;
+use super::segments::Segments;
 use super::status_counts::StatusCounts;
-use super::{Key, before};
 
 #[derive(Default)]
 pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
@@ -18,7 +19,7 @@ pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
 /// One account's keys.
 #[derive(Default)]
 pub(crate) struct AccountKeys {
-    keys: RwLock<Vec<Arc<Key>>>,
+    keys: RwLock<Segments<Arc<Key>>>,
     pub(crate) statuses: StatusCounts,
     owners: Owners,
     by_dialect: RwLock<DialectKeys>,
@@ -168,7 +169,7 @@ fn remove<K: Eq + std::hash::Hash>(from: &mut HashMap<K, Numbered>, of: &K, numb
 impl AccountKeys {
     /// Up to `limit` keys from position `after` on.
     pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
-        self.keys.read().iter().skip(after).take(limit).cloned().collect()
+        self.keys.read().from(after).take(limit).cloned().collect()
     }
 
     /// Up to `limit` keys of `owner`, from position `after` among all keys on.
@@ -180,7 +181,7 @@ impl AccountKeys {
 
     /// Up to `limit` keys before position `end`, the last one first.
     pub(crate) fn slice_before(&self, end: usize, limit: usize) -> Vec<Arc<Key>> {
-        before(&self.keys.read(), end, limit)
+        self.keys.read().before(end).take(limit).cloned().collect()
     }
 
     /// The same among the keys of one owner.

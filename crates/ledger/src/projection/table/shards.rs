@@ -1,4 +1,5 @@
-//! A hash index over keys in 64 parts, so that growing one stalls few readers, and briefly.
+//! A hash index over keys in 4,096 parts, so that growing one stalls few readers, and briefly: of ten
+//! million keys 2,400 are hashed again, in a fraction of a millisecond.
 
 use std::hash::BuildHasher;
 use std::sync::{Arc, LazyLock};
@@ -9,7 +10,7 @@ use parking_lot::RwLock;
 
 use super::Key;
 
-const SHARDS: usize = 64;
+const SHARDS: usize = 4096;
 
 /// An index whose entries are `E`.
 pub(super) struct Shards<E> {
