@@ -12,6 +12,7 @@ pub(super) mod options;
 mod ready;
 mod running;
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -87,6 +88,9 @@ pub(crate) fn run(options: &Serve) -> Result<Exit> {
         witnesses: Witnesses::new(witnesses, &ledger),
         ..config(options)
     };
+    // Never dropped: the system takes back the memory of ten million keys at once, and to free it piece by
+    // piece takes longer than some wait for a process to stop. Both logs are closed before.
+    let _until_the_end = ManuallyDrop::new((ledger.clone(), journal.clone()));
     let app = App::new(ledger, journal, auth, webhooks, config);
     let runtime = runtime()?;
     let ran = runtime.block_on(running::run(options, app, accounts, listeners));
