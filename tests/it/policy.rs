@@ -1,4 +1,4 @@
-//! `--policy`: a quorum of witnesses must have cosigned, for both verifiers and the monitor.
+//! `--policy`: a quorum of witnesses must have cosigned, for both verifiers, the monitor and the watch.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::audit::{VERIFIER, both, export, forged, python, verifier_key};
 use crate::support::{Program, Service, Witness, keyledger, until};
+use crate::watch::{Watch, alarms};
 use crate::witnesses::{grow, witnessed};
 
 const FORGE_WITNESSED: &str =
@@ -126,10 +127,20 @@ fn a_quorum_says_up_to_where_since_when_and_who() {
             let watched = monitor(&service, options).run();
             let expected = if options == ["--policy", &unnamed] { 0 } else { code };
             assert_eq!(watched.code, Some(expected), "{options:?} {watched:?}");
+            watch_ends(&service, options, expected);
         }
     }
     let watched = monitor(&service, &["--policy", &all]).good();
     assert!(watched.contains("witnessed") && watched.contains("4 records are beyond"), "{watched}");
+}
+
+/// A watch that begins anew ends with `code`, and with one alarm if that says that the log is refused.
+fn watch_ends(service: &Service, options: &[&str], code: i32) {
+    let watch = Watch::of(service);
+    let watched = watch.once(&service.url(), options);
+    assert_eq!(watched.code, Some(code), "{options:?} {watched:?}");
+    assert_eq!(alarms(&watched).len(), usize::from(code >= 10), "{options:?} {watched:?}");
+    drop(std::fs::remove_file(watch.state()));
 }
 
 #[test]

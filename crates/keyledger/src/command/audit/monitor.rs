@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use bundle::{Invalid, Refused, Statement, Witnessed};
+use bundle::{Refused, Statement, Witnessed};
 use clap::Args;
 use ledger::{Clock as _, KeyChain, SystemClock};
 use serde_json::json;
@@ -132,7 +132,9 @@ fn observe(
     policy: Option<&Policy>,
     served: &mut Served<'_>,
 ) -> Checked<Observed> {
-    if let Err(refused) = trust(options, policy, served) {
+    if let (None, Some(policy)) = (&options.key, policy)
+        && let Err(refused) = served.trust_named_by(policy)
+    {
         return Ok(Err(refused));
     }
     let previous = match std::fs::read_to_string(&options.state) {
@@ -162,7 +164,7 @@ fn observe(
     };
     let witnessed = match cosigned {
         None => None,
-        Some((policy, note)) => match witness(served, policy, &note, &checkpoint)? {
+        Some((policy, note)) => match served.witnessed(policy, &note, &checkpoint)? {
             Err(refused) => return Ok(Err(refused)),
             Ok(witnessed) => Some(witnessed),
         },
@@ -179,38 +181,6 @@ fn observe(
     }
     set_time(&options.state, heartbeat.at).with_context(unwritable)?;
     Ok(Ok(Observed { checkpoint, before, trusted: served.trusted.clone(), witnessed }))
-}
-
-/// Trusts the log that the policy names, unless a key was given.
-fn trust(
-    options: &Monitor,
-    policy: Option<&Policy>,
-    served: &mut Served<'_>,
-) -> Result<(), Refused> {
-    if let (None, Some(policy)) = (&options.key, policy)
-        && let Some(key) = policy_file::log_key(policy, Some(&served.chain))
-    {
-        served.chain.from(&key).ok_or(Invalid::Stranger)?;
-        served.trusted = key;
-    }
-    Ok(())
-}
-
-/// What a quorum of the policy's witnesses cosigned, which must be of this log.
-fn witness(
-    served: &Served<'_>,
-    policy: &Policy,
-    note: &str,
-    checkpoint: &Statement,
-) -> Checked<Witnessed> {
-    let opened = Witnessed::open(note, policy, &served.chain, served.trusted_keys()?);
-    let (witnessed, cosigned) = match opened {
-        Err(refused) => return Ok(Err(refused.into())),
-        Ok(opened) => opened,
-    };
-    let unwitnessed = checkpoint.size.saturating_sub(witnessed.size);
-    let extends = served.extends(&cosigned, checkpoint)?;
-    Ok(extends.map(|()| Witnessed { unwitnessed, ..witnessed }))
 }
 
 fn unreadable(path: &Path) -> String {

@@ -4,14 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use bundle::{Beat, Invalid, Refused, Statement, not_rolled_back, signed_statement};
+use bundle::{Beat, Invalid, Refused, Statement, Witnessed, not_rolled_back, signed_statement};
 use keys::Timestamp;
 use ledger::{KeyChain, Keyring};
 use serde_json::Value;
 use tlog::note::VerifierKey;
+use tlog::policy::Policy;
 use tlog::{Hash, Tile, TileIndex, TilePath};
 
 use crate::client::{self, Call, Client};
+use crate::policy_file;
 
 /// A log behind a server.
 pub(super) struct Served<'c> {
@@ -57,6 +59,37 @@ impl<'c> Served<'c> {
             Some(refused) if refused.status == 404 => Ok(String::new()),
             Some(_) | None => Err(error),
         })
+    }
+
+    /// Trusts the log that the policy names, if it names one.
+    ///
+    /// # Errors
+    ///
+    /// It is another log.
+    pub(super) fn trust_named_by(&mut self, policy: &Policy) -> Result<(), Refused> {
+        if let Some(key) = policy_file::log_key(policy, Some(&self.chain)) {
+            self.chain.from(&key).ok_or(Invalid::Stranger)?;
+            self.trusted = key;
+        }
+        Ok(())
+    }
+
+    /// What a quorum of the policy's witnesses cosigned in `note`, which must be of the log of
+    /// `checkpoint`.
+    pub(super) fn witnessed(
+        &self,
+        policy: &Policy,
+        note: &str,
+        checkpoint: &Statement,
+    ) -> Checked<Witnessed> {
+        let opened = Witnessed::open(note, policy, &self.chain, self.trusted_keys()?);
+        let (witnessed, cosigned) = match opened {
+            Err(refused) => return Ok(Err(refused.into())),
+            Ok(opened) => opened,
+        };
+        let unwitnessed = checkpoint.size.saturating_sub(witnessed.size);
+        let extends = self.extends(&cosigned, checkpoint)?;
+        Ok(extends.map(|()| Witnessed { unwitnessed, ..witnessed }))
     }
 
     /// What the log says it has now, and when.

@@ -20,6 +20,7 @@ use keys::{Account, Timestamp};
 use ledger::{Clock as _, SystemClock};
 use serde_json::json;
 use tlog::note::VerifierKey;
+use tlog::policy::Policy;
 
 use self::acknowledged::Acknowledged;
 use self::alarm::{Finding, Kind};
@@ -32,6 +33,7 @@ use crate::client::{Client, pause};
 use crate::exit::Exit;
 use crate::option_values::duration;
 use crate::options::{Json, Remote};
+use crate::policy_file;
 use crate::print;
 
 /// Follow an account's keys with proofs, and raise an alarm at what its owner did not do
@@ -61,6 +63,10 @@ pub(crate) struct Watch {
     /// A verifier key of the log, present or past
     #[arg(long, value_name = "NAME+ID+KEY")]
     key: Option<VerifierKey>,
+    /// A policy (c2sp.org/tlog-policy): a quorum of its witnesses must have cosigned what the server
+    /// shows as cosigned, not longer ago than --max-age; a log that it names stands for --key
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// A file with the changes that are your own, a line of JSON each; `audit acknowledge` adds to it
     #[arg(long, env = "KEYLEDGER_ACKNOWLEDGE", value_name = "FILE")]
     acknowledge: Option<PathBuf>,
@@ -100,6 +106,8 @@ pub(crate) struct Watch {
 pub(crate) fn run(options: &Watch) -> Result<Exit> {
     let receivers = Receivers::new(&options.alarms, options.json.json)?;
     let acknowledged = options.acknowledged()?;
+    let policy = options.policy.as_deref().map(|path| policy_file::read(path, "--policy"));
+    let policy = policy.transpose()?;
     let store = Store::open(&options.state, options.account.as_str())?;
     // What is wrong with the token on the command line is said at once.
     Client::new(&options.remote)?;
@@ -107,6 +115,7 @@ pub(crate) fn run(options: &Watch) -> Result<Exit> {
         options,
         receivers,
         acknowledged,
+        policy,
         store,
         compared: None,
         events: 0,
@@ -133,6 +142,7 @@ struct Running<'o> {
     options: &'o Watch,
     receivers: Receivers,
     acknowledged: Acknowledged,
+    policy: Option<Policy>,
     store: Store,
     /// When the table of keys was compared last, by this process.
     compared: Option<Timestamp>,
@@ -163,6 +173,7 @@ impl Running<'_> {
         let wanted = Wanted {
             account: &options.account,
             key: options.key.as_ref(),
+            policy: self.policy.as_ref(),
             max_age: options.max_age,
             grace: options.grace,
             acknowledged: &self.acknowledged,

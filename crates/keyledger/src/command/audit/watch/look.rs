@@ -12,6 +12,7 @@ use keys::{Account, Event, KeyId, Timestamp};
 use ledger::{AuditRecord, Auditor, KeyChain, Violation};
 use serde_json::Value;
 use tlog::note::VerifierKey;
+use tlog::policy::Policy;
 
 use super::acknowledged::Acknowledged;
 use super::alarm::{Finding, Kind};
@@ -31,6 +32,8 @@ pub(super) struct Wanted<'o> {
     pub(super) account: &'o Account,
     /// The verifier key to trust; without one that of the first look.
     pub(super) key: Option<&'o VerifierKey>,
+    /// Whose cosignatures there must be, if any.
+    pub(super) policy: Option<&'o Policy>,
     pub(super) max_age: Duration,
     pub(super) grace: Duration,
     pub(super) acknowledged: &'o Acknowledged,
@@ -70,10 +73,15 @@ pub(super) fn look(
     compare: bool,
     now: Timestamp,
 ) -> Result<Looked> {
-    let served = match Served::new(client, wanted.key)? {
+    let mut served = match Served::new(client, wanted.key)? {
         Ok(served) => served,
         Err(refused) => return Ok(Looked { chain: None, outcome: Err(refused) }),
     };
+    if let (None, Some(policy)) = (wanted.key, wanted.policy)
+        && let Err(refused) = served.trust_named_by(policy)
+    {
+        return Ok(Looked { chain: Some(served.chain), outcome: Err(refused) });
+    }
     let fetched = Fetched { client, served, account: wanted.account };
     let mut look = Look {
         wanted,
@@ -117,10 +125,18 @@ impl Look<'_> {
     fn run(&mut self, compare: bool) -> Result<u64, Stop> {
         let previous = self.previous()?;
         // Before the checkpoint, so that they are of no larger tree.
+        let policy = self.wanted.policy;
+        let cosigned =
+            policy.map(|policy| Ok::<_, Stop>((policy, self.fetched.served.cosigned()?)));
+        let cosigned = cosigned.transpose()?;
         let pages = if compare { self.fetched.rows()? } else { Vec::new() };
         let oldest = before(self.now, self.wanted.max_age);
         let progress = self.fetched.served.progress(previous.as_ref(), oldest, self.now);
         let (heartbeat, checkpoint) = checked(progress)?;
+        if let Some((policy, note)) = cosigned {
+            let witnessed = self.fetched.served.witnessed(policy, &note, &checkpoint);
+            checked(witnessed)?.is_fresh(oldest, self.now)?;
+        }
         let mut table = Table::default();
         for page in pages {
             page.heartbeat.is_fresh(oldest, self.now)?;
@@ -155,7 +171,8 @@ impl Look<'_> {
         let Some(note) = &self.state.checkpoint else { return Ok(None) };
         let served = &mut self.fetched.served;
         let previous = bundle::signed_statement(note, &served.chain, served.chain.keys())?;
-        if self.wanted.key.is_none() {
+        let names_log = |policy: &Policy| !policy.logs().is_empty();
+        if self.wanted.key.is_none() && !self.wanted.policy.is_some_and(names_log) {
             served.trusted = previous.by.clone();
         }
         Ok(Some(previous))
