@@ -85,9 +85,31 @@ pub struct NewKey {
     /// The key it takes the place of.
     pub replaces: Option<Box<Replaces>>,
     /// The whole text of a public key.
-    pub public_value: Option<Box<str>>,
+    pub public_value: Option<PublicValue>,
     /// Where it comes from, if it was not made here: its secret was never known.
     pub imported: Option<Box<Imported>>,
+}
+
+/// With the two counts of an [`Arc`](std::sync::Arc) 256 bytes, which is a size that allocators have: there
+/// are millions of them.
+const _: () = assert!(size_of::<NewKey>() <= 240);
+
+/// The whole text of a public key. Few keys have one, and so it takes one word.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PublicValue(Box<Box<str>>);
+
+impl From<&str> for PublicValue {
+    fn from(text: &str) -> PublicValue {
+        PublicValue(Box::new(text.into()))
+    }
+}
+
+impl std::ops::Deref for PublicValue {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 impl NewKey {

@@ -47,7 +47,7 @@ pub use foreign::ForeignSecret;
 pub use format::Format;
 pub use id::KeyId;
 pub use invalid::Invalid;
-pub use key::{Imported, NewKey, Replaces};
+pub use key::{Imported, NewKey, PublicValue, Replaces};
 pub use kind::{Environment, Kind};
 pub use leak::{contains_key, without_keys};
 pub use limit::{Cost, Quota, QuotaPeriod, RateLimit};

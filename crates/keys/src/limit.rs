@@ -1,5 +1,7 @@
 //! How often a key may be used.
 
+use std::num::NonZeroU32;
+
 use crate::bounds;
 use crate::invalid::Invalid;
 use crate::time::Timestamp;
@@ -8,7 +10,8 @@ use crate::words::words;
 /// How often in how long a key may be used, spread evenly (GCRA).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RateLimit {
-    limit: u32,
+    /// Never 0, which leaves room for there being no limit.
+    limit: NonZeroU32,
     period_s: u32,
 }
 
@@ -25,7 +28,7 @@ impl RateLimit {
     /// [`Invalid`] unless the limit is 1 to [`RateLimit::MAX_LIMIT`] and the period 1 to
     /// [`RateLimit::MAX_PERIOD_S`].
     pub fn new(limit: u32, period_s: u32) -> Result<RateLimit, Invalid> {
-        in_range(limit, RateLimit::MAX_LIMIT, " uses")?;
+        let limit = in_range(limit, RateLimit::MAX_LIMIT, " uses")?;
         in_range(period_s, RateLimit::MAX_PERIOD_S, " seconds")?;
         Ok(RateLimit { limit, period_s })
     }
@@ -33,7 +36,7 @@ impl RateLimit {
     /// The most uses in a period, 1 to [`RateLimit::MAX_LIMIT`].
     #[must_use]
     pub fn limit(self) -> u32 {
-        self.limit
+        self.limit.get()
     }
 
     /// The period in seconds, 1 to [`RateLimit::MAX_PERIOD_S`].
@@ -153,11 +156,9 @@ impl Quota {
     }
 }
 
-fn in_range(number: u32, most: u32, unit: &'static str) -> Result<(), Invalid> {
-    if (1..=most).contains(&number) {
-        return Ok(());
-    }
-    Err(Invalid::OutOfRange { least: 1, most: most.into(), unit })
+fn in_range(number: u32, most: u32, unit: &'static str) -> Result<NonZeroU32, Invalid> {
+    let number = NonZeroU32::new(number).filter(|number| number.get() <= most);
+    number.ok_or(Invalid::OutOfRange { least: 1, most: most.into(), unit })
 }
 
 #[cfg(test)]

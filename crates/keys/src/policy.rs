@@ -105,7 +105,7 @@ impl Policy {
                 Rule::OwnerActive { most, .. } => policy.owner_active = Some(*most),
                 Rule::LongestLife(seconds) => policy.longest_life_s = Some(*seconds),
                 Rule::Permissions(all) => policy.permissions = Some(Arc::clone(all)),
-                Rule::SecretPrefix(prefix) => policy.secret_prefix = Some(*prefix),
+                Rule::SecretPrefix(prefix) => policy.secret_prefix = Some(prefix.clone()),
                 Rule::UniquePrefix => policy.unique_prefix = true,
             }
         }
@@ -136,8 +136,8 @@ impl Policy {
         self.permits_role(key.role.as_ref())?;
         self.permits(&key.permissions, &mut rules)?;
         // A key that was made elsewhere begins as it does.
-        if let Some(prefix) = self.secret_prefix.filter(|_| key.imported.is_none()) {
-            rules.push(Rule::SecretPrefix(prefix));
+        if let Some(prefix) = self.secret_prefix.as_ref().filter(|_| key.imported.is_none()) {
+            rules.push(Rule::SecretPrefix(prefix.clone()));
             within(key.prefix.as_str().starts_with(prefix.as_str()), Refusal::OtherPrefix)?;
         }
         if self.unique_prefix {

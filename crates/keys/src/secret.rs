@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
+use smol_str::SmolStr;
 use zeroize::Zeroizing;
 
 use crate::bounds;
@@ -190,12 +191,9 @@ impl fmt::Debug for Digest {
 
 /// The part of a key that may be shown, in lists and in logs: 1 to 31 printable characters.
 ///
-/// Kept in place: there is one in every key of the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Prefix {
-    length: u8,
-    bytes: [u8; bounds::PREFIX.most()],
-}
+/// Mostly in place: there is one in every key of the table.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix(SmolStr);
 
 impl Prefix {
     /// A prefix from its text.
@@ -204,32 +202,22 @@ impl Prefix {
     ///
     /// [`Invalid`] if it is empty, too long, or has other than printable ASCII characters.
     pub fn new(text: &str) -> Result<Prefix, Invalid> {
-        let mut bytes = [0; bounds::PREFIX.most()];
-        match (u8::try_from(text.len()), bytes.get_mut(..text.len())) {
-            (Ok(length @ 1..), Some(place)) if text.bytes().all(|b| b.is_ascii_graphic()) => {
-                place.copy_from_slice(text.as_bytes());
-                Ok(Prefix { length, bytes })
-            }
-            _ => Err(Invalid::Malformed { expected: "1 to 31 printable characters" }),
+        let has_length = (1..=bounds::PREFIX.most()).contains(&text.len());
+        if has_length && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Prefix(text.into()));
         }
+        Err(Invalid::Malformed { expected: "1 to 31 printable characters" })
     }
 
     /// The first 31 of these characters, which are printable ASCII.
     pub(crate) fn of_ascii(text: impl Iterator<Item = u8>) -> Prefix {
-        let mut prefix = Prefix { length: 0, bytes: [0; bounds::PREFIX.most()] };
-        for (place, byte) in prefix.bytes.iter_mut().zip(text) {
-            *place = byte;
-            prefix.length += 1;
-        }
-        prefix
+        Prefix(text.take(bounds::PREFIX.most()).map(char::from).collect())
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let text = self.bytes.get(..usize::from(self.length));
-        text.and_then(|text| str::from_utf8(text).ok())
-            .unwrap_or_else(|| unreachable!("at most 31 characters, of ASCII"))
+        &self.0
     }
 }
 

@@ -7,8 +7,10 @@ use crate::invalid::Invalid;
 use crate::text::Tag;
 
 /// The tags of a key: at most 20, each once, in order.
+///
+/// Most keys have none, which takes one word.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Tags(Option<Arc<[Tag]>>);
+pub struct Tags(Option<Arc<Box<[Tag]>>>);
 
 impl Tags {
     /// The most tags of a key.
@@ -25,7 +27,7 @@ impl Tags {
         tags.dedup();
         match tags.len() {
             0 => Ok(Tags::default()),
-            1..=Tags::MAX => Ok(Tags(Some(tags.into()))),
+            1..=Tags::MAX => Ok(Tags(Some(Arc::new(tags.into())))),
             _ => Err(Invalid::TooMany { most: Tags::MAX, of: "tags" }),
         }
     }

@@ -234,12 +234,12 @@ async fn a_key_whose_prefix_is_taken_is_made_anew_also_by_a_rotation() {
     let old = ledger.create(&caller, draft.clone(), RequestOptions::default()).await.unwrap().key;
     let made = |taken: usize| {
         let (ledger, caller, account) = (ledger.clone(), caller.clone(), account.clone());
-        let (draft, prefix) = (draft.clone(), old.key.prefix);
+        let (draft, prefix) = (draft.clone(), old.key.prefix.clone());
         let tries = std::cell::Cell::new(0);
         move || {
             let (wanted, secret) = ledger.make(&caller, caller.dialect, &account, &draft)?;
             tries.set(tries.get() + 1);
-            let prefix = if tries.get() <= taken { prefix } else { wanted.key.prefix };
+            let prefix = if tries.get() <= taken { prefix.clone() } else { wanted.key.prefix };
             let key = keys::NewKey { prefix, ..wanted.key };
             Ok((WantedKey { key, ..wanted }, secret))
         }

@@ -112,7 +112,7 @@ impl Lookups {
         if key.dialect == Dialect::Native {
             return;
         }
-        self.prefixes.insert(key.prefix);
+        self.prefixes.insert(key.prefix.clone());
         let holder = (key.account.clone(), key.owner.clone(), key.dialect);
         self.alive.entry(holder).or_default().push(key.id);
         if key.kind == Kind::Public {

@@ -113,7 +113,7 @@ async fn a_handle_given_twice_is_found() {
     let mut records_read = records(log.as_ref());
     assert!(judge(&chained(&records_read)).is_ok());
     let Event::Created(first) = records_read[0].event.clone() else { panic!() };
-    forgeries::made(&mut records_read[1], |key| key.prefix = first.prefix);
+    forgeries::made(&mut records_read[1], |key| key.prefix = first.prefix.clone());
     let found = judge(&chained(&records_read)).err().unwrap();
     assert!(matches!(found.violation, Violation::Refused(Refusal::PrefixTaken)), "{found}");
 }

@@ -234,7 +234,7 @@ impl NewText {
         let mut of_id = [0; 10];
         random.fill(&mut of_id);
         let text = if let Some(import) = &request.import {
-            let prefix = import.prefix.map_or_else(|| Prefix::new(NOTHING_SHOWN), Ok);
+            let prefix = import.prefix.clone().map_or_else(|| Prefix::new(NOTHING_SHOWN), Ok);
             let prefix = prefix.map_err(Error::fault)?;
             NewText { of_id, secret: None, prefix, digest: import.digest }
         } else {

@@ -44,7 +44,7 @@ impl Import {
             (Some(digest), None) => field("sha256", digest.parse())?,
             (None, Some(SentSecret(secret))) => {
                 let secret = field("secret", secret)?;
-                field("prefix", prefix.map_or(Ok(()), |prefix| secret.may_show(&prefix)))?;
+                field("prefix", prefix.as_ref().map_or(Ok(()), |prefix| secret.may_show(prefix)))?;
                 secret.digest()
             }
             (Some(_), Some(_)) => {
