@@ -9,6 +9,8 @@ mod counters;
 #[cfg(test)]
 mod counters_tests;
 mod folder;
+#[cfg(test)]
+mod golden_tests;
 mod journal;
 mod merge;
 mod recent;

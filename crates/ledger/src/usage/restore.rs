@@ -30,19 +30,21 @@ impl Usage {
             }
         }
         let mut journaled: BTreeMap<SeriesId, Row> = BTreeMap::new();
-        let mut bytes = 0;
+        let (mut numbers, mut bytes) = (Vec::new(), 0);
         for number in &listing.journals {
             let path = folder.join(Name::Journal(*number).to_string());
-            bytes += std::fs::metadata(&path)?.len();
             let in_run = |day| {
                 let own = RunName { day, journals: (*number, *number), closed: false };
                 listing.runs.iter().any(|run| run.name.covers(&own))
             };
-            journal::read(&path, &mut |mut row| {
+            let is_journal = journal::read(&path, &mut |mut row| {
                 row.counts.retain(|(bucket, _)| !in_run(bucket.day()));
                 let empty = Row { last: LastUse::NONE, counts: Vec::new(), ..row };
                 journaled.entry(row.series).or_insert(empty).add(row);
             })?;
+            bytes += std::fs::metadata(&path)?.len();
+            // What is none is not removed with them.
+            numbers.extend(is_journal.then_some(*number));
         }
         self.journal_bytes.store(bytes, Ordering::Relaxed);
         // The last uses of closed days are in the file of last uses.
@@ -60,7 +62,7 @@ impl Usage {
             );
         }
         *self.last_used.lock() = listing.last_used;
-        files.journals = listing.journals;
+        files.journals = numbers;
         files.next = listing.next;
         files.is_open = true;
         let entries = journaled.into_values().flat_map(|row| {

@@ -148,3 +148,89 @@ async fn many_keys_in_one_hour_are_moved_out_of_memory() {
     let again = opened(temporary.path(), table);
     assert_eq!(total(&again, table, keys[7]), sum);
 }
+
+/// The bytes of every file, by name.
+fn lengths(folder: &Path) -> Vec<(String, u64)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let mut lengths: Vec<_> = entries
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+        .collect();
+    lengths.sort();
+    lengths
+}
+
+/// However many keys were used before, a save appends what changed, and without a change nothing.
+#[tokio::test]
+async fn what_is_written_is_what_changed() {
+    let (ledger, keys) = keys(30).await;
+    let table = &ledger.state().table;
+    let temporary = tempfile::tempdir().unwrap();
+    let now = at("2026-11-30T12:00:00Z");
+    let usage = opened(temporary.path(), table);
+    for key in &keys {
+        usage.count(Verdict::Revoked, Some((*key, now)));
+    }
+    usage.save(table, now, true).unwrap();
+    let before = lengths(temporary.path());
+    let [(journal, all)] = before.as_slice() else { panic!("{before:?}") };
+    for second in 1..100 {
+        usage.save(table, now.plus_secs(second), true).unwrap();
+        usage.compact(now.plus_secs(second), true).unwrap();
+    }
+    assert_eq!(lengths(temporary.path()), before, "nothing happened");
+    usage.count(Verdict::Revoked, Some((keys[3], now)));
+    usage.save(table, now, true).unwrap();
+    let after = lengths(temporary.path());
+    // A key, its account, and all.
+    let appended = after[0].1 - all;
+    assert!(after[0].0 == *journal && (1..=8 + 3 * 24).contains(&appended), "{after:?}");
+}
+
+/// A kill in the middle of a save loses what it was writing, and nothing else; what was left behind
+/// is cut off, and the next start has nothing to say of it.
+#[tokio::test]
+async fn a_torn_save_loses_what_it_wrote() {
+    let (ledger, keys) = keys(2).await;
+    let table = &ledger.state().table;
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("journal-0000000000");
+    let now = at("2026-11-30T12:00:00Z");
+    let usage = opened(temporary.path(), table);
+    usage.count(Verdict::Revoked, Some((keys[0], now)));
+    usage.save(table, now, true).unwrap();
+    let first = std::fs::read(&path).unwrap();
+    usage.count(Verdict::Revoked, Some((keys[1], now)));
+    usage.save(table, now, true).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for at in first.len()..whole.len() {
+        std::fs::write(&path, &whole[..at]).unwrap();
+        let usage = opened(temporary.path(), table);
+        assert_eq!(keys.iter().map(|key| total(&usage, table, *key)).sum::<u64>(), 1, "{at}");
+        assert_eq!(std::fs::read(&path).unwrap(), first, "{at}");
+    }
+    // The next save goes on from there.
+    let usage = opened(temporary.path(), table);
+    usage.count(Verdict::Revoked, Some((keys[1], now)));
+    usage.save(table, now, true).unwrap();
+    let usage = opened(temporary.path(), table);
+    assert_eq!([0, 1].map(|key| total(&usage, table, keys[key])), [1, 1]);
+}
+
+/// A file with the name of a journal that is none stays where it is, whatever is written beside it.
+#[tokio::test]
+async fn a_foreign_file_is_left_as_it_is() {
+    let (ledger, keys) = keys(1).await;
+    let table = &ledger.state().table;
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("journal-0000000007");
+    std::fs::write(&path, "of something else").unwrap();
+    let now = at("2026-11-30T12:00:00Z");
+    for hour in 0..3 {
+        let now = now.plus_secs(hour * 3_600);
+        let usage = opened(temporary.path(), table);
+        usage.count(Verdict::Revoked, Some((keys[0], now)));
+        usage.save(table, now, true).unwrap();
+        assert_eq!(total(&usage, table, keys[0]), hour + 1);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), b"of something else");
+}
