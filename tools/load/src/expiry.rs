@@ -27,7 +27,7 @@ const APART_MS: u64 = 60;
 /// Microseconds since 1970. The service is on this machine and has the same clock.
 #[expect(clippy::disallowed_methods, reason = "lateness is measured against this clock")]
 #[expect(clippy::expect_used, reason = "without a clock nothing can be measured")]
-fn now_us() -> u64 {
+pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     u64::try_from(since.as_micros()).expect("a clock before the year 500,000")
 }

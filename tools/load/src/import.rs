@@ -4,6 +4,7 @@
 //! an idempotency key, as those of the command line have. Afterwards some of the texts are verified.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ async fn import(options: &Import, folder: &Path) -> Result<()> {
     let target = Target { token, ..server.target.clone() };
     let keys = if options.short { FEW.min(options.keys) } else { options.keys };
 
-    let took = stream(&target, keys).await?;
+    let took = stream(&target, 0..keys, &line).await?;
     let rate = real(keys) / took.as_secs_f64();
     println!("{keys} keys imported in {:.1} s: {rate:.0} a second", took.as_secs_f64());
     println!("processor {:.1} s", server.processor()?);
@@ -59,11 +60,17 @@ async fn import(options: &Import, folder: &Path) -> Result<()> {
         let answer: Value = serde_json::from_slice(&response.body()?)?;
         ensure!(answer.get("code") == Some(&"VALID".into()), "key {number}: {answer}");
     }
-    server.stop().await
+    server.stop().await?;
+    Ok(())
 }
 
-/// Imports so many keys in one request. How long it took.
-async fn stream(target: &Target, keys: u64) -> Result<Duration> {
+/// Imports the keys of these numbers in one request; `line` appends that of a number. How long it took.
+pub(crate) async fn stream(
+    target: &Target,
+    numbers: Range<u64>,
+    line: &dyn Fn(&mut String, u64),
+) -> Result<Duration> {
+    let keys = numbers.end - numbers.start;
     let stream = TcpStream::connect(target.address).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let (from, mut to) = stream.into_split();
@@ -74,7 +81,7 @@ async fn stream(target: &Target, keys: u64) -> Result<Duration> {
     );
     let started = Instant::now();
     to.write_all(head.as_bytes()).await?;
-    let ((), summary) = tokio::try_join!(send(to, keys), summary(from))?;
+    let ((), summary) = tokio::try_join!(send(to, numbers, line), summary(from))?;
     let took = started.elapsed();
     let imported = summary.pointer("/summary/imported").and_then(Value::as_u64);
     ensure!(imported == Some(keys), "not all were imported: {summary}");
@@ -82,25 +89,31 @@ async fn stream(target: &Target, keys: u64) -> Result<Duration> {
 }
 
 /// The whole text of a key.
-fn text_of(number: u64) -> String {
+pub(crate) fn text_of(number: u64) -> String {
     format!("load_{number:032}")
 }
 
-async fn send(mut to: OwnedWriteHalf, keys: u64) -> Result<()> {
+fn line(lines: &mut String, number: u64) {
+    *lines += &format!(
+        "{{\"name\":\"key {number}\",\"owner\":\"team-{}\",\"permissions\":[\"orders.read\"],\
+         \"import\":{{\"secret\":\"{}\",\"prefix\":\"load_\"}},\"idempotency_key\":\"{number}\"}}\n",
+        number % 1_000,
+        text_of(number),
+    );
+}
+
+async fn send(
+    mut to: OwnedWriteHalf,
+    numbers: Range<u64>,
+    line: &dyn Fn(&mut String, u64),
+) -> Result<()> {
     let (mut lines, mut chunk) = (String::new(), String::new());
-    let mut number = 0;
-    while number < keys {
+    let mut first = numbers.start;
+    while first < numbers.end {
         lines.clear();
-        for number in number..keys.min(number + CHUNK) {
-            let text = text_of(number);
-            writeln!(
-                lines,
-                "{{\"name\":\"key {number}\",\"owner\":\"team-{}\",\"permissions\":[\"orders.read\"],\
-                 \"import\":{{\"secret\":\"{text}\",\"prefix\":\"load_\"}},\"idempotency_key\":\"{number}\"}}",
-                number % 1_000,
-            )?;
-        }
-        number += CHUNK;
+        let next = numbers.end.min(first + CHUNK);
+        (first..next).for_each(|number| line(&mut lines, number));
+        first = next;
         chunk.clear();
         write!(chunk, "{:x}\r\n{lines}\r\n", lines.len())?;
         to.write_all(chunk.as_bytes()).await?;

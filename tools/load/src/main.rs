@@ -15,7 +15,9 @@ mod dialect_requests;
 mod expiry;
 mod floor;
 mod followers;
+mod gauge;
 mod import;
+mod large;
 mod op;
 mod operation;
 mod options;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         (Some(Command::Bench(options)), _) => bench::run(&options),
         (Some(Command::Siege(options)), _) => siege::run(&options),
         (Some(Command::Import(options)), _) => import::run(&options),
+        (Some(Command::Large(options)), _) => large::run(&options),
         (None, Some(operation)) => operation::run(&operation),
         (None, None) => Err(anyhow::anyhow!("give --url, --token and --op, or see --help")),
     };

@@ -48,6 +48,37 @@ pub(crate) enum Command {
     Siege(Siege),
     /// Start the service and import many keys in one request
     Import(Import),
+    /// Start the service and the floor, grow the table, print every figure at each of its sizes
+    Large(Large),
+}
+
+/// The figures of a large table.
+#[derive(Args)]
+pub(crate) struct Large {
+    /// The service's program, built for release
+    #[arg(long)]
+    pub(crate) server: PathBuf,
+    /// Where to make the temporary data directory; a real disk, or syncing costs nothing
+    #[arg(long, default_value = ".")]
+    pub(crate) under: PathBuf,
+    /// How many keys in the end; the figures are taken at 100,000, 1,000,000 and 10,000,000 up to that
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub(crate) keys: u64,
+    /// How long one round of one operation on one side is measured
+    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Duration,
+    /// How many rounds; floor and service take turns, the table shows medians
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// How long the service is watched while nothing happens
+    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) idle: Duration,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What `serve` gets beside where its data are and where to listen
+    #[arg(last = true)]
+    pub(crate) serve: Vec<String>,
 }
 
 /// An import.
@@ -207,7 +238,8 @@ mod tests {
                 Command::Floor { .. }
                 | Command::Expiry { .. }
                 | Command::Bench(_)
-                | Command::Import(_) => None,
+                | Command::Import(_)
+                | Command::Large(_) => None,
             }
         };
         assert_eq!(duration("5s"), Some(Duration::from_secs(5)));

@@ -101,16 +101,30 @@ impl Server {
         Ok(real(ticks) / real(rustix::param::clock_ticks_per_second()))
     }
 
-    /// Sends SIGTERM and waits for the end.
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    /// Sends SIGTERM and waits for the end. How long that took.
+    ///
+    /// # Errors
+    ///
+    /// It did not stop in time, or says that it did not stop well.
+    pub(crate) async fn stop(mut self) -> Result<Duration> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let signalled = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            if signalled.elapsed() > STOP_LIMIT {
-                bail!("the server did not stop within {} s of SIGTERM", STOP_LIMIT.as_secs());
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(signalled.elapsed()),
+                Some(status) => bail!("the server stopped with {status}"),
+                None if signalled.elapsed() > STOP_LIMIT => {
+                    bail!("the server did not stop within {} s of SIGTERM", STOP_LIMIT.as_secs())
+                }
+                None => tokio::time::sleep(POLL).await,
             }
-            tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Sends SIGKILL and waits until it is gone.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
         Ok(())
     }
 }

@@ -64,7 +64,8 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn new() -> Result<Outcome> {
+    /// Nothing yet.
+    pub(crate) fn new() -> Result<Outcome> {
         Ok(Outcome {
             measured: 0,
             elapsed: Duration::ZERO,
@@ -95,7 +96,8 @@ impl Outcome {
         Some(format!("unexpected responses: {}; the first: {first}", counts.join(", ")))
     }
 
-    fn add(&mut self, other: Outcome) -> Result<()> {
+    /// Adds what another run measured.
+    pub(crate) fn add(&mut self, other: Outcome) -> Result<()> {
         self.measured += other.measured;
         self.elapsed = self.elapsed.max(other.elapsed);
         self.created += other.created;

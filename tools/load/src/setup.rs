@@ -69,6 +69,14 @@ pub(crate) fn wait<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
+/// Waits for that long. (`thread::sleep` is not allowed anywhere.)
+pub(crate) fn pause(time: Duration) -> Result<()> {
+    wait(async {
+        tokio::time::sleep(time).await;
+        Ok(())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use tokio::sync::watch;
 
+use crate::gauge::gauge;
 use crate::options::Siege;
 use crate::setup::wait;
 
@@ -87,7 +88,7 @@ impl Field {
     async fn left(&self) -> u64 {
         let since = Instant::now();
         loop {
-            let open = probe::gauge(&self.server.target, "keyledger_connections").await;
+            let open = gauge(&self.server.target, "keyledger_connections").await;
             let left = open.map_or(u64::MAX, |open| open.saturating_sub(1));
             // The probe keeps one open.
             if left <= 1 || since.elapsed() > LEAVE {
@@ -104,11 +105,9 @@ impl Field {
             scenarios.iter().flat_map(|scenario| scenario.waves.iter().cloned()).collect();
         let attack = Attack::start(&waves, &ended);
         tokio::time::sleep(SETTLE).await;
-        let since = Instant::now();
         let stopped = self.server.stop().await;
-        let took = since.elapsed();
         end.send_replace(true);
         attack.join()?;
-        stopped.map(|()| took)
+        stopped
     }
 }

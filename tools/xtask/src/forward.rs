@@ -12,6 +12,10 @@ use crate::cargo;
 /// The data are put under the target directory, not in `/tmp`, which may be a file system in
 /// memory where syncing costs nothing and a figure means nothing.
 pub(crate) fn bench(options: &[OsString]) -> Result<()> {
+    if let Some(large) = options.iter().position(|option| option == "--large") {
+        let (before, after) = options.split_at(large);
+        return load("large", &[before, after.get(1..).unwrap_or_default()].concat());
+    }
     cargo::run(&["build", "--locked", "--release", "-p", "keyledger", "-p", "load"])?;
     let built = cargo::metadata()?.target_directory.into_std_path_buf();
     let mut load = Command::new(built.join("release").join("load"));

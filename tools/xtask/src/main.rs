@@ -52,10 +52,11 @@ enum Command {
     Msrv,
     /// Fuzz every parser, each target for a bounded time
     Fuzz(fuzz::Options),
-    /// Build for release and print the table of figures, each beside its floor
+    /// Build for release and print the table of figures, each beside its floor; with `--large` those of
+    /// a table that grows to ten million keys
     #[command(disable_help_flag = true)]
     Bench {
-        /// Options of `load bench`; `--help` lists them
+        /// Options of `load bench`, after `--large` of `load large`; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
