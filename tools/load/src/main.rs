@@ -27,6 +27,7 @@ mod run;
 mod script;
 mod setup;
 mod siege;
+mod soak;
 mod template;
 mod token;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         (Some(Command::Siege(options)), _) => siege::run(&options),
         (Some(Command::Import(options)), _) => import::run(&options),
         (Some(Command::Large(options)), _) => large::run(&options),
+        (Some(Command::Soak(options)), _) => soak::run(&options),
         (None, Some(operation)) => operation::run(&operation),
         (None, None) => Err(anyhow::anyhow!("give --url, --token and --op, or see --help")),
     };

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Start the service and the floor, grow the table, print every figure at each of its sizes
     Large(Large),
+    /// Load the service for long with restarts, kills and storms of expiries, and check what is left
+    Soak(Soak),
 }
 
 /// The figures of a large table.
@@ -76,6 +78,26 @@ pub(crate) struct Large {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// What `serve` gets beside where its data are and where to listen
+    #[arg(last = true)]
+    pub(crate) serve: Vec<String>,
+}
+
+/// The soak.
+#[derive(Args)]
+pub(crate) struct Soak {
+    /// The service's program, built for release
+    #[arg(long)]
+    pub(crate) server: PathBuf,
+    /// Where to make the temporary data directory; a real disk, or syncing costs nothing
+    #[arg(long, default_value = ".")]
+    pub(crate) under: PathBuf,
+    /// For how long
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) minutes: u64,
+    /// Where the random choices start; every run says where its own did
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// What `serve` gets beside where its data are and where to listen
     #[arg(last = true)]
     pub(crate) serve: Vec<String>,
@@ -239,7 +261,8 @@ mod tests {
                 | Command::Expiry { .. }
                 | Command::Bench(_)
                 | Command::Import(_)
-                | Command::Large(_) => None,
+                | Command::Large(_)
+                | Command::Soak(_) => None,
             }
         };
         assert_eq!(duration("5s"), Some(Duration::from_secs(5)));

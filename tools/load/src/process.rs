@@ -78,6 +78,12 @@ impl Server {
         Ok(self.status("VmRSS:")? * 1024)
     }
 
+    /// How many files, sockets and the like it has open.
+    pub(crate) fn open_files(&self) -> Result<u64> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid()))?;
+        Ok(open.count() as u64)
+    }
+
     /// How many threads it has.
     pub(crate) fn threads(&self) -> Result<u64> {
         self.status("Threads:")

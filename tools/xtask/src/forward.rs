@@ -39,6 +39,11 @@ pub(crate) fn import(options: &[OsString]) -> Result<()> {
     load("import", options)
 }
 
+/// Builds the service and the load generator for release and loads the one with the other for long.
+pub(crate) fn soak(options: &[OsString]) -> Result<()> {
+    load("soak", options)
+}
+
 /// Builds the service and the load generator for release and runs a command of the second.
 fn load(command: &str, options: &[OsString]) -> Result<()> {
     cargo::run(&["build", "--locked", "--release", "-p", "keyledger", "-p", "load"])?;

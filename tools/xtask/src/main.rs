@@ -74,6 +74,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
+    /// Load the service for half an hour with restarts, kills and storms, and check what is left
+    #[command(disable_help_flag = true)]
+    Soak {
+        /// Options of `load soak`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
     /// The fault tests, in their long form
     #[command(disable_help_flag = true)]
     Crash {
@@ -97,6 +104,7 @@ fn main() -> ExitCode {
         Command::Bench { options } => forward::bench(&options),
         Command::Siege { options } => forward::siege(&options),
         Command::Import { options } => forward::import(&options),
+        Command::Soak { options } => forward::soak(&options),
         Command::Crash { options } => forward::crash(&options),
     };
     match done {
