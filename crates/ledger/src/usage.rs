@@ -166,7 +166,9 @@ impl Usage {
     /// Collects what was counted, for keys, accounts and all.
     fn collect(&self, table: &KeyTable) {
         let _one = self.collecting.lock();
-        for used in self.used.take() {
+        for mut used in self.used.take() {
+            // In the order of the table and of the counts: next to each other in memory.
+            used.sort_unstable_by_key(|used| used.key);
             for chunk in used.chunks(CHUNK) {
                 let mut collected = Collected::default();
                 for Used { key: id, earlier } in chunk {
