@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventlog::memory::MemoryLog;
-use keys::{Account, Dialect, KeyName, Metadata, Question, Status, Subject};
+use keys::{
+    Account, Dialect, EventKind, KeyName, Metadata, Project, Question, Status, Subject, Tag, Tags,
+};
 use ledger::{
-    Caller, Direction, Expiry, Identity, KeyFilter, KeyQuery, KeySort, Ledger, NewKeyRequest,
-    Options, Origin, RequestOptions, Role, Scope, Via,
+    AsOf, Caller, Direction, EventFilter, Expiry, Identity, KeyFilter, KeyQuery, KeySort, Ledger,
+    NewKeyRequest, Options, Origin, RequestOptions, Role, Scope, Seq, Via, Walk,
 };
 
 /// Pages of each list.
@@ -37,8 +39,12 @@ fn caller(role: Role) -> Result<Caller, keys::Invalid> {
 fn draft(n: u64) -> Result<NewKeyRequest, keys::Invalid> {
     let mixed = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let team = BTreeMap::from([("team".to_owned(), (mixed % 100).to_string())]);
+    // One of 100,000 of a tag, one of 1,000 of each project.
+    let tag = n.is_multiple_of(100_000).then(|| Tag::new("rare")).transpose()?;
     Ok(NewKeyRequest {
         name: Some(KeyName::new(format!("{mixed:08x} of {n}"))?),
+        project: Some(Project::new(format!("p{}", mixed % 1_000))?),
+        tags: Tags::new(tag)?,
         expires: mixed.is_multiple_of(2).then_some(Expiry::After(1_000_000 + mixed % 50_000_000)),
         metadata: Metadata::new(team)?,
         ..NewKeyRequest::default()
@@ -87,6 +93,14 @@ fn filters() -> Result<Vec<(&'static str, KeyFilter)>, keys::Invalid> {
         ("never_used", KeyFilter { never_used: Some(true), ..any() }),
         ("unused_since", KeyFilter { unused_since: Some(soon), ..any() }),
         ("q, none", KeyFilter { q: Some("nothing".into()), ..any() }),
+        ("q, few", KeyFilter { q: Some("of 77777".into()), ..any() }),
+        ("tag, 1 of 100,000", KeyFilter { tags: Tags::new([Tag::new("rare")?])?, ..any() }),
+        ("project, 1 of 1,000", KeyFilter { project: Some(Project::new("p7")?), ..any() }),
+        ("prefix, none", KeyFilter { prefix: Some("no_such_prefix".into()), ..any() }),
+        (
+            "expires_before, none",
+            KeyFilter { expires_before: Some("2001-01-01T00:00:00Z".parse()?), ..any() },
+        ),
     ])
 }
 
@@ -131,6 +145,60 @@ fn lists(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
                 let (sort, direction) = (sort.as_str(), direction.as_str());
                 print(&format!("{sort} {direction}: {name}"), &mut took);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Pages of lists as of the middle of the log, of what falls due, and of events of two long lists.
+fn others(ledger: &Ledger) -> Result<(), Box<dyn Error>> {
+    let owner = caller(Role::Owner)?;
+    let half = AsOf::Seq(Seq(ledger.stats().log_size / 2));
+    let moment = ledger.moment(&owner, Some(half))?;
+    for (name, filter) in filters()? {
+        if filter.never_used.is_some() || filter.unused_since.is_some() {
+            continue;
+        }
+        for direction in Direction::ALL {
+            let filter = filter.clone();
+            let mut query =
+                KeyQuery { filter, limit: 50, direction: *direction, ..KeyQuery::default() };
+            while !ledger.prepare_keys(&owner, &query)? {}
+            let (mut took, mut found) = (Vec::new(), 0);
+            for _ in 0..PAGES {
+                let start = Instant::now();
+                let page = ledger.find_keys_as_of(&owner, &query, &moment)?;
+                took.push(start.elapsed());
+                found += page.items.len();
+                query.after = page.next;
+                if query.after.is_none() {
+                    break;
+                }
+            }
+            print(&format!("as of, {}: {name} ({found})", direction.as_str()), &mut took);
+        }
+    }
+    let start = Instant::now();
+    while !ledger.prepare_expiring(&owner)? {}
+    println!("what falls due: made in {:.1?}", start.elapsed());
+    let (mut took, mut after) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let start = Instant::now();
+        after = ledger.expiring(&owner, 4_000_000_000, after, 50)?.next;
+        took.push(start.elapsed());
+    }
+    print("expiring", &mut took);
+    for kind in [EventKind::Created, EventKind::Revoked, EventKind::Enabled] {
+        for walk in [Walk::Up(Seq(0)), Walk::Down(Seq(u64::MAX))] {
+            let actor = Some(Subject::new("ann")?);
+            let filter = EventFilter { actor, kind: Some(kind), ..EventFilter::default() };
+            let (mut took, mut walk) = (Vec::new(), Some(walk));
+            while let Some(from) = walk.filter(|_| took.len() < PAGES) {
+                let start = Instant::now();
+                walk = ledger.events(&owner, &filter, from, 50)?.next;
+                took.push(start.elapsed());
+            }
+            print(&format!("events of an actor, {}", kind.as_str()), &mut took);
         }
     }
     Ok(())
@@ -213,6 +281,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         order(&ledger, sort).await?;
     }
     lists(&ledger)?;
+    others(&ledger)?;
     ledger.close().await?;
     Ok(())
 }

@@ -290,11 +290,13 @@ impl Ledger {
         self.0.rates.change(caller, 1)
     }
 
-    /// Forgets what is only remembered of accounts that were busy lately, and orders of keys that
-    /// nobody sorts by any more. To be called now and then.
+    /// Forgets what is only remembered of accounts that were busy lately, and orders and lists of
+    /// keys that nobody sorts by or looks into any more. To be called now and then.
     pub fn forget_idle(&self) {
         self.0.rates.forget();
-        self.state().table.orders.forget_idle(self.state().clock.monotonic());
+        let (table, now) = (&self.state().table, self.state().clock.monotonic());
+        table.orders.forget_idle(now);
+        table.forget_idle_lists(now);
     }
 
     /// Replaces what the keys of each account must keep to. It holds for whatever is decided from now

@@ -7,6 +7,7 @@ pub(crate) mod as_of;
 #[cfg(test)]
 mod as_of_tests;
 pub(crate) mod bundling;
+pub(crate) mod candidates;
 pub(crate) mod chain;
 #[cfg(test)]
 mod chain_tests;
@@ -23,6 +24,8 @@ pub(crate) mod heartbeat;
 pub(crate) mod key_filter;
 pub(crate) mod key_list;
 pub(crate) mod key_proof;
+#[cfg(test)]
+mod lists_tests;
 pub(crate) mod person;
 pub(crate) mod proofs;
 #[cfg(test)]

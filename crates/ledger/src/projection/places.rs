@@ -23,8 +23,10 @@ pub(crate) struct Places {
 }
 
 const BLOCK: usize = 256;
-/// Places looked at under one hold of the lock, which a writer may wait for.
-const MOST_LOOKED_AT: usize = 1024;
+/// What is done under one hold of the lock, which a writer may wait for: some hundred microseconds.
+const MOST_WORK: usize = if cfg!(test) { 512 } else { 16_384 };
+/// What it takes to read a block, beside one step.
+const LOADED: usize = 32;
 
 impl Places {
     pub(crate) fn push(&mut self, seq: Seq) {
@@ -55,31 +57,6 @@ impl Places {
         within.or_else(|| self.blocks.get(number + 1).map(|(first, _)| *first)).map(Seq)
     }
 
-    /// The places of one block from `walk` on, in its order, and where the next block begins.
-    fn step(&self, walk: Walk) -> (Vec<u64>, Option<Walk>) {
-        let number = match walk {
-            Walk::Up(from) => self.number(from.0),
-            Walk::Down(before) => match before.0.checked_sub(1) {
-                Some(last) => self.number(last),
-                None => return (Vec::new(), None),
-            },
-        };
-        let mut places = self.block(number);
-        let next = match walk {
-            Walk::Up(from) => {
-                places.retain(|place| *place >= from.0);
-                self.blocks.get(number + 1).map(|(first, _)| Walk::Up(Seq(*first)))
-            }
-            Walk::Down(before) => {
-                places.retain(|place| *place < before.0);
-                places.reverse();
-                let before = self.blocks.get(number).filter(|_| number > 0);
-                before.map(|(first, _)| Walk::Down(Seq(*first)))
-            }
-        };
-        (places, next)
-    }
-
     fn block(&self, number: usize) -> Vec<u64> {
         let Some(&(first, start)) = self.blocks.get(number) else { return Vec::new() };
         let end = self.blocks.get(number + 1).map_or(self.gaps.len(), |(_, end)| *end);
@@ -106,24 +83,64 @@ impl Places {
     }
 }
 
-/// Looks whether places are on a list. Looked for in order, places cost little.
-struct Probe<'l> {
+/// Goes through a list one way. What lies far ahead is found without what lies between.
+struct Cursor<'l> {
     list: &'l Places,
+    is_up: bool,
     number: usize,
     block: Vec<u64>,
+    /// What is before it, the way it goes, is passed.
+    at: usize,
+    /// How much was done, about: 1 is a few nanoseconds.
+    work: usize,
 }
 
-impl<'l> Probe<'l> {
-    fn new(list: &'l Places) -> Probe<'l> {
-        Probe { list, number: usize::MAX, block: Vec::new() }
+impl<'l> Cursor<'l> {
+    fn new(list: &'l Places, is_up: bool) -> Cursor<'l> {
+        Cursor { list, is_up, number: usize::MAX, block: Vec::new(), at: 0, work: 0 }
     }
 
-    fn has(&mut self, place: u64) -> bool {
-        let number = self.list.number(place);
-        if number != self.number {
-            (self.number, self.block) = (number, self.list.block(number));
+    /// The first place at `target` or behind it, the way it goes. Targets come in that order.
+    fn seek(&mut self, target: u64) -> Option<u64> {
+        self.work += 1;
+        if self.is_up { self.seek_up(target) } else { self.seek_down(target) }
+    }
+
+    fn seek_up(&mut self, target: u64) -> Option<u64> {
+        let is_ahead =
+            |number: usize| self.list.blocks.get(number).is_some_and(|(first, _)| *first <= target);
+        if self.number == usize::MAX || is_ahead(self.number + 1) {
+            self.load(self.list.number(target));
         }
-        self.block.binary_search(&place).is_ok()
+        loop {
+            let rest = self.block.get(self.at..).unwrap_or_default();
+            match rest.first() {
+                // Mostly it is the next one.
+                Some(next) if *next >= target => return Some(*next),
+                Some(_) => self.at += rest.partition_point(|place| *place < target),
+                None if self.number + 1 < self.list.blocks.len() => self.load(self.number + 1),
+                None => return None,
+            }
+        }
+    }
+
+    fn seek_down(&mut self, target: u64) -> Option<u64> {
+        let first = |number: usize| self.list.blocks.get(number).map(|(first, _)| *first);
+        if self.number == usize::MAX || first(self.number).is_some_and(|first| first > target) {
+            self.load(self.list.number(target));
+            self.at = self.block.len();
+        }
+        let rest = self.block.get(..self.at).unwrap_or_default();
+        match rest.last() {
+            Some(next) if *next <= target => {}
+            Some(_) | None => self.at = rest.partition_point(|place| *place <= target),
+        }
+        self.block.get(self.at.checked_sub(1)?).copied()
+    }
+
+    fn load(&mut self, number: usize) {
+        self.work += LOADED;
+        (self.number, self.block, self.at) = (number, self.list.block(number), 0);
     }
 }
 
@@ -135,30 +152,46 @@ pub(crate) struct Found {
     pub(crate) next: Option<Walk>,
 }
 
-/// What is on all of `lists`, at most `limit` places, from `walk` on. Goes through the shortest
-/// list, and looks at about [`MOST_LOOKED_AT`] of its places at most.
+/// What is on all of `lists`, at most `limit` places, from `walk` on. Each list is followed to where the
+/// others go on, the shortest first, as far as [`MOST_WORK`] goes.
 pub(crate) fn common(lists: &[&Places], walk: Walk, limit: usize) -> Found {
     let mut found = Found { places: Vec::new(), next: None };
-    let Some(shortest) = lists.iter().min_by_key(|list| list.count) else { return found };
-    let others = lists.iter().filter(|list| !std::ptr::eq(**list, *shortest));
-    let mut probes: Vec<_> = others.map(|list| Probe::new(list)).collect();
-    let (mut looked, mut at) = (0, Some(walk));
-    while let Some(walk) = at {
-        let (places, next) = shortest.step(walk);
-        for place in places {
-            if found.places.len() == limit || looked >= MOST_LOOKED_AT {
-                found.next = Some(match walk {
-                    Walk::Up(_) => Walk::Up(Seq(place)),
-                    Walk::Down(_) => Walk::Down(Seq(place + 1)),
-                });
-                return found;
-            }
-            looked += 1;
-            if probes.iter_mut().all(|probe| probe.has(place)) {
-                found.places.push(Seq(place));
+    let (mut target, is_up) = match walk {
+        Walk::Up(from) => (from.0, true),
+        Walk::Down(before) => match before.0.checked_sub(1) {
+            Some(last) => (last, false),
+            None => return found,
+        },
+    };
+    let mut cursors: Vec<_> = lists.iter().map(|list| Cursor::new(list, is_up)).collect();
+    cursors.sort_by_key(|cursor| cursor.list.count);
+    let Some((shortest, others)) = cursors.split_first_mut() else { return found };
+    let mut work = 0;
+    while let Some(place) = shortest.seek(target) {
+        if found.places.len() == limit || work >= MOST_WORK {
+            found.next =
+                Some(if is_up { Walk::Up(Seq(place)) } else { Walk::Down(Seq(place + 1)) });
+            return found;
+        }
+        let mut reached = place;
+        for other in others.iter_mut() {
+            let Some(at) = other.seek(place) else { return found };
+            reached = at;
+            if at != place {
+                break;
             }
         }
-        at = next;
+        work = shortest.work + others.iter().map(|other| other.work).sum::<usize>();
+        if reached != place {
+            target = reached;
+            continue;
+        }
+        found.places.push(Seq(place));
+        target = match (is_up, place.checked_sub(1)) {
+            (true, _) => place + 1,
+            (false, Some(before)) => before,
+            (false, None) => return found,
+        };
     }
     found
 }

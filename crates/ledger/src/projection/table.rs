@@ -3,6 +3,7 @@
 mod accounts;
 mod erase;
 mod key;
+mod lists;
 mod orders;
 mod owners;
 mod segments;
@@ -14,6 +15,7 @@ mod uses;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventlog::Seq;
 use keys::{Dialect, Digest, Event, KeyId, KeyState, Status, Subject, Timestamp, Update};
@@ -25,6 +27,7 @@ use self::accounts::Accounts;
 pub(crate) use self::erase::Traces;
 use self::key::Transition;
 pub(crate) use self::key::{Attributes, ChainedState, Key};
+pub(crate) use self::lists::{Listed, Lists, Sought, Term};
 use self::orders::Orders;
 pub(crate) use self::orders::{Order, OrderOf};
 use self::segments::Segments;
@@ -130,9 +133,10 @@ impl KeyTable {
     ) -> Option<Arc<Key>> {
         let key = self.get(id)?;
         let Transition { states: (before, after), edited } = key.apply(head, change, update);
-        if let Some((before, after)) = edited {
-            self.accounts.edited(&key, &before, &after);
+        if let Some((before, after)) = &edited {
+            self.accounts.edited(&key, before, after);
         }
+        self.accounts.listed(&key, (&before, &after), edited.as_ref().map(|(_, now)| &**now));
         let due = |state: &KeyState| {
             state.expires_at.filter(|_| state.status.is_alive()).map(|due| (due, id))
         };
@@ -180,6 +184,16 @@ impl KeyTable {
 
     pub(crate) fn account(&self, account: &str) -> Option<Arc<AccountKeys>> {
         self.accounts.get(account)
+    }
+
+    /// The lists of an account's keys; `None` if these are few.
+    pub(crate) fn lists(&self, of: &Arc<AccountKeys>, now: Duration) -> Option<Arc<Lists>> {
+        self.accounts.lists(of, now)
+    }
+
+    /// Drops the lists that nobody looked into lately.
+    pub(crate) fn forget_idle_lists(&self, now: Duration) {
+        self.accounts.forget_idle(now);
     }
 
     /// Up to `limit` keys in the order they were made, from position `after` on.

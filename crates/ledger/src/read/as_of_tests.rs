@@ -56,11 +56,17 @@ impl Story {
     }
 
     /// The same, in which one of them is forgotten now and then.
-    async fn forgetful(seed: u64, steps: usize, most_keys: usize) -> Story {
+    pub(crate) async fn forgetful(seed: u64, steps: usize, most_keys: usize) -> Story {
         Story::with(Arc::default()).go_on(seed, steps, most_keys, true).await
     }
 
-    async fn go_on(self, seed: u64, steps: usize, most_keys: usize, forgets: bool) -> Story {
+    pub(crate) async fn go_on(
+        self,
+        seed: u64,
+        steps: usize,
+        most_keys: usize,
+        forgets: bool,
+    ) -> Story {
         let mut dice = Dice(seed * 2 + 1);
         let mut story = self;
         for _ in 0..steps {
@@ -124,7 +130,7 @@ impl Story {
     }
 
     /// A ledger of the records that were there at `moment`, whose clock stands there.
-    fn then(&self, moment: &Moment) -> Ledger {
+    pub(crate) fn then(&self, moment: &Moment) -> Ledger {
         let log = prefix(&self.log, moment.length());
         open_keyed(&log, &ManualClock::at(moment.at()), &self.keyring)
     }

@@ -1,6 +1,7 @@
 //! What falls due, soonest first.
 
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use keys::{KeyState, Timestamp};
 
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::Page;
 use crate::projection::key_view::KeyView;
-use crate::projection::table::Due;
+use crate::projection::table::{AccountKeys, Due, Lists};
 use crate::read::key_list::KeyList;
 
 /// Keys copied out under one hold of a lock.
@@ -19,8 +20,8 @@ const MOST_LOOKED_AT: usize = if cfg!(test) { 4 } else { 10_000 };
 
 impl Ledger {
     /// Keys whose time runs out within `within_s` seconds, soonest first, at most `limit`, that
-    /// come after `after`. Memory only. For a caller of one account with very many keys a page can
-    /// be short, even empty, and not the last: a bounded number of keys is looked at.
+    /// come after `after`. Memory only. For an owner with very many keys a page can be short, even
+    /// empty, and not the last: a bounded number of keys is looked at.
     ///
     /// # Errors
     ///
@@ -40,10 +41,13 @@ impl Ledger {
         // One more than `limit`, to know whether it is the last page.
         let (due, next) = if grant == Grant::All {
             page_of(table.due_after(after, until, limit + 1), limit)
-        } else if list.len() <= MOST_LOOKED_AT {
-            page_of(self.soonest(&list, after, until, limit + 1)?, limit)
+        } else if let Some((keys, lists)) = self.due_lists(&list) {
+            while !lists.step_due(&|place, limit| keys.slice(place, limit)) {
+                self.still_wanted()?;
+            }
+            self.due_of(&list, (keys, &lists), (after, until), limit)?
         } else {
-            self.due_of(grant, after, until, limit)?
+            page_of(self.soonest(&list, after, until, limit + 1)?, limit)
         };
         let keys = due.iter().filter_map(|due| table.get(due.key));
         let items = keys.map(|key| KeyView::present(&key, now)).collect();
@@ -79,33 +83,58 @@ impl Ledger {
         }
     }
 
-    /// Those of the keys of `grant` that are found among the next of all that fall due, at most
-    /// `limit`, and where to look on.
+    /// Takes one step, of some milliseconds, towards the list of what falls due of an account with very
+    /// many keys; whether it is whole. To read a page without these steps makes the rest at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`].
+    pub fn prepare_expiring(&self, caller: &Caller) -> Result<bool, Error> {
+        let grant = caller.require(READ)?;
+        let list = self.key_list(grant, None, None);
+        Ok(self
+            .due_lists(&list)
+            .is_none_or(|(keys, lists)| lists.step_due(&|place, limit| keys.slice(place, limit))))
+    }
+
+    /// The lists of the account that `list` is of; `None` if it has few keys.
+    fn due_lists<'l>(&self, list: &'l KeyList<'_>) -> Option<(&'l Arc<AccountKeys>, Arc<Lists>)> {
+        let keys = list.account_keys().filter(|_| list.len() > MOST_LOOKED_AT)?;
+        let state = self.state();
+        Some((keys, state.table.lists(keys, state.clock.monotonic())?))
+    }
+
+    /// Those of `list` that fall due, at most `limit`, and where to look on. Of an owner they are looked
+    /// for among those of the account.
     fn due_of(
         &self,
-        grant: Grant<'_>,
-        mut after: Option<Due>,
-        until: Timestamp,
+        list: &KeyList<'_>,
+        (keys, lists): (&AccountKeys, &Lists),
+        (mut after, until): (Option<Due>, Timestamp),
         limit: usize,
     ) -> Result<(Vec<Due>, Option<Due>), Error> {
-        let table = &self.state().table;
         let (mut found, mut left) = (Vec::new(), MOST_LOOKED_AT);
         while left > 0 {
             self.still_wanted()?;
             let wanted = SLICE.min(left);
-            let slice = table.due_after(after, until, wanted);
-            let last = slice.len() < wanted;
+            let slice = lists.due_after(after, until, wanted);
+            let is_last = slice.len() < wanted;
             left -= slice.len();
-            for due in slice {
-                after = Some(due);
-                if table.get(due.key).is_some_and(|key| grant.covers(&key.attributes())) {
-                    found.push(due);
+            after = slice.last().map(|(due, _)| *due).or(after);
+            match list {
+                KeyList::Owned(..) => {
+                    let of = keys.at(slice.iter().map(|(_, place)| *place));
+                    let own = slice.iter().zip(of).filter(|(_, key)| list.is_current(key));
+                    found.extend(own.map(|((due, _), _)| *due));
                 }
-                if found.len() == limit {
-                    return Ok((found, after));
+                KeyList::All(_) | KeyList::Of(_) => {
+                    found.extend(slice.into_iter().map(|(due, _)| due));
                 }
             }
-            if last {
+            if found.len() > limit {
+                return Ok(page_of(found, limit));
+            }
+            if is_last {
                 return Ok((found, None));
             }
         }

@@ -11,12 +11,15 @@ use crate::page::{Direction, Page};
 use crate::projection::key_view::KeyView;
 use crate::projection::table::{Key, KeySort, Order, OrderOf, Placed, SortValue};
 use crate::read::as_of::Moment;
+use crate::read::candidates::Candidates;
 use crate::read::key_filter::KeyFilter;
 use crate::read::key_list::KeyList;
 use crate::read::query::{MOST_LOOKED_AT, SLICE};
 
 /// At most so many keys are put in order for each page anew.
 const FEW: usize = if cfg!(test) { 64 } else { 4_096 };
+/// Keys of an order that are passed for one page, whether they are looked at or not.
+const MOST_PASSED: usize = 4 * MOST_LOOKED_AT;
 /// Keys that one step puts in order: some milliseconds of work.
 const STEP: usize = if cfg!(test) { 32 } else { 4_096 };
 
@@ -53,14 +56,24 @@ pub enum KeyPlace {
 
 impl Ledger {
     /// Takes one step, of some milliseconds, towards a page of `query`; whether it can be read
-    /// without further ones. Of a large list, an order is made when somebody sorts by it, and kept
-    /// up as long as somebody does; to read a page without these steps makes the rest of it at once.
+    /// without further ones. Of a large account, lists are made of what somebody looks for, and an
+    /// order when somebody sorts by it, and kept up as long as somebody does. To read a page without
+    /// these steps makes the rest of an order at once; what lists do not have yet is looked at plainly.
     ///
     /// # Errors
     ///
     /// [`Error::Forbidden`].
     pub fn prepare_keys(&self, caller: &Caller, query: &KeyQuery) -> Result<bool, Error> {
-        if query.sort == KeySort::CreatedAt {
+        let grant = caller.require(READ)?;
+        let KeyFilter { account, owner, .. } = &query.filter;
+        let list = self.key_list(grant, account.as_ref(), owner.as_ref());
+        let moment = Moment::present(self.judged_at());
+        if !self.prepare_lists(&list, &query.filter, &moment) {
+            return Ok(false);
+        }
+        if query.sort == KeySort::CreatedAt
+            || self.candidates(&list, &query.filter, &moment).few(FEW).is_some()
+        {
             return Ok(true);
         }
         match self.order_of(caller, query)? {
@@ -84,16 +97,27 @@ impl Ledger {
         if query.sort == KeySort::CreatedAt {
             return self.find_keys_as_of(caller, query, &Moment::present(self.judged_at()));
         }
-        let order = match self.order_of(caller, query)? {
-            Some((order, keys)) => {
-                while !self.put_some(&order, &keys)? {
-                    std::thread::yield_now();
-                }
-                order
+        let KeyFilter { account, owner, .. } = &query.filter;
+        let list = self.key_list(caller.require(READ)?, account.as_ref(), owner.as_ref());
+        let candidates = self.candidates(&list, &query.filter, &Moment::present(self.judged_at()));
+        let order = match candidates.few(FEW) {
+            Some(keys) => {
+                let order =
+                    Order::new(OrderOf { account: None, owner: None, sort: query.sort }, 0, 0);
+                order.put_all(&keys);
+                Arc::new(order)
             }
-            None => Arc::new(self.few_in_order(caller, query)?),
+            None => match self.order_of(caller, query)? {
+                Some((order, keys)) => {
+                    while !self.put_some(&order, &keys)? {
+                        std::thread::yield_now();
+                    }
+                    order
+                }
+                None => Arc::new(self.few_in_order(caller, query)?),
+            },
         };
-        self.page_of(caller, query, &order)
+        self.page_of(caller, query, &order, &candidates)
     }
 
     /// A page of keys as they were at `moment`, in the order they were made, either way. Reads the
@@ -179,20 +203,40 @@ impl Ledger {
         caller: &Caller,
         query: &KeyQuery,
         order: &Order,
+        candidates: &Candidates<'_, '_>,
     ) -> Result<Page<KeyView, KeyPlace>, Error> {
         let KeyQuery { filter, direction, limit, .. } = query;
         let (grant, now) = (caller.require(READ)?, Moment::present(self.judged_at()));
+        // Sorted by due times, none of those that are due before a moment comes behind it.
+        let end = filter.expires_before.filter(|_| query.sort == KeySort::ExpiresAt);
+        let is_beyond = |value: &Option<SortValue>| match (end, value) {
+            (None, _) => false,
+            (Some(end), Some(SortValue::Time(due))) => *due >= end,
+            (Some(_), Some(SortValue::Name(_)) | None) => true,
+        };
         let mut after = self.place_in_order(caller, query)?;
-        let (mut items, mut looked_at) = (Vec::new(), 0);
-        while looked_at < MOST_LOOKED_AT && items.len() < *limit {
+        if let (Direction::Descending, Some(end)) = (direction, end)
+            && after.as_ref().is_none_or(|(value, _)| value.is_some() && is_beyond(value))
+        {
+            let first = candidates.first();
+            after = first.map(|first| (Some(SortValue::Time(end)), first));
+        }
+        let (mut items, mut looked_at, mut passed) = (Vec::new(), 0, 0);
+        while looked_at < MOST_LOOKED_AT && passed < MOST_PASSED && items.len() < *limit {
             self.still_wanted()?;
             let slice = order.slice(after.as_ref(), *direction, SLICE);
             if slice.is_empty() {
                 return Ok(Page { items, next: None });
             }
             for (value, key) in slice {
-                looked_at += 1;
-                items.extend(view_of(&key, filter, grant, &now));
+                if is_beyond(&value) && (value.is_none() || *direction == Direction::Ascending) {
+                    return Ok(Page { items, next: None });
+                }
+                passed += 1;
+                if candidates.may_have(&key) {
+                    looked_at += 1;
+                    items.extend(view_of(&key, filter, grant, &now));
+                }
                 after = Some((value, key));
                 if items.len() == *limit {
                     break;

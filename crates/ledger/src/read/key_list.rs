@@ -125,6 +125,15 @@ impl KeyList<'_> {
         }
     }
 
+    /// The keys of the one account that it is of.
+    pub(crate) fn account_keys(&self) -> Option<&Arc<AccountKeys>> {
+        match self {
+            KeyList::All(_) => None,
+            KeyList::Of(keys) => keys.as_ref(),
+            KeyList::Owned(keys, _) => Some(keys),
+        }
+    }
+
     /// The account and the owner whose keys alone are in it.
     pub(crate) fn of(&self) -> (Option<Account>, Option<Subject>) {
         let account =

@@ -17,8 +17,10 @@ use crate::read::key_filter::KeyFilter;
 use crate::read::key_list::KeyList;
 use crate::write::request::RequestOptions;
 
-/// Keys looked at, or records read, for one page: bounds the work of one call.
+/// Keys looked at for one page: bounds the work of one call.
 pub(crate) const MOST_LOOKED_AT: usize = if cfg!(test) { 128 } else { 10_000 };
+/// Records read for one page. Each takes about ten times as long as to look at a key.
+const MOST_READ: usize = if cfg!(test) { 128 } else { 1_000 };
 /// Keys copied out under one hold of a lock.
 pub(crate) const SLICE: usize = if cfg!(test) { 16 } else { 256 };
 
@@ -117,22 +119,23 @@ impl Ledger {
         each: &mut Each<'_>,
     ) -> Result<Option<u64>, Error> {
         filter.check(moment)?;
+        let candidates = self.candidates(list, filter, moment);
         let mut place = match (after, direction) {
             (Some(after), _) => usize::try_from(after).unwrap_or(usize::MAX),
             (None, Direction::Ascending) => 0,
             (None, Direction::Descending) => list.end(moment),
         };
         let (mut looked_at, mut read) = (0, 0);
-        'pages: while looked_at < MOST_LOOKED_AT && read < MOST_LOOKED_AT {
+        'pages: while looked_at < MOST_LOOKED_AT && read < MOST_READ {
             self.still_wanted()?;
-            let slice = list.following(place, direction, SLICE);
+            let slice = candidates.following(place, direction, SLICE);
             if slice.is_empty() {
                 return Ok(None);
             }
             for (behind, key) in slice {
                 place = behind;
                 looked_at += 1;
-                if !filter.takes(&key) {
+                if !filter.takes(&key) || !could_take(grant, filter, &key, moment) {
                     continue;
                 }
                 let (found, cost) = self.key_at(&key, moment)?;
@@ -148,16 +151,26 @@ impl Ledger {
                     && filter.takes_state(&state, moment)
                     && grant.covers(&key.attributes())
                     && each(&key, state, attributes).is_break();
-                if is_enough || read >= MOST_LOOKED_AT {
+                if is_enough || read >= MOST_READ {
                     break 'pages;
                 }
             }
         }
-        let next = list.following(place, direction, 1);
+        let next = candidates.following(place, direction, 1);
         let is_there = |key: &Key| direction == Direction::Descending || !moment.precedes(key);
         let more = next.first().is_some_and(|(_, key)| is_there(key));
         Ok(more.then_some(place as u64))
     }
+}
+
+/// Whether a key may have what `filter` takes at `moment`, and `grant` cover it, as far as is known
+/// without reading: one that was not edited since has it now. One that was made later may.
+fn could_take(grant: Grant<'_>, filter: &KeyFilter, key: &Key, moment: &Moment) -> bool {
+    if moment.is_present() || moment.precedes(key) {
+        return true;
+    }
+    let (present, edits) = key.edits_from(moment.length());
+    grant.covers(&present) && (!edits.is_empty() || filter.takes_attributes(&present))
 }
 
 fn view_at(key: &Key, state: KeyState, attributes: Attributes<'_>, moment: &Moment) -> KeyView {

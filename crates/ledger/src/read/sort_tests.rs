@@ -22,7 +22,7 @@ fn value(view: &KeyView, sort: KeySort) -> Option<SortValue> {
 
 /// Keys in the order they were made, sorted. Of keys of several accounts and one moment nobody but
 /// the log knows which was first: they are in the order of their accounts.
-fn sorted(mut views: Vec<KeyView>, sort: KeySort, direction: Direction) -> Vec<KeyId> {
+pub(super) fn sorted(mut views: Vec<KeyView>, sort: KeySort, direction: Direction) -> Vec<KeyId> {
     if sort != KeySort::CreatedAt {
         views.sort_by_key(|view| (view.created_at, view.key.account.clone(), view.key.number));
     }

@@ -12,7 +12,7 @@ use crate::page::{Page, Walk};
 use crate::projection::history::List;
 use crate::projection::key_view::KeyView;
 use crate::projection::places::Found;
-use crate::projection::table::Key;
+use crate::projection::table::{ChainedState, Key};
 use crate::read::as_of::{Moment, first};
 use crate::read::chain::{Chain, Linked};
 use crate::record::Entry;
@@ -20,12 +20,13 @@ use crate::record::replay::{Read, read};
 use crate::write::request::RequestOptions;
 
 /// Records read for one page: bounds the work of one call.
-const MOST_READ: usize = 10_000;
-/// An owner whose keys have fewer records has them looked for along the links of each key; that of
-/// more, among those of its account. No list is kept of an owner: there may be as many as keys.
+const MOST_READ: usize = 1_000;
+/// An owner of more keys has records looked for among its account's, not along the links of each key.
 const FEW: usize = if cfg!(test) { 12 } else { 4_096 };
-/// Looks at lists of places for one page, each of about a thousand places.
-const MOST_LOOKS: usize = 256;
+/// Records of such keys that only reading finds.
+const FEW_READ: usize = if cfg!(test) { 12 } else { 1_024 };
+/// Looks at lists of places for one page.
+const MOST_LOOKS: usize = 64;
 
 /// Which events to list. What is `None` does not matter.
 #[derive(Clone, Debug, Default)]
@@ -216,13 +217,10 @@ impl Ledger {
         chain: Chain<'_>,
         filter: &EventFilter,
         walk: Walk,
-        (low, high): (Seq, Seq),
+        bounds: (Seq, Seq),
         limit: usize,
     ) -> Result<Found, Error> {
-        let (low, high) = match walk {
-            Walk::Up(from) => (low.max(from), high),
-            Walk::Down(before) => (low, high.min(before)),
-        };
+        let (low, high) = ahead(walk, bounds);
         let mut places = Vec::new();
         for linked in chain {
             let Linked { seq, record, .. } = linked?;
@@ -248,8 +246,9 @@ impl Ledger {
     fn few_records_of(&self, account: &Account, owner: &Subject) -> Option<Vec<Arc<Key>>> {
         let account = self.state().table.account(account.as_str());
         let keys = account.map(|keys| keys.owned(owner, 0, FEW)).unwrap_or_default();
-        let records = keys.iter().map(|key| key.state().revision as usize).sum::<usize>();
-        (keys.len() < FEW && records < FEW).then_some(keys)
+        let revisions = keys.iter().map(|key| key.state().revision as usize);
+        let read = revisions.filter(|revision| *revision > 1).sum::<usize>();
+        (keys.len() < FEW && read < FEW_READ).then_some(keys)
     }
 
     /// Places along the chains of all of `keys`, as [`Ledger::along`] that of one.
@@ -261,9 +260,15 @@ impl Ledger {
         bounds: (Seq, Seq),
         limit: usize,
     ) -> Result<Found, Error> {
-        let mut places = Vec::new();
+        let (mut places, (low, high)) = (Vec::new(), ahead(walk, bounds));
         for key in keys {
             self.still_wanted()?;
+            if let Some(seq) = only_record(key) {
+                // Of what kind it is need not be read; the rest is looked at when it is.
+                let is_made = filter.kind.is_none_or(|kind| kind == EventKind::Created);
+                places.extend(Some(seq).filter(|seq| is_made && (low..high).contains(seq)));
+                continue;
+            }
             let along = self.along(self.chain(key), filter, walk, bounds, usize::MAX)?;
             places.extend(along.places);
         }
@@ -336,6 +341,20 @@ impl Ledger {
             Ok(KeyView::new(&key, (state, attributes.shared()), at))
         };
         tokio::task::spawn_blocking(job).await.map_err(Error::fault)?
+    }
+}
+
+/// The place of the record that made a key, if nothing happened to it since.
+fn only_record(key: &Key) -> Option<Seq> {
+    let ChainedState { state, head: (seq, _) } = key.chained_state();
+    (state.revision == 1).then_some(seq)
+}
+
+/// What of the log's part between two places is in front of the walk.
+fn ahead(walk: Walk, (low, high): (Seq, Seq)) -> (Seq, Seq) {
+    match walk {
+        Walk::Up(from) => (low.max(from), high),
+        Walk::Down(before) => (low, high.min(before)),
     }
 }
 

@@ -3,18 +3,25 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
-use keys::{Account, Dialect, KeyName, Kind, NewKey, Project, Status, Subject};
-use parking_lot::RwLock;
+use keys::{Account, Dialect, KeyName, KeyState, Kind, NewKey, Project, Status, Subject};
+use parking_lot::{Mutex, RwLock};
+use roaring::RoaringBitmap;
 
 use super::Key;
+use super::lists::{Kept, Lists};
 use super::owners::Owners;
 use super::segments::Segments;
 use super::status_counts::StatusCounts;
 
 #[derive(Default)]
-pub(super) struct Accounts(RwLock<HashMap<Account, Arc<AccountKeys>>>);
+pub(super) struct Accounts {
+    by_name: RwLock<HashMap<Account, Arc<AccountKeys>>>,
+    /// Those that have lists.
+    with_lists: Mutex<Vec<Arc<AccountKeys>>>,
+}
 
 /// One account's keys.
 #[derive(Default)]
@@ -23,6 +30,7 @@ pub(crate) struct AccountKeys {
     pub(crate) statuses: StatusCounts,
     owners: Owners,
     by_dialect: RwLock<DialectKeys>,
+    lists: Kept,
 }
 
 /// Keys by their number, and so in the order they were made.
@@ -54,12 +62,12 @@ fn purpose(key: &NewKey) -> Purpose {
 
 impl Accounts {
     pub(super) fn get(&self, account: &str) -> Option<Arc<AccountKeys>> {
-        self.0.read().get(account).cloned()
+        self.by_name.read().get(account).cloned()
     }
 
     pub(super) fn insert(&self, key: &Arc<Key>) {
         let account = self.get(key.made.account.as_str()).unwrap_or_else(|| {
-            Arc::clone(self.0.write().entry(key.made.account.clone()).or_default())
+            Arc::clone(self.by_name.write().entry(key.made.account.clone()).or_default())
         });
         let place = {
             let mut keys = account.keys.write();
@@ -80,6 +88,32 @@ impl Accounts {
         if key.made.dialect != Dialect::Native && !after.is_alive() {
             account.by_dialect.write().ended(&key.attributes(), after);
         }
+    }
+
+    /// Brings into the lists what happened to a key, and what it has after an edit.
+    pub(super) fn listed(
+        &self,
+        key: &Key,
+        states: (&KeyState, &KeyState),
+        edited: Option<&NewKey>,
+    ) {
+        if let Some(account) = self.get(key.made.account.as_str()) {
+            account.lists.changed(key, states, edited);
+        }
+    }
+
+    /// The lists of an account; `None` if it has few keys.
+    pub(super) fn lists(&self, of: &Arc<AccountKeys>, now: Duration) -> Option<Arc<Lists>> {
+        let (lists, is_new) = of.lists.get(of.len(), now)?;
+        if is_new {
+            self.with_lists.lock().push(Arc::clone(of));
+        }
+        Some(lists)
+    }
+
+    /// Drops lists that nobody looked into lately.
+    pub(super) fn forget_idle(&self, now: Duration) {
+        self.with_lists.lock().retain(|account| !account.lists.forget_idle(now));
     }
 
     /// Moves a key that was edited to where it belongs now.
@@ -122,6 +156,7 @@ impl AccountKeys {
     /// Has `erased` in the place of `owner`, who was erased.
     pub(super) fn erase_owner(&self, owner: &Subject, erased: &Subject) {
         self.owners.erase(owner, erased);
+        self.lists.drop_all();
     }
 }
 
@@ -170,6 +205,18 @@ impl AccountKeys {
     /// Up to `limit` keys from position `after` on.
     pub(crate) fn slice(&self, after: usize, limit: usize) -> Vec<Arc<Key>> {
         self.keys.read().from(after).take(limit).cloned().collect()
+    }
+
+    /// The keys at these places.
+    pub(crate) fn at(&self, places: impl Iterator<Item = usize>) -> Vec<Arc<Key>> {
+        let places: Vec<_> = places.collect();
+        let keys = self.keys.read();
+        places.into_iter().filter_map(|place| keys.get(place).cloned()).collect()
+    }
+
+    /// The places of all keys that `owner` has or ever had.
+    pub(crate) fn places_owned(&self, owner: &Subject) -> RoaringBitmap {
+        self.owners.all(owner)
     }
 
     /// Up to `limit` keys of `owner`, from position `after` among all keys on.

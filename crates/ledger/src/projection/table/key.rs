@@ -141,6 +141,11 @@ impl Key {
         (chained.state, attributes)
     }
 
+    /// How often it was edited.
+    pub(super) fn edits(&self) -> usize {
+        self.present.read().edited.as_ref().map_or(0, |edited| edited.edits.len())
+    }
+
     /// What it has now, to be kept.
     pub(crate) fn current(&self) -> Arc<NewKey> {
         self.attributes().shared()

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use keys::Subject;
 use parking_lot::RwLock;
+use roaring::RoaringBitmap;
 
 /// Places by owner, in the order the keys were made.
 #[derive(Default)]
@@ -103,6 +104,13 @@ impl Owners {
         let before = places.partition_point(|other| (*other as usize) < place);
         let places = places.iter().take(before).rev().take(limit);
         places.map(|place| *place as usize).collect()
+    }
+
+    /// The places of all keys that `owner` has or ever had.
+    pub(super) fn all(&self, owner: &Subject) -> RoaringBitmap {
+        let places = self.places.read().get(owner).map(|places| places.as_slice().to_vec());
+        // What takes longer than a copy is done behind the lock.
+        places.unwrap_or_default().into_iter().collect()
     }
 
     /// How many keys `owner` has.

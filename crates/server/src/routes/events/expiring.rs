@@ -43,6 +43,8 @@ pub(crate) async fn list(
     let limit = page.limit()?;
     let within_s = parameters.within_s.unwrap_or(7 * 86_400);
     let after = page.cursor().map(cursor::due).transpose()?;
+    let step = |ledger: &Ledger, caller: &Caller| ledger.prepare_expiring(caller);
+    while !app.read(reader.caller.clone(), step).await? {}
     let read =
         move |ledger: &Ledger, caller: &Caller| ledger.expiring(caller, within_s, after, limit);
     let page = app.read(reader.caller, read).await?;

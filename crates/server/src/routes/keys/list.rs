@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use keys::Refusal;
-use ledger::{AsOf, Caller, KeyCount, KeyPlace, KeyQuery, KeyView, Ledger, Moment, Page};
+use ledger::{AsOf, Caller, KeyCount, KeyPlace, KeyQuery, KeySort, KeyView, Ledger, Moment, Page};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
@@ -116,6 +116,14 @@ pub(crate) async fn list(
         let (page, count) = present(&app, reader.caller, query, is_counted).await?;
         return Ok(wire::json(StatusCode::OK, &AsOfAnswer::now(listed(list, &page, count))));
     };
+    // Of another order it is refused.
+    if query.sort == KeySort::CreatedAt {
+        let query = Arc::new(query.clone());
+        let step = move |query: Arc<KeyQuery>| {
+            move |ledger: &Ledger, caller: &Caller| ledger.prepare_keys(caller, &query)
+        };
+        while !app.read(reader.caller.clone(), step(Arc::clone(&query))).await? {}
+    }
     let read = move |ledger: &Ledger, caller: &Caller, moment: &Moment| {
         let page = ledger.find_keys_as_of(caller, &query, moment)?;
         let count = || ledger.count_keys_as_of(caller, &query.filter, moment);
