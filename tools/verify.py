@@ -135,6 +135,35 @@ def root_from_inclusion(leaf, index, size, path):
     return hashed
 
 
+# The levels above the buckets of the table of keys (schemas/table.md).
+LEVELS = 16
+
+
+def root_over_buckets(roots):
+    """The root of the tree whose entries are the roots of 65,536 buckets; those not named are empty."""
+    level = {bucket: leaf_hash(root) for bucket, root in roots.items()}
+    empty = leaf_hash(sha256(b""))
+    for _ in range(LEVELS):
+        level = {
+            above: node_hash(level.get(2 * above, empty), level.get(2 * above + 1, empty))
+            for above in {place // 2 for place in level}
+        }
+        empty = node_hash(empty, empty)
+    return level.get(0, empty)
+
+
+def bucket_of(row):
+    """The bucket of a row: the first 16 bits of its key's hash, with which it begins."""
+    return int.from_bytes(row[:2], "big")
+
+
+def root_from_bucket(row, index, size, path):
+    """The root that a proof of a row leads to: its path in its bucket, and the path of the bucket."""
+    require(len(path) >= LEVELS, "a proof has too few hashes")
+    bucket = root_from_inclusion(leaf_hash(row), index, size, path[:-LEVELS])
+    return root_from_inclusion(leaf_hash(bucket), bucket_of(row), 1 << LEVELS, path[-LEVELS:])
+
+
 def check_consistency(old, old_root, new, new_root, path):
     """Whether the tree of `new` leaves extends that of `old` (RFC 9162, 2.1.4.2)."""
     if old == new or old == 0:
@@ -1622,9 +1651,14 @@ class Auditor:
         good = key["status"] == ENABLED and not is_due(key, record["at"])
         require(good, "the key that acts was not good then")
 
-    def table_root(self):
-        """The root of the table of keys (schemas/table.md)."""
-        return root_of(leaf_hash(row) for row in sorted(map(self.row, self.keys)))
+    def table_root(self, version):
+        """The root of the table of keys (schemas/table.md), as a bundle of this version has it."""
+        rows, buckets = sorted(map(self.row, self.keys)), {}
+        if version == 1:
+            return root_of(map(leaf_hash, rows))
+        for row in rows:
+            buckets.setdefault(bucket_of(row), Tree()).push(leaf_hash(row))
+        return root_over_buckets({bucket: tree.root() for bucket, tree in buckets.items()})
 
     def row(self, key_id):
         """The row of a key in the table of keys."""
@@ -2513,7 +2547,8 @@ class Check:
                 self.lost = self.lost or ended
         if self.table["size"] == tree.size:
             sentence = f"the records give a different table of keys than the log signed at size {tree.size}"
-            require(self.auditor.table_root() == self.table["root"], sentence)
+            root = self.auditor.table_root(self.manifest["bundle"])
+            require(root == self.table["root"], sentence)
 
     def _part(self):
         """Some records of a log, each proved to be in it."""
@@ -2689,7 +2724,7 @@ class AccountPart:
         index, rows = number(match[1], "rows"), number(match[2], "rows")
         path = hashes(path + "\n" if path else "", "rows")
         row = self.auditor.row(key)
-        root = root_from_inclusion(leaf_hash(row), index, rows, path)
+        root = root_from_bucket(row, index, rows, path)
         sentence = f"the log's table of keys has another row for {show_id(key)}: a record is missing"
         require(root == self.check.table["root"], sentence)
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tlog::{Hash, leaf_hash, verify_inclusion};
+use tlog::{Hash, leaf_hash, verify_in_bucket, verify_inclusion};
 
 use crate::support::Service;
 
@@ -54,10 +54,12 @@ fn an_account_has_its_own_records_proved_and_no_others() {
         let page = owner.send(&path).json();
         let table = self::root(page["table"].as_str().unwrap());
         for item in page["items"].as_array().unwrap() {
-            let (row, rows) = (&item["row"], page["rows"].as_u64().unwrap());
+            let (row, bucket) = (&item["row"], &item["bucket"]);
             let bytes = STANDARD.decode(row["bytes"].as_str().unwrap()).unwrap();
-            let index = row["index"].as_u64().unwrap();
-            verify_inclusion(&leaf_hash(&bytes), index, rows, &hashes(row), &table).unwrap();
+            let place = (row["index"].as_u64().unwrap(), bucket["rows"].as_u64().unwrap());
+            let (leaf, number) = (leaf_hash(&bytes), u16::from_be_bytes([bytes[0], bytes[1]]));
+            let path = [hashes(row), hashes(bucket)].concat();
+            verify_in_bucket(&leaf, number, place, &path, &table).unwrap();
             listed.push(item["key_id"].as_str().unwrap().to_owned());
         }
         match page["next_cursor"].as_str() {

@@ -133,9 +133,11 @@ fn a_key_is_proved_to_those_who_may_see_it() {
     let root: Hash = lines.next().unwrap().parse().unwrap();
     let row = &proof["row"];
     let bytes = STANDARD.decode(row["bytes"].as_str().unwrap()).unwrap();
-    let (index, rows) = (row["index"].as_u64().unwrap(), proof["rows"].as_u64().unwrap());
-    let leaf = tlog::leaf_hash(&bytes);
-    tlog::verify_inclusion(&leaf, index, rows, &hashes(row), &root).unwrap();
+    let bucket = &proof["bucket"];
+    let place = (row["index"].as_u64().unwrap(), bucket["rows"].as_u64().unwrap());
+    let (leaf, number) = (tlog::leaf_hash(&bytes), u16::from_be_bytes([bytes[0], bytes[1]]));
+    let path = [hashes(row), hashes(bucket)].concat();
+    tlog::verify_in_bucket(&leaf, number, place, &path, &root).unwrap();
     let records = proof["records"].as_array().unwrap();
     assert_eq!(records.len(), 2);
     for record in records {
@@ -151,9 +153,11 @@ fn a_key_is_proved_to_those_who_may_see_it() {
 
     let nobody = "01890000-0000-7000-8000-000000000000";
     let absent = auditor.send(&format!("GET /v1/keys/{nobody}/proof")).json();
-    // The ids are random: it may lie before both keys, between them, or behind both.
+    // The ids are random: most likely its bucket is empty.
     let neighbours = ["before", "after"].map(|side| !absent["neighbours"][side].is_null());
-    assert!(absent["row"].is_null() && neighbours.contains(&true), "{absent}");
+    let is_empty = absent["bucket"]["rows"] == 0;
+    assert!(absent["row"].is_null() && neighbours.contains(&true) != is_empty, "{absent}");
+    assert_eq!(hashes(&absent["bucket"]).len(), 16);
     for path in [format!("/v1/keys/{nobody}/proof"), format!("/v1/keys/{id}/proof")] {
         let refused = stranger.send(&format!("GET {path}"));
         assert_eq!(refused.refusal(), (404, "key_not_found".to_owned()));

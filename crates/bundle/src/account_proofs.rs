@@ -11,7 +11,7 @@ use tlog::note::VerifierKey;
 use crate::account_note::signed_keys;
 use crate::consistency::Statement;
 use crate::freshness::Beat;
-use crate::proved::{RecordReply, RowReply, keyring, table_and_beat};
+use crate::proved::{BucketReply, RecordReply, RowReply, keyring, table_and_beat};
 use crate::refused::Invalid;
 
 #[derive(Debug, Deserialize)]
@@ -28,7 +28,6 @@ struct EventsReply {
 struct RowsReply {
     table: String,
     heartbeat: String,
-    rows: u64,
     items: Vec<KeyRowReply>,
     next_cursor: Option<String>,
 }
@@ -37,6 +36,7 @@ struct RowsReply {
 struct KeyRowReply {
     key_id: String,
     row: RowReply,
+    bucket: BucketReply,
 }
 
 /// A page of records that are in the log.
@@ -116,9 +116,9 @@ pub fn check_row_proofs(
     let trusted = chain.from(trusted).ok_or(Invalid::Stranger)?;
     let (table, heartbeat) = table_and_beat(&reply.table, &reply.heartbeat, chain, trusted)?;
     let mut rows = Vec::with_capacity(reply.items.len());
-    for KeyRowReply { key_id, row } in &reply.items {
+    for KeyRowReply { key_id, row, bucket } in &reply.items {
         let key: KeyId = key_id.parse().map_err(|_| Invalid::Malformed(WHAT))?;
-        let row = row.in_table(reply.rows, &table, WHAT)?;
+        let row = row.in_table(bucket, &table, WHAT)?;
         if !row.starts_with(&Row::place(key)) {
             return Err(Invalid::Malformed(WHAT));
         }

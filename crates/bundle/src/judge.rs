@@ -11,6 +11,7 @@ use crate::archive::Stored;
 use crate::consistency::{Statement, fork};
 use crate::layout;
 use crate::lineage::{explained, not_rolled_back, rolled_back, rotations};
+use crate::manifest::Version;
 use crate::opened::Opened;
 use crate::outside::{Bounds, Placed};
 use crate::part::Part;
@@ -115,6 +116,14 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         Ok(judge)
     }
 
+    /// The root of the table of keys that the records make, as a bundle of this version has it.
+    fn table_root(&self) -> Hash {
+        match self.opened.version {
+            Version::One => self.auditor.flat_table_root(),
+            Version::Two => self.auditor.table_root(),
+        }
+    }
+
     fn expect(&mut self, size: u64, signed: Signed) {
         self.signed.entry(size).or_default().push(signed);
     }
@@ -183,7 +192,7 @@ impl<'o, 's, S: Stored + ?Sized> Judge<'o, 's, S> {
         let root = tree.edge().root();
         for signed in next.remove() {
             match signed {
-                Signed::Table(table) if table != self.auditor.table_root() => {
+                Signed::Table(table) if table != self.table_root() => {
                     return Err(Invalid::Table(self.records).into());
                 }
                 Signed::Root(statement) if statement.root != root => {

@@ -7,7 +7,7 @@
 
 use keys::{Account, Event, KeyId};
 use ledger::{Auditor, Entry};
-use tlog::{Hash, leaf_hash, verify_inclusion};
+use tlog::{Hash, bucket_of, leaf_hash, verify_in_bucket};
 
 use crate::account_note::signed_keys;
 use crate::archive::Stored;
@@ -137,7 +137,8 @@ fn are_the_last_records<S: Stored + ?Sized>(
         for (key, (index, rows, path)) in keys.iter().zip(places.ok_or(Invalid::Malformed("rows"))?)
         {
             let row = auditor.row(*key).ok_or(Invalid::Row(*key))?;
-            verify_inclusion(&leaf_hash(&row.to_bytes()), index, rows, &path, &table.root)
+            let (leaf, bucket) = (leaf_hash(&row.to_bytes()), bucket_of(&row.key));
+            verify_in_bucket(&leaf, bucket, (index, rows), &path, &table.root)
                 .map_err(|_| Invalid::Row(*key))?;
         }
     }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use ledger::{KeyChain, Keyring, Row};
 use serde::Deserialize;
 use tlog::note::VerifierKey;
-use tlog::{Hash, leaf_hash, verify_inclusion};
+use tlog::{Hash, empty_root, leaf_hash, verify_bucket, verify_in_bucket, verify_inclusion};
 
 use crate::consistency::Statement;
 use crate::freshness::Beat;
@@ -25,11 +25,18 @@ pub(crate) struct RecordReply {
     hashes: Vec<String>,
 }
 
-/// A row of the table and its path.
+/// A row of the table and its path in its bucket.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RowReply {
     pub(crate) index: u64,
     bytes: String,
+    hashes: Vec<String>,
+}
+
+/// A bucket of the table and its path.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BucketReply {
+    pub(crate) rows: u64,
     hashes: Vec<String>,
 }
 
@@ -49,18 +56,42 @@ impl RecordReply {
 }
 
 impl RowReply {
-    /// The row, which the note commits to.
+    /// The row, which the note commits to. It is in the bucket that its own hash names.
     pub(crate) fn in_table(
         &self,
-        rows: u64,
+        bucket: &BucketReply,
         table: &Statement,
         what: &'static str,
     ) -> Result<[u8; Row::LEN], Invalid> {
-        let (bytes, path) = (bytes(&self.bytes, what)?, hashes(&self.hashes, what)?);
-        verify_inclusion(&leaf_hash(&bytes), self.index, rows, &path, &table.root)
+        let bytes = bytes(&self.bytes, what)?;
+        let row: [u8; Row::LEN] = bytes.try_into().map_err(|_| Invalid::Malformed(what))?;
+        let mut path = hashes(&self.hashes, what)?;
+        path.extend(hashes(&bucket.hashes, what)?);
+        let (leaf, number) = (leaf_hash(&row), bucket_of_row(&row));
+        verify_in_bucket(&leaf, number, (self.index, bucket.rows), &path, &table.root)
             .map_err(|_| Invalid::Table(table.size))?;
-        bytes.try_into().map_err(|_| Invalid::Malformed(what))
+        Ok(row)
     }
+}
+
+impl BucketReply {
+    /// Checks that the note commits to this bucket as an empty one.
+    pub(crate) fn is_empty(
+        &self,
+        number: u16,
+        table: &Statement,
+        what: &'static str,
+    ) -> Result<(), Invalid> {
+        let path = hashes(&self.hashes, what)?;
+        let proved = verify_bucket(number, &empty_root(), &path, &table.root);
+        if self.rows == 0 && proved.is_ok() { Ok(()) } else { Err(Invalid::Table(table.size)) }
+    }
+}
+
+/// The bucket of a row, which begins with the hash of its key.
+pub(crate) fn bucket_of_row(row: &[u8; Row::LEN]) -> u16 {
+    let [first, second, ..] = *row;
+    u16::from_be_bytes([first, second])
 }
 
 /// A table note and the heartbeat of its size, both signed by one of `trusted`, which are of the chain.

@@ -30,7 +30,7 @@ pub trait Source {
     /// There is no such key.
     fn account(&self, key: KeyId) -> Result<Account, Fault>;
 
-    /// The place of a key's row in the key table of the table note, and the audit path from it.
+    /// The place of a key's row in its bucket of the key table of the table note, and the audit path from it.
     ///
     /// # Errors
     ///
@@ -86,11 +86,11 @@ pub type Part = (Vec<(Entry, Vec<u8>)>, Option<Seq>);
 /// Where a row of the key table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowPlace {
-    /// Its index, from 0.
+    /// Its index in its bucket, from 0.
     pub index: u64,
-    /// The number of rows.
+    /// The number of rows of the bucket.
     pub rows: u64,
-    /// The audit path, from its sibling up.
+    /// The audit path in the bucket, from its sibling up, and that of the bucket.
     pub path: Vec<Hash>,
 }
 

@@ -36,6 +36,12 @@ pub enum Error {
     /// This of a list cannot be told of the past, which is not recorded or not held in that order.
     #[error("{0} is not told of the past")]
     NotOfThePast(&'static str),
+    /// The table of keys is not taken back that far on a request.
+    #[error("the table is told of the last {most} records; a replay tells it of any")]
+    TooFarBack {
+        /// How many records before now.
+        most: u64,
+    },
     /// A key has more records than one proof holds; as of an earlier moment it had fewer.
     #[error("the key has {records} records up to then, and a proof holds at most {most}")]
     TooManyRecords {

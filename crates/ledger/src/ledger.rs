@@ -158,7 +158,9 @@ impl Ledger {
             usage,
             max_clock_step_s: options.max_clock_step_s,
         };
-        Ok(Ledger(Arc::new(inner), None))
+        let ledger = Ledger(Arc::new(inner), None);
+        ledger.prepare_table().map_err(ReplayError::Thread)?;
+        Ok(ledger)
     }
 
     /// A handle whose reads end when it is cancelled.

@@ -51,7 +51,7 @@ pub use page::{Direction, Page, Walk};
 pub use projection::key_view::KeyView;
 pub use projection::row::Row;
 pub use projection::table::{Due, KeySort, SortValue};
-pub use projection::table_snapshot::{InTable, RowProof};
+pub use projection::table_snapshot::{BucketProof, InTable, RowProof};
 pub use quota::Quotas;
 pub use read::account_proofs::{ProvedEvents, ProvedRows};
 pub use read::active_periods::{ActivePeriod, ActivePeriods};

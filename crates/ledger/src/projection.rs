@@ -1,5 +1,6 @@
 //! What is projected from the log: pure functions of the records that were applied.
 
+pub(crate) mod buckets;
 pub(crate) mod feed;
 pub(crate) mod heartbeat;
 pub(crate) mod history;

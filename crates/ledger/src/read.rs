@@ -34,6 +34,8 @@ pub(crate) mod query;
 #[cfg(test)]
 mod sort_tests;
 pub(crate) mod table_digest;
+pub(crate) mod table_note;
+pub(crate) mod table_tree;
 pub(crate) mod trail;
 #[cfg(test)]
 mod trail_tests;

@@ -248,6 +248,9 @@ impl From<ledger::Error> for ApiError {
             ledger::Error::BeyondTheLog { length } => {
                 return ApiError::field("seq", format_args!("the log ends at {}", length.0));
             }
+            ledger::Error::TooFarBack { .. } => {
+                return ApiError::field("seq", format_args!("is too far back: {error}"));
+            }
             ledger::Error::TooManyRecords { .. } => {
                 let why = "; name an earlier moment, or take a bundle of the account";
                 return ApiError::field("as_of", format_args!("{error}{why}"));

@@ -40,6 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod buckets;
 mod edge;
 mod frontier;
 mod hash;
@@ -60,6 +61,9 @@ pub mod policy;
 pub mod proof_file;
 
 pub use add_checkpoint::AddCheckpoint;
+pub use buckets::{
+    BUCKETS, BucketTree, bucket_of, root_over_buckets, verify_bucket, verify_in_bucket,
+};
 pub use checkpoint::Checkpoint;
 pub use edge::{OverEdge, RightEdge};
 pub use frontier::Frontier;

@@ -59,7 +59,7 @@ pub fn verify_inclusion(
 }
 
 /// The root that an inclusion proof leads to.
-fn root_from_inclusion(
+pub(crate) fn root_from_inclusion(
     leaf: &Hash,
     index: u64,
     size: u64,

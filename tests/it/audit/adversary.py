@@ -15,6 +15,7 @@ import forge_limits
 import forge_manifest
 import forge_notes
 import forge_records
+import forge_tables
 import story
 
 OUT = sys.argv[5]
@@ -44,7 +45,7 @@ def of_records(signer, log):
 def of_the_rest(signer, log):
     """What is forged is the files of a bundle that is as a server made it, but for its story."""
     log.seal()
-    for about, forgeries in [("note", forge_notes), ("file", forge_manifest)]:
+    for about, forgeries in [("note", forge_notes), ("file", forge_manifest), ("table", forge_tables)]:
         for name, code, put in forgeries.FORGERIES:
             other = log.copy()
             other.key = signer.text

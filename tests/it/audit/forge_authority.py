@@ -51,7 +51,7 @@ def sign_table(forgery):
     except forge.verify.Refused:
         return
     origin = forgery.origin() + "/table"
-    forgery.set("table", forgery.signer.statement(origin, len(entries), auditor.table_root()))
+    forgery.set("table", forgery.signer.statement(origin, len(entries), auditor.table_root(2)))
 
 
 def main():

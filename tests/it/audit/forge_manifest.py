@@ -181,8 +181,10 @@ def without(name):
     return put
 
 
-def first_version(f):
-    """What a verifier of the first version takes: there was no table of limits, no heartbeat, no witness."""
+def first_version(f, table=(0, hashlib.sha256(b"").digest())):
+    """What a verifier of the first version takes: there was no table of limits, no heartbeat, no witness, and
+    the table of keys was one tree of all rows."""
+    f.set("table", f.signer.statement(f.signer.name + "/table", *table))
     later = ("limits.json", "heartbeat", "cosigned", "cosigned-consistency")
     f.files = [file for file in f.files if file[0] not in later]
     return fielded(bundle=1)(f)

@@ -9,7 +9,7 @@ import sys
 from ed25519 import ORDER, number, times
 from forge import Signer, verify
 
-EMPTY = verify.sha256(b"")
+EMPTY, EMPTY_TABLE = verify.sha256(b""), verify.root_over_buckets({})
 OTHER = bytes(range(32))
 
 
@@ -30,7 +30,7 @@ def statements(f):
     succession = f"keyledger succession v1\nold {s.text}\nnew {new.text}\n{head('size', f.size, f.root)}"
     return {
         "checkpoint": s.statement(s.name, f.size, f.root),
-        "table": s.statement(s.name + "/table", 0, EMPTY),
+        "table": s.statement(s.name + "/table", 0, EMPTY_TABLE),
         "heartbeat": s.beat(f.size, f.root),
         "manifest": s.note(f"{s.name}/bundle\n{len(text)}\n{hashed}\n"),
         "journal": s.statement(s.name + "/access", f.size, f.root),
@@ -147,8 +147,8 @@ TEXTS = [
     ("earlier_of_20_digits", 12, lambda f: f.set("checkpoint-earlier", f.signer.statement(f.signer.name, 10**19, OTHER))),
     ("earlier_of_nothing", 0, lambda f: f.set("checkpoint-earlier", f.signer.statement(f.signer.name, 0, EMPTY))),
     ("earlier_of_nothing_with_a_root", 11, lambda f: f.set("checkpoint-earlier", f.signer.statement(f.signer.name, 0, OTHER))),
-    ("table_of_a_later_size", 10, lambda f: f.set("table", f.signer.statement(f.signer.name + "/table", f.size + 1, EMPTY))),
-    ("table_of_another_root", 10, lambda f: f.set("table", f.signer.statement(f.signer.name + "/table", f.size, EMPTY))),
+    ("table_of_a_later_size", 10, lambda f: f.set("table", f.signer.statement(f.signer.name + "/table", f.size + 1, EMPTY_TABLE))),
+    ("table_of_another_root", 10, lambda f: f.set("table", f.signer.statement(f.signer.name + "/table", f.size, EMPTY_TABLE))),
     ("table_of_nothing_with_a_root", 10, lambda f: f.set("table", f.signer.statement(f.signer.name + "/table", 0, OTHER))),
     ("heartbeat_at_the_end_of_time", 0, lambda f: f.set("heartbeat", f.signer.beat(f.size, f.root, f"time {(1 << 64) - 1}"))),
     ("heartbeat_beyond_64_bits", 10, lambda f: f.set("heartbeat", f.signer.beat(f.size, f.root, f"time {1 << 64}"))),
@@ -203,7 +203,7 @@ def resigned(f, signer, manifest=True):
     """Everything that the log's key signs, signed by another."""
     f.set("checkpoint", signer.statement(signer.name, f.size, f.root))
     f.set("checkpoint-earlier", signer.statement(signer.name, f.size, f.root))
-    f.set("table", signer.statement(signer.name + "/table", 0, EMPTY))
+    f.set("table", signer.statement(signer.name + "/table", 0, EMPTY_TABLE))
     f.set("heartbeat", signer.beat(f.size, f.root))
     if manifest:
         f.manifest(signer)
@@ -313,11 +313,11 @@ def old_origin(member, make):
 OLD_ORIGINS = [
     ("of_the_old_name_checkpoint", 10, old_origin("checkpoint", lambda f, old: old.statement(old.name, f.size, f.root))),
     ("of_the_old_name_heartbeat", 10, old_origin("heartbeat", lambda f, old: old.beat(f.size, f.root))),
-    ("of_the_old_name_table", 10, old_origin("table", lambda f, old: old.statement(old.name + "/table", 0, EMPTY))),
+    ("of_the_old_name_table", 10, old_origin("table", lambda f, old: old.statement(old.name + "/table", 0, EMPTY_TABLE))),
     ("of_the_old_name_earlier", 0, old_origin("checkpoint-earlier", lambda f, old: old.statement(old.name, f.size, f.root))),
-    ("of_the_old_name_table_as_earlier", 10, old_origin("checkpoint-earlier", lambda f, old: old.statement(old.name + "/table", 0, EMPTY))),
+    ("of_the_old_name_table_as_earlier", 10, old_origin("checkpoint-earlier", lambda f, old: old.statement(old.name + "/table", 0, EMPTY_TABLE))),
     ("bad_line_of_the_old_name_on_the_table", 10, old_origin("table", lambda f, old: f.signer.statement(
-        f.signer.name + "/table", 0, EMPTY) + old.line("else\n"))),
+        f.signer.name + "/table", 0, EMPTY_TABLE) + old.line("else\n"))),
 ]
 
 
@@ -348,7 +348,7 @@ FRESHNESS = [
     ("kept_another", 11, kept(lambda f, s: s.statement(s.name, f.size - 1, OTHER))),
     ("kept_another_of_nothing", 11, kept(lambda f, s: s.statement(s.name, 0, OTHER))),
     ("kept_a_larger_one", 12, kept(lambda f, s: s.statement(s.name, f.size + 1, OTHER))),
-    ("kept_a_table", 10, kept(lambda f, s: s.statement(s.name + "/table", 0, EMPTY))),
+    ("kept_a_table", 10, kept(lambda f, s: s.statement(s.name + "/table", 0, EMPTY_TABLE))),
     ("kept_a_heartbeat", 10, kept(lambda f, s: s.beat(f.size, f.root))),
     ("kept_a_strangers", 10, kept(lambda f, s: Signer(OTHER, s.name).statement(s.name, 0, EMPTY))),
     ("kept_no_note", 10, kept(lambda f, s: "kept")),

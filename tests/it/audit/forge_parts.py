@@ -48,8 +48,10 @@ class Log:
             record = verify.decode(entry, self.persons)
             self.accounts.append(auditor.push(seq, self.leaves[seq], record))
             self.records.append(record)
-        self.rows = sorted(map(auditor.row, auditor.keys))
-        self.auditor = auditor
+        self.auditor, self.buckets = auditor, {}
+        for row in sorted(map(auditor.row, auditor.keys)):
+            self.buckets.setdefault(int.from_bytes(row[:2], "big"), []).append(row)
+        self.true_table = self.table()
 
     def of(self, account):
         return [seq for seq, found in enumerate(self.accounts) if found == account]
@@ -57,17 +59,52 @@ class Log:
     def time(self, seq):
         return verify.show_time(self.records[seq]["at"])
 
-    def place(self, key):
-        """The place of a key's row in the table of keys."""
-        index = self.rows.index(self.auditor.row(key))
-        path = path_of([verify.leaf_hash(row) for row in self.rows], index)
-        return f"index {index} of {len(self.rows)}\n{lines(path)}\n"
+    def table(self, change=lambda buckets: None, width=65536):
+        """The tree of the table of keys whose buckets are changed, by its leaves; and the buckets."""
+        buckets = {bucket: list(rows) for bucket, rows in self.buckets.items()}
+        change(buckets)
+        roots = (root_of_rows(buckets.get(bucket, ())) for bucket in range(width))
+        return Table(buckets, [verify.leaf_hash(root) for root in roots])
+
+    def first_row(self):
+        """The bucket and row of the account's first key."""
+        created = (r["link"]["key"] for r, a in zip(self.records, self.accounts) if a == ACCOUNT)
+        row = self.auditor.row(next(created))
+        return int.from_bytes(row[:2], "big"), row
+
+
+def root_of_rows(rows):
+    return verify.root_of(map(verify.leaf_hash, rows))
+
+
+class Table:
+    """A table of keys, true or not."""
+
+    def __init__(self, buckets, leaves):
+        self.buckets, self.leaves = buckets, leaves
+        # Each level of the tree, which is complete.
+        self.levels = [leaves]
+        while len(self.levels[-1]) > 1:
+            below = iter(self.levels[-1])
+            self.levels.append([verify.node_hash(left, right) for left, right in zip(below, below)])
+
+    def root(self):
+        return self.levels[-1][0]
+
+    def place(self, row):
+        """The place of a row in its bucket, and what leads from there to the root."""
+        bucket = next(bucket for bucket, rows in self.buckets.items() if row in rows)
+        rows = self.buckets[bucket]
+        index = rows.index(row)
+        path = path_of(list(map(verify.leaf_hash, rows)), index)
+        path += [level[bucket >> height ^ 1] for height, level in enumerate(self.levels[:-1])]
+        return f"index {index} of {len(rows)}\n{lines(path)}\n"
 
 
 class Part(forge.Forgery):
     """A part of these records, under these terms."""
 
-    def __init__(self, log, seqs, account=None, start=None, end=None, keys=None):
+    def __init__(self, log, seqs, account=None, start=None, end=None, keys=None, table=None):
         super().__init__(sys.argv[3], log_signer)
         self.log, self.seqs = log, list(seqs)
         self.terms = {"account": account, "from": start, "to": end}
@@ -77,8 +114,8 @@ class Part(forge.Forgery):
         self.files = head
         for name in ("checkpoint", "checkpoint-earlier"):
             self.set(name, self.signer.statement(self.signer.name, size, root))
-        table = verify.root_of(verify.leaf_hash(row) for row in log.rows)
-        self.set("table", self.signer.statement(self.signer.name + "/table", size, table))
+        table = table or log.true_table
+        self.set("table", self.signer.statement(self.signer.name + "/table", size, table.root()))
         self.set("heartbeat", self.signer.beat(size, root))
         self.set("consistency", "")
         created = [
@@ -92,7 +129,7 @@ class Part(forge.Forgery):
         if entries:
             self.files += [["records/000", records], ["proofs/000", proofs.encode()]]
         if account is not None:
-            rows = "".join(log.place(key) for key in created)
+            rows = "".join(table.place(log.auditor.row(key)) for key in created)
             if rows:
                 self.files.append(["rows/000", rows.encode()])
             self.files.append(["account", b""])
@@ -242,6 +279,64 @@ def of_an_account(log):
     yield "span_that_lists_less_than_it_names", 10, made
 
 
+def of_the_table(log):
+    """Parts of an account under a table of keys that the log's key signed for them alone."""
+    mine, (bucket, row) = log.of(ACCOUNT), log.first_row()
+    rows = log.buckets[bucket]
+    low, high = (bucket.to_bytes(2, "big") + byte * 62 for byte in (b"\0", b"\xff"))
+
+    def part(change, **width):
+        return Part(log, mine, ACCOUNT, table=log.table(change, **width))
+
+    def moved(to):
+        def change(buckets):
+            buckets[to] = buckets.pop(bucket)
+
+        return part(change)
+
+    def placed(change, table=log.true_table):
+        made = Part(log, mine, ACCOUNT, table=table)
+        blocks = made.get("rows/000").decode().split("\n\n")[:-1]
+        made.set("rows/000", "".join(change(block) + "\n\n" for block in blocks))
+        return made
+
+    def without_line(block, line):
+        return "\n".join(each for place, each in enumerate(block.split("\n")) if place != line)
+
+    # Who has a part alone cannot know the rows of others.
+    yield "beside_a_row_before", 0, part(lambda buckets: buckets.update({bucket: [low, *rows]}))
+    yield "beside_a_row_behind", 0, part(lambda buckets: buckets.update({bucket: [*rows, high]}))
+    crowded = log.table(lambda buckets: buckets.update({bucket: [low, *rows, high]}))
+    yield "between_two_rows", 0, Part(log, mine, ACCOUNT, table=crowded)
+    yield "row_in_the_next_bucket", 10, moved((bucket + 1) % 65536)
+    yield "row_in_a_far_bucket", 10, moved(bucket ^ 0x8000)
+    yield "hashes_in_another_order", 10, placed(
+        lambda block: "\n".join([block.split("\n")[0], *block.split("\n")[:0:-1]])
+    )
+    for count in (0, 2, 1 << 20, (1 << 64) - 1):
+        yield f"bucket_of_{count}_rows", 10, placed(
+            lambda block, count=count: "\n".join([f"index 0 of {count}", *block.split("\n")[1:]])
+        )
+    yield "index_of_another_row", 10, placed(lambda block: block.replace("index 1 ", "index 0 "), crowded)
+    yield "bucket_said_to_have_fewer_rows", 10, placed(lambda block: block.replace(" of 3\n", " of 2\n"), crowded)
+    yield "path_without_its_first", 10, placed(lambda block: without_line(block, 1))
+    yield "path_without_its_last", 10, placed(lambda block: without_line(block, 16))
+    yield "path_of_the_bucket_left_out", 10, placed(lambda block: block.split("\n")[0])
+    yield "path_with_one_more", 10, placed(lambda block: block + "\n" + block.split("\n")[-1])
+    half = lambda buckets: [buckets.update({one // 2: buckets.pop(one)}) for one in sorted(buckets)]
+    yield "table_of_half_the_buckets", 10, part(half, width=32768)
+    twofold = lambda buckets: [buckets.update({2 * one: buckets.pop(one)}) for one in sorted(buckets)[::-1]]
+    yield "table_of_twice_the_buckets", 10, part(twofold, width=131072)
+    whole = lambda buckets: buckets.update({0: sorted(sum(map(buckets.pop, list(buckets)), []))})
+    yield "table_of_one_bucket", 10, part(whole)
+    flat = part(whole, width=1)
+    flat.set("table", flat.signer.statement(
+        flat.signer.name + "/table", len(log.entries), root_of_rows(sorted(sum(log.buckets.values(), [])))
+    ))
+    yield "table_that_is_flat", 10, flat
+    assert row in rows
+
+
 def of_a_span(log):
     """Parts of a span of time."""
     size = len(log.entries)
@@ -288,7 +383,7 @@ def main():
     log = Log(sys.argv[2], log_signer)
     # Every time is another one, so that a span can begin at any of them.
     assert len({record["at"] for record in log.records}) == len(log.records)
-    for kind in (of_an_account, of_a_span):
+    for kind in (of_an_account, of_the_table, of_a_span):
         for name, code, part in kind(log):
             with open(os.path.join(sys.argv[5], f"{name}.tar"), "wb") as file:
                 file.write(part.pack())

@@ -157,7 +157,7 @@ class Log(forge.Forgery):
         self.set("checkpoint-earlier", note)
         self.set("consistency", "")
         self.set("heartbeat", self.signer.beat(self.size, self.root))
-        self.set("table", self.signer.statement(self.origin() + "/table", 0, verify.sha256(b"")))
+        self.set("table", self.signer.statement(self.origin() + "/table", 0, verify.root_over_buckets({})))
 
     def tiles(self, entries):
         tree, made = verify.Tree(), {}

@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
             "last_frame": hex::encode(checked.hash.0),
             "events": events,
             "keys": keys,
-            "table_digest": hex::encode(digest),
+            "table_digest": hex::encode(digest.as_bytes()),
             "readings": readings,
         }))?;
         return Ok(Exit::Fine);
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Fsck) -> Result<Exit> {
     for kind in keys::EventKind::ALL {
         print::line(format!("{:<12} {}", kind.as_str(), count(*kind)))?;
     }
-    print::line(format!("{:<12} {}", "table digest", hex::encode(digest)))?;
+    print::line(format!("{:<12} {}", "table digest", hex::encode(digest.as_bytes())))?;
     print::line("in order")?;
     Ok(Exit::Fine)
 }

@@ -19,8 +19,9 @@ use crate::table::Table;
 /// Rebuild the table of keys from a stopped data directory, as it was at any moment
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The digest is over the whole table: two logs with the same digest tell the same story. With --url
-it is held against that of a running server; exit code 1 if they differ.
+The digest is the root of the whole table, which the log's table notes sign: two logs with the same
+digest tell the same story. With --url it is held against that of a running server, which tells it
+of the last 10,000 records; exit code 1 if they differ.
 
 Examples:
   keyledger replay --data ./backup
@@ -58,7 +59,7 @@ pub(crate) fn run(options: &Replay) -> Result<Exit> {
     drop(progress);
     let keys = keys(&ledger)?;
     let (_, digest) = ledger.table_digest(&auditor()?, None)?;
-    let digest = hex::encode(digest);
+    let digest = hex::encode(digest.as_bytes());
     let server = options.server_digest(length)?;
     print_table(options, length, &keys, &digest)?;
     match server {

@@ -2,10 +2,11 @@
 
 use keys::KeyId;
 use rayon::prelude::*;
-use tlog::{Frontier, Hash, leaf_hash};
+use tlog::{Frontier, Hash, bucket_of, root_over_buckets};
 
 use super::Auditor;
 use crate::projection::row::Row;
+use crate::projection::table_snapshot::bucket_root;
 
 /// How many rows one processor takes at a time: a power of two.
 const PART: usize = 4096;
@@ -28,23 +29,44 @@ impl Auditor {
         rows
     }
 
-    /// The root over [`Auditor::rows`], as a table note of this size has it.
+    /// The root of the table with [`Auditor::rows`], as a table note of this size has it.
     #[must_use]
     pub fn table_root(&self) -> Hash {
-        root(&self.rows(), PART)
+        let rows = self.rows();
+        let buckets: Vec<&[Row]> = rows.chunk_by(|one, other| place(one) == place(other)).collect();
+        let roots =
+            buckets.par_iter().filter_map(|rows| Some((place(rows.first()?), bucket_root(rows))));
+        root_over_buckets(roots.collect::<Vec<_>>())
     }
+
+    /// The root over all [`Auditor::rows`] in one tree: that of the table notes in bundles of the first
+    /// version.
+    #[must_use]
+    pub fn flat_table_root(&self) -> Hash {
+        flat_root(&self.rows(), PART)
+    }
+}
+
+/// The bucket of a row.
+fn place(row: &Row) -> u16 {
+    bucket_of(&row.key)
 }
 
 /// The root over rows. A tree splits at powers of two: its parts of `width` rows, which is one, are
 /// the leaves of a smaller tree with the same root, also where the last part is narrower.
-fn root(rows: &[Row], width: usize) -> Hash {
-    let leaves = |part: &[Row]| part.iter().map(|row| leaf_hash(&row.to_bytes())).collect();
-    let parts = rows.par_chunks(width).map(|part| Frontier::root(&leaves(part)));
-    parts.collect::<Vec<Hash>>().into_iter().collect::<Frontier>().root()
+fn flat_root(rows: &[Row], width: usize) -> Hash {
+    rows.par_chunks(width)
+        .map(bucket_root)
+        .collect::<Vec<Hash>>()
+        .into_iter()
+        .collect::<Frontier>()
+        .root()
 }
 
 #[cfg(test)]
 mod tests {
+    use tlog::leaf_hash;
+
     use super::*;
 
     #[test]
@@ -56,7 +78,7 @@ mod tests {
             let leaves = rows.iter().map(|row| leaf_hash(&row.to_bytes()));
             let whole = leaves.collect::<Frontier>().root();
             for width in [1, 2, 8, 64, 256] {
-                assert_eq!(root(rows, width), whole, "{size} in parts of {width}");
+                assert_eq!(flat_root(rows, width), whole, "{size} in parts of {width}");
             }
         }
     }

@@ -50,8 +50,6 @@ pub(crate) struct State {
     pub(crate) last_at: AtomicI64,
     /// Set while the clocks disagree.
     pub(crate) stepped: AtomicBool,
-    /// Held while the table is built a second time, for its digest.
-    pub(crate) rebuilding: Mutex<()>,
     /// Wakes the expiry worker when a key is due earlier than it knew.
     pub(crate) due_changed: Notify,
     pub(crate) batches: AtomicU64,
@@ -91,7 +89,6 @@ impl State {
             monotone: MonotoneClock::new(MAX_STEP_S),
             last_at: AtomicI64::new(Timestamp::MIN.micros()),
             stepped: AtomicBool::new(false),
-            rebuilding: Mutex::default(),
             due_changed: Notify::new(),
             batches: AtomicU64::new(0),
             bulk_changed: AtomicU64::new(0),
@@ -146,6 +143,8 @@ impl State {
     /// Brings one record into every projection.
     pub(crate) fn apply(&self, seq: Seq, leaf: Leaf, record: &Record) {
         let key = self.table.apply(seq, leaf, record);
+        // After the table has it, and before the size says so.
+        self.snapshots.touched.touch(record.links.iter().map(|link| link.key));
         self.history.apply(seq, record, key.as_ref().map(|key| &key.made.account));
         if record.idempotency.is_some() {
             self.outcomes.lock().apply(seq, record);

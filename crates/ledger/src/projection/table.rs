@@ -20,7 +20,6 @@ use std::time::Duration;
 use eventlog::Seq;
 use keys::{Dialect, Digest, Event, KeyId, KeyState, Status, Subject, Timestamp, Update};
 use parking_lot::{Mutex, RwLock};
-use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::accounts::AccountKeys;
 use self::accounts::Accounts;
@@ -206,6 +205,12 @@ impl KeyTable {
         self.all.read().before(end).take(limit).cloned().collect()
     }
 
+    /// The keys at these places in the order they were made.
+    pub(crate) fn at(&self, places: &[usize]) -> Vec<Arc<Key>> {
+        let all = self.all.read();
+        places.iter().filter_map(|place| all.get(*place)).cloned().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.read().len()
     }
@@ -230,11 +235,14 @@ impl KeyTable {
         self.due.lock().first().map(|(due, _)| *due)
     }
 
-    /// SHA-256 over every key's row, by id: equal for equal tables.
+    /// SHA-256 over all that events say of every key, by id: equal for equal tables.
+    #[cfg(test)]
     pub(crate) fn digest(&self) -> [u8; 32] {
+        use sha2::Digest as _;
+
         let mut keys = self.slice(0, usize::MAX);
         keys.sort_unstable_by_key(|key| key.made.id);
-        let mut hash = Sha256::new();
+        let mut hash = sha2::Sha256::new();
         for key in keys {
             let ChainedState { state, head: (seq, leaf) } = key.chained_state();
             hash.update(key.made.id.to_bytes());
@@ -257,6 +265,7 @@ impl KeyTable {
     }
 }
 
+#[cfg(test)]
 fn status_byte(status: Status) -> u8 {
     match status {
         Status::Enabled => 1,

@@ -12,8 +12,7 @@ use crate::error::Error;
 use crate::keyring::Found;
 use crate::ledger::Ledger;
 use crate::page::{Page, Walk};
-use crate::projection::row::Row;
-use crate::projection::table_snapshot::{InTable, RowProof};
+use crate::projection::table_snapshot::{BucketProof, InTable, RowProof};
 use crate::read::bundling::account_text;
 use crate::read::key_filter::KeyFilter;
 use crate::read::key_proof::Proved;
@@ -40,10 +39,8 @@ pub struct ProvedRows {
     pub table: SignedRoot,
     /// That the log had no more than that at a moment.
     pub heartbeat: SignedRoot,
-    /// The number of rows of all accounts.
-    pub rows: u64,
     /// The rows in the order in which the keys were made; a key that is younger than the snapshot has none.
-    pub page: Page<(KeyId, RowProof), u64>,
+    pub page: Page<(KeyId, RowProof, BucketProof), u64>,
 }
 
 impl Ledger {
@@ -131,14 +128,14 @@ impl Ledger {
         let keys = self.keys(caller, &filter, after, limit)?;
         let mut items = Vec::with_capacity(keys.items.len());
         for id in keys.items.iter().map(|view| view.key.id) {
-            if let InTable::Row(row) = snapshot.find(&Row::place(id))? {
-                items.push((id, row));
+            self.still_wanted()?;
+            if let (bucket, InTable::Row(row)) = self.find_row(&snapshot, id)? {
+                items.push((id, row, bucket));
             }
         }
         Ok(ProvedRows {
             table: snapshot.signed.clone(),
             heartbeat: snapshot.heartbeat.lock().0.clone(),
-            rows: snapshot.rows.len() as u64,
             page: Page { items, next: keys.next },
         })
     }

@@ -12,8 +12,7 @@ use crate::caller::{AUDIT, Caller};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::page::{Page, Walk};
-use crate::projection::row::Row;
-use crate::projection::table_snapshot::{InTable, RowProof, TableSnapshot};
+use crate::projection::table_snapshot::{BucketProof, InTable, RowProof, TableSnapshot};
 use crate::read::trail::EventFilter;
 use crate::record::Entry;
 
@@ -32,7 +31,7 @@ pub fn account_text(origin: &str, size: u64, keys: u64, account: &Account) -> St
     format!("{origin}/account\n{size}\n{keys}\n{account}\n")
 }
 
-/// The rows of the key table at one size of the log, with a proof for each.
+/// The key table at one size of the log.
 #[derive(Clone)]
 pub struct TableRows(Arc<TableSnapshot>);
 
@@ -48,24 +47,6 @@ impl TableRows {
     pub fn heartbeat(&self) -> SignedRoot {
         self.0.heartbeat.lock().0.clone()
     }
-
-    /// The number of rows.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.0.rows.len() as u64
-    }
-
-    /// The row of `key`; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// A fault: the row has no proof.
-    pub fn row(&self, key: KeyId) -> Result<Option<RowProof>, Error> {
-        Ok(match self.0.find(&Row::place(key))? {
-            InTable::Row(row) => Some(row),
-            InTable::Absent { .. } => None,
-        })
-    }
 }
 
 impl Ledger {
@@ -78,6 +59,24 @@ impl Ledger {
     pub fn table_rows(&self, caller: &Caller) -> Result<TableRows, Error> {
         caller.require_all(AUDIT)?;
         self.table_snapshot_of_now().map(TableRows)
+    }
+
+    /// The row of `key` in that table, with the bucket that it is in; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for auditors and admins of all accounts, or a fault of the storage.
+    pub fn row_in(
+        &self,
+        caller: &Caller,
+        table: &TableRows,
+        key: KeyId,
+    ) -> Result<Option<(RowProof, BucketProof)>, Error> {
+        caller.require_all(AUDIT)?;
+        Ok(match self.find_row(&table.0, key)? {
+            (bucket, InTable::Row(row)) => Some((row, bucket)),
+            (_, InTable::Absent { .. }) => None,
+        })
     }
 
     /// Signs how many keys an account has; see [`account_text`].

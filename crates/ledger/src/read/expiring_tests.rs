@@ -4,7 +4,7 @@ use keys::KeyId;
 
 use crate::read::as_of_tests::Story;
 use crate::testing::caller;
-use crate::{Due, Error, KeyFilter, Role};
+use crate::{Due, KeyFilter, Role};
 
 #[tokio::test]
 async fn what_falls_due_is_listed_soonest_first_page_by_page() {
@@ -47,17 +47,4 @@ async fn what_falls_due_is_listed_soonest_first_page_by_page() {
             }
         }
     }
-}
-
-/// It is as large as the first one.
-#[tokio::test]
-async fn one_second_table_is_built_at_a_time() {
-    let story = Story::random(1, 10).await;
-    let auditor = caller(None, Role::Auditor);
-    let digest = || story.ledger.table_digest(&auditor, None);
-    let first = digest().unwrap();
-    let busy = story.ledger.state().rebuilding.lock();
-    assert!(matches!(digest(), Err(Error::Overloaded)));
-    drop(busy);
-    assert_eq!(digest().unwrap(), first);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bundle::{Exports, Fault, MakeError, Maker, Part, RowPlace, Scope, Source, Stamped, Terms};
 use keys::{Account, KeyId};
-use ledger::{Caller, Entry, EventFilter, Keyring, Ledger, Seq, TableRows};
+use ledger::{Caller, Entry, EventFilter, Keyring, Ledger, RowProof, Seq, TableRows};
 use tlog::{Hash, TileIndex};
 
 use crate::export::events::{CSV_HEAD, csv_row};
@@ -202,8 +202,11 @@ impl Source for Bundle {
 
     fn row(&self, key: KeyId) -> Result<RowPlace, Fault> {
         let table = self.table.as_ref().ok_or("this part has no table of keys")?;
-        let row = table.row(key)?.ok_or("the table has no such key")?;
-        Ok(RowPlace { index: row.index, rows: table.count(), path: row.path })
+        let found = self.ledger.row_in(&self.caller, table, key)?;
+        let (RowProof { index, mut path, .. }, bucket) =
+            found.ok_or("the table has no such key")?;
+        path.extend(bucket.path);
+        Ok(RowPlace { index, rows: bucket.rows, path })
     }
 
     fn sign_account(&self, account: &Account, keys: u64) -> Result<String, Fault> {

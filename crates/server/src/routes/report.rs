@@ -181,11 +181,13 @@ pub(crate) struct TableDigest {
     seq: Option<u64>,
     /// How many records it was built from.
     log_size: u64,
-    /// SHA-256 of the table in its one written form, in hex.
+    /// The root of the table, which a table note of that length signs (`schemas/table.md`), in hex.
     digest: String,
 }
 
 /// Gives the digest of the table of keys, to compare with a replay
+///
+/// Of now, or of one of the last 10,000 records; a replay tells it of any.
 ///
 /// Roles `auditor` and `admin`.
 #[utoipa::path(
@@ -205,7 +207,8 @@ pub(crate) async fn table_digest(
     let length = parameters.seq.map(|last| Seq(last.saturating_add(1)));
     let digest = app.read(reader.caller, move |ledger, caller| ledger.table_digest(caller, length));
     let (Seq(log_size), digest) = digest.await?;
-    let digest = TableDigest { seq: log_size.checked_sub(1), log_size, digest: hex(&digest) };
+    let digest =
+        TableDigest { seq: log_size.checked_sub(1), log_size, digest: hex(digest.as_bytes()) };
     Ok(wire::json(StatusCode::OK, &digest))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keys::Pseudonym;
-use ledger::{Found, Proved, RowProof};
+use ledger::{BucketProof, Found, Proved, RowProof};
 use serde::Serialize;
 use tlog::Hash;
 use utoipa::ToSchema;
@@ -24,17 +24,35 @@ pub(crate) struct ProvedRecord {
     hashes: Vec<Text<Hash>>,
 }
 
-/// A row and the way from it to the table's root.
+/// A row and the way from it to the root of its bucket.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TableRow)]
 pub(crate) struct Row {
-    /// Its place, from 0.
+    /// Its place in its bucket, from 0.
     index: u64,
     /// Its 64 bytes, in base64.
     bytes: String,
     /// The audit path, from its sibling up, in base64.
     #[schema(value_type = Vec<String>)]
     hashes: Vec<Text<Hash>>,
+}
+
+/// A bucket of the table and the way from its root to the table's. Which one it is say the first 16 bits of a
+/// key's hash, with which its row begins.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TableBucket)]
+pub(crate) struct Bucket {
+    /// How many rows it has.
+    rows: u64,
+    /// The audit path of its root, from the sibling up, in base64: 16 hashes.
+    #[schema(value_type = Vec<String>)]
+    hashes: Vec<Text<Hash>>,
+}
+
+impl From<BucketProof> for Bucket {
+    fn from(BucketProof { rows, path }: BucketProof) -> Bucket {
+        Bucket { rows, hashes: texts(path) }
+    }
 }
 
 impl From<Proved> for ProvedRecord {

@@ -1,6 +1,8 @@
 //! Tests of the transparency-log arithmetic: known answers, other implementations, tampering.
 
 #[cfg(test)]
+mod buckets;
+#[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
 mod notes;

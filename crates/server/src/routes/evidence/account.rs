@@ -23,7 +23,7 @@ use crate::request::extract::parse;
 use crate::request::page::{Both, PageParameters};
 use crate::wire;
 use crate::wire::Id;
-use crate::wire::proved::{ProvedRecord, Row, person_keys};
+use crate::wire::proved::{Bucket, ProvedRecord, Row, person_keys};
 
 /// The routes of this file.
 pub(crate) fn router() -> Routes {
@@ -127,8 +127,6 @@ pub(crate) struct RowProofs {
     table: String,
     /// A signed note that the log had no more than that at a moment, as `/log/heartbeat`.
     heartbeat: String,
-    /// The number of rows in the table, which has those of all accounts.
-    rows: u64,
     /// The keys in the order in which they were made. One that is younger than the note is left out.
     items: Vec<KeyRow>,
     /// The `cursor` of the next page; null at the end.
@@ -144,6 +142,8 @@ pub(crate) struct KeyRow {
     key_id: Id,
     /// Its row.
     row: Row,
+    /// The bucket that the row is in.
+    bucket: Bucket,
 }
 
 /// Proves how the keys of an account stand
@@ -172,11 +172,14 @@ pub(crate) async fn rows(
         ledger.prove_rows(caller, account.as_ref(), after, most)
     };
     let proved = app.read(reader.caller, read).await?;
-    let item = |(id, row)| KeyRow { key_id: Id(id), row: Row::from(row) };
+    let item = |(id, row, bucket)| KeyRow {
+        key_id: Id(id),
+        row: Row::from(row),
+        bucket: Bucket::from(bucket),
+    };
     let answer = RowProofs {
         table: proved.table.note.to_string(),
         heartbeat: proved.heartbeat.note.to_string(),
-        rows: proved.rows,
         items: proved.page.items.into_iter().map(item).collect(),
         next_cursor: proved.page.next.map(cursor::of_rows),
     };

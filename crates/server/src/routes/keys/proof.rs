@@ -19,7 +19,7 @@ use crate::request::authenticated::Reader;
 use crate::request::extract::{Path, Query, parse};
 use crate::wire;
 use crate::wire::Id;
-use crate::wire::proved::{ProvedRecord, Row, person_keys};
+use crate::wire::proved::{Bucket, ProvedRecord, Row, person_keys};
 
 /// Up to which moment.
 #[derive(Deserialize, IntoParams)]
@@ -52,9 +52,9 @@ pub(crate) struct Proof {
     /// A signed note that the log had no more than that at a moment, as `/log/heartbeat`: at most a minute
     /// old, but for the time that a new table takes to be made.
     heartbeat: String,
-    /// The number of rows.
-    rows: u64,
-    /// The key's row in it; null if it has none.
+    /// The key's bucket in it.
+    bucket: Bucket,
+    /// The key's row in that; null if it has none.
     #[schema(required)]
     row: Option<Row>,
     /// If it has none, the rows on either side of where it would be.
@@ -67,7 +67,7 @@ pub(crate) struct Proof {
     persons: BTreeMap<String, Option<String>>,
 }
 
-/// Two rows next to each other; one is null at an end of the table.
+/// Two rows next to each other; one is null at an end of the bucket, both if it is empty.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TableNeighbours)]
 pub(crate) struct Neighbours {
@@ -96,7 +96,7 @@ impl Proof {
             table: proof.table.note.to_string(),
             table_size: proof.table.size,
             heartbeat: proof.heartbeat.note.to_string(),
-            rows: proof.rows,
+            bucket: proof.bucket.into(),
             row,
             neighbours,
             records: proof.records.into_iter().map(ProvedRecord::from).collect(),
