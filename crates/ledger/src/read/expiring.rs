@@ -117,7 +117,9 @@ impl Ledger {
         while left > 0 {
             self.still_wanted()?;
             let wanted = SLICE.min(left);
-            let slice = lists.due_after(after, until, wanted);
+            let slice = lists.due_after(after.map(|Due { at, key }| (at, key)), until, wanted);
+            let slice: Vec<_> =
+                slice.into_iter().map(|((at, key), place)| (Due { at, key }, place)).collect();
             let is_last = slice.len() < wanted;
             left -= slice.len();
             after = slice.last().map(|(due, _)| *due).or(after);

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
 use super::Key;
-use super::lists::{Kept, Lists};
+use super::lists::{AccountLists, Lists};
 use super::owners::Owners;
 use super::segments::Segments;
 use super::status_counts::StatusCounts;
@@ -30,7 +30,7 @@ pub(crate) struct AccountKeys {
     pub(crate) statuses: StatusCounts,
     owners: Owners,
     by_dialect: RwLock<DialectKeys>,
-    lists: Kept,
+    lists: AccountLists,
 }
 
 /// Keys by their number, and so in the order they were made.

@@ -11,7 +11,7 @@
 //! those are found by every term of the past.
 
 mod numbers;
-mod standing;
+mod states;
 mod terms;
 
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use keys::{KeyState, NewKey, Status, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
-use self::standing::Standing;
+use self::states::{DueKey, StateLists};
 pub(crate) use self::terms::Term;
 use self::terms::{Terms, of_attributes, of_texts};
-use super::{Due, Key};
+use super::Key;
 
 /// An account of at most so many keys has no lists.
 const MANY: usize = if cfg!(test) { 16 } else { 4_096 };
@@ -68,7 +68,7 @@ pub(crate) struct Listed {
 /// The lists of one account.
 #[derive(Default)]
 pub(crate) struct Lists {
-    standing: Part<Standing>,
+    states: Part<StateLists>,
     attributes: Part<Terms>,
     texts: Part<Terms>,
     /// In milliseconds of the monotonic clock.
@@ -77,9 +77,9 @@ pub(crate) struct Lists {
 
 /// The lists of an account, if somebody looked for something in it.
 #[derive(Default)]
-pub(super) struct Kept(RwLock<Option<Arc<Lists>>>);
+pub(super) struct AccountLists(RwLock<Option<Arc<Lists>>>);
 
-impl Kept {
+impl AccountLists {
     /// Those of an account of so many keys; `None` if these are few.
     /// And whether they are new.
     pub(super) fn get(&self, keys: usize, now: Duration) -> Option<(Arc<Lists>, bool)> {
@@ -101,8 +101,8 @@ impl Kept {
         edited: Option<&NewKey>,
     ) {
         let (Some(lists), Some(place)) = (self.0.read().clone(), place_of(key)) else { return };
-        if lists.standing.is_begun() {
-            lists.standing.of.moved(key.made.id, place, states);
+        if lists.states.is_begun() {
+            lists.states.of.moved(key.made.id, place, states);
         }
         let Some(edited) = edited else { return };
         for (terms, each) in [(&lists.attributes, of_attributes as Each), (&lists.texts, of_texts)]
@@ -141,8 +141,8 @@ impl Lists {
     /// Adds some of the keys that are missing in the lists which `sought` needs; whether none is left.
     pub(crate) fn step(&self, sought: &Sought, slice: &Slice<'_>) -> bool {
         let mut is_whole = true;
-        if sought.needs_standing() {
-            is_whole &= self.standing.step(slice, Standing::put);
+        if sought.needs_states() {
+            is_whole &= self.states.step(slice, StateLists::put);
         }
         for (terms, part, each) in [
             (&sought.attributes, &self.attributes, of_attributes as Each),
@@ -174,15 +174,15 @@ impl Lists {
                 narrow(part.of.all(terms, sought.is_past), listed);
             }
         }
-        if sought.needs_standing() {
-            let (listed, standing) = (self.standing.until(), &self.standing.of);
+        if sought.needs_states() {
+            let (listed, states) = (self.states.until(), &self.states.of);
             if let Some((status, now)) = sought.status
-                && let Some(places) = standing.with(status, now, MOST_DUE)
+                && let Some(places) = states.with(status, now, MOST_DUE)
             {
                 narrow(places, listed);
             }
             if let Some(end) = sought.expires_before
-                && let Some(places) = standing.due_before(end, MOST_DUE)
+                && let Some(places) = states.due_before(end, MOST_DUE)
             {
                 narrow(places, listed);
             }
@@ -192,29 +192,29 @@ impl Lists {
 
     /// Adds some of the keys that are missing among those that fall due; whether none is left.
     pub(crate) fn step_due(&self, slice: &Slice<'_>) -> bool {
-        self.standing.step(slice, Standing::put)
+        self.states.step(slice, StateLists::put)
     }
 
     /// Up to `limit` alive keys that fall due after `after` and until `until`, soonest first, each with
     /// its place.
     pub(crate) fn due_after(
         &self,
-        after: Option<Due>,
+        after: Option<DueKey>,
         until: Timestamp,
         limit: usize,
-    ) -> Vec<(Due, usize)> {
-        self.standing.of.due_after(after, until, limit)
+    ) -> Vec<(DueKey, usize)> {
+        self.states.of.due_after(after, until, limit)
     }
 }
 
 impl Sought {
-    fn needs_standing(&self) -> bool {
+    fn needs_states(&self) -> bool {
         self.status.is_some() || self.expires_before.is_some()
     }
 
     /// Whether nothing is sought that a list tells apart.
     pub(crate) fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.texts.is_empty() && !self.needs_standing()
+        self.attributes.is_empty() && self.texts.is_empty() && !self.needs_states()
     }
 }
 

@@ -8,18 +8,21 @@ use keys::{KeyId, KeyState, Status, Timestamp};
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
-use crate::projection::table::{Due, Key};
+use crate::projection::table::Key;
 
 /// Due keys copied out under one hold of the lock.
 const SLICE: usize = 1_024;
 
 /// Keys by the moment they are due at, and their places.
-type Dues = BTreeMap<(Timestamp, KeyId), u32>;
+type Dues = BTreeMap<DueKey, u32>;
+
+/// When a key is due, and which one it is.
+pub(crate) type DueKey = (Timestamp, KeyId);
 
 /// Who adds a key looks at it while this is held, and who changes one comes here afterwards: the last
 /// one to put a key has seen its last change.
 #[derive(Default)]
-pub(super) struct Standing(RwLock<Places>);
+pub(super) struct StateLists(RwLock<Places>);
 
 #[derive(Default)]
 struct Places {
@@ -54,7 +57,7 @@ impl Places {
     }
 }
 
-impl Standing {
+impl StateLists {
     /// Adds keys, the first of them at `first`.
     pub(super) fn put(&self, first: usize, keys: &[Arc<Key>]) {
         let mut places = self.0.write();
@@ -140,14 +143,14 @@ impl Standing {
     /// Up to `limit` alive keys that are due after `after` and until `until`, soonest first.
     pub(super) fn due_after(
         &self,
-        after: Option<Due>,
+        after: Option<DueKey>,
         until: Timestamp,
         limit: usize,
-    ) -> Vec<(Due, usize)> {
-        let start = after.map_or(Bound::Unbounded, |Due { at, key }| Bound::Excluded((at, key)));
+    ) -> Vec<(DueKey, usize)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let places = self.0.read();
         let following = places.alive.range((start, Bound::Unbounded));
         let following = following.take_while(|((at, _), _)| *at <= until).take(limit);
-        following.map(|(&(at, key), place)| (Due { at, key }, *place as usize)).collect()
+        following.map(|(due, place)| (*due, *place as usize)).collect()
     }
 }
