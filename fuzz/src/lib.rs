@@ -9,6 +9,7 @@
 
 mod logs;
 mod persons;
+mod proofs;
 mod requests;
 mod stamps;
 
@@ -16,6 +17,7 @@ pub use logs::{
     access, add_checkpoint, checkpoint, frame, note, policy, proof_file, record, tar, tile,
 };
 pub use persons::{keyring, persons};
+pub use proofs::proofs;
 pub use requests::{as_of, claims, cursor, forwarded, headers, import_line, secret, text, token};
 pub use stamps::stamp;
 
@@ -39,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("persons", persons),
     ("policy", policy),
     ("proof_file", proof_file),
+    ("proofs", proofs),
     ("record", record),
     ("secret", secret),
     ("stamp", stamp),

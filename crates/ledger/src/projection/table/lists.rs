@@ -47,9 +47,9 @@ pub(crate) type Slice<'s> = dyn Fn(usize, usize) -> Vec<Arc<Key>> + 's;
 /// What is looked for: keys that have all of it.
 #[derive(Debug, Default)]
 pub(crate) struct Sought {
-    /// Of [`Term::of_filter`], of what has attributes.
+    /// Values of attributes.
     pub(crate) attributes: Vec<Term>,
-    /// The same of the parts of a text.
+    /// Parts of its texts.
     pub(crate) texts: Vec<Term>,
     /// As recorded, and the moment of the answer.
     pub(crate) status: Option<(Status, Timestamp)>,
